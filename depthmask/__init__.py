@@ -1,0 +1,1 @@
+"""Foreground mask and dense depth from two photos: the empty scene, and the scene with something in it."""

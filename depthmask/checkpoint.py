@@ -1,0 +1,152 @@
+"""Checkpoints: weights that say what network they belong to and how well it did.
+
+A file is safetensors: tensors and a text header, nothing that could run. Files of the original
+project (a pickled `.pt`) are read with `weights_only=True`, which executes nothing either.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from depthmask.model import LITE, TASKS, Stage, U2Net
+
+FORMAT_VERSION = 1
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "depthmask.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about itself."""
+
+    tasks: tuple[str, ...] = TASKS
+    in_ch: int = 6
+    stages: tuple[Stage, ...] = LITE
+    resolution: int = 224  # square root of the pixels of a picture it was last trained on
+    samples: int = 0  # composites it has seen
+    metrics: dict[str, float] = field(default_factory=dict)  # on validation data
+    training: dict[str, object] = field(default_factory=dict)  # the configuration, as it was
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInfo) -> None:
+    """Writes weights and their description, atomically: a killed run leaves the old file whole."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    header = {"format_version": str(FORMAT_VERSION), "depthmask": json.dumps(asdict(info))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".tmp")
+    save_file(tensors, draft, metadata=header)
+    os.replace(draft, path)
+
+
+def load_checkpoint(path: Path) -> tuple[U2Net, CheckpointInfo]:
+    """Reads a network, in evaluation mode, and what its file says about it.
+
+    Args:
+        path: A safetensors file of this project, or a `.pt` of the original project.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or of another network.
+    """
+    state, info = read_checkpoint(path)
+    model = U2Net(info.tasks, info.in_ch, info.stages)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} holds the weights of another network; use a checkpoint written by train.py."
+        ) from error
+    return model.eval(), info
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
+    """Reads tensors and description without building a network; errors as `load_checkpoint`."""
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}; check the path.")
+    if path.suffix in {".pt", ".pth"}:
+        return from_original(_read_pickled(path)), CheckpointInfo()
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint; download it again or train a new one."
+        ) from error
+    return state, _parse_header(path, header)
+
+
+def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
+    if "depthmask" not in header:
+        raise CheckpointError(f"{path} is a safetensors file, but not of depthmask.")
+    if header.get("format_version") != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path} has format {header.get('format_version')}, this version of depthmask reads "
+            f"format {FORMAT_VERSION}; update depthmask."
+        )
+    try:
+        fields = json.loads(header["depthmask"])
+        fields["tasks"] = tuple(fields["tasks"])
+        fields["stages"] = tuple(Stage(*row) for row in fields["stages"])
+        return CheckpointInfo(**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"The description inside {path} is damaged.") from error
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    """Reads a `.pt` without running what is pickled in it: tensors and plain containers only."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for damaged or unsafe files
+        raise CheckpointError(
+            f"{path} is damaged, or holds more than weights; only plain state dicts are read."
+        ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"{path} holds no state dict; save the model's state_dict() instead.")
+    return content
+
+
+# The original project (santhiya-v/eva-end-game) numbers its levels from one.
+_ORIGINAL_TASKS = {"depth": "depth", "seg": "mask"}
+_RENAMES = (
+    (r"^module\.", lambda m: ""),
+    (r"^stage(\d)\.", lambda m: f"encoder.stages.{int(m[1]) - 1}."),
+    (
+        r"^(depth|seg)_stage(\d)d\.",
+        lambda m: f"decoders.{_ORIGINAL_TASKS[m[1]]}.stages.{int(m[2]) - 1}.",
+    ),
+    (
+        r"^(depth|seg)_side(\d)\.",
+        lambda m: f"decoders.{_ORIGINAL_TASKS[m[1]]}.votes.{int(m[2]) - 1}.",
+    ),
+    (r"^(depth|seg)_out\.", lambda m: f"decoders.{_ORIGINAL_TASKS[m[1]]}.fuse."),
+    (r"\brebnconvin\.", lambda m: "stem."),
+    (r"\brebnconv(\d)d\.", lambda m: f"up.{int(m[1]) - 1}."),
+    (r"\brebnconv(\d)\.", lambda m: f"down.{int(m[1]) - 1}."),
+    (r"\bconv_s1\.", lambda m: "0."),
+    (r"\bbn_s1\.", lambda m: "1."),
+)
+
+
+def from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Renames the keys of an original `U2NETP` checkpoint to those of `U2Net()`."""
+
+    def rename(key: str) -> str:
+        for pattern, new in _RENAMES:
+            key = re.sub(pattern, new, key)
+        return key
+
+    return {rename(key): value for key, value in state.items()}

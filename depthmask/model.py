@@ -1,0 +1,175 @@
+"""U²-Net with one encoder and one decoder per task.
+
+A U²-Net is a U-Net whose every stage is itself a small U-Net, an `RSU` block. Here all tasks
+share the encoder, and each task ("depth", "mask") has a decoder of its own.
+
+Qin et al., "U²-Net: Going Deeper with Nested U-Structure for Salient Object Detection",
+2020, https://arxiv.org/abs/2005.09007
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Stage(NamedTuple):
+    """One row of the architecture table: the size of an RSU block."""
+
+    height: int  # levels of the block's inner U
+    mid_ch: int  # channels inside that U
+    out_ch: int  # channels the block yields
+    dilated: bool = False  # dilate instead of pooling: these maps are too small to halve
+
+
+# U²-Net-P, from full resolution (first) down to 1/32 (last). A decoder mirrors all but the last.
+LITE = (
+    Stage(7, 16, 64),
+    Stage(6, 16, 64),
+    Stage(5, 16, 64),
+    Stage(4, 16, 64),
+    Stage(4, 16, 64, dilated=True),
+    Stage(4, 16, 64, dilated=True),
+)
+
+TASKS = ("depth", "mask")
+
+
+class U2Net(nn.Module):
+    """Predicts one map per task from pictures of one scene, usually a background and an image.
+
+    Args:
+        tasks: Names of the maps to predict; each gets a decoder.
+        in_ch: Channels of all pictures together, 3 for each RGB picture.
+        stages: The architecture table, finest stage first.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str] = TASKS,
+        in_ch: int = 6,
+        stages: Sequence[Stage] = LITE,
+    ) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        self.in_ch = in_ch
+        self.encoder = Encoder(in_ch, stages)
+        self.decoders = nn.ModuleDict({task: Decoder(stages) for task in tasks})
+
+    def forward(self, *pictures: Tensor) -> dict[str, Tensor]:
+        """Maps pictures to logits.
+
+        Args:
+            pictures: Each (B, 3, H, W), RGB in [0, 1], any H and W from 1 pixel up.
+
+        Returns:
+            {task: (B, 1 + S, H, W)}, logits. Channel 0 is the prediction; channels 1..S are what
+            each of the S stages alone would say, finest first, for deep supervision.
+
+        Raises:
+            ValueError: The pictures do not have `in_ch` channels together.
+        """
+        x = torch.cat(pictures, dim=1)
+        if x.shape[1] != self.in_ch:
+            raise ValueError(f"this network takes {self.in_ch} channels, not {x.shape[1]}")
+        features = self.encoder(x)
+        return {task: decoder(features) for task, decoder in self.decoders.items()}
+
+
+class Encoder(nn.Module):
+    """Yields one feature map per stage, finest first, each half the size of the one before."""
+
+    def __init__(self, in_ch: int, stages: Sequence[Stage]) -> None:
+        super().__init__()
+        widths = [in_ch, *(stage.out_ch for stage in stages)]
+        self.stages = nn.ModuleList(
+            RSU(ch, *stage) for ch, stage in zip(widths[:-1], stages, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(halve(x) if features else x)
+            features.append(x)
+        return features
+
+
+class Decoder(nn.Module):
+    """Climbs back to full size. Every stage casts a vote; a 1×1 convolution weighs the votes."""
+
+    def __init__(self, encoder: Sequence[Stage]) -> None:
+        super().__init__()
+        stages = encoder[:-1]
+        widths = [stage.out_ch for stage in encoder]
+        self.stages = nn.ModuleList(
+            RSU(below + skip, *stage)
+            for below, skip, stage in zip(widths[1:], widths[:-1], stages, strict=True)
+        )
+        self.votes = nn.ModuleList(nn.Conv2d(ch, 1, 3, padding=1) for ch in widths)
+        self.fuse = nn.Conv2d(len(widths), 1, 1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        *skips, x = features
+        maps = [x]
+        for stage, skip in zip(reversed(self.stages), reversed(skips), strict=True):
+            x = stage(torch.cat((resize_like(x, skip), skip), dim=1))
+            maps.append(x)
+        votes = [
+            resize_like(vote(m), x) for vote, m in zip(self.votes, reversed(maps), strict=True)
+        ]
+        return torch.cat((self.fuse(torch.cat(votes, dim=1)), *votes), dim=1)
+
+
+class RSU(nn.Module):
+    """Residual U-block: (B, in_ch, H, W) -> (B, out_ch, H, W)."""
+
+    def __init__(
+        self, in_ch: int, height: int, mid_ch: int, out_ch: int, dilated: bool = False
+    ) -> None:
+        super().__init__()
+        # The two deepest levels share one size; a dilated block keeps one size throughout.
+        self.halvings = 0 if dilated else height - 2
+        rates = [2**level for level in range(height)] if dilated else [1] * (height - 1) + [2]
+        self.stem = conv_bn_relu(in_ch, out_ch)
+        self.down = nn.ModuleList(
+            conv_bn_relu(mid_ch if level else out_ch, mid_ch, rate)
+            for level, rate in enumerate(rates)
+        )
+        self.up = nn.ModuleList(
+            conv_bn_relu(2 * mid_ch, mid_ch if level else out_ch, rate)
+            for level, rate in enumerate(rates[:-1])
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return self.descend(x) + x
+
+    def descend(self, x: Tensor, level: int = 0) -> Tensor:
+        """Runs the inner U from `level` to its bottom and back up to `level`."""
+        skip = self.down[level](x)
+        if level == len(self.up):
+            return skip
+        if level < self.halvings:
+            below = resize_like(self.descend(halve(skip), level + 1), skip)
+        else:
+            below = self.descend(skip, level + 1)
+        return self.up[level](torch.cat((below, skip), dim=1))
+
+
+def conv_bn_relu(in_ch: int, out_ch: int, dilation: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_ch, out_ch, 3, padding=dilation, dilation=dilation),
+        nn.BatchNorm2d(out_ch),
+        nn.ReLU(inplace=True),
+    )
+
+
+def halve(x: Tensor) -> Tensor:
+    # Rounding up keeps a 1-pixel map alive through all five halvings.
+    return F.max_pool2d(x, kernel_size=2, ceil_mode=True)
+
+
+def resize_like(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
