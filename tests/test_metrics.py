@@ -1,0 +1,106 @@
+"""What the metrics say in the cases one can work out by hand, empty masks first of all."""
+
+import pytest
+import torch
+
+from depthmask import metrics
+
+
+def square(size: int = 20, *, side: int = 10) -> torch.Tensor:
+    mask = torch.zeros(size, size)
+    mask[:side, :side] = 1
+    return mask
+
+
+def test_mask_iou_of_each_picture() -> None:
+    pred = torch.stack([square(), square(), square(side=5)])
+    true = torch.stack([square(), 1 - square(), square()])
+    assert metrics.mask_iou(pred, true).tolist() == [1, 0, 0.25]
+
+
+def test_mask_iou_of_empty_masks() -> None:
+    empty = torch.zeros(1, 4, 4)
+    assert metrics.mask_iou(empty, empty).item() == 1
+    assert metrics.mask_iou(empty, 1 - empty).item() == 0
+    assert metrics.mask_iou(1 - empty, empty).item() == 0
+
+
+def test_mask_iou_cuts_probabilities_above_a_half() -> None:
+    pred = torch.tensor([[[0.5, 0.51, 0.9, 0.1]]])
+    true = torch.tensor([[[False, True, True, False]]])
+    assert metrics.mask_iou(pred, true).item() == 1
+
+
+def test_mask_iou_ignores_invalid_pixels() -> None:
+    pred, true = torch.ones(1, 2, 2), torch.tensor([[[1.0, 1.0], [0.0, 0.0]]])
+    assert metrics.mask_iou(pred, true).item() == 0.5
+    assert metrics.mask_iou(pred, true, true > 0).item() == 1
+    assert metrics.mask_iou(pred, true, true < 0).item() == 1  # nothing counts: both are empty
+
+
+def test_boundary_iou_punishes_what_iou_forgives() -> None:
+    true = torch.zeros(1, 200, 200)
+    true[:, 20:180, 20:180] = 1
+    pred = torch.zeros(1, 200, 200)
+    pred[:, 23:177, 23:177] = 1
+    assert metrics.boundary_iou(true, true).item() == 1
+    assert metrics.mask_iou(pred, true).item() > 0.9
+    assert metrics.boundary_iou(pred, true).item() < 0.4
+    assert metrics.boundary_iou(torch.zeros_like(true), torch.zeros_like(true)).item() == 1
+    assert metrics.boundary_iou(torch.zeros_like(true), true).item() == 0
+
+
+def test_boundary_iou_takes_any_size() -> None:
+    one = torch.ones(1, 1, 1)
+    assert metrics.boundary_iou(one, one).item() == 1
+
+
+def test_depth_rmse() -> None:
+    true = torch.zeros(2, 2, 2)
+    pred = torch.stack([torch.full((2, 2), 0.5), torch.tensor([[1.0, 0.0], [0.0, 0.0]])])
+    assert metrics.depth_rmse(pred, true).tolist() == [0.5, 0.5]
+
+
+def test_an_average_over_nothing_is_nan() -> None:
+    zeros, never = torch.zeros(1, 2, 2), torch.zeros(1, 2, 2, dtype=torch.bool)
+    assert metrics.depth_rmse(zeros, zeros, never).isnan().all()
+
+
+def test_invalid_pixels_may_hold_anything() -> None:
+    pred = torch.tensor([[[1.0, float("inf"), float("nan")]]])
+    valid = torch.tensor([[[True, False, False]]])
+    assert metrics.depth_rmse(pred, torch.zeros(1, 1, 3), valid).item() == 1
+
+
+def test_abs_rel_and_delta1() -> None:
+    true, pred = torch.tensor([[[1.0, 2.0, 4.0, 4.0]]]), torch.tensor([[[1.0, 3.0, 4.4, 3.0]]])
+    assert metrics.abs_rel(pred, true).item() == pytest.approx((0 + 0.5 + 0.1 + 0.25) / 4)
+    assert metrics.delta1(pred, true).item() == 0.5
+
+
+def test_alignment_finds_scale_and_shift() -> None:
+    true = torch.rand(2, 5, 7) + 0.1
+    aligned = metrics.align_inverse_depth(3 * true + 100, true)
+    assert torch.allclose(aligned.float(), true, atol=1e-4)
+
+
+def test_alignment_fits_valid_pixels_only() -> None:
+    true = torch.rand(1, 5, 7) + 0.1
+    pred, valid = 2 * true, torch.ones(1, 5, 7, dtype=torch.bool)
+    pred[0, 0, 0], valid[0, 0, 0] = 1000, False
+    aligned = metrics.align_inverse_depth(pred, true, valid)
+    assert torch.allclose(aligned.float()[valid], true[valid], atol=1e-4)
+
+
+def test_alignment_of_a_flat_prediction_is_the_mean() -> None:
+    true = torch.tensor([[[0.2, 0.4]]])
+    assert metrics.align_inverse_depth(torch.ones(1, 1, 2), true).tolist()[0][0] == pytest.approx(
+        [0.3, 0.3]
+    )
+
+
+def test_the_original_projects_definitions() -> None:
+    pred, true = torch.stack([square(), square(side=5)]), torch.stack([square(), square()])
+    assert metrics.batch_iou(pred, true).item() == pytest.approx(125 / 200)
+    assert metrics.batch_rmse(true, true).item() == pytest.approx(1e-3)
+    assert metrics.batch_rmse(pred, true).item() == pytest.approx((75 / 800 + 1e-6) ** 0.5)
