@@ -1,0 +1,92 @@
+"""Finds a Chromium for the browser tests; with `--install`, gets one if there is none."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MAC_APPS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+MISSING = (
+    "no Chromium or Chrome found, and none could be installed: the browser tests are skipped "
+    "(install one, or name it in DEPTHMASK_BROWSER)"
+)
+INSTALL_LIMIT_S = 600
+
+
+def find_browser() -> str | None:
+    """Path of the first browser that starts: DEPTHMASK_BROWSER, PATH, macOS, Playwright's own."""
+    candidates = [os.environ.get("DEPTHMASK_BROWSER"), *map(shutil.which, NAMES), *MAC_APPS]
+    for candidate in candidates:
+        if candidate and starts(candidate):
+            return candidate
+    own = playwright_browser()
+    return own if own and starts(own) else None
+
+
+def starts(executable: str) -> bool:
+    """True if the browser can print its version: its libraries are there."""
+    try:
+        process = subprocess.run([executable, "--version"], capture_output=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return process.returncode == 0
+
+
+def playwright_browser() -> str | None:
+    """Path where Playwright keeps its own download, if it is there."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def install_browser() -> str | None:
+    """Playwright's download, else Debian's package when root; returns a browser that starts."""
+    run([sys.executable, "-m", "playwright", "install", "chromium"])
+    found = find_browser()
+    if found or not can_apt():
+        return found
+    run(["apt-get", "update", "-qq"])
+    run(["apt-get", "install", "-qq", "-y", "chromium"])
+    return find_browser()
+
+
+def can_apt() -> bool:
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def run(command: list[str]) -> None:
+    """Runs a command that may fail: whether a browser is there afterwards is what counts."""
+    try:
+        subprocess.run(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=INSTALL_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--install", action="store_true", help="get one if there is none")
+    found = find_browser()
+    if found is None and parser.parse_args().install:
+        print("setup: no browser for the tests yet, getting one", file=sys.stderr)
+        found = install_browser()
+    print(f"setup: {found or MISSING}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

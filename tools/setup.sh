@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Makes .venv and installs what the app needs; with `dev`, what the tests need too, and a browser.
+# Silent when there is nothing to do.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kind="${1:-app}"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# The lone -qq hides pip's progress and warnings, never its errors.
+pip() { .venv/bin/python -m pip install -qq --retries 2 --timeout 30 "$@"; }
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer is needed and was not found; install it, or name it: PYTHON=/path/to/python3.11 make demo"
+}
+
+make_venv() {
+    [ -x .venv/bin/python ] && return
+    local python
+    python="$(find_python)"
+    say "making .venv with $("$python" --version)"
+    "$python" -m venv .venv || {
+        rm -rf .venv
+        fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+    }
+}
+
+# Without an NVIDIA driver the CPU build does the same work, and spares gigabytes.
+install_torch() {
+    .venv/bin/python -c 'import torch' 2>/dev/null && return
+    local torch index=https://download.pytorch.org/whl/cpu
+    torch="$(grep '^torch==' requirements.txt)"
+    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || return 0
+    [ ! -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null || return 0
+    .venv/bin/python tools/reachable.py "$index/torch/" || return 0
+    pip --extra-index-url "$index" "$torch" || say "no CPU build of torch to be had, taking the usual one"
+}
+
+install_packages() {
+    say "installing packages, a few minutes the first time"
+    install_torch
+    local files=(-r requirements.txt)
+    [ "$kind" = dev ] && files+=(-r requirements-dev.txt)
+    pip "${files[@]}" || fail "installing failed, see above; run the command again once the cause is gone"
+}
+
+# OpenCV needs two system libraries that slim images lack.
+check_opencv() {
+    local error
+    error="$(.venv/bin/python -c 'import cv2' 2>&1)" && return
+    case "$error" in
+    *libGL* | *libgthread* | *libglib* | *"cannot open shared object"*) ;;
+    *) fail "opencv-python does not load: $(tail -n 1 <<<"$error")" ;;
+    esac
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing libgl1 and libglib2.0-0, which opencv-python needs"
+        apt-get update -qq && apt-get install -qq -y libgl1 libglib2.0-0 >/dev/null
+        .venv/bin/python -c 'import cv2' && return
+    fi
+    fail "opencv-python needs the system libraries libGL and glib; on Debian and Ubuntu: sudo apt-get install libgl1 libglib2.0-0"
+}
+
+main() {
+    make_venv
+    local stamp=".venv/.installed-$kind" wanted
+    wanted="$(cat requirements.txt requirements-dev.txt tools/setup.sh | cksum)"
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+    install_packages
+    check_opencv
+    [ "$kind" = dev ] && .venv/bin/python tools/browser.py --install
+    echo "$wanted" >"$stamp"
+}
+
+main
