@@ -1,1 +1,35 @@
-"""Foreground mask and dense depth from two photos: the empty scene, and the scene with something in it."""
+"""Foreground mask and dense depth from two photos: the empty scene, and with something in it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from depthmask.checkpoint import CheckpointError
+    from depthmask.evaluate import evaluate_folder
+    from depthmask.inference import Prediction, Predictor
+    from depthmask.pictures import PictureError, read_picture
+
+__all__ = [
+    "CheckpointError",
+    "PictureError",
+    "Prediction",
+    "Predictor",
+    "evaluate_folder",
+    "read_picture",
+]
+
+_MODULES = {
+    "CheckpointError": "checkpoint",
+    "PictureError": "pictures",
+    "Prediction": "inference",
+    "Predictor": "inference",
+    "evaluate_folder": "evaluate",
+    "read_picture": "pictures",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imports an exported name on first use: `import depthmask` itself loads nothing heavy."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'depthmask' has no attribute {name!r}")
+    return getattr(import_module(f"depthmask.{_MODULES[name]}"), name)

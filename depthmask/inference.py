@@ -1,0 +1,182 @@
+"""From two photos as arrays to a mask and a depth map of the image's own size."""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthmask._cv2 import cv2
+from depthmask.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
+from depthmask.model import TASKS
+from depthmask.pictures import Map, Picture
+
+ArrayT = TypeVar("ArrayT", Picture, Map)
+
+STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
+RESOLUTIONS = range(STRIDE, 2048 + 1)
+SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network sees in a pair of photos, at the image's own size."""
+
+    mask: Map  # (H, W), in [0, 1]: how much of a pixel is foreground
+    depth: Map  # (H, W), in (0, 1], by depthmask.depth.CONVENTION
+    seconds: float  # wall time, from arrays to arrays
+
+
+class Predictor:
+    """Predicts mask and depth; one object serves any number of threads, one at a time.
+
+    Args:
+        checkpoint: A file of `train.py` or of the original project; without it, `WEIGHTS`.
+        device: "auto" (CUDA, else MPS, else CPU), or a name of torch's such as "cpu" or "cuda:1".
+        resolution: Square root of the number of pixels that the network gets to see. Without
+            it, what the checkpoint was last trained on.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, or lacks mask or depth.
+        ValueError: There is no such device, or the resolution is out of range.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        device: str = "auto",
+        resolution: int | None = None,
+    ) -> None:
+        self.device = choose_device(device)
+        model, self.info = load_checkpoint(checkpoint or WEIGHTS)
+        if set(self.info.tasks) != set(TASKS) or self.info.in_ch != 6:
+            raise CheckpointError(
+                f"{checkpoint or WEIGHTS} predicts {' and '.join(self.info.tasks)} from "
+                f"{self.info.in_ch // 3} picture(s); mask and depth from two are needed."
+            )
+        self.resolution = self.info.resolution if resolution is None else resolution
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(
+                f"The resolution must be from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}, "
+                f"not {self.resolution}."
+            )
+        model = model.to(self.device)
+        # torch's stubs do not know memory_format here
+        self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._lock = threading.Lock()
+
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        """Finds what the image has and the background has not, and how far everything is.
+
+        Args:
+            background: (h, w, 3), uint8, RGB: the empty scene, of any size. It is scaled to
+                cover the image and cropped around its centre, never squashed.
+            image: (H, W, 3), uint8, RGB, of any size.
+
+        Raises:
+            ValueError: An array is empty or not of this type and shape.
+        """
+        start = time.perf_counter()
+        check_picture(background, "background")
+        check_picture(image, "image")
+        height, width = image.shape[:2]
+        size = network_size(height, width, self.resolution)
+        background = resize(crop_to_aspect(background, height, width), *size)
+        maps = self._run(background, resize(image, *size))
+        mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
+        return Prediction(
+            np.clip(mask, 0, 1),
+            np.clip(depth, SMALLEST_DEPTH, 1),
+            time.perf_counter() - start,
+        )
+
+    @torch.inference_mode()
+    def _run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        """Runs the network on two pictures of its own size: {task: (h, w) float32 in [0, 1]}."""
+        with self._lock:
+            logits = self._model(self._to_tensor(background), self._to_tensor(image))
+            return {task: x[0, 0].float().sigmoid().cpu().numpy() for task, x in logits.items()}
+
+    def _to_tensor(self, picture: Picture) -> Tensor:
+        """(h, w, 3) uint8 -> (1, 3, h, w) float32 in [0, 1], channels last in memory."""
+        # a copy, since torch takes neither read-only arrays nor reversed channels
+        pixels = torch.from_numpy(picture.copy()).to(self.device)
+        return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def choose_device(name: str) -> torch.device:
+    """Turns "auto" or the name of a device into one that is there; else ValueError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cpu" and torch.backends.mps.is_available():
+            name = "mps"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    found = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if device is None or (device.index or 0) >= found.get(device.type, 0):
+        there = ", ".join(kind for kind, number in found.items() if number)
+        raise ValueError(f"There is no device {name!r} here; use auto or one of: {there}.")
+    return device
+
+
+def check_picture(picture: Picture, name: str) -> None:
+    """Raises ValueError, naming the picture, unless it is a non-empty uint8 (H, W, 3) array."""
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"The {name} must be a numpy array, not {type(picture).__name__}.")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(
+            f"The {name} must be uint8 RGB of shape (height, width, 3), not {picture.dtype} of "
+            f"shape {picture.shape}."
+        )
+    if picture.size == 0:
+        raise ValueError(f"The {name} has no pixels: its shape is {picture.shape}.")
+
+
+def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:
+    """Chooses the size at which the network sees a picture.
+
+    Returns:
+        Height and width, multiples of 32: about resolution² pixels, in the picture's aspect as
+        far as sides of at least 32 allow.
+    """
+    longest = resolution**2 / STRIDE  # a thread-like picture must not cost more than others
+
+    def side(ideal: float) -> int:
+        return max(STRIDE, round(min(ideal, longest) / STRIDE) * STRIDE)
+
+    aspect = math.sqrt(height / width)
+    return side(resolution * aspect), side(resolution / aspect)
+
+
+def crop_to_aspect(picture: Picture, height: int, width: int) -> Picture:
+    """Cuts the largest centred part with the aspect height : width out of a picture (a view)."""
+    rows, columns = picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    new_rows = min(rows, max(1, round(height * scale)))
+    new_columns = min(columns, max(1, round(width * scale)))
+    top, left = (rows - new_rows) // 2, (columns - new_columns) // 2
+    return picture[top : top + new_rows, left : left + new_columns]
+
+
+def resize(array: ArrayT, height: int, width: int) -> ArrayT:
+    """Scales (H, W) or (H, W, C) to a size: shrinks by averaging, grows by interpolation."""
+    rows, columns = array.shape[:2]
+    if (rows, columns) == (height, width):
+        return array
+    # cv2 takes (width, height); each side for itself, since a thread may grow and shrink at once
+    size = (min(columns, width), min(rows, height))
+    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    grown = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, dtype=array.dtype)

@@ -1,0 +1,157 @@
+"""The predictor takes any two photos, keeps the image's size, and refuses the rest clearly."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from depthmask import inference
+from depthmask.checkpoint import CheckpointError
+from depthmask.inference import Predictor
+from tests.conftest import Pair
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_checkpoint: Path) -> Predictor:
+    return Predictor(tiny_checkpoint, device="cpu")
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("image", [(1, 1), (60, 80), (1, 500), (3000, 2), (97, 33)])
+@pytest.mark.parametrize("background", [(1, 1), (60, 80), (2, 300)])
+def test_any_sizes_give_maps_of_the_images_size(
+    predictor: Predictor, background: tuple[int, int], image: tuple[int, int]
+) -> None:
+    prediction = predictor.predict(noise(*background), noise(*image))
+    for values in (prediction.mask, prediction.depth):
+        assert values.shape == image and values.dtype == np.float32
+        assert values.min() >= 0 and values.max() <= 1
+    assert prediction.depth.min() > 0
+    assert prediction.seconds > 0
+
+
+@pytest.mark.parametrize("size", [50, 64])  # 64 is what the network sees: nothing is resized
+def test_strided_and_read_only_arrays_are_taken(predictor: Predictor, size: int) -> None:
+    background, image = noise(size, size), noise(size, size)
+    expected = predictor.predict(background, image)
+    frozen = background.copy()
+    frozen.flags.writeable = False
+    reversed_twice = image[..., ::-1].copy()[..., ::-1]
+    for same in (frozen, np.asfortranarray(background)):
+        assert np.array_equal(predictor.predict(same, reversed_twice).mask, expected.mask)
+
+
+def test_inputs_are_not_changed(predictor: Predictor, pair: Pair) -> None:
+    background, image = pair.background.copy(), pair.image.copy()
+    predictor.predict(background, image)
+    assert np.array_equal(background, pair.background) and np.array_equal(image, pair.image)
+
+
+def test_threads_may_share_a_predictor(predictor: Predictor, pair: Pair) -> None:
+    expected = predictor.predict(pair.background, pair.image)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(predictor.predict, pair.background, pair.image) for _ in range(8)]
+        for job in jobs:
+            assert np.allclose(job.result().mask, expected.mask, atol=1e-5)
+
+
+def test_which_picture_is_which_matters(predictor: Predictor, pair: Pair) -> None:
+    there = predictor.predict(pair.background, pair.image)
+    back = predictor.predict(pair.image, pair.background)
+    assert not np.allclose(there.mask, back.mask)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "not float32 of shape"),
+        (np.zeros((4, 4), np.uint8), r"not uint8 of shape \(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"shape \(4, 4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), "no pixels"),
+        (None, "not NoneType"),
+    ],
+)
+def test_bad_arrays_are_refused(predictor: Predictor, picture: np.ndarray, message: str) -> None:
+    good = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="background.*" + message):
+        predictor.predict(picture, good)
+    with pytest.raises(ValueError, match="image.*" + message):
+        predictor.predict(good, picture)
+
+
+def test_resolution_and_device_are_checked(tiny_checkpoint: Path) -> None:
+    assert Predictor(tiny_checkpoint).resolution == 64
+    assert Predictor(tiny_checkpoint, resolution=96).resolution == 96
+    for resolution in (0, 31, -5, 5000):
+        with pytest.raises(ValueError, match=f"not {resolution}"):
+            Predictor(tiny_checkpoint, resolution=resolution)
+    for device in ("toaster", "cuda:99", "meta", "cpu:1", ""):
+        with pytest.raises(ValueError, match=f"no device {device!r}"):
+            Predictor(tiny_checkpoint, device=device)
+
+
+def test_unfit_checkpoints_are_refused(
+    make_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="predicts mask from 1"):
+        Predictor(make_checkpoint(("mask",), 3))
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        Predictor(tmp_path / "missing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("shape", "resolution", "expected"),
+    [
+        ((100, 100), 224, (224, 224)),
+        ((480, 640), 224, (192, 256)),
+        ((1920, 1080), 224, (288, 160)),
+        ((1, 1), 32, (32, 32)),
+        ((1, 100_000), 224, (32, 1568)),
+        ((100_000, 1), 224, (1568, 32)),
+    ],
+)
+def test_the_size_the_network_sees(
+    shape: tuple[int, int], resolution: int, expected: tuple[int, int]
+) -> None:
+    assert inference.network_size(*shape, resolution) == expected
+
+
+def test_the_size_keeps_to_its_budget() -> None:
+    for aspect in np.geomspace(0.01, 100, 60):
+        height, width = inference.network_size(round(1000 * aspect), 1000, 224)
+        assert height % 32 == 0 and width % 32 == 0
+        assert 0.6 < height * width / 224**2 < 1.4
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "expected"),
+    [
+        ((60, 80), (60, 80), (60, 80)),
+        ((60, 80), (120, 160), (60, 80)),
+        ((60, 80), (10, 10), (60, 60)),
+        ((60, 80), (100, 10), (60, 6)),
+        ((1, 1), (3, 900), (1, 1)),
+        ((2, 2), (1, 900), (1, 2)),
+    ],
+)
+def test_a_background_is_cropped_to_the_images_aspect(
+    shape: tuple[int, int], target: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert inference.crop_to_aspect(noise(*shape), *target).shape[:2] == expected
+
+
+def test_the_crop_is_centred() -> None:
+    picture = noise(60, 80)
+    assert np.array_equal(inference.crop_to_aspect(picture, 1, 1), picture[:, 10:70])
+
+
+def test_shrinking_averages_and_growing_interpolates() -> None:
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * np.float32(1)
+    assert np.allclose(inference.resize(checks, 8, 8), 0.5)
+    grown = inference.resize(np.array([[0, 1]], np.float32), 1, 8)
+    assert (np.diff(grown[0]) >= 0).all() and 0 < grown[0, 3] < 1

@@ -1,0 +1,57 @@
+"""The package as a whole: what it exports, and which way its modules import each other."""
+
+import subprocess
+import sys
+
+import pytest
+
+import depthmask
+
+
+def run(program: str) -> str:
+    """Runs a program in an interpreter of its own and returns what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def loaded_by(modules: str, among: list[str]) -> str:
+    return run(f"import sys, {modules}\nprint(*[m for m in {among} if m in sys.modules])").strip()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = ["torch", "numpy", "cv2", "PIL", "gradio", "safetensors"]
+    assert loaded_by("depthmask, depthmask.__main__", heavy) == ""
+
+
+def test_imports_run_one_way() -> None:
+    above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
+    modules = "depthmask.inference, depthmask.evaluate, depthmask.render, depthmask.checkpoint"
+    assert loaded_by(modules, above) == ""
+
+
+def test_the_package_exports_what_it_says() -> None:
+    assert depthmask.__all__ == sorted(depthmask.__all__)
+    for name in depthmask.__all__:
+        assert getattr(depthmask, name).__name__ == name
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = depthmask.nonsense
+
+
+def test_opencv_without_its_libraries_says_what_to_install() -> None:
+    check = (
+        "import sys, builtins\n"
+        "real = builtins.__import__\n"
+        "def broken(name, *rest):\n"
+        "    if name == 'cv2':\n"
+        "        raise ImportError('libGL.so.1: cannot open shared object file')\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = broken\n"
+        "try:\n"
+        "    import depthmask.render\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    printed = run(check)
+    assert "libGL.so.1" in printed
+    assert "apt-get install libgl1 libglib2.0-0" in printed
