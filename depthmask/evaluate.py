@@ -1,0 +1,203 @@
+"""How well a predictor does on sequences with ground truth.
+
+A folder holds one folder for each sequence, and in it:
+
+    background.png      the empty scene
+    image/NAME.png      the frames
+    mask/NAME.png       255 foreground, 0 background, 170 left out (optional)
+    depth/NAME.png      16 bits, millimetres, 0 where unknown (optional)
+
+Every number is first computed for a frame at its native size, then averaged over the frames of a
+sequence, then over the sequences. What no frame can tell is left out of the result.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from depthmask import metrics
+from depthmask.depth import inverse_from_depth
+from depthmask.inference import Prediction
+from depthmask.pictures import (
+    Grey,
+    Map,
+    Mask,
+    Picture,
+    PictureError,
+    check_size,
+    read_grey,
+    read_picture,
+)
+
+Predict = Callable[[Picture, Picture], Prediction]  # (background, image) -> Prediction
+Scores = dict[str, dict[str, float]]  # {"mask": {"iou": 0.9, ...}, "depth": {...}}
+
+IGNORED = 170  # value of mask pixels that count neither as foreground nor as background
+LEAST_FOREGROUND = 0.002  # share of a frame; below it, IoU is the noise of a few pixels
+NEAREST, FARTHEST = 0.3, 10.0  # metres, what depth cameras can measure
+
+
+def evaluate_folder(
+    predict: Predict, folder: Path, *, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, object]:
+    """Compares predictions with the ground truth of a folder of sequences.
+
+    Args:
+        predict: Makes a prediction of a background and an image.
+        folder: As this module describes.
+        progress: Is told of each sequence as it begins, in one line.
+
+    Returns:
+        {"mask": {"iou", "false_foreground"}, "depth": {"abs_rel", "delta1", "rmse_m"},
+        "sequences": {name: {"mask": ..., "depth": ...}}}, ready for JSON. Never NaN: a number
+        or a part that no frame can tell is not there.
+
+    Raises:
+        PictureError: There is nothing to evaluate, or a file is missing or damaged.
+    """
+    sequences: dict[str, Scores] = {}
+    for sequence in _find_sequences(folder):
+        names = _frames_with_truth(sequence)
+        progress(f"{sequence.name}: {len(names)} frame{'s' if len(names) != 1 else ''}")
+        background = read_picture(sequence / "background.png")
+        sequences[sequence.name] = _average(
+            _evaluate_frame(predict, background, sequence, name) for name in names
+        )
+    if not any(sequences.values()):
+        raise PictureError(f"No frame in {folder} has a mask or a depth map to compare with.")
+    return {**_average(sequences.values()), "sequences": sequences}
+
+
+def compare(
+    prediction: Prediction,
+    *,
+    true_mask: Mask | None = None,
+    true_depth: Map | None = None,
+) -> dict[str, float]:
+    """Compares one prediction with what is known of the truth.
+
+    Args:
+        prediction: Of an image of H x W pixels.
+        true_mask: (H, W), bool, True is foreground.
+        true_depth: (H, W), in [0, 1], by depthmask.depth.CONVENTION.
+
+    Returns:
+        "iou" where there is a true mask, "rmse" where there is a true depth.
+
+    Raises:
+        ValueError: The truth is of another size than the prediction.
+    """
+    scores = {}
+    if true_mask is not None:
+        check_size(true_mask, prediction.mask, "The true mask")
+        scores["iou"] = metrics.mask_iou(_batch(prediction.mask), _batch(true_mask)).item()
+    if true_depth is not None:
+        check_size(true_depth, prediction.depth, "The true depth")
+        scores["rmse"] = metrics.depth_rmse(_batch(prediction.depth), _batch(true_depth)).item()
+    return scores
+
+
+def mask_scores(pred: Map, labels: Grey) -> dict[str, float]:
+    """Scores a mask.
+
+    Args:
+        pred: (H, W), in [0, 1].
+        labels: (H, W): 255 foreground, 0 background, 170 neither.
+
+    Returns:
+        "iou", unless under 0.2 % of the frame is foreground, and "false_foreground", the share
+        of the true background that is taken for foreground, unless there is none.
+    """
+    true, valid = labels > 127, labels != IGNORED
+    foreground, background = true & valid, ~true & valid
+    scores = {}
+    if foreground.mean() >= LEAST_FOREGROUND:
+        scores["iou"] = metrics.mask_iou(_batch(pred), _batch(true), _batch(valid)).item()
+    if background.any():
+        scores["false_foreground"] = float((pred > metrics.THRESHOLD)[background].mean())
+    return scores
+
+
+def depth_scores(pred: Map, millimetres: Grey) -> dict[str, float]:
+    """Scores a depth map, after fitting its inverse to the truth by a scale and a shift.
+
+    Args:
+        pred: (H, W), relative depth in (0, 1].
+        millimetres: (H, W), true depth; what is not between 0.3 and 10 m is left out.
+
+    Returns:
+        "abs_rel", "delta1" and "rmse_m" (metres); nothing where no pixel has a true depth.
+    """
+    true = _batch(millimetres.astype(np.float64)) / 1000
+    valid = (true >= NEAREST) & (true <= FARTHEST)
+    if not valid.any():
+        return {}
+    true = true.clamp(NEAREST, FARTHEST)  # keeps pixels that do not count finite
+    inverse = inverse_from_depth(_batch(pred).double())
+    aligned = metrics.align_inverse_depth(inverse, 1 / true, valid)
+    metres = 1 / aligned.clamp(1 / FARTHEST, 1 / NEAREST)
+    return {
+        "abs_rel": metrics.abs_rel(metres, true, valid).item(),
+        "delta1": metrics.delta1(metres, true, valid).item(),
+        "rmse_m": metrics.depth_rmse(metres, true, valid).item(),
+    }
+
+
+def _find_sequences(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise PictureError(f"There is no folder at {folder}; check the path.")
+    sequences = sorted(path for path in folder.iterdir() if (path / "image").is_dir())
+    if not sequences:
+        raise PictureError(
+            f"{folder} holds no sequence: folders with background.png, image/*.png and mask/*.png "
+            "or depth/*.png are needed in it."
+        )
+    return sequences
+
+
+def _frames_with_truth(sequence: Path) -> list[str]:
+    names = sorted(path.name for path in (sequence / "image").glob("*.png"))
+    return [n for n in names if any((sequence / part / n).is_file() for part in ("mask", "depth"))]
+
+
+def _evaluate_frame(predict: Predict, background: Picture, sequence: Path, name: str) -> Scores:
+    image = read_picture(sequence / "image" / name)
+    truth = {
+        part: _read_truth(sequence / part / name, image)
+        for part in ("mask", "depth")
+        if (sequence / part / name).is_file()
+    }
+    prediction = predict(background, image)
+    scores = {}
+    if "mask" in truth:
+        scores["mask"] = mask_scores(prediction.mask, truth["mask"])
+    if "depth" in truth:
+        scores["depth"] = depth_scores(prediction.depth, truth["depth"])
+    return scores
+
+
+def _read_truth(path: Path, image: Picture) -> Grey:
+    truth = read_grey(path)
+    check_size(truth, image, str(path))
+    return truth
+
+
+def _batch(array: npt.NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(array)[None]
+
+
+def _average(scores: Iterable[Mapping[str, Mapping[str, float]]]) -> Scores:
+    """Averages each number over those that have it; parts without a number are left out."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for score in scores:
+        for part, numbers in score.items():
+            for key, value in numbers.items():
+                values.setdefault(part, {}).setdefault(key, []).append(value)
+    return {
+        part: {key: float(np.mean(listed)) for key, listed in numbers.items()}
+        for part, numbers in values.items()
+    }

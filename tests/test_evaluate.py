@@ -1,0 +1,173 @@
+"""Scores worked out by hand, and folders that are not complete."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.evaluate import compare, depth_scores, evaluate_folder, mask_scores
+from depthmask.inference import Prediction
+from depthmask.pictures import Picture, PictureError
+from tests.conftest import FakePredictor, Pair
+
+SIZE = 40
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def labels(side: int) -> np.ndarray:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[:side, :side] = 255
+    return mask
+
+
+def add_frame(
+    sequence: Path, name: str, *, side: int = 20, mask: bool = True, depth: bool = False
+) -> None:
+    """A frame whose foreground is a white square in the corner, 1 m away before a wall at 4 m."""
+    grey = np.full((SIZE, SIZE, 3), 50, np.uint8)
+    save(sequence / "background.png", grey)
+    save(sequence / "image" / name, np.maximum(grey, labels(side)[..., None]))
+    if mask:
+        save(sequence / "mask" / name, labels(side))
+    if depth:
+        millimetres = np.where(labels(side) > 0, 1000, 4000).astype(np.uint16)
+        save(sequence / "depth" / name, millimetres)
+
+
+def test_a_perfect_prediction(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png", depth=True)
+    lines: list[str] = []
+    result = evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
+    scores = {
+        "mask": {"iou": 1.0, "false_foreground": 0.0},
+        "depth": {
+            "abs_rel": pytest.approx(0, abs=1e-6),
+            "delta1": 1.0,
+            "rmse_m": pytest.approx(0, abs=1e-6),
+        },
+    }
+    assert result == {**scores, "sequences": {"room": scores}}
+    assert lines == ["room: 1 frame"]
+    json.dumps(result, allow_nan=False)
+
+
+def test_averages_are_over_frames_then_over_sequences(tmp_path: Path) -> None:
+    for name in ("0.png", "1.png", "2.png"):
+        add_frame(tmp_path / "long", name)
+    add_frame(tmp_path / "short", "0.png", side=10)
+
+    def all_of_it(background: Picture, image: Picture) -> Prediction:
+        ones = np.ones(image.shape[:2], np.float32)
+        return Prediction(ones, ones, 0)
+
+    result = evaluate_folder(all_of_it, tmp_path)
+    assert result["mask"] == {"iou": (400 / 1600 + 100 / 1600) / 2, "false_foreground": 1.0}
+
+
+def test_what_no_frame_tells_is_left_out(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "empty", "0.png", side=0)
+    add_frame(tmp_path / "masks", "0.png")
+    add_frame(tmp_path / "masks", "1.png", mask=False)
+    add_frame(tmp_path / "depths", "0.png", mask=False, depth=True)
+    result = evaluate_folder(fake_predictor.predict, tmp_path)
+    sequences = result["sequences"]
+    assert isinstance(sequences, dict)
+    assert sequences["empty"] == {"mask": {"false_foreground": 0.0}}
+    assert sequences["masks"] == {"mask": {"iou": 1.0, "false_foreground": 0.0}}
+    assert list(sequences["depths"]) == ["depth"]
+    assert result["mask"] == {"iou": 1.0, "false_foreground": 0.0}
+
+
+def test_a_background_of_another_size(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / "background.png", np.full((7, 90, 3), 50, np.uint8))
+    result = evaluate_folder(fake_predictor.predict, tmp_path)
+    assert result["mask"] == {"iou": 1.0, "false_foreground": 0.0}
+
+
+def test_ignored_pixels_do_not_count() -> None:
+    true, pred = labels(20), np.zeros((SIZE, SIZE), np.float32)
+    true[20:] = 170
+    pred[:20, :20] = pred[20:] = 1
+    assert mask_scores(pred, true) == {"iou": 1.0, "false_foreground": 0.0}
+
+
+def test_little_foreground_has_no_iou() -> None:
+    true = np.zeros((100, 100), np.uint8)
+    true[0, :19] = 255
+    pred = np.zeros((100, 100), np.float32)
+    assert mask_scores(pred, true) == {"false_foreground": 0.0}
+    true[0, 19] = 255  # 0.2 %
+    assert mask_scores(pred, true) == {"iou": 0.0, "false_foreground": 0.0}
+
+
+def test_a_frame_without_background() -> None:
+    everything = np.full((4, 4), 255, np.uint8)
+    assert mask_scores(np.ones((4, 4), np.float32), everything) == {"iou": 1.0}
+
+
+def test_depth_is_aligned_in_inverse_depth() -> None:
+    metres = np.linspace(0.5, 8, 400).reshape(20, 20)
+    millimetres = np.rint(metres * 1000).astype(np.uint16)
+    inverse = 3 / metres - 0.2  # any scale and shift
+    pred = (1 / (1 + inverse)).astype(np.float32)
+    scores = depth_scores(pred, millimetres)
+    assert scores["abs_rel"] < 1e-3 and scores["rmse_m"] < 1e-2 and scores["delta1"] == 1
+
+
+def test_depth_counts_from_30_cm_to_10_m() -> None:
+    millimetres = np.array([[0, 200, 299, 10_001, 65_535]], np.uint16)
+    pred = np.full((1, 5), 0.5, np.float32)
+    assert depth_scores(pred, millimetres) == {}
+    millimetres[0, :2] = 2000
+    assert depth_scores(pred, millimetres)["rmse_m"] == pytest.approx(0)
+
+
+def test_aligned_depth_is_clipped_to_10_m() -> None:
+    true_inverse = np.array([[0.1, 0.1, 0.1, 1.0]])
+    pred_inverse = np.array([[0.0, 0.5, 0.5, 3.0]])  # the line puts the first below 0.1 per metre
+    scores = depth_scores(
+        (1 / (1 + pred_inverse)).astype(np.float32), (1000 / true_inverse).astype(np.uint16)
+    )
+    slope, shift = np.polyfit(pred_inverse[0], true_inverse[0], 1)
+    metres = 1 / np.clip(slope * pred_inverse + shift, 0.1, 1 / 0.3)
+    assert (slope * pred_inverse + shift).min() < 0.1
+    assert scores["abs_rel"] == pytest.approx(np.abs(metres * true_inverse - 1).mean(), rel=1e-4)
+
+
+def test_compare_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> None:
+    prediction = fake_predictor.predict(pair.background, pair.image)
+    assert compare(prediction) == {}
+    scores = compare(prediction, true_mask=pair.true_mask, true_depth=pair.true_depth)
+    error = np.sqrt(((prediction.depth - pair.true_depth) ** 2).mean())
+    assert scores == {"iou": 1.0, "rmse": pytest.approx(float(error))}
+    with pytest.raises(PictureError, match="true mask is 79x60 pixels, its image is 80x60"):
+        compare(prediction, true_mask=pair.true_mask[:, 1:])
+
+
+def test_folders_without_anything_to_evaluate(
+    fake_predictor: FakePredictor, tmp_path: Path
+) -> None:
+    with pytest.raises(PictureError, match="no folder at"):
+        evaluate_folder(fake_predictor.predict, tmp_path / "missing")
+    with pytest.raises(PictureError, match="holds no sequence"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+    add_frame(tmp_path / "room", "0.png", mask=False)
+    with pytest.raises(PictureError, match="has a mask or a depth map"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+
+
+def test_incomplete_sequences(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / "mask" / "0.png", np.zeros((3, 5), np.uint8))
+    with pytest.raises(PictureError, match=r"0\.png is 5x3 pixels, its image is 40x40"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+    (tmp_path / "room" / "background.png").unlink()
+    with pytest.raises(PictureError, match=r"background\.png"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
