@@ -1,0 +1,202 @@
+"""The command line: `python -m depthmask COMMAND --help`.
+
+A command is a row in `COMMANDS`. What it needs is imported when it runs, so that help is quick.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from depthmask.inference import Prediction, Predictor
+    from depthmask.pictures import Map, Mask, Picture
+
+BAD_INPUT = 2  # exit code, the one argparse uses as well
+
+
+@dataclass(frozen=True)
+class Command:
+    """One sub-command."""
+
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit code: bad input is one sentence on stderr and a 2."""
+    options = _make_parser().parse_args(arguments)
+    try:
+        COMMANDS[options.command].run(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"depthmask: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m depthmask",
+        description="Foreground mask and dense depth from two photos: the empty scene, and the "
+        "scene with something in it.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        command.add_arguments(
+            commands.add_parser(name, help=command.summary, description=command.summary)
+        )
+    return parser
+
+
+def _add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        metavar="R",
+        help="let the network see about R x R pixels (default: what it was trained on)",
+    )
+
+
+def _make_predictor(options: argparse.Namespace) -> "Predictor":
+    from depthmask.inference import Predictor
+
+    return Predictor(options.checkpoint, device=options.device, resolution=options.resolution)
+
+
+def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("background", type=Path, help="photo of the empty scene")
+    parser.add_argument("image", type=Path, help="photo of the scene with something in it")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="made where missing"
+    )
+    _add_predictor_arguments(parser)
+    parser.add_argument(
+        "--true-mask", type=Path, metavar="FILE", help="compare: white is foreground"
+    )
+    parser.add_argument(
+        "--true-depth", type=Path, metavar="FILE", help="compare: 8 or 16 bits, white is depth 1"
+    )
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from depthmask.depth import CONVENTION
+    from depthmask.evaluate import compare
+    from depthmask.pictures import read_picture
+
+    background, image = read_picture(options.background), read_picture(options.image)
+    truth = _read_truth(options, image)
+    _make_folder(options.output)
+    start = time.perf_counter()
+    predictor = _make_predictor(options)
+    loaded = time.perf_counter()
+    prediction = predictor.predict(background, image)
+    writing = time.perf_counter()
+    files = _write_prediction(options.output, image, prediction)
+    seconds = {
+        "load": loaded - start,
+        "predict": prediction.seconds,
+        "write": time.perf_counter() - writing,
+    }
+    report = {
+        **files,
+        **compare(prediction, true_mask=truth.mask, true_depth=truth.depth),
+        "resolution": predictor.resolution,
+        "device": str(predictor.device),
+        "seconds": {step: round(value, 3) for step, value in seconds.items()},
+        "convention": CONVENTION,
+    }
+    print(json.dumps(report, indent=2))
+
+
+class Truth(NamedTuple):
+    """What a prediction is to be compared with, where it is known."""
+
+    mask: "Mask | None"
+    depth: "Map | None"
+
+
+def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
+    from depthmask.pictures import check_size, read_mask, read_true_depth
+
+    truth = Truth(
+        read_mask(options.true_mask) if options.true_mask else None,
+        read_true_depth(options.true_depth) if options.true_depth else None,
+    )
+    for path, array in zip((options.true_mask, options.true_depth), truth, strict=True):
+        if array is not None:  # told now, not after the prediction
+            check_size(array, image, str(path))
+    return truth
+
+
+def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
+    from depthmask.pictures import write_cutout, write_depth, write_mask
+    from depthmask.render import cutout
+
+    files = {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
+    write_mask(files["mask"], prediction.mask)
+    write_depth(files["depth"], prediction.depth)
+    write_cutout(files["cutout"], cutout(image, prediction.mask))
+    return {name: str(path) for name, path in files.items()}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another."
+        ) from error
+
+
+def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="holds SEQ/background.png, SEQ/image/*.png, SEQ/mask/*.png (255 foreground, "
+        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    _add_predictor_arguments(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from depthmask.evaluate import evaluate_folder
+
+    if options.json:  # told now, not after an hour
+        _make_folder(options.json.parent)
+        if options.json.is_dir():
+            raise ValueError(f"{options.json} is a folder; give a file name.")
+    predictor = _make_predictor(options)
+    result = evaluate_folder(
+        predictor.predict, options.folder, progress=lambda line: print(line, file=sys.stderr)
+    )
+    text = json.dumps(result, indent=2, allow_nan=False)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n")
+
+
+COMMANDS = {
+    "predict": Command(
+        "Find the mask and the depth of a pair of photos.", _add_predict_arguments, _predict
+    ),
+    "evaluate": Command(
+        "Measure how well masks and depth agree with ground truth.",
+        _add_evaluate_arguments,
+        _evaluate,
+    ),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The command line: files and JSON out, or one sentence and exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.__main__ import main
+from depthmask.depth import CONVENTION
+
+
+def predict(folder: Path, checkpoint: Path, *more: str) -> int:
+    background, image = str(folder / "background.png"), str(folder / "image.png")
+    output = str(folder / "out")
+    return main(
+        ["predict", background, image, "-o", output, "--checkpoint", str(checkpoint), *more]
+    )
+
+
+def sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was complained about; nothing may be on stdout."""
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1 and printed.err.endswith(".\n")
+    return printed.err
+
+
+def test_predict(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(pair_folder, tiny_checkpoint, "--device", "cpu", "--resolution", "96") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["resolution"] == 96 and report["device"] == "cpu"
+    assert report["convention"] == CONVENTION
+    assert set(report["seconds"]) == {"load", "predict", "write"}
+    assert "iou" not in report and "rmse" not in report
+    for name, mode in (("mask", "L"), ("depth", "I;16"), ("cutout", "RGBA")):
+        assert report[name] == str(pair_folder / "out" / f"{name}.png")
+        with Image.open(report[name]) as picture:
+            assert picture.mode == mode and picture.size == (80, 60)
+
+
+def test_predict_with_truth(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = ["--true-mask", "mask.png", "--true-depth", "depth.png"]
+    truth = [str(pair_folder / word) if word.endswith("png") else word for word in truth]
+    assert predict(pair_folder, tiny_checkpoint, *truth) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert 0 <= report["iou"] <= 1 and 0 <= report["rmse"] <= 1
+
+
+@pytest.mark.parametrize("option", ["--true-mask", "--true-depth"])
+def test_truth_of_another_size(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    Image.new("L", (7, 5)).save(pair_folder / "truth.png")
+    assert predict(pair_folder, tiny_checkpoint, option, str(pair_folder / "truth.png")) == 2
+    assert "truth.png is 7x5 pixels, its image is 80x60" in sentence(capsys)
+
+
+@pytest.mark.parametrize("name", ["background.png", "image.png"])
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_bad_pictures(
+    pair_folder: Path,
+    tiny_checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes | None,
+) -> None:
+    (pair_folder / name).unlink()
+    if content is not None:
+        (pair_folder / name).write_bytes(content)
+    assert predict(pair_folder, tiny_checkpoint) == 2
+    assert name in sentence(capsys)
+
+
+def test_a_folder_as_picture(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pair_folder / "image.png").unlink()
+    (pair_folder / "image.png").mkdir()
+    assert predict(pair_folder, tiny_checkpoint) == 2
+    assert "is a folder" in sentence(capsys)
+
+
+def test_an_output_that_cannot_be_made(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pair_folder / "out").write_text("in the way")
+    assert predict(pair_folder, tiny_checkpoint) == 2
+    assert "cannot be made" in sentence(capsys)
+    (pair_folder / "out").unlink()
+    (pair_folder / "out" / "mask.png").mkdir(parents=True)
+    assert predict(pair_folder, tiny_checkpoint) == 2
+    assert "mask.png cannot be written" in sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [("--device", "toaster", "no device 'toaster'"), ("--resolution", "7", "not 7")],
+)
+def test_bad_options(
+    pair_folder: Path,
+    tiny_checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    message: str,
+) -> None:
+    assert predict(pair_folder, tiny_checkpoint, option, value) == 2
+    assert message in sentence(capsys)
+
+
+def test_bad_checkpoints(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = pair_folder / "bad.safetensors"
+    for content in (b"", b"junk" * 100, tiny_checkpoint.read_bytes()[:3000]):
+        bad.write_bytes(content)
+        assert predict(pair_folder, bad) == 2
+        assert "bad.safetensors" in sentence(capsys)
+    assert predict(pair_folder, pair_folder / "missing.safetensors") == 2
+    assert "no checkpoint at" in sentence(capsys)
+
+
+@pytest.mark.parametrize("arguments", [[], ["juggle"], ["predict"], ["predict", "a", "b"]])
+def test_arguments_that_argparse_refuses(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: python -m depthmask" in capsys.readouterr().err
+
+
+def test_evaluate(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sequence = pair_folder / "all" / "room"
+    for part in ("image", "mask", "depth"):
+        (sequence / part).mkdir(parents=True)
+        (pair_folder / f"{part}.png").rename(sequence / part / "0.png")
+    (pair_folder / "background.png").rename(sequence / "background.png")
+    Image.fromarray(np.full((60, 80), 1500, np.uint16)).save(sequence / "depth" / "0.png")
+    file = pair_folder / "reports" / "scores.json"
+    arguments = ["evaluate", str(pair_folder / "all"), "--checkpoint", str(tiny_checkpoint)]
+    assert main([*arguments, "--json", str(file)]) == 0
+    result = json.loads(file.read_text())
+    assert set(result) == {"mask", "depth", "sequences"}
+    assert set(result["mask"]) == {"iou", "false_foreground"}
+    assert set(result["depth"]) == {"abs_rel", "delta1", "rmse_m"}
+    assert list(result["sequences"]) == ["room"]
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == result
+    assert printed.err == "room: 1 frame\n"
+
+
+def test_evaluate_nothing(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint)]) == 2
+    assert "holds no sequence" in sentence(capsys)
+    target = ["--json", str(tmp_path)]
+    assert main(["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), *target]) == 2
+    assert "is a folder" in sentence(capsys)
+
+
+def test_help_in_a_process_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "depthmask", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "predict" in done.stdout and "evaluate" in done.stdout
