@@ -30,23 +30,13 @@ element.addEventListener("click", (event) => {
 ANNOUNCE = 'element.setAttribute("role", "status");'
 
 
-class DropZone(gr.Image):
-    """Hands over the path of what was dropped, unopened.
+def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
+    """Takes a picture and hands over its path, unopened.
 
-    `gr.Image` opens the file itself and answers a bad one with a bare "Error"; here the project's
+    `gr.Image` would open the file and answer a bad one with a bare "Error"; here the project's
     own reader sees it first, with its orientation, its 16 bits, and words for what is wrong.
-    No constructor of its own: Gradio reads the page's configuration off its signature.
     """
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        return payload.path if payload is not None else None
-
-    def get_block_name(self) -> str:
-        return "image"  # the page draws it as the `gr.Image` that it is
-
-
-def drop_zone(label: str, placeholder: str, *, elem_id: str) -> DropZone:
-    return DropZone(
+    zone = gr.Image(
         label=label,
         placeholder=placeholder,
         elem_id=elem_id,
@@ -59,6 +49,13 @@ def drop_zone(label: str, placeholder: str, *, elem_id: str) -> DropZone:
         interactive=True,
         min_width=120,
     )
+    # Not a subclass: Gradio would write a .pyi file beside the module that defines one.
+    zone.preprocess = path_of  # type: ignore[method-assign]
+    return zone
+
+
+def path_of(payload: ImageData | None) -> str | None:
+    return payload.path if payload is not None else None
 
 
 def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:

@@ -1,6 +1,8 @@
 """Serving the page: Gradio's options, set once, and plain words where it cannot be served."""
 
 import socket
+from contextlib import redirect_stdout
+from io import StringIO
 
 import gradio as gr
 
@@ -8,6 +10,7 @@ from depthmask.ui.theme import STYLE, theme
 
 FIRST_PORT = 7860
 PORTS_TRIED = 100
+PORTS = range(1, 65536)
 MAX_UPLOAD = "25mb"
 
 
@@ -36,24 +39,26 @@ def launch(
         LaunchError: The port is taken, or the host is not this computer's.
     """
     port = free_port(host) if port is None else check_port(host, port)
-    _, url, share_url = demo.launch(
-        server_name=host,
-        server_port=port,
-        share=share,
-        auth=auth,
-        theme=theme(),
-        css_paths=STYLE,
-        quiet=True,
-        prevent_thread_lock=True,
-        show_error=True,
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        max_file_size=MAX_UPLOAD,
-        ssr_mode=False,
-        pwa=False,
-        mcp_server=False,
-    )
+    # Gradio's own lines, "quiet" or not, are many; those printed below say as much.
+    with redirect_stdout(StringIO()):
+        _, url, share_url = demo.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            auth=auth,
+            theme=theme(),
+            css_paths=STYLE,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=True,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size=MAX_UPLOAD,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+        )
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
     if share:
         print(share_line(share_url), flush=True)
@@ -86,12 +91,14 @@ def check_port(host: str, port: int) -> int:
 
 def port_error(host: str, port: int) -> str:
     """Why one cannot listen there, in the system's words; empty when one can."""
+    if port not in PORTS:
+        return f"ports are numbers from {PORTS[0]} to {PORTS[-1]}"
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
             # as the server itself does; without it, a port just left would look taken
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
-        return str(getattr(error, "strerror", None) or error)
+    except OSError as error:
+        return error.strerror or str(error)
     return ""
