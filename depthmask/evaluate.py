@@ -13,6 +13,7 @@ sequence, then over the sequences. What no frame can tell is left out of the res
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Required, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,15 @@ from depthmask.pictures import (
 Predict = Callable[[Picture, Picture], Prediction]  # (background, image) -> Prediction
 Scores = dict[str, dict[str, float]]  # {"mask": {"iou": 0.9, ...}, "depth": {...}}
 
+
+class Evaluation(TypedDict, total=False):
+    """What `evaluate_folder` finds, ready for JSON."""
+
+    mask: dict[str, float]  # "iou", "false_foreground"
+    depth: dict[str, float]  # "abs_rel", "delta1", "rmse_m"
+    sequences: Required[dict[str, Scores]]  # the same for each, by name
+
+
 IGNORED = 170  # value of mask pixels that count neither as foreground nor as background
 LEAST_FOREGROUND = 0.002  # share of a frame; below it, IoU is the noise of a few pixels
 NEAREST, FARTHEST = 0.3, 10.0  # metres, what depth cameras can measure
@@ -43,7 +53,7 @@ NEAREST, FARTHEST = 0.3, 10.0  # metres, what depth cameras can measure
 
 def evaluate_folder(
     predict: Predict, folder: Path, *, progress: Callable[[str], None] = lambda line: None
-) -> dict[str, object]:
+) -> Evaluation:
     """Compares predictions with the ground truth of a folder of sequences.
 
     Args:
@@ -52,9 +62,8 @@ def evaluate_folder(
         progress: Is told of each sequence as it begins, in one line.
 
     Returns:
-        {"mask": {"iou", "false_foreground"}, "depth": {"abs_rel", "delta1", "rmse_m"},
-        "sequences": {name: {"mask": ..., "depth": ...}}}, ready for JSON. Never NaN: a number
-        or a part that no frame can tell is not there.
+        The averages, and each sequence's own. Never NaN: a number or a part that no frame can
+        tell is not there.
 
     Raises:
         PictureError: There is nothing to evaluate, or a file is missing or damaged.
@@ -69,7 +78,7 @@ def evaluate_folder(
         )
     if not any(sequences.values()):
         raise PictureError(f"No frame in {folder} has a mask or a depth map to compare with.")
-    return {**_average(sequences.values()), "sequences": sequences}
+    return cast(Evaluation, {**_average(sequences.values()), "sequences": sequences})
 
 
 def compare(

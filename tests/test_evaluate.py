@@ -77,7 +77,6 @@ def test_what_no_frame_tells_is_left_out(fake_predictor: FakePredictor, tmp_path
     add_frame(tmp_path / "depths", "0.png", mask=False, depth=True)
     result = evaluate_folder(fake_predictor.predict, tmp_path)
     sequences = result["sequences"]
-    assert isinstance(sequences, dict)
     assert sequences["empty"] == {"mask": {"false_foreground": 0.0}}
     assert sequences["masks"] == {"mask": {"iou": 1.0, "false_foreground": 0.0}}
     assert list(sequences["depths"]) == ["depth"]
