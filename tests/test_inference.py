@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from depthmask import inference
-from depthmask.checkpoint import CheckpointError
+from depthmask.checkpoint import WEIGHTS, CheckpointError
 from depthmask.inference import Predictor
 from tests.conftest import Pair
 
@@ -155,3 +156,38 @@ def test_shrinking_averages_and_growing_interpolates() -> None:
     assert np.allclose(inference.resize(checks, 8, 8), 0.5)
     grown = inference.resize(np.array([[0, 1]], np.float32), 1, 8)
     assert (np.diff(grown[0]) >= 0).all() and 0 < grown[0, 3] < 1
+
+
+def check_bfloat16(checkpoint: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictions = []
+    for fast in (True, False):
+        monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device, fast=fast: fast)
+        predictor = Predictor(checkpoint, device="cpu")
+        predictions.append(predictor.predict(pair.background, pair.image))
+    coarse, exact = predictions
+    assert (coarse.mask > 0.5).any() == (exact.mask > 0.5).any()
+    assert ((coarse.mask > 0.5) != (exact.mask > 0.5)).mean() < 0.005
+    assert np.abs(coarse.mask - exact.mask).mean() < 0.005
+    assert np.abs(coarse.depth - exact.depth).max() < 0.03
+
+
+def test_bfloat16_changes_little(
+    tiny_checkpoint: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_bfloat16(tiny_checkpoint, pair, monkeypatch)
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the weights are not there yet")
+def test_bfloat16_changes_little_with_the_shipped_weights(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_bfloat16(WEIGHTS, pair, monkeypatch)
+
+
+def test_bfloat16_is_for_cpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert inference.has_fast_bfloat16(cpu)
+    assert not inference.has_fast_bfloat16(torch.device("cuda"))
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
+    assert not inference.has_fast_bfloat16(cpu)
