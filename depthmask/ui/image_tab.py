@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import numpy.typing as npt
-from gradio.data_classes import ImageData
 
 from depthmask.inference import resize
 from depthmask.render import colour_depth
@@ -31,12 +30,7 @@ ANNOUNCE = 'element.setAttribute("role", "status");'
 
 
 def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
-    """Takes a picture and hands over its path, unopened.
-
-    `gr.Image` would open the file and answer a bad one with a bare "Error"; here the project's
-    own reader sees it first, with its orientation, its 16 bits, and words for what is wrong.
-    """
-    zone = gr.Image(
+    return gr.Image(
         label=label,
         placeholder=placeholder,
         elem_id=elem_id,
@@ -49,13 +43,6 @@ def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
         interactive=True,
         min_width=120,
     )
-    # Not a subclass: Gradio would write a .pyi file beside the module that defines one.
-    zone.preprocess = path_of  # type: ignore[method-assign]
-    return zone
-
-
-def path_of(payload: ImageData | None) -> str | None:
-    return payload.path if payload is not None else None
 
 
 def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:
@@ -87,8 +74,8 @@ def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:
 
     zones = [background, image, true_mask, true_depth]
 
-    def on_drop(*paths: str | None) -> list[Any]:
-        analysis = analyse(predictor, Files(*paths))
+    def on_drop(*dropped: dict[str, Any] | None) -> list[Any]:
+        analysis = analyse(predictor, Files(*(file["path"] if file else None for file in dropped)))
         return [*refuse(analysis), *show(analysis)]
 
     def on_example(event: gr.EventData) -> list[Any]:
@@ -100,6 +87,9 @@ def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:
         on_drop,
         zones,
         [*zones, *results],
+        # Gradio would open the files, and answer a bad one with a bare "Error". The project's own
+        # reader is to see them first: orientation, 16 bits, and words for what is wrong.
+        preprocess=False,
         trigger_mode="always_last",  # the second drop must not get lost behind the first
         show_progress="minimal",
         show_progress_on=results[:1] + results[2:3],
