@@ -15,7 +15,7 @@ import demo
 from depthmask.inference import Prediction
 from depthmask.ui import LaunchError, analysis, examples, find_examples, words
 from depthmask.ui.analysis import Analysis, Files, analyse
-from depthmask.ui.image_tab import PREVIEW, preview, refuse, show
+from depthmask.ui.image_tab import PREVIEW, empty, preview, show, stale_truth
 from depthmask.ui.launch import check_port, free_port, share_line
 
 HEIGHT, WIDTH = 24, 32
@@ -102,7 +102,9 @@ def test_a_bad_file_is_named_and_its_zone_emptied(files: Files, tmp_path: Path, 
     assert "notes.png" in result.message
     assert str(bad) not in result.message, "the user does not know where the upload was put"
     assert (result.prediction is None) == (zone in ("background", "image"))
-    assert [update is None for update in refuse(result)] == [zone == z for z in analysis.ZONES]
+    assert [update is None for update in empty(result.unreadable)] == [
+        zone == z for z in analysis.ZONES
+    ]
 
 
 def test_truth_of_another_size_is_refused_in_words(files: Files) -> None:
@@ -176,6 +178,14 @@ def test_every_shipped_example_has_its_truth() -> None:
     assert 4 <= len(found) <= 6
     for example in found:
         assert None not in example.files, example.name
+
+
+def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
+    example = examples.Example("cup", Path("b"), Path("i"), Path("m"), Path("d"))
+    files = Files("b", "i", "m", "d")
+    assert stale_truth(files, [example]) == set()
+    assert stale_truth(replace(files, image="mine"), [example]) == {"true_mask", "true_depth"}
+    assert stale_truth(Files("b", "mine", "my mask", None), [example]) == set()
 
 
 def test_a_taken_port_is_told_and_passed_over() -> None:

@@ -1,6 +1,7 @@
 """The image tab: two photos in, mask and depth out."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -75,8 +76,10 @@ def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:
     zones = [background, image, true_mask, true_depth]
 
     def on_drop(*dropped: dict[str, Any] | None) -> list[Any]:
-        analysis = analyse(predictor, Files(*(file["path"] if file else None for file in dropped)))
-        return [*refuse(analysis), *show(analysis)]
+        files = Files(*(file["path"] if file else None for file in dropped))
+        stale = stale_truth(files, examples)
+        analysis = analyse(predictor, replace(files, **dict.fromkeys(stale)))
+        return [*empty(analysis.unreadable | stale), *show(analysis)]
 
     def on_example(event: gr.EventData) -> list[Any]:
         files = examples[event.number].files
@@ -134,9 +137,20 @@ def result_frame(label: str, alt_text: str) -> gr.Image:
     )
 
 
-def refuse(analysis: Analysis) -> list[Any]:
-    """Empties the drop zones whose file cannot be read, and leaves the others alone."""
-    return [None if zone in analysis.unreadable else gr.skip() for zone in ZONES]
+def empty(names: Set[str]) -> list[Any]:
+    """Empties the drop zones of these names, and leaves the others alone."""
+    return [None if zone in names else gr.skip() for zone in ZONES]
+
+
+def stale_truth(files: Files, examples: Sequence[Example]) -> frozenset[str]:
+    """Names the drop zones that hold the truth of an example whose pictures are no longer there."""
+    stale = set()
+    for example in examples:
+        background, image, true_mask, true_depth = example.files
+        if (files.background, files.image) != (background, image):
+            stale |= {"true_mask"} if true_mask and files.true_mask == true_mask else set()
+            stale |= {"true_depth"} if true_depth and files.true_depth == true_depth else set()
+    return frozenset(stale)
 
 
 def show(analysis: Analysis) -> list[Any]:

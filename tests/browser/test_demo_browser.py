@@ -85,6 +85,16 @@ def test_one_click_on_an_example_shows_its_figures(open_page: OpenPage) -> None:
         expect(page.locator(f"{figures} dd")).to_have_text(FIGURE)
 
 
+def test_an_example_leaves_no_truth_behind(open_page: OpenPage, pair_folder: Path) -> None:
+    page = open_page()
+    page.locator("#examples button").first.click()
+    expect(page.locator("#mask-figures dd")).to_have_text(FIGURE)
+    drop(page, "#image", pair_folder / "image.png")
+    for figures in ("#mask-figures", "#depth-figures"):
+        expect(page.locator(f"{figures} dd")).to_have_text(NEEDS_TRUTH)
+    expect(page.locator("#message .failed")).to_have_count(0)
+
+
 def test_taking_a_picture_out_empties_the_results(open_page: OpenPage, pair_folder: Path) -> None:
     page = open_page()
     drop(page, "#image", pair_folder / "image.png")
