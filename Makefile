@@ -24,5 +24,17 @@ check:
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
+train:
+	@tools/setup.sh
+	@$(PYTHON) -m tools.pack_examples runs/examples/pack.safetensors
+	@$(PYTHON) train.py --data runs/examples/pack.safetensors --out runs/examples \
+		--phases 64:2048:16:3e-3 --epoch 1024 --held-out 0.25 --validation 32
+	@echo
+	@echo "With folders of your own (cut-outs with alpha, photos of empty scenes), and any ONNX"
+	@echo "network that tells inverse depth:"
+	@echo "  $(PYTHON) -m depthmask pack --foregrounds DIR --backgrounds DIR \\"
+	@echo "      --teacher FILE.onnx:inverse -o runs/mine/pack.safetensors"
+	@echo "  $(PYTHON) train.py --data runs/mine/pack.safetensors --out runs/mine"
+
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

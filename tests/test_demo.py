@@ -173,6 +173,17 @@ def test_examples_are_found(tmp_path: Path, files: Files) -> None:
     assert examples.thumbnail(found.image).startswith("data:image/jpeg;base64,")
 
 
+def test_examples_have_order_and_titles(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        for part in ("background", "image"):
+            Image.new("RGB", (8, 6)).save(tmp_path / name / f"{part}.jpg")
+    (tmp_path / "examples.json").write_text(
+        '[{"name": "c", "title": "Cups"}, {"name": "b", "title": "B"}]'
+    )
+    assert [example.title for example in find_examples(tmp_path)] == ["Cups", "B", "A"]
+
+
 def test_every_shipped_example_has_its_truth() -> None:
     found = find_examples()
     assert 4 <= len(found) <= 6
@@ -181,7 +192,7 @@ def test_every_shipped_example_has_its_truth() -> None:
 
 
 def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
-    example = examples.Example("cup", Path("b"), Path("i"), Path("m"), Path("d"))
+    example = examples.Example("cup", "Cup", Path("b"), Path("i"), Path("m"), Path("d"))
     files = Files("b", "i", "m", "d")
     assert stale_truth(files, [example]) == set()
     assert stale_truth(replace(files, image="mine"), [example]) == {"true_mask", "true_depth"}

@@ -1,6 +1,7 @@
 """The pairs under examples/, each a folder with both pictures and their truth."""
 
 import base64
+import json
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ class Example:
     """Files of one example; truth that is not there is None."""
 
     name: str
+    title: str
     background: Path
     image: Path
     true_mask: Path | None
@@ -28,19 +30,23 @@ class Example:
         depth = str(self.true_depth) if self.true_depth else None
         return str(self.background), str(self.image), mask, depth
 
-    @property
-    def title(self) -> str:
-        return self.name.replace("-", " ").replace("_", " ").capitalize()
-
 
 def find_examples(folder: Path = EXAMPLES) -> list[Example]:
-    """Lists the examples of a folder by name; a folder without both pictures is none."""
+    """Lists the examples of a folder; a folder without both pictures is none.
+
+    `examples.json` beside them gives their order and titles; those it does not name come last.
+    """
+    index = folder / "examples.json"
+    entries = json.loads(index.read_text()) if index.is_file() else []
+    titles = {entry["name"]: entry["title"] for entry in entries}
+    rest = sorted(path.name for path in folder.glob("*") if path.name not in titles)
     found = []
-    for home in sorted(path for path in folder.glob("*") if path.is_dir()):
-        background, image = _picture(home, "background"), _picture(home, "image")
+    for name in (*titles, *rest):
+        background, image = _picture(folder / name, "background"), _picture(folder / name, "image")
         if background and image:
-            truth = _picture(home, "mask"), _picture(home, "depth")
-            found.append(Example(home.name, background, image, *truth))
+            truth = _picture(folder / name, "mask"), _picture(folder / name, "depth")
+            title = titles.get(name, name.replace("-", " ").capitalize())
+            found.append(Example(name, title, background, image, *truth))
     return found
 
 

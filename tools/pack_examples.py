@@ -1,0 +1,88 @@
+"""Packs examples/ as a tiny training set: python -m tools.pack_examples FILE.
+
+It needs no teacher, since the examples come with exact depth. A network trained on these few
+pictures is good for nothing but to see training work.
+"""
+
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+from depthmask.pictures import read_mask, read_picture, read_true_depth
+from depthmask.ui.examples import Example, find_examples
+
+SIDE = 256  # of a picture in the pack, in pixels
+LABEL_SIDE = 128
+FINEST = 8.0  # quantisation step: the best quality
+
+Picture = npt.NDArray[np.uint8]
+Ratio = npt.NDArray[np.float32]
+ArrayT = TypeVar("ArrayT", Picture, Ratio)
+
+
+def pack_examples(examples: list[Example], output: Path) -> int:
+    """Writes the pack; returns its size in bytes."""
+    complete = [e for e in examples if e.true_mask and e.true_depth]
+    parts = [cut_out(e) for e in complete]
+    cut_outs = [(e.name, part) for e, part in zip(complete, parts, strict=True) if part.size]
+    pictures = [(e.name, read_picture(e.background)) for e in complete]
+    kinds = {
+        "foregrounds": kind(cut_outs),
+        "backgrounds": kind(pictures, torch.stack([label(e) for e in complete])),
+    }
+    return write_pack(output, kinds, finest=FINEST)
+
+
+def cut_out(example: Example) -> Picture:
+    """The object alone, (h, w, 4) uint8 RGBA; of size 0 where nothing has entered the scene."""
+    assert example.true_mask
+    mask = read_mask(example.true_mask)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    picture = np.dstack((read_picture(example.image), mask.astype(np.uint8) * 255))
+    if not rows.size:
+        return picture[:0, :0]
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def label(example: Example) -> torch.Tensor:
+    """r of the depth convention for the background, (L, L) uint8: true, guessed behind objects."""
+    assert example.true_mask
+    assert example.true_depth
+    depth = read_true_depth(example.true_depth)
+    ratio = square(((1 / np.maximum(depth, 1e-3) - 1) / 2).astype(np.float32), LABEL_SIDE)
+    object_ = square(read_mask(example.true_mask).astype(np.uint8) * 255, LABEL_SIDE)
+    hidden = cv2.dilate((object_ > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    filled = cv2.inpaint(ratio, hidden, 3, cv2.INPAINT_TELEA)
+    return bytes_from_ratio(torch.from_numpy(np.asarray(filled)))
+
+
+def kind(named: list[tuple[str, Picture]], labels: torch.Tensor | None = None) -> Kind:
+    pixels = np.stack([square(picture, SIDE) for _, picture in named])
+    return Kind(
+        names=[name for name, _ in named],
+        aspect=torch.tensor([picture.shape[1] / picture.shape[0] for _, picture in named]),
+        pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
+        labels=labels,
+    )
+
+
+def square(picture: ArrayT, side: int) -> ArrayT:
+    resized = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, dtype=picture.dtype)
+
+
+def main() -> int:
+    output = Path(sys.argv[1])
+    size = pack_examples(find_examples(), output)
+    print(f"{output}: {size / 1e6:.1f} MB from examples/", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
