@@ -1,0 +1,160 @@
+"""Packs folders of cut-outs and backgrounds, labelled by a teacher, into one file for training.
+
+File names carry meaning, where they have the form SOURCE_SHOT or SOURCE_SHOT_FRAME: pictures of
+one source are balanced against the others, and frames of one shot stay on one side of the split
+between training and validation.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
+from depthmask.data.teachers import Ensemble, TeacherSpec
+
+LABEL_SIDE = 128
+# Finest quantisation steps to try, best first.
+_QUALITIES = (8.0, 10.0, 12.5, 16.0, 20.0, 26.0, 34.0)
+_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+_LEAST_OPAQUE = 0.01  # share of a cut-out's pixels; less is taken for a mistake
+
+
+def pack(
+    foregrounds: Path,
+    backgrounds: Path,
+    teachers: Sequence[TeacherSpec],
+    output: Path,
+    *,
+    side: int = 256,
+    max_mb: float = 50,
+) -> None:
+    """Writes one packed data file.
+
+    Args:
+        foregrounds: Folder of cut-outs, pictures with an alpha channel.
+        backgrounds: Folder of photos of empty scenes.
+        teachers: Networks that label the backgrounds' depth; labels are cached beside `output`.
+        output: The file to write.
+        side: Pictures are kept as squares of this many pixels, a multiple of 16.
+        max_mb: Largest size of the file, in 10^6 bytes; the quality is lowered until it fits.
+
+    Raises:
+        PackError: No usable pictures, or the file cannot be made small enough.
+        TeacherError: A teacher is missing or unusable.
+    """
+    ensemble = Ensemble(teachers)
+    cache = output.parent / "labels" / ensemble.key.replace(":", "-")
+    kinds = {
+        "foregrounds": _pack_foregrounds(_pictures(foregrounds), side),
+        "backgrounds": _pack_backgrounds(_pictures(backgrounds), side, ensemble, cache),
+    }
+    for finest in _QUALITIES:
+        size = write_pack(output, kinds, finest=finest) / 1e6
+        _say(f"{output}: {size:.1f} MB at quantisation step {finest:g}")
+        if size <= max_mb:
+            return
+    raise PackError(f"The data does not fit {max_mb:g} MB; lower --side or raise --max-mb.")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise PackError(f"There is no folder {folder}; check the path.")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise PackError(f"There are no pictures in {folder}.")
+    return found
+
+
+def _pack_foregrounds(paths: Sequence[Path], side: int) -> Kind:
+    names, aspects, pixels = [], [], []
+    for path, picture in _opened(paths, "RGBA"):
+        opaque = picture[..., 3] > 127
+        if not _LEAST_OPAQUE < opaque.mean() < 1:
+            _say(f"left out, no usable alpha: {path.name}")
+            continue
+        cropped = _crop_to(picture, opaque)
+        names.append(path.stem)
+        aspects.append(cropped.shape[1] / cropped.shape[0])
+        pixels.append(_square(_fill_outside(cropped), side))
+    return _kind(names, aspects, pixels)
+
+
+def _pack_backgrounds(paths: Sequence[Path], side: int, teacher: Ensemble, cache: Path) -> Kind:
+    names, aspects, pixels, labels = [], [], [], []
+    cache.mkdir(parents=True, exist_ok=True)
+    for path, picture in _opened(paths, "RGB"):
+        names.append(path.stem)
+        aspects.append(picture.shape[1] / picture.shape[0])
+        pixels.append(_square(picture, side))
+        labels.append(_cached_label(cache / f"{path.stem}.npy", picture, teacher))
+    return _kind(names, aspects, pixels, torch.stack(labels))
+
+
+def _kind(
+    names: list[str],
+    aspects: list[float],
+    pixels: list[NDArray[np.uint8]],
+    labels: Tensor | None = None,
+) -> Kind:
+    if not names:
+        raise PackError("None of the pictures could be used.")
+    stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    return Kind(names=names, aspect=torch.tensor(aspects), pixels=stacked, labels=labels)
+
+
+def _cached_label(path: Path, picture: NDArray[np.uint8], teacher: Ensemble) -> Tensor:
+    if path.is_file():
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    ratio = cv2.resize(
+        teacher.label(picture), (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA
+    )
+    label = bytes_from_ratio(torch.from_numpy(ratio))
+    np.save(path, label.numpy())
+    return label
+
+
+def _opened(paths: Sequence[Path], mode: str) -> Iterable[tuple[Path, NDArray[np.uint8]]]:
+    for number, path in enumerate(paths, start=1):
+        try:
+            with Image.open(path) as file:
+                yield path, np.asarray(file.convert(mode))
+        except (UnidentifiedImageError, OSError) as error:
+            _say(f"left out, cannot be read: {path.name} ({error})")
+        if number % 250 == 0 or number == len(paths):
+            _say(f"{number} of {len(paths)} {mode} pictures")
+
+
+def _crop_to(picture: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _fill_outside(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Spreads the object's colours beyond its edge: resizing and coding then mix in no others."""
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    colour = picture[..., :3].astype(np.float32)
+    filled, known = colour * alpha, alpha
+    for width in (5, 15, 45, 135):
+        near = cv2.blur(np.concatenate((filled, known), axis=2), (width, width))
+        spread = near[..., :3] / np.maximum(near[..., 3:], 1e-4)
+        filled = np.where(known > 0.5, filled, spread * (near[..., 3:] > 1e-3))
+        known = np.maximum(known, (near[..., 3:] > 1e-3).astype(np.float32))
+    outside = np.where(alpha > 0.5, colour, filled)
+    return np.dstack((outside.round().clip(0, 255).astype(np.uint8), picture[..., 3:]))
+
+
+def _square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    shrinks = min(picture.shape[:2]) >= side
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=method), dtype=np.uint8)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,106 @@
+"""Teachers: networks that label the depth of a background, once, before training.
+
+A teacher is an ONNX file with one picture in and one map out. Several together make an ensemble.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Map = NDArray[np.float32]
+
+
+class TeacherError(ValueError):
+    """A teacher that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """One member of an ensemble, written FILE:UNIT[:WEIGHT] on the command line."""
+
+    path: Path
+    unit: str  # "inverse": inverse depth of any scale and shift; "metres": depth
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "TeacherSpec":
+        """Reads `FILE:UNIT[:WEIGHT]`; raises TeacherError for anything else."""
+        path, *rest = text.rsplit(":", 2) if text.count(":") > 1 else text.split(":")
+        try:
+            unit, weight = rest[0], float(rest[1]) if len(rest) > 1 else 1.0
+        except (IndexError, ValueError):
+            unit, weight = "", 1.0
+        if unit not in {"inverse", "metres"}:
+            raise TeacherError(f"Write a teacher as FILE:inverse or FILE:metres, not {text!r}.")
+        return cls(Path(path), unit, weight)
+
+
+class Teacher:
+    """One ONNX network; `label` gives inverse depth of any scale and shift."""
+
+    def __init__(self, spec: TeacherSpec, *, short_side: int = 256) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise TeacherError(
+                "Teachers need ONNX Runtime: pip install -e '.[teachers]'."
+            ) from error
+        if not spec.path.is_file():
+            raise TeacherError(f"There is no teacher at {spec.path}; check the path.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        self.spec = spec
+        self.short_side = short_side
+        self.session: Any = onnxruntime.InferenceSession(
+            str(spec.path), options, providers=["CPUExecutionProvider"]
+        )
+
+    def label(self, picture: NDArray[np.uint8]) -> Map:
+        """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W)."""
+        height, width = picture.shape[:2]
+        entry = self.session.get_inputs()[0]
+        resized = cv2.resize(picture, self._input_size(entry.shape, width, height))
+        tensor = resized.astype(np.float32).transpose(2, 0, 1)[None] / 255
+        found = self.session.run(None, {entry.name: tensor})[0][0, 0]
+        inverse = 1 / np.maximum(found, 1e-3) if self.spec.unit == "metres" else found
+        return np.asarray(cv2.resize(inverse, (width, height)), dtype=np.float32)
+
+    def _input_size(self, shape: Sequence[Any], width: int, height: int) -> tuple[int, int]:
+        """Width and height that the network takes: its own, or multiples of 32 near the aspect."""
+        if isinstance(shape[2], int) and isinstance(shape[3], int):
+            return shape[3], shape[2]
+        scale = self.short_side / min(width, height)
+        return max(32, round(width * scale / 32) * 32), max(32, round(height * scale / 32) * 32)
+
+
+class Ensemble:
+    """A weighted sum of teachers, each brought to the same centre and spread first."""
+
+    def __init__(self, specs: Sequence[TeacherSpec]) -> None:
+        if not specs:
+            raise TeacherError("Name at least one teacher with --teacher FILE:inverse|metres.")
+        self.teachers = [Teacher(spec) for spec in specs]
+        self.key = "+".join(f"{s.path.name}:{s.unit}:{s.weight:g}" for s in specs)
+
+    def label(self, picture: NDArray[np.uint8]) -> Map:
+        """Labels one picture: uint8 RGB (H, W, 3) to relative inverse depth (H, W).
+
+        The result is r of the depth convention over the whole picture: its 2nd percentile is 0,
+        its 98th is 1.
+        """
+        total = sum(
+            teacher.spec.weight * _standardised(teacher.label(picture)) for teacher in self.teachers
+        )
+        low, high = np.percentile(total, (2, 98))
+        return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
+
+
+def _standardised(inverse: Map) -> Map:
+    """Centres on the median, divides by the mean absolute deviation."""
+    centred = inverse - np.median(inverse)
+    return np.asarray(centred / max(float(np.abs(centred).mean()), 1e-6), dtype=np.float32)

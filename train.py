@@ -1,0 +1,67 @@
+"""Trains the network: python train.py --data PACK --out DIR."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from depthmask.checkpoint import CheckpointError
+from depthmask.data.packfile import PackError
+from depthmask.losses import DEPTH_LOSSES
+from depthmask.model import TASKS
+from depthmask.trainer import DEFAULT_PHASES, Phase, TrainConfig, Trainer, TrainingError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        config = TrainConfig(
+            **{name: value for name, value in vars(options).items() if name != "resume"}
+        )
+        Trainer(config, resume=options.resume).fit()
+    except (CheckpointError, PackError, TrainingError, ValueError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nStopped; go on with --resume --out {options.out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Reads the command line; every option but --resume is a field of TrainConfig."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="file made by `python -m depthmask pack`")
+    add("--out", type=Path, required=True, help="folder for checkpoints, state and log")
+    add(
+        "--phases",
+        type=_phase,
+        nargs="+",
+        default=DEFAULT_PHASES,
+        metavar="SIZE:SAMPLES:BATCH:RATE",
+    )
+    add("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    add("--depth-loss", choices=DEPTH_LOSSES, default="bce")
+    add("--start", type=Path, help="checkpoint to begin from")
+    add("--held-out", type=float, default=0.08, help="share of the shots kept for validation")
+    add("--validation", type=int, default=128, help="samples of a validation")
+    add("--epoch", type=int, default=8192, help="samples between validations")
+    add("--save-minutes", type=float, default=3.0)
+    add("--seed", type=int, default=0)
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps ...")
+    add("--compile", action="store_true", help="torch.compile: pays on a GPU, not on a CPU")
+    add("--resume", action="store_true", help="go on from the state in --out")
+    options = parser.parse_args(arguments)
+    options.phases, options.tasks = tuple(options.phases), tuple(options.tasks)
+    return options
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
