@@ -13,8 +13,8 @@ def reachable(url: str, *, limit_s: float = LIMIT_S) -> bool:
     answers: list[bool] = []
 
     def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
         try:
+            request = urllib.request.Request(url, method="HEAD")
             with urllib.request.urlopen(request, timeout=limit_s) as response:
                 answers.append(response.status < 400)
         except (OSError, ValueError):

@@ -1,0 +1,116 @@
+"""tools/setup.sh on machines that lack something, played by stubs on PATH."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.reachable import reachable
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBGL = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
+
+
+class Machine:
+    """A copy of the set-up in a folder of its own, with commands that only pretend."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.commands = home / "commands"
+        for folder in ("tools", "commands", ".venv/bin"):
+            (home / folder).mkdir(parents=True)
+        for name in ("tools/setup.sh", "requirements.txt", "requirements-dev.txt"):
+            shutil.copy(ROOT / name, home / name)
+        for name in ("bash", "cat", "cksum", "dirname", "env", "grep", "tail", "touch", "uname"):
+            (self.commands / name).symlink_to(shutil.which(name) or "")
+        self.stub(".venv/bin/python", 'echo "python $*" >> calls')
+
+    def stub(self, name: str, script: str) -> None:
+        path = self.home / name
+        path.write_text(f"#!/usr/bin/env bash\n{script}\n")
+        path.chmod(0o755)
+
+    def setup(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["tools/setup.sh"],
+            cwd=self.home,
+            env={"PATH": str(self.commands), "HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def calls(self) -> str:
+        path = self.home / "calls"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_packages_are_installed_once(machine: Machine) -> None:
+    assert machine.setup().returncode == 0
+    assert "pip install" in machine.calls()
+    first = machine.calls()
+    second = machine.setup()
+    assert (second.returncode, second.stderr) == (0, "")
+    assert machine.calls() == first
+
+
+def test_changed_requirements_are_installed_again(machine: Machine) -> None:
+    machine.setup()
+    before = machine.calls()
+    with (machine.home / "requirements.txt").open("a") as file:
+        file.write("# changed\n")
+    machine.setup()
+    assert machine.calls() != before
+
+
+def test_a_failed_installation_is_told_and_tried_again(machine: Machine) -> None:
+    machine.stub(".venv/bin/python", '[[ "$*" != *"-r requirements.txt"* ]]')
+    for _ in range(2):
+        result = machine.setup()
+        assert result.returncode == 1
+        assert "installing failed" in result.stderr
+
+
+def test_an_old_python_is_told_in_a_sentence(machine: Machine) -> None:
+    shutil.rmtree(machine.home / ".venv")
+    machine.stub("commands/python3", "exit 1")
+    result = machine.setup()
+    assert result.returncode == 1
+    assert "Python 3.11 or newer is needed" in result.stderr
+
+
+def test_missing_libraries_are_named_to_who_may_not_install(machine: Machine) -> None:
+    machine.stub(".venv/bin/python", f'[[ "$*" != *cv2* ]] || {{ echo "{LIBGL}" >&2; exit 1; }}')
+    machine.stub("commands/id", "echo 1000")
+    result = machine.setup()
+    assert result.returncode == 1
+    assert "apt-get install libgl1 libglib2.0-0" in result.stderr
+
+
+def test_missing_libraries_are_installed_as_root(machine: Machine) -> None:
+    machine.stub(
+        ".venv/bin/python",
+        f'[[ "$*" != *cv2* || -e libraries ]] || {{ echo "{LIBGL}" >&2; exit 1; }}',
+    )
+    machine.stub("commands/id", "echo 0")
+    machine.stub("commands/apt-get", '[[ "$*" != *libgl1* ]] || touch libraries')
+    result = machine.setup()
+    assert result.returncode == 0, result.stderr
+    assert (machine.home / "libraries").exists()
+
+
+def test_a_host_that_cannot_be_reached_is_no_hang() -> None:
+    assert not reachable("http://127.0.0.1:9/", limit_s=5)
+    assert not reachable("no address", limit_s=5)
+
+
+def test_scripts_can_be_run() -> None:
+    for name in ("tools/setup.sh", ".ci/run"):
+        assert os.access(ROOT / name, os.X_OK), name
