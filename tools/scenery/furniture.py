@@ -342,7 +342,7 @@ def shuttered_window(*, at: shapes.Vec) -> None:
         shapes.box((1.06, 0.05, 1.3), white, at=(0, 0, 0)),
         shapes.box((0.94, 0.06, 1.18), glass, at=(0, 0, 0.06), bevel=0),
         shapes.box((0.05, 0.08, 1.2), white, at=(0, 0, 0.05)),
-        shapes.box((1.0, 0.08, 0.04), white, at=(0, 0, 0.6)),
+        shapes.box((1.0, 0.075, 0.04), white, at=(0, 0, 0.6)),
         shapes.box((1.25, 0.22, 0.06), stone, at=(0, -0.03, -0.06)),
     ]
     for x in (-0.8, 0.8):
