@@ -17,7 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
         config = TrainConfig(
             **{name: value for name, value in vars(options).items() if name != "resume"}
         )
-        Trainer(config, resume=options.resume).fit()
+        trainer = Trainer(config, resume=options.resume)
+        trainer.fit()
+        trainer.team.leave()
     except (CheckpointError, PackError, TrainingError, ValueError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

@@ -187,7 +187,42 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.json.write_text(text + "\n")
 
 
+def _add_pack_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--foregrounds", type=Path, required=True, metavar="DIR", help="pictures with alpha")
+    add("--backgrounds", type=Path, required=True, metavar="DIR", help="photos of empty scenes")
+    add(
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="FILE:UNIT[:WEIGHT]",
+        help="ONNX network that labels depth; UNIT is inverse or metres; several make an ensemble",
+    )
+    add("-o", "--output", type=Path, required=True, metavar="FILE", help="the packed data")
+    add("--side", type=int, default=256, help="pixels a side that are kept (default: %(default)s)")
+    add("--max-mb", type=float, default=50, help="largest size in MB (default: %(default)s)")
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from depthmask.data.pack import pack
+    from depthmask.data.teachers import TeacherSpec
+
+    pack(
+        options.foregrounds,
+        options.backgrounds,
+        [TeacherSpec.parse(text) for text in options.teacher],
+        options.output,
+        side=options.side,
+        max_mb=options.max_mb,
+    )
+
+
 COMMANDS = {
+    "pack": Command(
+        "Pack folders of cut-outs and backgrounds into one file to train on.",
+        _add_pack_arguments,
+        _pack,
+    ),
     "predict": Command(
         "Find the mask and the depth of a pair of photos.", _add_predict_arguments, _predict
     ),

@@ -24,6 +24,7 @@ from depthmask.data.draws import Draws
 from depthmask.losses import DEPTH_LOSSES, task_losses
 from depthmask.metrics import batch_iou, batch_rmse, depth_rmse, mask_iou
 from depthmask.model import TASKS, U2Net
+from depthmask.team import Team
 
 ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
 _VALIDATION_SEED = 1  # training uses TrainConfig.seed
@@ -132,6 +133,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, *, resume: bool = False) -> None:
         self.config = config
         self.device = _choose_device(config.device)
+        self.team = Team.join(self.device)
         self.train_pools, self.validation_pools = load_pools(
             config.data, self.device, held_out=config.held_out
         )
@@ -140,7 +142,9 @@ class Trainer:
         if config.start:
             state, _ = read_checkpoint(config.start)
             self.model.load_state_dict(state)
-        self.model.to(self.device, memory_format=torch.channels_last)
+        if self.team.size > 1 and self.device.type == "cuda":
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
         self.optimizer = self._build_optimizer()
@@ -158,18 +162,20 @@ class Trainer:
         while self.progress.phase < len(self.config.phases):
             phase = self.config.phases[self.progress.phase]
             self._run_phase(phase)
-            info = self.validate(phase.size)
-            save_checkpoint(self.config.out / f"phase-{phase.size}.safetensors", self.average, info)
             self.progress.phase += 1
             self.progress.step = 0
             self.optimizer = self._build_optimizer()
-            self._save_state()
+            if self.team.leads:
+                info = self.validate(phase.size)
+                path = self.config.out / f"phase-{phase.size}.safetensors"
+                save_checkpoint(path, self.average, info)
+                self._save_state()
         return info
 
     @torch.no_grad()
     def validate(self, size: int) -> CheckpointInfo:
         """Measures the averaged weights on composites of pictures never trained on."""
-        model = U2Net(self.config.tasks).to(self.device, memory_format=torch.channels_last)
+        model = U2Net(self.config.tasks).to(self.device)
         model.load_state_dict(self.average)
         metrics = measure(
             model.eval(), self.validation_pools, size, self.config.validation, self.config.recipe
@@ -188,7 +194,9 @@ class Trainer:
         return info
 
     def _run_phase(self, phase: Phase) -> None:
-        step_model = torch.compile(self.model) if self.config.compile else self.model
+        step_model = self.team.wrap(self.model)
+        if self.config.compile:
+            step_model.compile()
         self.model.train()
         meter = _Meter(phase, self.device)
         saved = time.monotonic()
@@ -200,6 +208,8 @@ class Trainer:
             self.progress.step += 1
             self.progress.samples += phase.batch
             self.progress.seconds += time.monotonic() - started
+            if not self.team.leads:
+                continue
             if meter.is_due() or step + 1 == phase.steps:
                 self.log.write("training", phase.size, self.progress, meter.report(step + 1))
             if self.progress.samples % self.config.epoch < phase.batch and step + 1 < phase.steps:
@@ -217,7 +227,7 @@ class Trainer:
         size = frame_size(phase.size, ASPECTS[int(chosen * len(ASPECTS))])
         return compose(
             self.train_pools,
-            numbers,
+            self.team.share(numbers),
             size=size,
             seed=self.config.seed,
             recipe=self.config.recipe,
@@ -231,7 +241,7 @@ class Trainer:
         losses = task_losses(logits, _truth(batch), depth_loss=config.depth_loss)
         loss = torch.stack([weights[task] * value for task, value in losses.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self._update_average()
@@ -368,7 +378,7 @@ def frame_size(size: int, aspect: float) -> tuple[int, int]:
 
 
 def _scores(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    scores = {}
+    scores: dict[str, Tensor] = {}
     if "mask" in logits:
         pred, true = logits["mask"][:, 0].float().sigmoid(), batch.true_mask[:, 0]
         scores |= {"iou": mask_iou(pred, true), "batch_iou": batch_iou(pred, true)}

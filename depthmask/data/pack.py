@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
 from depthmask.data.teachers import Ensemble, TeacherSpec
 
@@ -49,6 +49,8 @@ def pack(
         PackError: No usable pictures, or the file cannot be made small enough.
         TeacherError: A teacher is missing or unusable.
     """
+    if side < 16 or side % 16:
+        raise PackError(f"--side must be a multiple of 16, not {side}.")
     ensemble = Ensemble(teachers)
     cache = output.parent / "labels" / ensemble.key.replace(":", "-")
     kinds = {

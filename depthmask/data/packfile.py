@@ -151,4 +151,4 @@ def _decode(name: str, about: dict[str, object], tensors: dict[str, Tensor], fin
 
 def _clean(alpha: Tensor) -> Tensor:
     """Stretches alpha a little, so that the codec's ringing does not leave a veil or holes."""
-    return ((alpha.float() - 10) * (255 / 235)).round().clamp(0, 255).to(torch.uint8)
+    return ((alpha.float() - 18) * (255 / 219)).round().clamp(0, 255).to(torch.uint8)

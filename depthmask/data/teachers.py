@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from depthmask._cv2 import cv2
 
 Map = NDArray[np.float32]
 
@@ -56,9 +57,13 @@ class Teacher:
         options.intra_op_num_threads = 2
         self.spec = spec
         self.short_side = short_side
-        self.session: Any = onnxruntime.InferenceSession(
-            str(spec.path), options, providers=["CPUExecutionProvider"]
-        )
+        options.log_severity_level = 3  # exporters leave unused weights behind; not our concern
+        try:
+            self.session: Any = onnxruntime.InferenceSession(
+                str(spec.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has an exception type for each cause
+            raise TeacherError(f"{spec.path} is not an ONNX network that can be run.") from error
 
     def label(self, picture: NDArray[np.uint8]) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W)."""

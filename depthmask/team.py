@@ -1,0 +1,52 @@
+"""Several processes that train one network together, as `torchrun` starts them."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process and its siblings. Alone, a team of one, it changes nothing."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def join(cls, device: torch.device) -> "Team":
+        """Joins the processes that `torchrun` started, or works alone where it did not."""
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1:
+            return cls()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), size)
+
+    def leave(self) -> None:
+        """Ends the team, so that no process waits for this one."""
+        if self.size > 1:
+            dist.destroy_process_group()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one process that validates, writes and reports."""
+        return self.rank == 0
+
+    def share(self, numbers: Tensor) -> Tensor:
+        """This process's part of a global batch of sample numbers."""
+        if len(numbers) % self.size:
+            raise ValueError(
+                f"A batch of {len(numbers)} cannot be shared by {self.size} processes; "
+                "choose batches in --phases that the number of processes divides."
+            )
+        return numbers.chunk(self.size)[self.rank]
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """Makes backward() average gradients over the team."""
+        if self.size == 1:
+            return model
+        return DistributedDataParallel(model)

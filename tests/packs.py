@@ -1,0 +1,54 @@
+"""A small packed data set, drawn rather than photographed."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+
+SIDE = 64
+OBJECTS = ("disc_a_1", "disc_a_2", "disc_b_1", "box_c_1", "box_d_1", "box_e_1")
+SCENES = tuple(f"room_{number}_{part}" for number in range(8) for part in ("left", "right"))
+
+
+def make_kinds() -> dict[str, Kind]:
+    """Red cut-outs, on blue and green scenes whose inverse depth grows downwards."""
+    return {
+        "foregrounds": Kind(
+            names=OBJECTS,
+            aspect=torch.linspace(0.4, 1.6, len(OBJECTS)),
+            pixels=torch.stack([_cutout(name) for name in OBJECTS]),
+        ),
+        "backgrounds": Kind(
+            names=SCENES,
+            aspect=torch.linspace(0.6, 1.7, len(SCENES)),
+            pixels=torch.stack([_scene(number) for number in range(len(SCENES))]),
+            labels=bytes_from_ratio(torch.linspace(0, 1, 32)[:, None].expand(32, 32)).repeat(
+                len(SCENES), 1, 1
+            ),
+        ),
+    }
+
+
+def write(path: Path) -> Path:
+    write_pack(path, make_kinds(), finest=8)
+    return path
+
+
+def _cutout(name: str) -> Tensor:
+    line = torch.linspace(-1, 1, SIDE)
+    distance = (
+        line[:, None].hypot(line) if "disc" in name else line.abs()[:, None].maximum(line.abs())
+    )
+    alpha = ((0.9 - distance) * 20).clamp(0, 1) * 255
+    colour = torch.tensor([220.0, 30.0, 40.0])[:, None, None].expand(3, SIDE, SIDE)
+    return torch.cat((colour, alpha[None])).to(torch.uint8)
+
+
+def _scene(number: int) -> Tensor:
+    row = torch.linspace(0, 1, SIDE)
+    waves = 0.5 + 0.5 * torch.sin(row * (8 + number))
+    blue = (90 + 100 * waves)[None].expand(SIDE, SIDE)
+    green = (60 + 120 * row)[:, None].expand(SIDE, SIDE)
+    return torch.stack((torch.full((SIDE, SIDE), 20.0), green, blue)).to(torch.uint8)

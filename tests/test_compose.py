@@ -1,0 +1,138 @@
+"""Composites: reproducible, and true to their own truth."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from depthmask.data.compose import ORIGINAL, Batch, Recipe, compose
+from depthmask.data.dataset import Pools, is_held_out, load_pools, shot_of
+from tests import packs
+
+CPU = torch.device("cpu")
+SIZE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
+    path = packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
+    return load_pools(path, CPU, held_out=0.0)[0]
+
+
+def make(pools: Pools, count: int, recipe: Recipe | None = None, start: int = 0) -> Batch:
+    return compose(pools, torch.arange(start, start + count), size=SIZE, recipe=recipe)
+
+
+def test_shapes_and_ranges(pools: Pools) -> None:
+    batch = make(pools, 40)
+    for name, channels in (("background", 3), ("image", 3), ("true_mask", 1), ("true_depth", 1)):
+        tensor = getattr(batch, name)
+        assert tensor.shape == (40, channels, *SIZE) and tensor.dtype == torch.float32
+        assert tensor.min() >= 0 and tensor.max() <= 1 and tensor.isfinite().all()
+    assert batch.true_depth.min() > 0
+
+
+def test_a_sample_is_the_same_in_any_batch(pools: Pools) -> None:
+    together, alone = make(pools, 12), make(pools, 1, start=7)
+    for name, tensor in vars(together).items():
+        torch.testing.assert_close(tensor[7:8], vars(alone)[name], rtol=0, atol=1e-6)
+
+
+def test_seeds_make_other_samples(pools: Pools) -> None:
+    numbers = torch.arange(4)
+    first = compose(pools, numbers, size=SIZE, seed=0)
+    second = compose(pools, numbers, size=SIZE, seed=1)
+    assert (first.image - second.image).abs().mean(dim=(1, 2, 3)).min() > 0.01
+
+
+def test_some_scenes_stay_empty(pools: Pools) -> None:
+    nothing = make(pools, 300).true_mask.amax(dim=(1, 2, 3)) == 0
+    # 8 % by design; with objects that stood there before, or behind the frame, a few more.
+    assert 0.06 < nothing.float().mean() < 0.2
+
+
+def test_the_mask_covers_what_changed_and_nothing_else(pools: Pools) -> None:
+    batch = make(pools, 32, ORIGINAL)
+    changed = (batch.image - batch.background).abs().amax(dim=1, keepdim=True) > 0.39
+    mask = batch.true_mask > 0.5
+    assert (changed & mask).sum() / (changed | mask).sum() > 0.95
+
+
+def test_the_original_protocol_fills_up_to_a_quarter(pools: Pools) -> None:
+    share = (make(pools, 200, ORIGINAL).true_mask > 0.5).float().mean(dim=(1, 2, 3))
+    assert share.min() > 0.02, "wholly inside the frame"
+    assert share.max() <= 0.26, "half the frame's side at most"
+
+
+def test_shadows_are_not_foreground(pools: Pools) -> None:
+    shaded = make(pools, 24, replace(ORIGINAL, shadow=1.0))
+    plain = make(pools, 24, ORIGINAL)
+    assert torch.equal(shaded.true_mask, plain.true_mask)
+    outside = plain.true_mask < 0.01
+    darker = (plain.image - shaded.image).amax(dim=1, keepdim=True)
+    assert ((darker > 0.1) & outside).float().mean() > 0.01
+    assert (shaded.image - plain.image)[outside.expand_as(plain.image)].max() < 1e-5
+
+
+def test_objects_are_not_farther_than_what_they_hide(pools: Pools) -> None:
+    recipe = replace(Recipe(), empty=0.0, present_before=0.0, lens=None)
+    batch, empty = make(pools, 64, recipe), make(pools, 64, replace(recipe, empty=1.0))
+    inside = batch.true_mask > 0.9
+    nearer = batch.true_depth <= empty.true_depth + 1e-4
+    # The nearest tenth of what is hidden may be nearer than the object.
+    assert nearer[inside].float().mean() > 0.88
+    outside = batch.true_mask < 0.01
+    torch.testing.assert_close(batch.true_depth[outside], empty.true_depth[outside])
+
+
+def test_nothing_that_enters_rescales_the_scene(pools: Pools) -> None:
+    depth = make(pools, 32, replace(Recipe(), empty=1.0)).true_depth.flatten(1)
+    ordered = depth.sort(dim=1).values
+    at_98 = ordered[:, round(0.02 * (ordered.shape[1] - 1))]
+    torch.testing.assert_close(at_98, torch.full_like(at_98, 1 / 3), atol=0.03, rtol=0)
+    assert (ordered[:, -1] == 1).all()
+
+
+def test_what_stood_there_before_is_background(pools: Pools) -> None:
+    recipe = replace(ORIGINAL, present_before=1.0)
+    batch = make(pools, 16, recipe)
+    assert batch.true_mask.max() == 0
+    assert (batch.image - batch.background).abs().mean() < 0.01
+    red = batch.image[:, 0] - batch.image[:, 2]
+    assert (red.amax(dim=(1, 2)) > 0.3).float().mean() > 0.9, "the objects are there"
+
+
+def test_the_camera_changes_between_the_shots(pools: Pools) -> None:
+    batch = make(pools, 64, replace(Recipe(), empty=1.0))
+    difference = (batch.image - batch.background).abs().mean(dim=(1, 2, 3))
+    assert difference.median() > 0.01
+    assert difference.max() < 0.4
+
+
+@pytest.mark.parametrize("size", [(16, 16), (36, 64), (64, 36), (50, 30)])
+def test_other_sizes(pools: Pools, size: tuple[int, int]) -> None:
+    batch = compose(pools, torch.arange(4), size=size)
+    assert batch.image.shape == (4, 3, *size)
+
+
+def test_sources_are_drawn_by_the_root_of_their_size(pools: Pools) -> None:
+    draws = pools.foregrounds.pick(torch.linspace(0, 0.99999, 10_000))
+    discs = (draws < 3).float().mean().item()  # 3 of 6 pictures, one of two equal sources
+    assert discs == pytest.approx(0.5, abs=0.01)
+
+
+def test_frames_of_a_shot_stay_together() -> None:
+    assert shot_of("davis_bear_00012") == "davis_bear"
+    assert shot_of("photo_17") == "photo_17"
+    assert len({is_held_out(f"davis_bear_{n}", 0.5) for n in range(50)}) == 1
+    held_out = [is_held_out(f"photo_{n}", 0.3) for n in range(1000)]
+    assert 0.25 < sum(held_out) / 1000 < 0.35
+
+
+def test_no_picture_crosses_the_split(tmp_path: Path) -> None:
+    path = packs.write(tmp_path / "pack.safetensors")
+    train, validation = load_pools(path, CPU, held_out=0.4)
+    for kind in ("foregrounds", "backgrounds"):
+        sides = [set(getattr(side, kind).members.tolist()) for side in (train, validation)]
+        assert sides[0] and sides[1] and not sides[0] & sides[1]

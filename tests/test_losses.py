@@ -1,0 +1,62 @@
+"""Losses, against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from depthmask.losses import structural_similarity, task_losses
+
+
+def test_cross_entropy_is_summed_over_all_maps() -> None:
+    logits = {"mask": torch.zeros(2, 7, 4, 4), "depth": torch.zeros(2, 7, 4, 4)}
+    true = {"mask": torch.ones(2, 1, 4, 4), "depth": torch.full((2, 1, 4, 4), 0.3)}
+    losses = task_losses(logits, true)
+    # A logit of 0 says 0.5, which costs log 2 whatever the truth.
+    assert losses["mask"].item() == pytest.approx(7 * math.log(2))
+    assert losses["depth"].item() == pytest.approx(7 * math.log(2))
+
+
+def test_every_side_map_counts() -> None:
+    true = {"mask": torch.ones(1, 1, 4, 4)}
+    logits = torch.zeros(1, 7, 4, 4, requires_grad=True)
+    task_losses({"mask": logits}, true)["mask"].backward()
+    assert logits.grad is not None
+    assert (logits.grad.abs().sum(dim=(0, 2, 3)) > 0).all()
+
+
+def test_depth_losses_vanish_only_at_the_truth() -> None:
+    true = {"depth": torch.rand(2, 1, 16, 16) * 0.8 + 0.1}
+    exact = true["depth"].logit().expand(2, 7, 16, 16)
+    for kind in ("ssim", "l1"):
+        right = task_losses({"depth": exact}, true, depth_loss=kind)["depth"].item()
+        wrong = task_losses({"depth": -exact}, true, depth_loss=kind)["depth"].item()
+        assert right == pytest.approx(0, abs=1e-4) and wrong > 0.5
+
+
+def test_l1_is_the_mean_difference() -> None:
+    logits = {"depth": torch.zeros(1, 7, 4, 4)}
+    loss = task_losses(logits, {"depth": torch.full((1, 1, 4, 4), 0.2)}, depth_loss="l1")
+    assert loss["depth"].item() == pytest.approx(7 * 0.3)
+
+
+def test_an_unknown_depth_loss_is_refused() -> None:
+    with pytest.raises(ValueError, match="bce, ssim, l1"):
+        task_losses({}, {}, depth_loss="l3")
+
+
+def test_similarity_of_equal_unrelated_and_small_maps() -> None:
+    torch.manual_seed(0)
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    assert structural_similarity(a, a).item() == pytest.approx(1)
+    assert structural_similarity(a, b).item() < 0.5
+    assert structural_similarity(a[..., :2, :3], a[..., :2, :3]).item() == pytest.approx(1)
+
+
+def test_half_precision_logits_lose_nothing() -> None:
+    logits = torch.full((1, 7, 4, 4), 12.0)
+    true = {"mask": torch.ones(1, 1, 4, 4)}
+    half = task_losses({"mask": logits.bfloat16()}, true)["mask"]
+    expected = 7 * F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+    assert half.item() == pytest.approx(expected.item())

@@ -1,0 +1,112 @@
+"""Packing folders of pictures, with a teacher that is an arithmetic expression."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.data import pack as packing
+from depthmask.data.packfile import PackError, ratio_from_bytes, read_pack
+from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec
+from depthmask.pictures import Picture
+
+
+class RowTeacher:
+    """Labels lower rows as nearer."""
+
+    key = "rows:inverse"
+
+    def __init__(self, specs: object) -> None:
+        self.calls = 0
+
+    def label(self, picture: Picture) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        self.calls += 1
+        rows = np.linspace(0, 1, picture.shape[0], dtype=np.float32)
+        return np.repeat(rows[:, None], picture.shape[1], axis=1)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    foregrounds, backgrounds = tmp_path / "fg", tmp_path / "bg"
+    foregrounds.mkdir()
+    backgrounds.mkdir()
+    cutout = np.zeros((60, 40, 4), dtype=np.uint8)
+    cutout[10:50, 5:25] = (200, 50, 20, 255)
+    Image.fromarray(cutout).save(foregrounds / "box_a_1.png")
+    Image.new("RGB", (40, 40)).save(foregrounds / "no_alpha.png")
+    (foregrounds / "broken ü.png").write_bytes(b"not a picture")
+    for number in range(3):
+        shade = np.linspace(0, 200, 90, dtype=np.uint8)[None, :, None]
+        Image.fromarray(np.broadcast_to(shade, (60, 90, 3)).copy()).save(
+            backgrounds / f"room_{number}_x.jpg"
+        )
+    return foregrounds, backgrounds
+
+
+def run(folders: tuple[Path, Path], output: Path, max_mb: float = 50) -> None:
+    packing.pack(*folders, [], output, side=64, max_mb=max_mb)
+
+
+def test_folders_become_one_file(
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(packing, "Ensemble", RowTeacher)
+    run(folders, tmp_path / "out.safetensors")
+    kinds = read_pack(tmp_path / "out.safetensors")
+    foregrounds, backgrounds = kinds["foregrounds"], kinds["backgrounds"]
+    assert list(foregrounds.names) == ["box_a_1"]
+    assert foregrounds.aspect.item() == pytest.approx(20 / 40), "cropped to the object"
+    assert (foregrounds.pixels[0, 3] > 250).float().mean() > 0.95
+    assert len(backgrounds.names) == 3 and backgrounds.aspect[0].item() == pytest.approx(1.5)
+    assert backgrounds.labels is not None
+    ratio = ratio_from_bytes(backgrounds.labels[0])
+    assert abs(ratio[0].mean()) < 0.05 and abs(ratio[-1].mean() - 1) < 0.05
+    said = capsys.readouterr().err
+    assert "no_alpha.png" in said and "broken ü.png" in said
+
+
+def test_labels_are_made_once(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = RowTeacher([])
+    monkeypatch.setattr(packing, "Ensemble", lambda specs: teacher)
+    run(folders, tmp_path / "out.safetensors")
+    run(folders, tmp_path / "out.safetensors")
+    assert teacher.calls == 3
+
+
+def test_what_cannot_be_packed_is_said(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "Ensemble", RowTeacher)
+    with pytest.raises(PackError, match="does not fit"):
+        run(folders, tmp_path / "out.safetensors", max_mb=0.0001)
+    with pytest.raises(PackError, match="no folder"):
+        run((tmp_path / "nowhere", folders[1]), tmp_path / "out.safetensors")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PackError, match="no pictures"):
+        run((folders[0], tmp_path / "empty"), tmp_path / "out.safetensors")
+    with pytest.raises(PackError, match="multiple of 16"):
+        packing.pack(*folders, [], tmp_path / "out.safetensors", side=50)
+
+
+def test_teachers_are_named_by_file_unit_and_weight() -> None:
+    assert TeacherSpec.parse("a.onnx:metres") == TeacherSpec(Path("a.onnx"), "metres")
+    assert TeacherSpec.parse("d/a.onnx:inverse:0.5") == TeacherSpec(
+        Path("d/a.onnx"), "inverse", 0.5
+    )
+    for text in ("a.onnx", "a.onnx:feet", "a.onnx:metres:much"):
+        with pytest.raises(TeacherError, match=r"FILE:inverse or FILE:metres"):
+            TeacherSpec.parse(text)
+
+
+def test_an_ensemble_needs_a_teacher_that_is_there() -> None:
+    with pytest.raises(TeacherError, match="at least one teacher"):
+        Ensemble([])
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(TeacherError, match="no teacher at"):
+        Ensemble([TeacherSpec(Path("missing.onnx"), "inverse")])

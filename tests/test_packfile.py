@@ -1,0 +1,97 @@
+"""Packed data: what goes in comes out, nearly; what is not packed data is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from depthmask.data.codec import block_dct, compress, decompress, inverse_block_dct, jpeg_damage
+from depthmask.data.packfile import (
+    PackError,
+    bytes_from_ratio,
+    ratio_from_bytes,
+    read_pack,
+    write_pack,
+)
+from tests import packs
+
+
+def smooth(count: int, side: int) -> torch.Tensor:
+    torch.manual_seed(0)
+    coarse = torch.rand(count, 1, 6, 6)
+    return torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")[:, 0]
+
+
+def test_the_transform_undoes_itself() -> None:
+    pictures = torch.rand(2, 3, 16, 24)
+    torch.testing.assert_close(inverse_block_dct(block_dct(pictures)), pictures)
+    assert block_dct(pictures).square().sum().item() == pytest.approx(
+        pictures.square().sum().item(), rel=1e-4
+    )
+
+
+def test_planes_survive_and_shrink() -> None:
+    planes = (smooth(20, 64) * 255).to(torch.uint8)
+    data = compress(planes, 8)
+    found = decompress(data, 20, 64, 8)
+    assert (found.float() - planes.float()).abs().mean() < 2
+    assert len(data) < planes.numel() / 8
+
+
+def test_black_and_white_survive() -> None:
+    planes = torch.zeros(2, 16, 16, dtype=torch.uint8)
+    planes[1] = 255
+    assert (decompress(compress(planes, 8), 2, 16, 8).int() - planes.int()).abs().max() <= 1
+
+
+def test_jpeg_damage_grows_with_the_step() -> None:
+    pictures = smooth(3, 30).expand(3, 3, 30, 30)
+    damage = [
+        (jpeg_damage(pictures, torch.full((3,), step)) - pictures).abs().mean().item()
+        for step in (0.01, 5.0, 60.0)
+    ]
+    assert damage[0] < 1e-3 < damage[1] < damage[2]
+
+
+def test_a_pack_keeps_names_shapes_and_pictures(tmp_path: Path) -> None:
+    kinds = packs.make_kinds()
+    path = packs.write(tmp_path / "pack.safetensors")
+    found = read_pack(path)
+    for name, kind in kinds.items():
+        assert tuple(found[name].names) == tuple(kind.names)
+        torch.testing.assert_close(found[name].aspect, kind.aspect)
+        difference = found[name].pixels.float() - kind.pixels.float()
+        assert difference.abs().mean() < 5
+    labels, true_labels = found["backgrounds"].labels, kinds["backgrounds"].labels
+    assert labels is not None and true_labels is not None
+    assert (labels.float() - true_labels.float()).abs().max() <= 3
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_alpha_is_clean_where_it_was_clean(tmp_path: Path) -> None:
+    alpha = read_pack(packs.write(tmp_path / "p"))["foregrounds"].pixels[:, 3]
+    assert (alpha[:, 0] == 0).all(), "no veil outside"
+    assert (alpha[:, packs.SIDE // 2, packs.SIDE // 2] == 255).all(), "no holes inside"
+
+
+def test_labels_keep_a_hundredth() -> None:
+    ratio = torch.linspace(-0.2, 2.2, 50)
+    torch.testing.assert_close(ratio_from_bytes(bytes_from_ratio(ratio)), ratio, atol=0.006, rtol=0)
+
+
+def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="no packed data"):
+        read_pack(tmp_path / "missing")
+    text = tmp_path / "text"
+    text.write_text("hello")
+    with pytest.raises(PackError, match="not packed data"):
+        read_pack(text)
+    truncated = tmp_path / "truncated"
+    truncated.write_bytes(packs.write(tmp_path / "whole").read_bytes()[:2000])
+    with pytest.raises(PackError, match="damaged"):
+        read_pack(truncated)
+
+
+def test_coarser_packs_are_smaller(tmp_path: Path) -> None:
+    sizes = [write_pack(tmp_path / "p", packs.make_kinds(), finest=step) for step in (8, 34)]
+    assert sizes[0] > sizes[1]

@@ -1,0 +1,245 @@
+"""Training: it learns, survives, and goes on exactly where it stopped."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import train
+from depthmask.checkpoint import CheckpointError, load_checkpoint
+from depthmask.trainer import (
+    Phase,
+    TrainConfig,
+    Trainer,
+    TrainingError,
+    frame_size,
+    one_cycle,
+)
+from tests import packs
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
+
+
+@pytest.fixture
+def config(data: Path, tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        data=data,
+        out=tmp_path / "run",
+        phases=(Phase(32, 8, 4, 1e-3), Phase(48, 4, 2, 1e-3)),
+        validation=4,
+        device="cpu",
+    )
+
+
+def weights(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in trainer.average.items()}
+
+
+class Killed(Exception):
+    pass
+
+
+def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a trainer save, then die, before its step number `steps` + 1."""
+    real: Callable[..., object] = trainer._next_batch
+
+    def dying(phase: Phase) -> object:
+        done = trainer.progress.samples // 4 if phase.batch == 4 else 2 + trainer.progress.step
+        if done == steps:
+            trainer._save_state()
+            raise Killed
+        return real(phase)
+
+    monkeypatch.setattr(trainer, "_next_batch", dying)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    whole = Trainer(replace(config, out=config.out.with_name("whole")))
+    whole.fit()
+    killed = Trainer(config)
+    stop_after(killed, steps, monkeypatch)
+    with pytest.raises(Killed):
+        killed.fit()
+    resumed = Trainer(config, resume=True)
+    assert resumed.progress == killed.progress
+    resumed.fit()
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_it_leaves_checkpoints_that_load_and_a_log(config: TrainConfig) -> None:
+    info = Trainer(config).fit()
+    for name in ("last", "phase-32", "phase-48"):
+        load_checkpoint(config.out / f"{name}.safetensors")
+    _, stored = load_checkpoint(config.out / "last.safetensors")
+    assert stored == info
+    assert info.samples == 12 and info.resolution == 48
+    assert info.training["depth_loss"] == "bce"
+    assert {"iou", "rmse", "batch_iou", "batch_rmse", "rmse_over_deviation"} == set(info.metrics)
+    rows = (config.out / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == [
+        *("kind", "training", "validation", "training", "validation")
+    ]
+
+
+def test_no_file_of_the_state_passes_16_mb(config: TrainConfig) -> None:
+    trainer = Trainer(config)
+    trainer.fit()
+    files = list((config.out / "state").iterdir())
+    assert len(files) <= 8
+    assert max(file.stat().st_size for file in files) < 16e6
+    assert not (config.out / "state.new").exists() and not (config.out / "state.old").exists()
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(config: TrainConfig) -> None:
+    Trainer(config).fit()
+    (config.out / "state").rename(config.out / "state.old")
+    assert Trainer(config, resume=True).progress.samples == 12
+
+
+def test_a_damaged_state_is_said(config: TrainConfig) -> None:
+    Trainer(config).fit()
+    (config.out / "state" / "exp_avg.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="start without --resume"):
+        Trainer(config, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(config)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(math.nan)
+    with pytest.raises(TrainingError, match="no longer finite"):
+        trainer.fit()
+    assert not (config.out / "state").exists(), "a broken state must not replace a good one"
+
+
+def test_one_task_alone(config: TrainConfig) -> None:
+    info = Trainer(replace(config, tasks=("mask",), phases=(Phase(32, 4, 4, 1e-3),))).fit()
+    assert info.tasks == ("mask",) and "rmse" not in info.metrics
+
+
+def test_training_starts_from_a_checkpoint(config: TrainConfig) -> None:
+    first = Trainer(config)
+    first.fit()
+    second = Trainer(replace(config, start=config.out / "last.safetensors"))
+    assert torch.equal(
+        second.average["decoders.mask.fuse.weight"], first.average["decoders.mask.fuse.weight"]
+    )
+
+
+@pytest.mark.slow
+def test_it_learns(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, phases=(Phase(32, 1200, 8, 3e-3),), validation=32))
+    before = trainer.validate(32).metrics
+    after = trainer.fit().metrics
+    assert after["iou"] > before["iou"] + 0.2
+    assert after["rmse"] < 0.7 * before["rmse"]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
+    """With frozen batch statistics a global batch is the same however it is shared."""
+    program = tmp_path / "steps.py"
+    program.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import torch\n"
+        "from safetensors.torch import save_file\n"
+        "from depthmask import trainer as module\n"
+        "torch.set_num_threads(1)\n"
+        "data, out = map(Path, sys.argv[1:])\n"
+        "phase = module.Phase(32, 12, 4, 1e-3)\n"
+        "config = module.TrainConfig(data=data, out=out, phases=(phase,), device='cpu')\n"
+        "module._autocast = lambda device: module.nullcontext()\n"
+        "t = module.Trainer(config)\n"
+        "wrapped = t.team.wrap(t.model.eval())\n"
+        "for step in range(3):\n"
+        "    t._set_rate(phase, step + 1)\n"
+        "    t._step(wrapped, t._next_batch(phase))\n"
+        "    t.progress.samples += phase.batch\n"
+        "if t.team.leads:\n"
+        "    gradients = {n: p.grad for n, p in t.model.named_parameters()}\n"
+        "    save_file(gradients, out.with_suffix('.gradients'))\n"
+        "    save_file(dict(t.model.named_parameters()), out.with_suffix('.weights'))\n"
+        "t.team.leave()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for name, start in (("one", []), ("two", launcher)):
+        subprocess.run(
+            [sys.executable, *start, str(program), str(data), str(tmp_path / name)],
+            check=True,
+            timeout=240,
+            env=environment,
+            capture_output=True,
+        )
+    from safetensors.torch import load_file
+
+    for kind, tolerance in (("gradients", 1e-3), ("weights", 1e-4)):
+        one, two = (load_file(tmp_path / f"{name}.{kind}") for name in ("one", "two"))
+        for name, value in one.items():
+            torch.testing.assert_close(value, two[name], rtol=tolerance, atol=tolerance)
+
+
+def test_the_rate_rises_and_falls(config: TrainConfig) -> None:
+    rates = [one_cycle(step / 100, config) for step in range(100)]
+    peak = rates.index(max(rates))
+    assert peak == 10 and rates[peak] == 1
+    assert rates == sorted(rates[: peak + 1]) + sorted(rates[peak + 1 :], reverse=True)
+    assert rates[-1] < 0.06
+
+
+@pytest.mark.parametrize("aspect", [9 / 16, 1.0, 16 / 9])
+def test_frames_keep_their_area(aspect: float) -> None:
+    height, width = frame_size(112, aspect)
+    assert height % 16 == width % 16 == 0
+    assert height * width == pytest.approx(112**2, rel=0.15)
+    assert width / height == pytest.approx(aspect, rel=0.15)
+
+
+@pytest.mark.parametrize("text", ["64", "64:0:8:1e-3", "64:10:8:fast", "64:10:8:-1"])
+def test_a_phase_that_makes_no_sense_is_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        train.parse(["--data", "d", "--out", "o", "--phases", text])
+    assert caught.value.code == 2
+    assert "SIZE:SAMPLES:BATCH:RATE" in capsys.readouterr().err
+
+
+def test_missing_data_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "depthmask pack" in said and said.count("\n") == 1
+
+
+def test_training_needs_torch_numpy_and_safetensors_alone() -> None:
+    allowed = "torch numpy safetensors"
+    check = (
+        "import sys, json, train\n"
+        "from importlib.metadata import packages_distributions\n"
+        "found = {n.split('.')[0] for n in sys.modules}\n"
+        "print(json.dumps(sorted(found & {'cv2', 'PIL', 'gradio', 'onnxruntime', 'tqdm'})))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert json.loads(printed) == [], f"only {allowed} may be needed"
