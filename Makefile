@@ -28,7 +28,7 @@ train:
 	@tools/setup.sh
 	@$(PYTHON) -m tools.pack_examples runs/examples/pack.safetensors
 	@$(PYTHON) train.py --data runs/examples/pack.safetensors --out runs/examples \
-		--phases 64:2048:16:3e-3 --epoch 1024 --held-out 0.25 --validation 32
+		--phases 64:768:16:3e-3 --epoch 384 --held-out 0.25 --validation 32
 	@echo
 	@echo "With folders of your own (cut-outs with alpha, photos of empty scenes), and any ONNX"
 	@echo "network that tells inverse depth:"
