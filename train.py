@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from depthmask.checkpoint import CheckpointError
+from depthmask.config import DEFAULT_PHASES, Phase, TrainConfig
 from depthmask.data.packfile import PackError
+from depthmask.journal import TrainingError
 from depthmask.losses import DEPTH_LOSSES
 from depthmask.model import TASKS
-from depthmask.trainer import DEFAULT_PHASES, Phase, TrainConfig, Trainer, TrainingError
+from depthmask.trainer import Trainer
 
 
 def main(arguments: list[str] | None = None) -> int:

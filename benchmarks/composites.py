@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from depthmask.checkpoint import WEIGHTS, load_checkpoint
-from depthmask.data.compose import ORIGINAL, Recipe
+from depthmask.config import TrainConfig
 from depthmask.data.dataset import load_pools
-from depthmask.trainer import TrainConfig, measure
+from depthmask.data.recipe import ORIGINAL, Recipe
+from depthmask.measure import measure
 
 PROTOCOLS = {"original protocol": ORIGINAL, "with camera changes": Recipe()}
 COLUMNS = ("iou", "batch_iou", "rmse", "batch_rmse", "rmse_over_deviation")

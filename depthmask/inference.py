@@ -13,6 +13,7 @@ from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
+from depthmask.device import choose_device
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
 
@@ -110,27 +111,6 @@ class Predictor:
         # a copy, since torch takes neither read-only arrays nor reversed channels
         pixels = torch.from_numpy(picture.copy()).to(self.device)
         return pixels.permute(2, 0, 1)[None].float() / 255
-
-
-def choose_device(name: str) -> torch.device:
-    """Turns "auto" or the name of a device into one that is there; else ValueError."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-        if name == "cpu" and torch.backends.mps.is_available():
-            name = "mps"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    found = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
-    if device is None or (device.index or 0) >= found.get(device.type, 0):
-        there = ", ".join(kind for kind, number in found.items() if number)
-        raise ValueError(f"There is no device {name!r} here; use auto or one of: {there}.")
-    return device
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -3,119 +3,32 @@
 Imports torch, numpy and safetensors only, so that it runs on a bare machine from one packed file.
 """
 
-import csv
 import json
 import math
 import shutil
-import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint, save_checkpoint
-from depthmask.data.compose import Batch, Recipe, compose
-from depthmask.data.dataset import Pools, load_pools
+from depthmask.config import Phase, TrainConfig
+from depthmask.data.compose import Batch, compose
+from depthmask.data.dataset import load_pools
 from depthmask.data.draws import Draws
-from depthmask.losses import DEPTH_LOSSES, task_losses
-from depthmask.metrics import batch_iou, batch_rmse, depth_rmse, mask_iou
-from depthmask.model import TASKS, U2Net
+from depthmask.device import choose_device
+from depthmask.journal import Log, Meter, Progress, say
+from depthmask.losses import task_losses
+from depthmask.measure import autocast, measure
+from depthmask.model import U2Net
 from depthmask.team import Team
 
 ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
-_VALIDATION_SEED = 1  # training uses TrainConfig.seed
 _ASPECT_SEED = 2
-_REPORT_SECONDS = 10.0
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message is one sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of training at one size."""
-
-    size: int  # square root of the pixels of a picture
-    samples: int
-    batch: int  # samples a step
-    rate: float  # peak learning rate
-
-    def __post_init__(self) -> None:
-        if min(self.size, self.samples, self.batch) < 1 or self.rate <= 0:
-            raise ValueError(f"sizes, samples, batches and rates are positive, not {self}")
-
-    @property
-    def steps(self) -> int:
-        return math.ceil(self.samples / self.batch)
-
-    @classmethod
-    def parse(cls, text: str) -> "Phase":
-        """Reads SIZE:SAMPLES:BATCH:RATE, for instance 64:40000:32:3e-3."""
-        try:
-            size, samples, batch, rate = text.split(":")
-            return cls(int(size), int(samples), int(batch), float(rate))
-        except ValueError as error:
-            raise ValueError(f"write a phase as SIZE:SAMPLES:BATCH:RATE, not {text!r}") from error
-
-
-DEFAULT_PHASES = (
-    Phase(64, 40_000, 32, 3e-3),
-    Phase(96, 16_000, 24, 2e-3),
-    Phase(112, 14_000, 16, 1.5e-3),
-    Phase(224, 5_000, 8, 6e-4),
-)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides how a training run goes."""
-
-    data: Path  # file made by `python -m depthmask pack`
-    out: Path  # folder for checkpoints, state and log
-    phases: tuple[Phase, ...] = DEFAULT_PHASES
-    tasks: tuple[str, ...] = TASKS
-    depth_loss: str = "bce"
-    mask_weight: float = 2.0
-    depth_weight: float = 1.0
-    weight_decay: float = 1e-3
-    warm_up: float = 0.1  # share of a phase
-    last_rate: float = 0.05  # at a phase's end, as a share of its peak
-    average: float = 0.995  # decay of the running average of the weights, a step
-    clip: float = 10.0  # largest norm of the gradient
-    held_out: float = 0.08  # share of the shots kept for validation
-    validation: int = 128  # samples
-    epoch: int = 8192  # samples between validations
-    save_minutes: float = 3.0
-    seed: int = 0
-    device: str = "auto"
-    compile: bool = False
-    start: Path | None = None  # checkpoint to begin from
-    recipe: Recipe = field(default_factory=Recipe)
-
-    def __post_init__(self) -> None:
-        if not self.phases:
-            raise ValueError("name at least one phase")
-        if self.depth_loss not in DEPTH_LOSSES:
-            raise ValueError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
-        if not self.tasks or set(self.tasks) - set(TASKS):
-            raise ValueError(f"tasks are among {', '.join(TASKS)}")
-        if not 0 <= self.held_out < 1:
-            raise ValueError("held_out is a share from 0 to under 1")
-
-
-@dataclass
-class Progress:
-    """Where a run stands; stored with its state."""
-
-    phase: int = 0
-    step: int = 0  # in this phase
-    samples: int = 0  # in all phases
-    seconds: float = 0.0
 
 
 class Trainer:
@@ -132,7 +45,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, *, resume: bool = False) -> None:
         self.config = config
-        self.device = _choose_device(config.device)
+        self.device = choose_device(config.device)
         self.team = Team.join(self.device)
         self.train_pools, self.validation_pools = load_pools(
             config.data, self.device, held_out=config.held_out
@@ -148,7 +61,7 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
         self.optimizer = self._build_optimizer()
-        self.log = _Log(config.out / "log.csv")
+        self.log = Log(config.out / "log.csv")
         if resume:
             self._load_state()
 
@@ -189,7 +102,7 @@ class Trainer:
         )
         save_checkpoint(self.config.out / "last.safetensors", self.average, info)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        _say(f"validation at {size} px after {self.progress.samples:,} samples:  {shown}")
+        say(f"validation at {size} px after {self.progress.samples:,} samples:  {shown}")
         self.log.write("validation", size, self.progress, metrics)
         return info
 
@@ -198,7 +111,7 @@ class Trainer:
         if self.config.compile:
             step_model.compile()
         self.model.train()
-        meter = _Meter(phase, self.device)
+        meter = Meter(phase, self.device)
         saved = time.monotonic()
         for step in range(self.progress.step, phase.steps):
             started = time.monotonic()
@@ -236,9 +149,10 @@ class Trainer:
     def _step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Batch]:
         config = self.config
         weights = {"mask": config.mask_weight, "depth": config.depth_weight}
-        with _autocast(self.device):
-            logits = model(*_inputs(batch))
-        losses = task_losses(logits, _truth(batch), depth_loss=config.depth_loss)
+        with autocast(self.device):
+            logits = model(batch.background, batch.image)
+        true = {"mask": batch.true_mask, "depth": batch.true_depth}
+        losses = task_losses(logits, true, depth_loss=config.depth_loss)
         loss = torch.stack([weights[task] * value for task, value in losses.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -305,7 +219,7 @@ class Trainer:
         if not folder.exists():
             folder = self.config.out / "state.old"  # killed between the two renames
         if not folder.exists():
-            _say(f"nothing to resume in {self.config.out}: starting anew")
+            say(f"nothing to resume in {self.config.out}: starting anew")
             return
         try:
             stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
@@ -313,11 +227,18 @@ class Trainer:
             self.model.load_state_dict(stored["model"])
             self.average = {k: stored["average"][k].to(v) for k, v in self.average.items()}
             self._restore_moments(stored)
-        except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (
+            OSError,
+            SafetensorError,
+            LookupError,
+            ValueError,
+            RuntimeError,
+            TypeError,
+        ) as error:
             raise CheckpointError(
                 f"The state in {folder} cannot be resumed ({error}); start without --resume."
             ) from error
-        _say(f"resuming after {self.progress.samples:,} samples")
+        say(f"resuming after {self.progress.samples:,} samples")
 
     def _restore_moments(self, stored: dict[str, dict[str, Tensor]]) -> None:
         state = self.optimizer.state_dict()
@@ -326,41 +247,6 @@ class Trainer:
             if name in stored["step"]:
                 state["state"][number] = {key: stored[key][name] for key in keys}
         self.optimizer.load_state_dict(state)
-
-
-@torch.no_grad()
-def measure(
-    model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe, *, batch: int = 16
-) -> dict[str, float]:
-    """Scores a network on composites.
-
-    Args:
-        model: In evaluation mode, on the pools' device.
-        pools: What to compose; for honest figures, pictures never trained on.
-        size: Side of the square samples in pixels.
-        samples: How many; always the same ones.
-        recipe: How they are made.
-        batch: Samples at a time; the original project's metrics depend on it.
-
-    Returns:
-        `iou` and `rmse` (means over pictures), `batch_iou` and `batch_rmse` (the original's), and
-        `rmse_over_deviation`: RMSE over the standard deviation of the true depth of all samples.
-    """
-    device = pools.foregrounds.aspect.device
-    found: dict[str, list[Tensor]] = {}
-    depths: list[Tensor] = []
-    for first in range(0, samples, batch):
-        numbers = torch.arange(first, min(first + batch, samples), device=device)
-        made = compose(pools, numbers, size=(size, size), seed=_VALIDATION_SEED, recipe=recipe)
-        with _autocast(device):
-            logits = model(*_inputs(made))
-        for name, value in _scores(logits, made).items():
-            found.setdefault(name, []).append(value.reshape(-1))
-        depths.append(made.true_depth.flatten())
-    metrics = {name: torch.cat(values).mean().item() for name, values in found.items()}
-    if "rmse" in metrics:
-        metrics["rmse_over_deviation"] = metrics["rmse"] / torch.cat(depths).std().item()
-    return metrics
 
 
 def one_cycle(share: float, config: TrainConfig) -> float:
@@ -377,125 +263,7 @@ def frame_size(size: int, aspect: float) -> tuple[int, int]:
     return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
 
 
-def _scores(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    scores: dict[str, Tensor] = {}
-    if "mask" in logits:
-        pred, true = logits["mask"][:, 0].float().sigmoid(), batch.true_mask[:, 0]
-        scores |= {"iou": mask_iou(pred, true), "batch_iou": batch_iou(pred, true)}
-    if "depth" in logits:
-        pred, true = logits["depth"][:, 0].float().sigmoid(), batch.true_depth[:, 0]
-        scores |= {"rmse": depth_rmse(pred, true), "batch_rmse": batch_rmse(pred, true)}
-    return scores
-
-
-def _inputs(batch: Batch) -> tuple[Tensor, Tensor]:
-    # The network's first layer sees their concatenation; channels_last there is what matters.
-    return batch.background, batch.image
-
-
-def _truth(batch: Batch) -> dict[str, Tensor]:
-    return {"mask": batch.true_mask, "depth": batch.true_depth}
-
-
-def _autocast(device: torch.device) -> AbstractContextManager[object]:
-    if device.type in {"cuda", "cpu"}:
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def _choose_device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def _plain(value: object) -> dict[str, object]:
     """A configuration as JSON-ready values; paths keep their name only."""
     text = json.dumps(value, default=lambda item: Path(item).name)
     return dict(json.loads(text))
-
-
-class _Meter:
-    """Running means of a phase, read rarely: reading makes a GPU wait."""
-
-    def __init__(self, phase: Phase, device: torch.device) -> None:
-        self.phase = phase
-        self.total = torch.zeros((), device=device)
-        self.scores: dict[str, float] = {}
-        self.latest: tuple[dict[str, Tensor], Batch] | None = None
-        self._restart()
-
-    def _restart(self) -> None:
-        self.total.zero_()
-        self.count = 0
-        self.since = time.monotonic()
-
-    def add(self, loss: Tensor, logits: dict[str, Tensor], batch: Batch) -> None:
-        self.total += loss
-        self.count += 1
-        self.latest = (logits, batch)
-
-    def is_due(self) -> bool:
-        return time.monotonic() - self.since > _REPORT_SECONDS
-
-    def check(self) -> float:
-        """The mean loss since the last report; raises TrainingError if it is not finite."""
-        loss = self.total.item() / max(self.count, 1)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                "The loss is no longer finite: lower the learning rate (the last number of "
-                "--phases) and go on from the last state with --resume."
-            )
-        return loss
-
-    def report(self, step: int) -> dict[str, float]:
-        assert self.latest is not None, "report follows add"
-        seconds = time.monotonic() - self.since
-        figures = {"loss": self.check()}
-        figures |= {name: value.mean().item() for name, value in _scores(*self.latest).items()}
-        figures["images_per_second"] = self.count * self.phase.batch / seconds
-        done = step / self.phase.steps
-        bar = "█" * round(20 * done) + "░" * (20 - round(20 * done))
-        shown = "  ".join(
-            f"{name} {figures[name]:.4f}" for name in ("loss", "iou", "rmse") if name in figures
-        )
-        rate = figures["images_per_second"]
-        _say(f"{self.phase.size:4} px {bar} {done:4.0%}  {shown}  {rate:.1f} images/s", again=True)
-        self._restart()
-        return figures
-
-
-class _Log:
-    """A CSV of all figures, one row a report; appended to, so that a resumed run goes on in it."""
-
-    COLUMNS = (
-        *("kind", "size", "samples", "seconds", "loss", "iou", "rmse"),
-        *("batch_iou", "batch_rmse", "rmse_over_deviation", "images_per_second"),
-    )
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, kind: str, size: int, progress: Progress, figures: dict[str, float]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists()
-        row = {"kind": kind, "size": size, "samples": progress.samples}
-        row |= {"seconds": round(progress.seconds)}
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.COLUMNS, restval="")
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row | {name: f"{value:.5g}" for name, value in figures.items()})
-
-
-def _say(line: str, *, again: bool = False) -> None:
-    """Prints a line; one that comes again and again replaces itself on a terminal."""
-    stays = not (again and sys.stderr.isatty())
-    print(
-        f"\r\033[K{line}" if sys.stderr.isatty() else line,
-        end="\n" if stays else "",
-        file=sys.stderr,
-        flush=True,
-    )

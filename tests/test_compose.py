@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.data.compose import ORIGINAL, Batch, Recipe, compose
+from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import Pools, is_held_out, load_pools, shot_of
+from depthmask.data.recipe import ORIGINAL, Recipe
 from tests import packs
 
 CPU = torch.device("cpu")

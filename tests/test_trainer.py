@@ -16,14 +16,9 @@ from torch import Tensor
 
 import train
 from depthmask.checkpoint import CheckpointError, load_checkpoint
-from depthmask.trainer import (
-    Phase,
-    TrainConfig,
-    Trainer,
-    TrainingError,
-    frame_size,
-    one_cycle,
-)
+from depthmask.config import Phase, TrainConfig
+from depthmask.journal import TrainingError
+from depthmask.trainer import Trainer, frame_size, one_cycle
 from tests import packs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,16 +155,16 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     """With frozen batch statistics a global batch is the same however it is shared."""
     program = tmp_path / "steps.py"
     program.write_text(
-        "import sys\n"
+        "import contextlib, sys\n"
         "from pathlib import Path\n"
         "import torch\n"
         "from safetensors.torch import save_file\n"
-        "from depthmask import trainer as module\n"
+        "from depthmask import config as config_module, trainer as module\n"
         "torch.set_num_threads(1)\n"
         "data, out = map(Path, sys.argv[1:])\n"
-        "phase = module.Phase(32, 12, 4, 1e-3)\n"
-        "config = module.TrainConfig(data=data, out=out, phases=(phase,), device='cpu')\n"
-        "module._autocast = lambda device: module.nullcontext()\n"
+        "phase = config_module.Phase(32, 12, 4, 1e-3)\n"
+        "config = config_module.TrainConfig(data=data, out=out, phases=(phase,), device='cpu')\n"
+        "module.autocast = lambda device: contextlib.nullcontext()\n"
         "t = module.Trainer(config)\n"
         "wrapped = t.team.wrap(t.model.eval())\n"
         "for step in range(3):\n"

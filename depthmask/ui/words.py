@@ -71,7 +71,9 @@ def example_buttons(examples: Sequence[Example]) -> str:
 
 def footer(model: str) -> str:
     kept = "Pictures stay on the computer that serves this page, for an hour at most."
-    return f"<p>{escape(model)}. Code under Apache-2.0. {kept}</p>"
+    return (
+        f"<p>{escape(model)}. Code under Apache-2.0, shipped weights under CC BY-NC 4.0. {kept}</p>"
+    )
 
 
 def _bar(gradient: str, left: str, right: str) -> str:

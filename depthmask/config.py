@@ -1,0 +1,81 @@
+"""What a training run shall do: its phases, and everything that decides how they go."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from depthmask.data.recipe import Recipe
+from depthmask.losses import DEPTH_LOSSES
+from depthmask.model import TASKS
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of training at one size."""
+
+    size: int  # square root of the pixels of a picture
+    samples: int
+    batch: int  # samples a step
+    rate: float  # peak learning rate
+
+    def __post_init__(self) -> None:
+        if min(self.size, self.samples, self.batch) < 1 or self.rate <= 0:
+            raise ValueError(f"sizes, samples, batches and rates are positive, not {self}")
+
+    @property
+    def steps(self) -> int:
+        return math.ceil(self.samples / self.batch)
+
+    @classmethod
+    def parse(cls, text: str) -> "Phase":
+        """Reads SIZE:SAMPLES:BATCH:RATE, for instance 64:40000:32:3e-3."""
+        try:
+            size, samples, batch, rate = text.split(":")
+            return cls(int(size), int(samples), int(batch), float(rate))
+        except ValueError as error:
+            raise ValueError(f"write a phase as SIZE:SAMPLES:BATCH:RATE, not {text!r}") from error
+
+
+DEFAULT_PHASES = (
+    Phase(64, 40_000, 32, 3e-3),
+    Phase(96, 16_000, 24, 2e-3),
+    Phase(112, 14_000, 16, 1.5e-3),
+    Phase(224, 5_000, 8, 6e-4),
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides how a training run goes."""
+
+    data: Path  # file made by `python -m depthmask pack`
+    out: Path  # folder for checkpoints, state and log
+    phases: tuple[Phase, ...] = DEFAULT_PHASES
+    tasks: tuple[str, ...] = TASKS
+    depth_loss: str = "bce"
+    mask_weight: float = 2.0
+    depth_weight: float = 1.0
+    weight_decay: float = 1e-3
+    warm_up: float = 0.1  # share of a phase
+    last_rate: float = 0.05  # at a phase's end, as a share of its peak
+    average: float = 0.995  # decay of the running average of the weights, a step
+    clip: float = 10.0  # largest norm of the gradient
+    held_out: float = 0.08  # share of the shots kept for validation
+    validation: int = 128  # samples
+    epoch: int = 8192  # samples between validations
+    save_minutes: float = 3.0
+    seed: int = 0
+    device: str = "auto"
+    compile: bool = False
+    start: Path | None = None  # checkpoint to begin from
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise ValueError("name at least one phase")
+        if self.depth_loss not in DEPTH_LOSSES:
+            raise ValueError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
+        if not self.tasks or set(self.tasks) - set(TASKS):
+            raise ValueError(f"tasks are among {', '.join(TASKS)}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError("held_out is a share from 0 to under 1")

@@ -1,0 +1,85 @@
+"""The empty scene: which background, which part of it, and from where each picture is taken."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from depthmask.data.dataset import Pool
+from depthmask.data.draws import Draws
+from depthmask.data.geometry import Size, frame_grid, half_sides, sample, transform
+from depthmask.data.packfile import ratio_from_bytes
+from depthmask.data.recipe import Recipe
+from depthmask.depth import scene_range
+
+
+@dataclass
+class Scene:
+    """The state of the pictures while objects are painted into them, far to near."""
+
+    plate: Tensor  # (B, 3, H, W) in [0, 1], what the background photo shows
+    image: Tensor  # (B, 3, H, W) in [0, 1]
+    ratio: Tensor  # (B, 1, H, W), inverse depth of the image in units of the scene's range
+    behind: Tensor  # (B, 1, H, W), the same of the empty scene
+    mask: Tensor  # (B, 1, H, W) in [0, 1]
+    motion: Tensor  # (B, 3, 3), from positions in the plate to positions in the image
+
+    @property
+    def size(self) -> Size:
+        return self.image.shape[-2], self.image.shape[-1]
+
+
+def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe) -> Scene:
+    """Chooses backgrounds and crops, and sees each from where the two pictures are taken."""
+    assert pool.labels is not None, "backgrounds come with labels"
+    number = pool.pick(draws.uniform())
+    view = _draw_view(draws, pool.aspect[number], size, recipe)
+    motion = _draw_motion(draws, recipe)
+    image_view, plate_view = frame_grid(view, size), frame_grid(view @ motion, size)
+    label = ratio_from_bytes(
+        sample((pool.labels[:, None],), number, image_view, outside="reflection")
+    )
+    low, span = scene_range(label)
+    ratio = (label - low[:, None, None, None]) / span[:, None, None, None]
+    # Near things move more than far ones when the camera is displaced.
+    shift = draws.signed(0.012, each=2) * draws.chance(recipe.parallax)[:, None]
+    plate_view = plate_view + (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
+    image, plate = (
+        sample(pool.levels, number, seen, outside="reflection") / 255
+        for seen in (image_view, plate_view)
+    )
+    return Scene(plate, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=motion)
+
+
+def draw_lamp(draws: Draws, size: Size, probability: float) -> Tensor:
+    """A smooth change of light over the picture, (B, 1, H, W), 1 where there is none."""
+    strength = draws.uniform(0.1, 0.45) * draws.chance(probability)
+    field = draws.noise(1, 3, 3) * strength[:, None, None, None]
+    return F.interpolate(field, size, mode="bilinear", align_corners=True).exp()
+
+
+def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tensor:
+    """Which part of the background the frame shows: a transform from frame to picture."""
+    half_width, half_height = half_sides(size)
+    extent_x, extent_y = aspect.sqrt(), aspect.rsqrt()
+    scale = torch.minimum(extent_x / half_width, extent_y / half_height)
+    scale = scale * draws.uniform(recipe.crop, 1.0)
+    centre_x = draws.signed(1.0) * (extent_x - scale * half_width)
+    centre_y = draws.signed(1.0) * (extent_y - scale * half_height)
+    flip = torch.where(draws.chance(0.5), -1.0, 1.0)
+    return transform(
+        (flip * scale / extent_x, 0.0, centre_x / extent_x),
+        (0.0, scale / extent_y, centre_y / extent_y),
+    )
+
+
+def _draw_motion(draws: Draws, recipe: Recipe) -> Tensor:
+    """How the camera moved between the shots: up to 1 % of shift and zoom, half a degree."""
+    moves = draws.chance(recipe.moves).float() * draws.uniform()
+    shift = draws.signed(0.02, each=2) * moves[:, None]  # a frame is 2 wide
+    angle = draws.signed(math.radians(0.6)) * moves
+    zoom = 1 + draws.signed(0.01) * moves
+    cos, sin = zoom * angle.cos(), zoom * angle.sin()
+    return transform((cos, -sin, shift[:, 0]), (sin, cos, shift[:, 1]))

@@ -1,0 +1,115 @@
+"""What a training run tells while it runs: a line on the terminal, and a CSV of all figures."""
+
+import csv
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from depthmask.config import Phase
+from depthmask.data.compose import Batch
+from depthmask.measure import score
+
+_REPORT_SECONDS = 10.0
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message is one sentence for the user."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; stored with its state."""
+
+    phase: int = 0
+    step: int = 0  # in this phase
+    samples: int = 0  # in all phases
+    seconds: float = 0.0
+
+
+class Meter:
+    """Running means of a phase, read rarely: reading makes a GPU wait."""
+
+    def __init__(self, phase: Phase, device: torch.device) -> None:
+        self.phase = phase
+        self.total = torch.zeros((), device=device)
+        self.scores: dict[str, float] = {}
+        self.latest: tuple[dict[str, Tensor], Batch] | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self.total.zero_()
+        self.count = 0
+        self.since = time.monotonic()
+
+    def add(self, loss: Tensor, logits: dict[str, Tensor], batch: Batch) -> None:
+        self.total += loss
+        self.count += 1
+        self.latest = (logits, batch)
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.since > _REPORT_SECONDS
+
+    def check(self) -> float:
+        """The mean loss since the last report; raises TrainingError if it is not finite."""
+        loss = self.total.item() / max(self.count, 1)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                "The loss is no longer finite: lower the learning rate (the last number of "
+                "--phases) and go on from the last state with --resume."
+            )
+        return loss
+
+    def report(self, step: int) -> dict[str, float]:
+        assert self.latest is not None, "report follows add"
+        seconds = time.monotonic() - self.since
+        figures = {"loss": self.check()}
+        figures |= {name: value.mean().item() for name, value in score(*self.latest).items()}
+        figures["images_per_second"] = self.count * self.phase.batch / seconds
+        done = step / self.phase.steps
+        bar = "█" * round(20 * done) + "░" * (20 - round(20 * done))
+        shown = "  ".join(
+            f"{name} {figures[name]:.4f}" for name in ("loss", "iou", "rmse") if name in figures
+        )
+        rate = figures["images_per_second"]
+        say(f"{self.phase.size:4} px {bar} {done:4.0%}  {shown}  {rate:.1f} images/s", again=True)
+        self._restart()
+        return figures
+
+
+class Log:
+    """A CSV of all figures, one row a report; appended to, so that a resumed run goes on in it."""
+
+    COLUMNS = (
+        *("kind", "size", "samples", "seconds", "loss", "iou", "rmse"),
+        *("batch_iou", "batch_rmse", "rmse_over_deviation", "images_per_second"),
+    )
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, kind: str, size: int, progress: Progress, figures: dict[str, float]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
+        row = {"kind": kind, "size": size, "samples": progress.samples}
+        row |= {"seconds": round(progress.seconds)}
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, self.COLUMNS, restval="")
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row | {name: f"{value:.5g}" for name, value in figures.items()})
+
+
+def say(line: str, *, again: bool = False) -> None:
+    """Prints a line on stderr; one that comes again and again replaces itself on a terminal."""
+    stays = not (again and sys.stderr.isatty())
+    print(
+        f"\r\033[K{line}" if sys.stderr.isatty() else line,
+        end="\n" if stays else "",
+        file=sys.stderr,
+        flush=True,
+    )

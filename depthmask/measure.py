@@ -1,0 +1,67 @@
+"""How well a network does on composites."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from depthmask.data.compose import Batch, compose
+from depthmask.data.dataset import Pools
+from depthmask.data.recipe import Recipe
+from depthmask.metrics import batch_iou, batch_rmse, depth_rmse, mask_iou
+
+_SEED = 1  # of the composites; training uses TrainConfig.seed
+
+
+@torch.no_grad()
+def measure(
+    model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe, *, batch: int = 16
+) -> dict[str, float]:
+    """Scores a network on composites.
+
+    Args:
+        model: In evaluation mode, on the pools' device.
+        pools: What to compose; for honest figures, pictures never trained on.
+        size: Side of the square samples in pixels.
+        samples: How many; always the same ones.
+        recipe: How they are made.
+        batch: Samples at a time; the original project's metrics depend on it.
+
+    Returns:
+        `iou` and `rmse` (means over pictures), `batch_iou` and `batch_rmse` (the original's), and
+        `rmse_over_deviation`: RMSE over the standard deviation of the true depth of all samples.
+    """
+    device = pools.foregrounds.aspect.device
+    found: dict[str, list[Tensor]] = {}
+    depths: list[Tensor] = []
+    for first in range(0, samples, batch):
+        numbers = torch.arange(first, min(first + batch, samples), device=device)
+        made = compose(pools, numbers, size=(size, size), seed=_SEED, recipe=recipe)
+        with autocast(device):
+            logits = model(made.background, made.image)
+        for name, value in score(logits, made).items():
+            found.setdefault(name, []).append(value.reshape(-1))
+        depths.append(made.true_depth.flatten())
+    metrics = {name: torch.cat(values).mean().item() for name, values in found.items()}
+    if "rmse" in metrics:
+        metrics["rmse_over_deviation"] = metrics["rmse"] / torch.cat(depths).std().item()
+    return metrics
+
+
+def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Scores the predictions of a batch, by name; what `measure` averages."""
+    scores: dict[str, Tensor] = {}
+    if "mask" in logits:
+        pred, true = logits["mask"][:, 0].float().sigmoid(), batch.true_mask[:, 0]
+        scores |= {"iou": mask_iou(pred, true), "batch_iou": batch_iou(pred, true)}
+    if "depth" in logits:
+        pred, true = logits["depth"][:, 0].float().sigmoid(), batch.true_depth[:, 0]
+        scores |= {"rmse": depth_rmse(pred, true), "batch_rmse": batch_rmse(pred, true)}
+    return scores
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Computes in bfloat16 where that is faster, on CUDA and the CPU."""
+    if device.type in {"cuda", "cpu"}:
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
