@@ -12,6 +12,16 @@ MAC_APPS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
+# Without these, Chromium as root does not start, and talks to its maker's hosts.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 MISSING = (
     "no Chromium or Chrome found, and none could be installed: the browser tests are skipped "
     "(install one, or name it in DEPTHMASK_BROWSER)"

@@ -11,22 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tools.browser import MISSING, find_browser
+from tools.browser import FLAGS, MISSING, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
 WAIT_LIMIT_MS = 60_000
-# Without these, Chromium as root does not start, and talks to its maker's hosts.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 OpenPage = Callable[..., Page]
 
 
