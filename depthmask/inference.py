@@ -49,16 +49,17 @@ class Predictor:
 
     def __init__(
         self,
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
         *,
         device: str = "auto",
         resolution: int | None = None,
     ) -> None:
         self.device = choose_device(device)
-        model, self.info = load_checkpoint(checkpoint or WEIGHTS)
+        path = Path(checkpoint or WEIGHTS)
+        model, self.info = load_checkpoint(path)
         if set(self.info.tasks) != set(TASKS) or self.info.in_ch != 6:
             raise CheckpointError(
-                f"{checkpoint or WEIGHTS} predicts {' and '.join(self.info.tasks)} from "
+                f"{path} predicts {' and '.join(self.info.tasks)} from "
                 f"{self.info.in_ch // 3} picture(s); mask and depth from two are needed."
             )
         self.resolution = self.info.resolution if resolution is None else resolution

@@ -22,7 +22,7 @@ class PictureError(ValueError):
     """A picture that cannot be read or written; the message is one sentence for the user."""
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: str | Path) -> Picture:
     """Reads a photo.
 
     Transparent pixels show mid-grey: what they hide is not part of the photo.
@@ -33,6 +33,7 @@ def read_picture(path: Path) -> Picture:
     Raises:
         PictureError: The file is missing, damaged, or not a picture.
     """
+    path = Path(path)
     image = _open(path)
     if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
         image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
@@ -42,7 +43,7 @@ def read_picture(path: Path) -> Picture:
     return np.array(image.convert("RGB"))
 
 
-def read_grey(path: Path) -> Grey:
+def read_grey(path: str | Path) -> Grey:
     """Reads the values of a grey picture as they stand in the file.
 
     Returns:
@@ -51,10 +52,11 @@ def read_grey(path: Path) -> Grey:
     Raises:
         PictureError: The file is missing, damaged, not a picture, or one of floats.
     """
+    path = Path(path)
     return _grey(path, _open(path))
 
 
-def read_mask(path: Path) -> Mask:
+def read_mask(path: str | Path) -> Mask:
     """Reads a true mask: (H, W), bool, True (half of full scale and above) is foreground.
 
     Raises:
@@ -64,7 +66,7 @@ def read_mask(path: Path) -> Mask:
     return grey > np.iinfo(grey.dtype).max // 2
 
 
-def read_true_depth(path: Path) -> Map:
+def read_true_depth(path: str | Path) -> Map:
     """Reads a true depth map of 8 or 16 bits: (H, W), float32 in [0, 1], full scale is 1.
 
     Raises:
