@@ -64,7 +64,7 @@ def _add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         type=int,
         metavar="R",
-        help="let the network see about R x R pixels (default: what it was trained on)",
+        help="let the network see about R x R pixels (default: what suits the checkpoint)",
     )
 
 

@@ -33,9 +33,9 @@ class CheckpointInfo:
     tasks: tuple[str, ...] = TASKS
     in_ch: int = 6
     stages: tuple[Stage, ...] = LITE
-    resolution: int = 224  # square root of the pixels of a picture it was last trained on
+    resolution: int = 224  # square root of the pixels of a picture it is meant to see
     samples: int = 0  # composites it has seen
-    metrics: dict[str, float] = field(default_factory=dict)  # on validation data
+    metrics: dict[str, float] = field(default_factory=dict)  # on validation composites
     training: dict[str, object] = field(default_factory=dict)  # the configuration, as it was
 
 

@@ -40,7 +40,7 @@ class Predictor:
         checkpoint: A file of `train.py` or of the original project; without it, `WEIGHTS`.
         device: "auto" (CUDA, else MPS, else CPU), or a name of torch's such as "cpu" or "cuda:1".
         resolution: Square root of the number of pixels that the network gets to see. Without
-            it, what the checkpoint was last trained on.
+            it, what the checkpoint is meant to see.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or lacks mask or depth.
