@@ -37,7 +37,6 @@ class Meter:
     def __init__(self, phase: Phase, device: torch.device) -> None:
         self.phase = phase
         self.total = torch.zeros((), device=device)
-        self.scores: dict[str, float] = {}
         self.latest: tuple[dict[str, Tensor], Batch] | None = None
         self._restart()
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint, save_checkpoint
+from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import load_pools
@@ -51,10 +51,7 @@ class Trainer:
             config.data, self.device, held_out=config.held_out
         )
         torch.manual_seed(config.seed)
-        self.model = U2Net(config.tasks)
-        if config.start:
-            state, _ = read_checkpoint(config.start)
-            self.model.load_state_dict(state)
+        self.model = _first_model(config)
         if self.team.size > 1 and self.device.type == "cuda":
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -247,6 +244,18 @@ class Trainer:
             if name in stored["step"]:
                 state["state"][number] = {key: stored[key][name] for key in keys}
         self.optimizer.load_state_dict(state)
+
+
+def _first_model(config: TrainConfig) -> U2Net:
+    """A random network, or that of the checkpoint to start from."""
+    if config.start is None:
+        return U2Net(config.tasks)
+    model, info = load_checkpoint(config.start)
+    if set(info.tasks) != set(config.tasks):
+        raise CheckpointError(
+            f"{config.start} predicts {' and '.join(info.tasks)}; start with the same --tasks."
+        )
+    return model
 
 
 def one_cycle(share: float, config: TrainConfig) -> float:

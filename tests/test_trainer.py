@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import train
-from depthmask.checkpoint import CheckpointError, load_checkpoint
+from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.journal import TrainingError
+from depthmask.model import U2Net
 from depthmask.trainer import Trainer, frame_size, one_cycle
 from tests import packs
 
@@ -139,6 +140,14 @@ def test_training_starts_from_a_checkpoint(config: TrainConfig) -> None:
     assert torch.equal(
         second.average["decoders.mask.fuse.weight"], first.average["decoders.mask.fuse.weight"]
     )
+
+
+def test_a_checkpoint_of_other_tasks_is_refused(config: TrainConfig) -> None:
+    start = config.out.with_name("mask.safetensors")
+    masks_only = U2Net(("mask",))
+    save_checkpoint(start, masks_only.state_dict(), CheckpointInfo(tasks=("mask",)))
+    with pytest.raises(CheckpointError, match="same --tasks"):
+        Trainer(replace(config, start=start))
 
 
 @pytest.mark.slow
