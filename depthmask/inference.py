@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from depthmask._cv2 import cv2
+from depthmask.align import NOT_REGISTERED, Registration, register, warp
 from depthmask.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
 from depthmask.device import choose_device
+from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
+from depthmask.quality import PairQuality, is_same, judge
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 
@@ -25,12 +28,23 @@ SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
 
 @dataclass(frozen=True, eq=False)
+class PairReport:
+    """How a pair of photos fits together, and what was done about it."""
+
+    registration: Registration
+    light: LightMatch
+    quality: PairQuality
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What the network sees in a pair of photos, at the image's own size."""
 
     mask: Map  # (H, W), in [0, 1]: how much of a pixel is foreground
     depth: Map  # (H, W), in (0, 1], by depthmask.depth.CONVENTION
     seconds: float  # wall time, from arrays to arrays
+    pair: PairReport | None = None  # None: whoever predicted did not look
+    background: Picture | None = None  # (H, W, 3), RGB, moved and lit as the image
 
 
 class Predictor:
@@ -74,13 +88,17 @@ class Predictor:
         self._bfloat16 = has_fast_bfloat16(self.device)
         self._lock = threading.Lock()
 
-    def predict(self, background: Picture, image: Picture) -> Prediction:
+    def predict(
+        self, background: Picture, image: Picture, *, align: bool = True, light: bool = True
+    ) -> Prediction:
         """Finds what the image has and the background has not, and how far everything is.
 
         Args:
             background: (h, w, 3), uint8, RGB: the empty scene, of any size. It is scaled to
                 cover the image and cropped around its centre, never squashed.
             image: (H, W, 3), uint8, RGB, of any size.
+            align: Move the background to where the camera stood for the image.
+            light: Give the background the exposure and white balance of the image.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
@@ -90,13 +108,21 @@ class Predictor:
         check_picture(image, "image")
         height, width = image.shape[:2]
         size = network_size(height, width, self.resolution)
-        background = resize(crop_to_aspect(background, height, width), *size)
-        maps = self._run(background, resize(image, *size))
+        same = is_same(background, image)
+        registration = register(background, image) if align else NOT_REGISTERED
+        matched = warp(background, registration, height, width)
+        lighting = match_light(matched, image) if light else NOT_MATCHED
+        matched = apply_light(matched, lighting)
+        maps = self._run(resize(matched, *size), resize(image, *size))
         mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
+        diagonal = math.hypot(height, width)
+        fitness = judge(registration, lighting, diagonal=diagonal, same=same, swapped=False)
         return Prediction(
             np.clip(mask, 0, 1),
             np.clip(depth, SMALLEST_DEPTH, 1),
             time.perf_counter() - start,
+            PairReport(registration, lighting, fitness),
+            matched,
         )
 
     @torch.inference_mode()

@@ -1,0 +1,288 @@
+"""Registration: moves the background to where the camera stood when the image was taken.
+
+Works on grey copies of at most `SIDE` pixels. A transform is a 3 x 3 matrix on pixel positions
+(x, y, 1), pixel centres at whole numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from depthmask._cv2 import cv2
+from depthmask.pictures import Map, Mask, Picture
+
+Transform = npt.NDArray[np.float64]  # (3, 3)
+Plane = npt.NDArray[np.uint8]  # (H, W), grey
+
+SIDE = 640  # pixels, longest side of the copies that are compared
+SMALLEST = 32  # pixels, of each side of a copy: with less there are no corners to find
+LEAST_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
+LEAST_GAIN = 0.01  # of the score; less is within what noise does
+LEAST_SHIFT = 1 / 3  # pixels of the image; to move by less would only blur
+LARGEST_SHIFT = 0.2  # of the image's diagonal
+LEAST_OVERLAP = 0.6  # share of the image that the moved background covers
+
+TOO_SMALL = "the photos are too small to align"
+TOO_PLAIN = "there is too little texture to align the photos"
+NO_MATCH = "the photos do not show the same view"
+TOO_FAR = "the camera moved too far to align the photos"
+NO_BETTER = "no movement of the background fits the image better"
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """How the background lies on the image."""
+
+    accepted: bool  # whether the background is to be moved
+    reason: str  # one phrase for the user why it is not; "" where nothing is wrong
+    shift: float  # pixels of the image, mean over the frame: how far the camera moved it
+    overlap: float  # in [0, 1]: share of the image that the background covers
+    before: float  # in [-1, 1]: how well fine structure agrees without moving; 1 is perfect
+    after: float  # the same with the background as it is used
+    homography: Transform | None  # background -> image; None: fitted to the frame, not moved
+
+
+NOT_REGISTERED = Registration(False, "not asked for", 0.0, 1.0, 0.0, 0.0, None)
+
+
+def register(background: Picture, image: Picture, *, foreground: Map | None = None) -> Registration:
+    """Finds the movement of the camera between two photos of one scene.
+
+    Corners (ORB) are matched, a homography is fitted to them (MAGSAC++) and refined on all pixels
+    that have not changed (ECC, Evangelidis and Psarakis 2008). It is accepted if it makes the
+    photos agree better, moves by no more than a fifth of the diagonal, and more than a third of a
+    pixel. Never raises for what the photos show.
+
+    Args:
+        background: (h, w, 3), uint8, RGB, of any size.
+        image: (H, W, 3), uint8, RGB.
+        foreground: (H, W), in [0, 1], what is known not to be background.
+    """
+    views = _Views.make(background, image, foreground)
+    start = views.start
+    before = views.score(start)
+    found, reason = _find(views)
+    if found is None:
+        return Registration(False, reason, 0.0, 1.0, before, before, None)
+    shift = views.shift(found) / views.scale
+    after, overlap = views.score(found), float(views.covered(found).mean())
+    height, width = image.shape[:2]
+    if shift > LARGEST_SHIFT * float(np.hypot(height, width)) or overlap < LEAST_OVERLAP:
+        return Registration(False, TOO_FAR, shift, 1.0, before, before, None)
+    if after < before + LEAST_GAIN:
+        return Registration(False, NO_BETTER, 0.0, 1.0, before, before, None)
+    if shift < LEAST_SHIFT:
+        return Registration(False, "", shift, 1.0, before, before, None)
+    return Registration(True, "", shift, overlap, before, after, views.at_full_size(found))
+
+
+def warp(background: Picture, registration: Registration, height: int, width: int) -> Picture:
+    """Brings the background into the image's frame.
+
+    Without an accepted registration it covers the frame and is cropped around its centre, never
+    squashed. What a moved background does not cover is filled by its mirror image: the network is
+    trained with that, and a piece of the image would cut holes into whatever stands at the edge.
+
+    Returns:
+        (height, width, 3), uint8, RGB.
+    """
+    rows, columns = background.shape[:2]
+    homography = registration.homography
+    if homography is None:
+        if (rows, columns) == (height, width):
+            return background
+        homography = fit(rows, columns, height, width)
+    # shrunk first, by averaging: interpolation alone would alias
+    scale = min(1.0, fit(rows, columns, height, width)[0, 0])
+    small = _scaled(background, scale)
+    to_background = _scaling(small.shape[1] / columns, small.shape[0] / rows)
+    moved = cv2.warpPerspective(
+        small,
+        homography @ np.linalg.inv(to_background),
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.asarray(moved, dtype=np.uint8)
+
+
+def fit(rows: int, columns: int, height: int, width: int) -> Transform:
+    """The transform that lets a picture of rows x columns cover a frame, centre on centre."""
+    scale = max(height / rows, width / columns)
+    move = np.eye(3)
+    move[0, 2] = (width - columns * scale) / 2
+    move[1, 2] = (height - rows * scale) / 2
+    return move @ _scaling(scale, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """Both photos in small and grey."""
+
+    background: Plane  # (h, w)
+    image: Plane  # (H, W)
+    usable: Plane  # (H, W), 255 where no foreground is known
+    start: Transform  # background -> image, the camera at rest
+    scale: float  # size of these copies, in sizes of the image
+    to_background: Transform  # from the given background to the copy
+
+    @classmethod
+    def make(cls, background: Picture, image: Picture, foreground: Map | None) -> "_Views":
+        rows, columns = background.shape[:2]
+        height, width = image.shape[:2]
+        scale = min(1.0, SIDE / max(height, width))
+        image_copy = _grey(_scaled(image, scale))
+        cover = fit(rows, columns, height, width)
+        # as large as it will be in the frame, but never larger than it is
+        back_scale = min(1.0, cover[0, 0] * scale)
+        background_copy = _grey(_scaled(background, back_scale))
+        to_background = _scaling(
+            background_copy.shape[1] / columns, background_copy.shape[0] / rows
+        )
+        to_image = _scaling(image_copy.shape[1] / width, image_copy.shape[0] / height)
+        usable = np.full(image_copy.shape, 255, np.uint8)
+        if foreground is not None:
+            size = (image_copy.shape[1], image_copy.shape[0])
+            known = cv2.resize(foreground, size, interpolation=cv2.INTER_AREA)
+            usable[np.asarray(known) > 0.5] = 0
+        start = to_image @ cover @ np.linalg.inv(to_background)
+        return cls(background_copy, image_copy, usable, start, scale, to_background)
+
+    def warped(self, transform: Transform) -> Plane:
+        height, width = self.image.shape
+        return np.asarray(cv2.warpPerspective(self.background, transform, (width, height)))
+
+    def covered(self, transform: Transform) -> Mask:
+        """Which pixels of the image show something that the background shows as well."""
+        height, width = self.image.shape
+        whole = np.full(self.background.shape, 255, np.uint8)
+        return np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
+
+    def score(self, transform: Transform) -> float:
+        """Correlation of fine structure, in [-1, 1], over what both photos show; 0 if neither
+        has any. Fine structure, since brightness may differ and is smooth.
+        """
+        fine = _fine(self.warped(transform)), _fine(self.image)
+        counts = self.covered(transform) & (self.usable > 0)
+        if counts.sum() < 2:
+            return 0.0
+        first, second = (plane[counts] for plane in fine)
+        energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
+        return float((first * second).mean()) / energy if energy > 1e-3 else 0.0
+
+    def shift(self, transform: Transform) -> float:
+        """Mean distance, in pixels of the copies, from where the camera at rest puts a pixel."""
+        height, width = self.image.shape
+        x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
+        points = np.stack((x, y), axis=-1).reshape(-1, 1, 2)
+        moved = cv2.perspectiveTransform(points, transform @ np.linalg.inv(self.start))
+        return float(np.linalg.norm(moved - points, axis=-1).mean())
+
+    def at_full_size(self, transform: Transform) -> Transform:
+        """The same transform between the pictures as they were given."""
+        back = np.linalg.inv(_scaling(self.scale, self.scale))
+        full = back @ transform @ self.to_background
+        return full / full[2, 2]
+
+
+def _find(views: _Views) -> tuple[Transform | None, str]:
+    """The best homography from background to image, or None and why there is none."""
+    if min(*views.background.shape, *views.image.shape) < SMALLEST:
+        return None, TOO_SMALL
+    rough, reason = _from_corners(views)
+    if rough is None:
+        rough = views.start
+    refined = _refine(views, rough)
+    if refined is not None:
+        return refined, ""
+    return None, reason or NO_MATCH
+
+
+def _from_corners(views: _Views) -> tuple[Transform | None, str]:
+    detector = cv2.ORB.create(1500)
+    points, codes = detector.detectAndCompute(views.background, None)
+    other_points, other_codes = detector.detectAndCompute(views.image, views.usable)
+    if min(len(points), len(other_points)) < LEAST_MATCHES:
+        return None, TOO_PLAIN
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(codes, other_codes, k=2)
+    # a corner that resembles two others equally tells nothing
+    clear = [
+        pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < 0.8 * pair[1].distance
+    ]
+    if len(clear) < LEAST_MATCHES:
+        return None, NO_MATCH
+    source = np.array([points[match.queryIdx].pt for match in clear], np.float32)
+    target = np.array([other_points[match.trainIdx].pt for match in clear], np.float32)
+    found, inliers = cv2.findHomography(
+        source, target, cv2.USAC_MAGSAC, 2.0, maxIters=2000, confidence=0.999
+    )
+    if found is None or inliers.sum() < LEAST_MATCHES:
+        return None, NO_MATCH
+    rough = np.asarray(found, dtype=np.float64)
+    return (rough, "") if _is_plausible(rough, views) else (None, NO_MATCH)
+
+
+def _refine(views: _Views, rough: Transform) -> Transform | None:
+    """Maximises the correlation of all pixels that have not changed; None if it diverges."""
+    # ECC's matrix leads from the image to the background
+    inverse = np.linalg.inv(rough)
+    inverse = (inverse / inverse[2, 2]).astype(np.float32)
+    whole = np.full(views.background.shape, 255, np.uint8)
+    try:
+        _, found = cv2.findTransformECCWithMask(
+            views.image,
+            views.background,
+            views.usable,
+            whole,
+            inverse,
+            cv2.MOTION_HOMOGRAPHY,
+            (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 1e-4),
+            5,
+        )
+        refined = np.linalg.inv(found.astype(np.float64))
+    except (cv2.error, np.linalg.LinAlgError):  # no texture, no overlap, or no convergence
+        return None
+    return refined / refined[2, 2] if _is_plausible(refined, views) else None
+
+
+def _is_plausible(transform: Transform, views: _Views) -> bool:
+    """Whether a camera could have done it: no mirror, and no stretch beyond 1.5."""
+    if not np.isfinite(transform).all() or abs(transform[2, 2]) < 1e-9:
+        return False
+    height, width = views.image.shape
+    corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float64)
+    moved = cv2.perspectiveTransform(corners, transform @ np.linalg.inv(views.start))
+    sides, moved_sides = (
+        np.roll(points[:, 0], -1, axis=0) - points[:, 0] for points in (corners, moved)
+    )
+    stretch = np.linalg.norm(moved_sides, axis=1) / np.linalg.norm(sides, axis=1)
+    turn = moved_sides[:, 0] * np.roll(moved_sides[:, 1], -1) - moved_sides[:, 1] * np.roll(
+        moved_sides[:, 0], -1
+    )
+    return bool((turn > 0).all() and (stretch < 1.5).all() and (stretch > 1 / 1.5).all())
+
+
+def _scaling(x: float, y: float) -> Transform:
+    """Scales pixel positions whose centres are at whole numbers, as cv2.resize does."""
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]], np.float64)
+
+
+def _scaled(picture: Picture, scale: float) -> Picture:
+    """Shrinks by averaging; as it is where the scale is 1."""
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    if (height, width) == picture.shape[:2]:
+        return picture
+    return np.asarray(
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+
+
+def _grey(picture: Picture) -> Plane:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY))
+
+
+def _fine(plane: Plane) -> Map:
+    """What is finer than about 15 pixels and coarser than noise."""
+    values = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 1.0)
+    return np.asarray(values - cv2.blur(values, (15, 15)))
