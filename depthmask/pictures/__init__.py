@@ -1,0 +1,45 @@
+"""Pictures in and out of files: the only place that decodes or encodes them.
+
+A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF orientation wants it.
+"""
+
+from depthmask.pictures.kinds import (
+    DEPTH_FULL_SCALE,
+    Grey,
+    Map,
+    Mask,
+    Picture,
+    PictureError,
+    check_size,
+)
+from depthmask.pictures.opening import MAX_PIXELS, shows_in_browsers
+from depthmask.pictures.reading import (
+    Photo,
+    read_grey,
+    read_mask,
+    read_photo,
+    read_picture,
+    read_true_depth,
+)
+from depthmask.pictures.writing import write_cutout, write_depth, write_mask
+
+__all__ = [
+    "DEPTH_FULL_SCALE",
+    "MAX_PIXELS",
+    "Grey",
+    "Map",
+    "Mask",
+    "Photo",
+    "Picture",
+    "PictureError",
+    "check_size",
+    "read_grey",
+    "read_mask",
+    "read_photo",
+    "read_picture",
+    "read_true_depth",
+    "shows_in_browsers",
+    "write_cutout",
+    "write_depth",
+    "write_mask",
+]

@@ -1,0 +1,140 @@
+"""From a path to a decoded file, or to one sentence on why there is none.
+
+Size and format are read from the header, and what is too large is never decoded.
+"""
+
+import errno
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from depthmask.pictures.kinds import PictureError
+
+MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
+
+# What Pillow may open. Its other readers, such as the one that starts Ghostscript, stay shut.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "PPM")
+_SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
+_ANIMATION = "The picture is animated; its first frame was taken."
+_SEVERAL = "The file holds several pictures; its main one was taken."
+# not MPO: what phones and cameras add to a photo there is a preview or a second view of it
+_SEQUENCES = {
+    **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), _ANIMATION),
+    **dict.fromkeys(("TIFF", "HEIF"), _SEVERAL),
+}
+_HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_LONGEST_NAME = 80  # of a path in a message, in characters
+
+
+def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tuple[str, ...]]:
+    """Decodes the first picture of a file, not yet turned upright.
+
+    Args:
+        path: Of any file there may be.
+        max_bytes: Larger files are refused.
+
+    Returns:
+        The picture, and sentences on what was left out.
+
+    Raises:
+        PictureError: The file is missing, too large, damaged, or not a picture.
+    """
+    _check_file(path, max_bytes)
+    with _errors_in_words(path), path.open("rb") as file:
+        image = _read_header(file)
+        _check_pixels(path, *image.size)
+        sequence = getattr(image, "is_animated", False) and image.format in _SEQUENCES
+        notes = (_SEQUENCES[image.format or ""],) if sequence else ()
+        image.load()
+        return image, notes
+
+
+def shows_in_browsers(path: str | Path) -> bool:
+    """Tells from a file's header whether browsers can show it: not TIFF, HEIC, or no picture."""
+    try:
+        _check_file(Path(path), None)
+        with _errors_in_words(Path(path)), Path(path).open("rb") as file:
+            return _read_header(file).format in _SHOWN_IN_BROWSERS
+    except PictureError:
+        return False
+
+
+def _check_file(path: Path, max_bytes: int | None) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PictureError(f"There is no picture at {path}; check the path.") from error
+    except PermissionError as error:
+        raise PictureError(f"{path} may not be read; check its permissions.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        long = getattr(error, "errno", None) == errno.ENAMETOOLONG
+        reason = "is too long" if long else "cannot be used"
+        name = ascii(str(path)[:_LONGEST_NAME])
+        raise PictureError(f"The file name {name} {reason}; check the path.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise PictureError(f"{path} is a folder; give a picture file.")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise PictureError(f"{path} is not a file; give a picture file.")
+    if max_bytes is not None and status.st_size > max_bytes:
+        raise PictureError(
+            f"{path} has {status.st_size / 1e6:.3g} MB, and at most {max_bytes / 1e6:g} MB are "
+            "read; save it smaller."
+        )
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{path} has {width} x {height} pixels, and at most {MAX_PIXELS // 10**6} megapixels "
+            "are read; make it smaller."
+        )
+
+
+def _read_header(file: IO[bytes]) -> ImageFile.ImageFile:
+    head = file.read(64)
+    file.seek(0)
+    return _read_heif_header(file) if _is_heif(head) else Image.open(file, formats=_FORMATS)
+
+
+def _is_heif(head: bytes) -> bool:
+    """Tells HEIC from AVIF, which shares its container, by the brands the file claims."""
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))}
+    return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEVC_BRANDS)
+
+
+def _read_heif_header(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise PictureError(
+            "HEIC needs a decoder of its own; run `pip install -r requirements-heic.txt`, or "
+            "save the picture as JPEG."
+        ) from error
+    return HeifImageFile(file)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _errors_in_words(path: Path) -> Iterator[None]:
+    try:
+        # What decoders warn of, such as odd metadata, is nothing a user could act on.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{path} is not a picture that can be read; use JPEG, PNG, WebP, AVIF, HEIC or TIFF."
+        ) from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise PictureError(f"{path} has too many pixels; make it smaller.") from error
+    except PermissionError as error:
+        raise PictureError(f"{path} may not be read; check its permissions.") from error
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
+        raise PictureError(f"{path} is damaged or cut short; save or download it again.") from error

@@ -1,0 +1,126 @@
+"""Photos, masks and depth maps, read from files."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from depthmask.pictures.colour import to_rgb
+from depthmask.pictures.kinds import Grey, Map, Mask, Picture, PictureError
+from depthmask.pictures.opening import decode
+
+_BITS_PER_SAMPLE = 258  # a tag of TIFF
+
+
+class Photo(NamedTuple):
+    """A picture, and what was done to it that its owner may not expect."""
+
+    picture: Picture  # (H, W, 3)
+    notes: tuple[str, ...]  # sentences
+
+
+def read_picture(path: str | Path, *, max_bytes: int | None = None) -> Picture:
+    """Reads a photo, as `read_photo` does, without its notes: (H, W, 3), uint8, RGB."""
+    return read_photo(path, max_bytes=max_bytes).picture
+
+
+def read_photo(path: str | Path, *, max_bytes: int | None = None) -> Photo:
+    """Reads a photo: JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP or PPM.
+
+    Transparent pixels show mid-grey, since what they hide is not part of the photo. Colours with
+    an embedded profile are converted to sRGB. Of several frames or pages the first is read.
+
+    Args:
+        path: A file of at most `MAX_PIXELS` pixels.
+        max_bytes: Larger files are refused.
+
+    Returns:
+        The picture, (H, W, 3), uint8, RGB, upright, and its notes.
+
+    Raises:
+        PictureError: The file is missing, too large, damaged, or not a picture.
+    """
+    path = Path(path)
+    image, notes = decode(path, max_bytes=max_bytes)
+    image = _upright(image)
+    if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
+        image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
+    try:
+        rgb, more = to_rgb(image)
+    except ValueError as error:
+        raise PictureError(f"{path} has colours of a rare kind; save it as RGB.") from error
+    return Photo(np.array(rgb), (*notes, *more))
+
+
+def read_grey(path: str | Path, *, max_bytes: int | None = None) -> Grey:
+    """Reads the values of a grey picture as they stand in the file, profile or not.
+
+    Returns:
+        (H, W), uint8 or, where the file has 16 bits, uint16. Colours become grey.
+
+    Raises:
+        PictureError: As `read_photo`, or the file holds floats.
+    """
+    path = Path(path)
+    image, _ = decode(path, max_bytes=max_bytes)
+    if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
+        return _deep_grey(path)
+    return _grey(path, _upright(image))
+
+
+def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
+    """Reads a true mask: (H, W), bool, True (half of full scale and above) is foreground.
+
+    Raises:
+        PictureError: As `read_grey`.
+    """
+    grey = read_grey(path, max_bytes=max_bytes)
+    return grey > np.iinfo(grey.dtype).max // 2
+
+
+def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
+    """Reads a true depth map of 8 or 16 bits: (H, W), float32 in [0, 1], full scale is 1.
+
+    Raises:
+        PictureError: As `read_grey`.
+    """
+    grey = read_grey(path, max_bytes=max_bytes)
+    return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # metadata that cannot be parsed raises what it likes, and says nothing
+        return image
+    return image
+
+
+def _grey(path: Path, image: Image.Image) -> Grey:
+    if image.mode == "F":
+        raise PictureError(f"{path} holds floating-point values; save it with 8 or 16 bits.")
+    if image.mode.startswith("I"):  # "I;16", or "I", 32 bits that hold a 16-bit file
+        return np.clip(np.array(image), 0, 65535).astype(np.uint16)
+    return np.array(image.convert("L"), dtype=np.uint8)
+
+
+def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            return (
+                file.read(25)[24:] == b"\x10"
+            )  # the bit depth, in the header every PNG begins with
+    bits: tuple[int, ...] = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+    return 16 in bits
+
+
+def _deep_grey(path: Path) -> Grey:
+    """Reads 16 bits of colour, of which Pillow keeps 8, as grey: (H, W), uint16, upright."""
+    from depthmask._cv2 import cv2  # only here, for it takes longer to load than all the rest
+
+    content = np.fromfile(path, dtype=np.uint8)
+    grey = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if grey is None:
+        raise PictureError(f"{path} cannot be read as 16-bit colour; save it as 16-bit grey.")
+    return np.asarray(grey, dtype=np.uint16)
