@@ -92,14 +92,18 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from depthmask.depth import CONVENTION
     from depthmask.evaluate import compare
-    from depthmask.pictures import read_picture
+    from depthmask.pictures import read_photo
 
-    background, image = read_picture(options.background), read_picture(options.image)
+    background, background_notes = read_photo(options.background)
+    image, image_notes = read_photo(options.image)
     truth = _read_truth(options, image)
     _make_folder(options.output)
     start = time.perf_counter()
     predictor = _make_predictor(options)
     loaded = time.perf_counter()
+    for path, notes in ((options.background, background_notes), (options.image, image_notes)):
+        for note in notes:
+            print(f"{path}: {note}", file=sys.stderr)
     prediction = predictor.predict(background, image)
     writing = time.perf_counter()
     files = _write_prediction(options.output, image, prediction)
@@ -115,6 +119,7 @@ def _predict(options: argparse.Namespace) -> None:
         "device": str(predictor.device),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "convention": CONVENTION,
+        "notes": {"background": background_notes, "image": image_notes},
     }
     print(json.dumps(report, indent=2))
 

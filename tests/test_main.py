@@ -44,6 +44,20 @@ def test_predict(
             assert picture.mode == mode and picture.size == (80, 60)
 
 
+def test_predict_tells_what_was_done_to_the_pictures(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(pair_folder / "image.png") as opaque:
+        opaque.load()
+    opaque.putalpha(200)
+    opaque.save(pair_folder / "image.png")
+    assert predict(pair_folder, tiny_checkpoint) == 0
+    printed = capsys.readouterr()
+    note = "The transparent parts were laid on grey."
+    assert json.loads(printed.out)["notes"] == {"background": [], "image": [note]}
+    assert f"image.png: {note}\n" in printed.err
+
+
 def test_predict_with_truth(
     pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
