@@ -5,22 +5,27 @@ import sys
 from pathlib import Path
 
 from depthmask.checkpoint import CheckpointError
-from depthmask.config import DEFAULT_PHASES, Phase, TrainConfig
+from depthmask.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.data.packfile import PackError
 from depthmask.journal import TrainingError
 from depthmask.losses import DEPTH_LOSSES
 from depthmask.model import TASKS
+from depthmask.rehearsal import rehearse
 from depthmask.trainer import Trainer
+
+_ELSEWHERE = ("resume", "dry_run", "protocol")  # options that are no field of TrainConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
-        config = TrainConfig(
-            **{name: value for name, value in vars(options).items() if name != "resume"}
-        )
+        fields = {name: value for name, value in vars(options).items() if name not in _ELSEWHERE}
+        config = TrainConfig(**PROTOCOLS[options.protocol], **fields)
         trainer = Trainer(config, resume=options.resume)
-        trainer.fit()
+        if options.dry_run:
+            rehearse(trainer)
+        else:
+            trainer.fit()
         trainer.team.leave()
     except (CheckpointError, PackError, TrainingError, ValueError) as error:
         print(f"train.py: {error}", file=sys.stderr)
@@ -32,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Reads the command line; every option but --resume is a field of TrainConfig."""
+    """Reads the command line; most options are fields of TrainConfig."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="file made by `python -m depthmask pack`")
@@ -46,6 +51,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce")
+    add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
+    add(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="depthmask",
+        help="original: 100 cut-outs on 100 backgrounds, shared by training and validation",
+    )
     add("--start", type=Path, help="checkpoint to begin from")
     add("--held-out", type=float, default=0.08, help="share of the shots kept for validation")
     add("--validation", type=int, default=128, help="samples of a validation")
@@ -54,6 +66,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps ...")
     add("--compile", action="store_true", help="torch.compile: pays on a GPU, not on a CPU")
+    add("--freeze-norm", action="store_true", help="keep --start's batch-norm statistics")
+    add("--dry-run", action="store_true", help="check data, sizes, memory and time; train nothing")
     add("--resume", action="store_true", help="go on from the state in --out")
     options = parser.parse_args(arguments)
     options.phases, options.tasks = tuple(options.phases), tuple(options.tasks)

@@ -5,7 +5,6 @@ project (a pickled `.pt`) are read with `weights_only=True`, which executes noth
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from depthmask.durable import replace_durably
 from depthmask.model import LITE, TASKS, Stage, U2Net
 
 FORMAT_VERSION = 1
@@ -46,7 +46,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInf
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
     save_file(tensors, draft, metadata=header)
-    os.replace(draft, path)
+    replace_durably(draft, path)
 
 
 def load_checkpoint(path: Path) -> tuple[U2Net, CheckpointInfo]:

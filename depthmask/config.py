@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from depthmask.data.recipe import Recipe
+from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.losses import DEPTH_LOSSES
 from depthmask.model import TASKS
 
@@ -43,6 +44,8 @@ DEFAULT_PHASES = (
     Phase(224, 5_000, 8, 6e-4),
 )
 
+ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -61,6 +64,10 @@ class TrainConfig:
     average: float = 0.995  # decay of the running average of the weights, a step
     clip: float = 10.0  # largest norm of the gradient
     held_out: float = 0.08  # share of the shots kept for validation
+    shared_pictures: int = 0  # above 0: so many of each kind, in training and validation alike
+    limit: int = 0  # above 0: so many different composites, over and over
+    aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
+    freeze_norm: bool = False  # batch norms keep the statistics they start with
     validation: int = 128  # samples
     epoch: int = 8192  # samples between validations
     save_minutes: float = 3.0
@@ -79,3 +86,13 @@ class TrainConfig:
             raise ValueError(f"tasks are among {', '.join(TASKS)}")
         if not 0 <= self.held_out < 1:
             raise ValueError("held_out is a share from 0 to under 1")
+        if min(self.limit, self.shared_pictures) < 0:
+            raise ValueError("limit and shared_pictures are 0, or how many there shall be")
+
+
+# How --protocol changes the configuration. The original project's: 100 cut-outs on 100 backgrounds,
+# square, and a random split over composites, so that validation shares every picture with training.
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "depthmask": {},
+    "original": {"recipe": ORIGINAL, "aspects": (1.0,), "shared_pictures": 100},
+}

@@ -1,11 +1,9 @@
-"""What a training run tells while it runs: a line on the terminal, and a CSV of all figures."""
+"""What a training run tells on the terminal while it runs."""
 
-import csv
 import math
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -78,29 +76,6 @@ class Meter:
         say(f"{self.phase.size:4} px {bar} {done:4.0%}  {shown}  {rate:.1f} images/s", again=True)
         self._restart()
         return figures
-
-
-class Log:
-    """A CSV of all figures, one row a report; appended to, so that a resumed run goes on in it."""
-
-    COLUMNS = (
-        *("kind", "size", "samples", "seconds", "loss", "iou", "rmse"),
-        *("batch_iou", "batch_rmse", "rmse_over_deviation", "images_per_second"),
-    )
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def write(self, kind: str, size: int, progress: Progress, figures: dict[str, float]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists()
-        row = {"kind": kind, "size": size, "samples": progress.samples}
-        row |= {"seconds": round(progress.seconds)}
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.COLUMNS, restval="")
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row | {name: f"{value:.5g}" for name, value in figures.items()})
 
 
 def say(line: str, *, again: bool = False) -> None:

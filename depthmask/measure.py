@@ -10,7 +10,7 @@ from depthmask.data.dataset import Pools
 from depthmask.data.recipe import Recipe
 from depthmask.metrics import batch_iou, batch_rmse, depth_rmse, mask_iou
 
-_SEED = 1  # of the composites; training uses TrainConfig.seed
+COMPOSITES_SEED = 1  # of the composites; training uses TrainConfig.seed
 
 
 @torch.no_grad()
@@ -36,7 +36,7 @@ def measure(
     depths: list[Tensor] = []
     for first in range(0, samples, batch):
         numbers = torch.arange(first, min(first + batch, samples), device=device)
-        made = compose(pools, numbers, size=(size, size), seed=_SEED, recipe=recipe)
+        made = compose(pools, numbers, size=(size, size), seed=COMPOSITES_SEED, recipe=recipe)
         with autocast(device):
             logits = model(made.background, made.image)
         for name, value in score(logits, made).items():

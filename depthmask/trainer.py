@@ -5,29 +5,33 @@ Imports torch, numpy and safetensors only, so that it runs on a bare machine fro
 
 import json
 import math
-import shutil
 import time
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import load_pools
+from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.data.draws import Draws
 from depthmask.device import choose_device
-from depthmask.journal import Log, Meter, Progress, say
+from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
 from depthmask.model import U2Net
+from depthmask.records import Records
+from depthmask.sheet import draw_sheet
+from depthmask.state import Tensors, damaged, load_state, save_state
 from depthmask.team import Team
 
-ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
+StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
+
+TensorLists = tuple[list[Tensor], list[Tensor]]  # of equal length
+
 _ASPECT_SEED = 2
 
 
@@ -47,9 +51,7 @@ class Trainer:
         self.config = config
         self.device = choose_device(config.device)
         self.team = Team.join(self.device)
-        self.train_pools, self.validation_pools = load_pools(
-            config.data, self.device, held_out=config.held_out
-        )
+        self.train_pools, self.validation_pools = _load_pools(config, self.device)
         torch.manual_seed(config.seed)
         self.model = _first_model(config)
         if self.team.size > 1 and self.device.type == "cuda":
@@ -58,9 +60,9 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
         self.optimizer = self._build_optimizer()
-        self.log = Log(config.out / "log.csv")
         if resume:
             self._load_state()
+        self.records = Records(config.out, since=self.progress.samples)
 
     def fit(self) -> CheckpointInfo:
         """Runs the phases that are left; returns the description of the last checkpoint.
@@ -100,41 +102,64 @@ class Trainer:
         save_checkpoint(self.config.out / "last.safetensors", self.average, info)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         say(f"validation at {size} px after {self.progress.samples:,} samples:  {shown}")
-        self.log.write("validation", size, self.progress, metrics)
+        self.records.write("validation", size, self.progress, metrics)
+        self.records.show(
+            draw_sheet(model, self.validation_pools, size, self.config.recipe), self.progress
+        )
         return info
 
-    def _run_phase(self, phase: Phase) -> None:
+    def ready(self) -> nn.Module:
+        """Puts the network into training mode; returns what `advance` takes a step with."""
         step_model = self.team.wrap(self.model)
         if self.config.compile:
             step_model.compile()
-        self.model.train()
+        self._enter_training()
+        return step_model
+
+    def advance(self, step_model: nn.Module, phase: Phase) -> StepResult:
+        """Takes the next step of a phase."""
+        started = time.monotonic()
+        self._set_rate(phase, self.progress.step)
+        result = self._step(step_model, self._next_batch(phase))
+        self.progress.step += 1
+        self.progress.samples += phase.batch
+        self.progress.seconds += time.monotonic() - started
+        return result
+
+    def _run_phase(self, phase: Phase) -> None:
+        step_model = self.ready()
         meter = Meter(phase, self.device)
         saved = time.monotonic()
-        for step in range(self.progress.step, phase.steps):
-            started = time.monotonic()
-            self._set_rate(phase, step)
-            batch = self._next_batch(phase)
-            meter.add(*self._step(step_model, batch))
-            self.progress.step += 1
-            self.progress.samples += phase.batch
-            self.progress.seconds += time.monotonic() - started
+        while self.progress.step < phase.steps:
+            meter.add(*self.advance(step_model, phase))
             if not self.team.leads:
                 continue
-            if meter.is_due() or step + 1 == phase.steps:
-                self.log.write("training", phase.size, self.progress, meter.report(step + 1))
-            if self.progress.samples % self.config.epoch < phase.batch and step + 1 < phase.steps:
+            is_last = self.progress.step == phase.steps
+            if meter.is_due() or is_last:
+                figures = meter.report(self.progress.step)
+                self.records.write("training", phase.size, self.progress, figures)
+            if self.progress.samples % self.config.epoch < phase.batch and not is_last:
                 self.validate(phase.size)
-                self.model.train()
             if time.monotonic() - saved > self.config.save_minutes * 60:
                 meter.check()
                 self._save_state()
                 saved = time.monotonic()
 
+    def _enter_training(self) -> None:
+        self.model.train()
+        if self.config.freeze_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
     def _next_batch(self, phase: Phase) -> Batch:
         first = self.progress.samples
         numbers = torch.arange(first, first + phase.batch, device=self.device)
+        if self.config.limit:
+            first, numbers = first % self.config.limit, numbers % self.config.limit
         chosen = Draws(_ASPECT_SEED, torch.tensor([first])).uniform().item()
-        size = frame_size(phase.size, ASPECTS[int(chosen * len(ASPECTS))])
+        aspects = self.config.aspects
+        size = frame_size(phase.size, aspects[int(chosen * len(aspects))])
         return compose(
             self.train_pools,
             self.team.share(numbers),
@@ -143,7 +168,7 @@ class Trainer:
             recipe=self.config.recipe,
         )
 
-    def _step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Batch]:
+    def _step(self, model: nn.Module, batch: Batch) -> StepResult:
         config = self.config
         weights = {"mask": config.mask_weight, "depth": config.depth_weight}
         with autocast(self.device):
@@ -163,19 +188,26 @@ class Trainer:
         # Early on the average follows closely, or it would remember the random start.
         done = self.progress.step + 1 + (self.progress.phase > 0) * 10_000
         decay = min(self.config.average, (1 + done) / (10 + done))
+        floats, counters = self._averaged
+        torch._foreach_lerp_(*floats, 1 - decay)
+        torch._foreach_copy_(*counters)
+
+    @cached_property
+    def _averaged(self) -> tuple[TensorLists, TensorLists]:
+        """Pairs of averaged and current tensors: those with a fraction, and those that count."""
         current = self.model.state_dict()
         floats = [key for key, value in current.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.average[key] for key in floats], [current[key] for key in floats], 1 - decay
+        counters = [key for key in current if key not in set(floats)]
+        return (
+            ([self.average[key] for key in floats], [current[key] for key in floats]),
+            ([self.average[key] for key in counters], [current[key] for key in counters]),
         )
-        for key in current.keys() - set(floats):
-            self.average[key].copy_(current[key])
 
     def _build_optimizer(self) -> torch.optim.AdamW:
         return torch.optim.AdamW(
             self.model.parameters(),
             weight_decay=self.config.weight_decay,
-            fused=self.device.type == "cuda",
+            fused=self.device.type in {"cpu", "cuda"},
         )
 
     def _set_rate(self, phase: Phase, step: int) -> None:
@@ -183,27 +215,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    # The state is split over files because some transports refuse large ones.
-
     def _save_state(self) -> None:
-        """Writes the state beside the old one, then swaps: a killed run loses minutes at most."""
-        folder, draft, old = (
-            self.config.out / name for name in ("state", "state.new", "state.old")
-        )
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name, tensors in self._state_tensors().items():
-            save_file(
-                {k: v.cpu().contiguous() for k, v in tensors.items()}, draft / f"{name}.safetensors"
-            )
-        (draft / "progress.json").write_text(json.dumps(asdict(self.progress)))
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        draft.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        save_state(self.config.out, self._state_tensors(), self.progress)
 
-    def _state_tensors(self) -> dict[str, dict[str, Tensor]]:
+    def _state_tensors(self) -> Tensors:
         names = [name for name, _ in self.model.named_parameters()]
         moments = self.optimizer.state_dict()["state"]
         tensors = {"model": self.model.state_dict(), "average": self.average}
@@ -212,38 +227,40 @@ class Trainer:
         return tensors
 
     def _load_state(self) -> None:
-        folder = self.config.out / "state"
-        if not folder.exists():
-            folder = self.config.out / "state.old"  # killed between the two renames
-        if not folder.exists():
+        found = load_state(self.config.out)
+        if found is None:
             say(f"nothing to resume in {self.config.out}: starting anew")
             return
+        stored, self.progress = found
         try:
-            stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-            self.progress = Progress(**json.loads((folder / "progress.json").read_text()))
             self.model.load_state_dict(stored["model"])
-            self.average = {k: stored["average"][k].to(v) for k, v in self.average.items()}
+            for name, value in self.average.items():
+                value.copy_(stored["average"][name])
             self._restore_moments(stored)
-        except (
-            OSError,
-            SafetensorError,
-            LookupError,
-            ValueError,
-            RuntimeError,
-            TypeError,
-        ) as error:
-            raise CheckpointError(
-                f"The state in {folder} cannot be resumed ({error}); start without --resume."
-            ) from error
+        except (LookupError, ValueError, RuntimeError) as error:
+            raise damaged(self.config.out, error) from error
         say(f"resuming after {self.progress.samples:,} samples")
 
-    def _restore_moments(self, stored: dict[str, dict[str, Tensor]]) -> None:
+    @torch.no_grad()
+    def _restore_moments(self, stored: Tensors) -> None:
         state = self.optimizer.state_dict()
-        keys = ("exp_avg", "exp_avg_sq", "step")
-        for number, (name, _) in enumerate(self.model.named_parameters()):
-            if name in stored["step"]:
-                state["state"][number] = {key: stored[key][name] for key in keys}
+        for number, (name, parameter) in enumerate(self.model.named_parameters()):
+            if name not in stored["step"]:
+                continue
+            state["state"][number] = {"step": stored["step"][name]} | {
+                # Fused optimisers take for granted that moments lie in memory as the weights do.
+                key: torch.empty_like(parameter).copy_(stored[key][name])
+                for key in ("exp_avg", "exp_avg_sq")
+            }
         self.optimizer.load_state_dict(state)
+
+
+def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools]:
+    """What to train and to validate on."""
+    if config.shared_pictures:
+        pools = load_shared_pools(config.data, device, pictures=config.shared_pictures)
+        return pools, pools
+    return load_pools(config.data, device, held_out=config.held_out)
 
 
 def _first_model(config: TrainConfig) -> U2Net:

@@ -1,10 +1,15 @@
 """Training: it learns, survives, and goes on exactly where it stopped."""
 
+import contextlib
+import itertools
 import json
 import math
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +20,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import train
+from depthmask import config as config_module
+from depthmask import state
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
-from depthmask.journal import TrainingError
+from depthmask.journal import Progress, TrainingError
+from depthmask.measure import score
 from depthmask.model import U2Net
+from depthmask.records import read_log
 from depthmask.trainer import Trainer, frame_size, one_cycle
 from tests import packs
 
@@ -128,6 +137,122 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert not (config.out / "state").exists(), "a broken state must not replace a good one"
 
 
+def test_a_save_that_is_killed_at_any_step_leaves_a_whole_state(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever call is the last one, what was saved last or before can be resumed."""
+    tensors = {"model": {"weight": torch.zeros(2)}}
+    state.save_state(config.out, tensors, Progress(samples=1))
+    for module, name in ((state, "save_file"), (state, "flush"), (Path, "rename")):
+        for call in range(1, 5):
+            die_at(monkeypatch, module, name, call)
+            with contextlib.suppress(Killed):
+                state.save_state(config.out, tensors, Progress(samples=2))
+            monkeypatch.undo()
+            found = state.load_state(config.out)
+            assert found is not None and found[1].samples in {1, 2}
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int) -> None:
+    """Replaces a function by one that raises at its call number `call`."""
+    real, calls = getattr(module, name), itertools.count(1)
+
+    def dying(*arguments: object) -> object:
+        if next(calls) == call:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, dying)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
+    """SIGKILL while it computes, validates or writes; --save-minutes 0 makes writing likely."""
+    options = ["--data", str(data), "--phases", "32:24:4:1e-3", "48:4:2:1e-3"]
+    options += ["--validation", "4", "--epoch", "8", "--save-minutes", "0", "--device", "cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def start(name: str, *more: str) -> subprocess.Popen[bytes]:
+        program = [sys.executable, "train.py", *options, "--out", str(tmp_path / name), *more]
+        return subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait(timeout=300) == 0
+    killed, dice = tmp_path / "killed", random.Random()
+    for kill in range(4):
+        process = start("killed", "--resume")
+        saves = kill + 1 + dice.randrange(3)
+        wait_for(lambda: samples_of(killed) >= 4 * saves or process.poll() is not None)  # noqa: B023
+        time.sleep(dice.random() * 0.3)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start("killed", "--resume").wait(timeout=300) == 0
+    expected, found = (
+        load_file(tmp_path / name / "last.safetensors") for name in ("whole", "killed")
+    )
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    rows = [point.samples for point in read_log(killed / "log.csv") if point.kind == "validation"]
+    assert rows == sorted(set(rows)), "what a killed process wrote too much is dropped"
+
+
+def samples_of(out: Path) -> int:
+    """How far the stored state of a run is; 0 while there is none."""
+    try:
+        return int(json.loads((out / "state" / "progress.json").read_text())["samples"])
+    except OSError:
+        return 0
+
+
+def wait_for(is_true: Callable[[], bool], limit_s: float = 240) -> None:
+    end = time.monotonic() + limit_s
+    while not is_true():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+def test_a_limit_repeats_the_same_composites(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, limit=4))
+    first = trainer._next_batch(config.phases[0])
+    trainer.progress.samples = 8
+    again = trainer._next_batch(config.phases[0])
+    assert torch.equal(first.image, again.image)
+    trainer.config = config
+    assert not torch.equal(first.image, trainer._next_batch(config.phases[0]).image)
+
+
+@pytest.mark.slow
+def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
+    phase = Phase(32, 4 * 120, 4, 3e-3)
+    trainer = Trainer(replace(config, limit=4, phases=(phase,)))
+    model = trainer.ready()
+    scores: dict[str, float] = {}
+    while trainer.progress.step < phase.steps:
+        _, logits, batch = trainer.advance(model, phase)
+        scores = {name: value.mean().item() for name, value in score(logits, batch).items()}
+    assert scores["iou"] > 0.9
+    assert scores["rmse"] < 0.05
+
+
+def test_batch_norms_keep_their_statistics_when_frozen(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, freeze_norm=True))
+    before = {name: value.clone() for name, value in trainer.model.named_buffers()}
+    weight = trainer.model.encoder.stages[0].stem[1].weight.clone()
+    trainer.advance(trainer.ready(), config.phases[0])
+    assert all(torch.equal(before[name], value) for name, value in trainer.model.named_buffers())
+    assert not torch.equal(trainer.model.encoder.stages[0].stem[1].weight, weight)
+
+
+def test_the_original_protocol_validates_on_the_pictures_it_trains_on(config: TrainConfig) -> None:
+    fields = config_module.PROTOCOLS["original"] | {"shared_pictures": 3}
+    trainer = Trainer(replace(config, **fields))
+    assert trainer.train_pools is trainer.validation_pools
+    pools = trainer.train_pools
+    assert pools.foregrounds.members.tolist() == [0, 2, 4]
+    assert pools.backgrounds.pick(torch.tensor([0.0, 0.4, 0.99])).tolist() == [0, 5, 10]
+    batch = trainer._next_batch(Phase(32, 8, 8, 1e-3))
+    assert batch.image.shape == (8, 3, 32, 32)
+    assert batch.true_mask.amax(dim=(1, 2, 3)).min() > 0.5, "every composite has its cut-out"
+
+
 def test_one_task_alone(config: TrainConfig) -> None:
     info = Trainer(replace(config, tasks=("mask",), phases=(Phase(32, 4, 4, 1e-3),))).fit()
     assert info.tasks == ("mask",) and "rmse" not in info.metrics
@@ -172,14 +297,13 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
         "torch.set_num_threads(1)\n"
         "data, out = map(Path, sys.argv[1:])\n"
         "phase = config_module.Phase(32, 12, 4, 1e-3)\n"
-        "config = config_module.TrainConfig(data=data, out=out, phases=(phase,), device='cpu')\n"
+        "config = config_module.TrainConfig(\n"
+        "    data=data, out=out, phases=(phase,), device='cpu', freeze_norm=True)\n"
         "module.autocast = lambda device: contextlib.nullcontext()\n"
         "t = module.Trainer(config)\n"
-        "wrapped = t.team.wrap(t.model.eval())\n"
+        "wrapped = t.ready()\n"
         "for step in range(3):\n"
-        "    t._set_rate(phase, step + 1)\n"
-        "    t._step(wrapped, t._next_batch(phase))\n"
-        "    t.progress.samples += phase.batch\n"
+        "    t.advance(wrapped, phase)\n"
         "if t.team.leads:\n"
         "    for kind in ('grad', 'data'):\n"
         "        tensors = {n: getattr(p, kind) for n, p in t.model.named_parameters()}\n"

@@ -58,8 +58,9 @@ def label(example: Example) -> torch.Tensor:
     ratio = square(((1 / np.maximum(depth, 1e-3) - 1) / 2).astype(np.float32), LABEL_SIDE)
     object_ = square(read_mask(example.true_mask).astype(np.uint8) * 255, LABEL_SIDE)
     hidden = cv2.dilate((object_ > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    filled = cv2.inpaint(ratio, hidden, 3, cv2.INPAINT_TELEA)
-    return bytes_from_ratio(torch.from_numpy(np.asarray(filled)))
+    # Of floats, OpenCV's inpainting makes a chequerboard.
+    coded = bytes_from_ratio(torch.from_numpy(ratio)).numpy()
+    return torch.from_numpy(np.asarray(cv2.inpaint(coded, hidden, 3, cv2.INPAINT_TELEA)))
 
 
 def kind(named: list[tuple[str, Picture]], labels: torch.Tensor | None = None) -> Kind:

@@ -84,6 +84,31 @@ def load_pools(path: Path, device: torch.device, *, held_out: float) -> tuple[Po
     return side(False), side(True)
 
 
+def load_shared_pools(path: Path, device: torch.device, *, pictures: int) -> Pools:
+    """Reads some pictures of a packed file, to train and to validate on the same.
+
+    That tells nothing of other pictures. It is what the original project did, with 100 of each.
+
+    Args:
+        path: As for `load_pools`.
+        device: Likewise.
+        pictures: How many of each kind, evenly from the whole; all, if there are fewer. Each is
+            as likely as any other.
+
+    Raises:
+        PackError: See `read_pack`.
+    """
+    found = {}
+    for name, kind in read_pack(path).items():
+        count = min(pictures, len(kind.names))
+        found[name] = replace(
+            _build_pool(kind, device),
+            members=torch.arange(count, device=device) * len(kind.names) // count,
+            cumulative=torch.arange(1, count + 1, device=device) / count,
+        )
+    return Pools(**found)
+
+
 def shot_of(name: str) -> str:
     """The part of a file's stem that frames of one shot share: two words of three or more."""
     words = name.split("_")

@@ -5,7 +5,6 @@ set of thousands is a few dense tensors, and a machine without an image library 
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from depthmask.data.codec import compress, decompress, to_rgb, to_ycbcr
+from depthmask.durable import replace_durably
 
 FORMAT_VERSION = 1
 _CHUNK = 128  # pictures coded at a time, which bounds the memory
@@ -74,7 +74,7 @@ def write_pack(path: Path, kinds: dict[str, Kind], *, finest: float) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
     save_file(tensors, draft, metadata=metadata)
-    os.replace(draft, path)
+    replace_durably(draft, path)
     return path.stat().st_size
 
 

@@ -1,0 +1,72 @@
+"""The state of a training run on disk: what `--resume` goes on from.
+
+A folder of safetensors files and the progress as JSON. It is split over files because some
+transports refuse large ones.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from depthmask.checkpoint import CheckpointError
+from depthmask.durable import flush
+from depthmask.journal import Progress
+
+Tensors = dict[str, dict[str, Tensor]]  # tensors by name, of each file by its stem
+
+
+def save_state(out: Path, tensors: Mapping[str, Mapping[str, Tensor]], progress: Progress) -> None:
+    """Writes the state beside the old one, then swaps them: at any moment one of them is whole.
+
+    Args:
+        out: The run's folder; the state is `out/state`.
+        tensors: The content of each file, by its stem.
+        progress: Where the run stands.
+    """
+    folder, draft, old = (out / name for name in ("state", "state.new", "state.old"))
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name, content in tensors.items():
+        plain = {key: value.detach().cpu().contiguous() for key, value in content.items()}
+        save_file(plain, draft / f"{name}.safetensors")
+    (draft / "progress.json").write_text(json.dumps(asdict(progress)))
+    for path in (*draft.iterdir(), draft):
+        flush(path)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    # From here to the next line only state.old is whole: so it goes last, and never before.
+    draft.rename(folder)
+    flush(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_state(out: Path) -> tuple[Tensors, Progress] | None:
+    """Reads what `save_state` wrote; None if there is nothing.
+
+    Raises:
+        CheckpointError: The state is damaged.
+    """
+    folder = out / "state"
+    if not folder.exists():
+        folder = out / "state.old"  # killed between the two renames
+    if not folder.exists():
+        return None
+    try:
+        stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
+        return stored, Progress(**json.loads((folder / "progress.json").read_text()))
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise damaged(out, error) from error
+
+
+def damaged(out: Path, error: Exception) -> CheckpointError:
+    """What to say of a state that cannot be used."""
+    return CheckpointError(
+        f"The state in {out} cannot be resumed ({error}); start without --resume."
+    )
