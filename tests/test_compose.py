@@ -137,3 +137,43 @@ def test_no_picture_crosses_the_split(tmp_path: Path) -> None:
     for kind in ("foregrounds", "backgrounds"):
         sides = [set(getattr(side, kind).members.tolist()) for side in (train, validation)]
         assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+def test_in_a_perfect_pair_only_what_enters_differs(pools: Pools) -> None:
+    recipe = replace(Recipe(), perfect=1.0, shadow=0.0, reflection=0.0, present_before=0.0)
+    batch = make(pools, 48, recipe)
+    outside = (batch.true_mask == 0).expand_as(batch.image)
+    assert outside.float().mean() > 0.5
+    assert torch.equal(batch.image[outside], batch.background[outside])
+
+
+@pytest.mark.parametrize("change", ["leaves", "sunbeam", "lamp"])
+def test_a_scene_that_changes_stays_empty(pools: Pools, change: str) -> None:
+    batch = make(pools, 32, replace(ORIGINAL, empty=1.0, **{change: 1.0}))
+    assert batch.true_mask.max() == 0
+    difference = (batch.image - batch.background).abs().amax(dim=(1, 2, 3))
+    assert (difference > 0.01).float().mean() > 0.8
+
+
+def test_the_shadow_of_something_unseen_is_background(pools: Pools) -> None:
+    batch = make(pools, 24, replace(ORIGINAL, shadow=1.0, unseen=1.0))
+    assert batch.true_mask.max() == 0
+    darker = (batch.background - batch.image).amax(dim=(1, 2, 3))
+    assert (darker > 0.1).float().mean() > 0.7
+
+
+def test_what_moves_is_blurred_along_its_way(pools: Pools) -> None:
+    sharp = make(pools, 32, ORIGINAL).true_mask
+    blurred = make(pools, 32, replace(ORIGINAL, motion_blur=1.0)).true_mask
+
+    def between(mask: torch.Tensor) -> float:
+        return ((mask > 0.1) & (mask < 0.9)).float().mean().item()
+
+    assert between(blurred) > 1.5 * between(sharp)
+    torch.testing.assert_close(blurred.sum(), sharp.sum(), rtol=0.05, atol=0)
+
+
+def test_a_crowd_has_up_to_five(pools: Pools) -> None:
+    small = replace(ORIGINAL, smallest=0.2, largest=0.2)
+    one, crowd = (make(pools, 64, replace(small, crowd=share)).true_mask for share in (0.0, 1.0))
+    assert 2.5 < crowd.sum() / one.sum() < 5

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from depthmask.losses import structural_similarity, task_losses
+from depthmask.losses import border_weight, structural_similarity, task_losses
 
 
 def test_cross_entropy_is_summed_over_all_maps() -> None:
@@ -60,3 +60,25 @@ def test_half_precision_logits_lose_nothing() -> None:
     half = task_losses({"mask": logits.bfloat16()}, true)["mask"]
     expected = 7 * F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
     assert half.item() == pytest.approx(expected.item())
+
+
+def test_the_border_of_a_mask_counts_more() -> None:
+    true = torch.zeros(1, 1, 16, 16)
+    true[..., 8:] = 1
+    weight = border_weight(true, 4.0)
+    assert torch.equal(weight[..., [0, 3, 12, 15]], torch.ones(1, 1, 16, 4))
+    assert 2 < weight[..., 7].min() <= weight[..., 8].max() < 4
+    lone = torch.zeros(1, 1, 9, 9)
+    lone[..., 4, 4] = 1
+    assert border_weight(lone, 4.0)[..., 4, 4].item() == pytest.approx(1 + 4 * 24 / 25)
+
+
+def test_an_error_at_the_border_costs_more_and_only_for_the_mask() -> None:
+    true = torch.zeros(1, 1, 16, 16)
+    true[..., 8:] = 1
+    logits = torch.zeros(1, 3, 16, 16)
+    maps = {"mask": logits, "depth": logits}
+    plain = task_losses(maps, {"mask": true, "depth": true})
+    weighted = task_losses(maps, {"mask": true, "depth": true}, border=4.0)
+    assert weighted["mask"] > 1.2 * plain["mask"]
+    assert torch.equal(weighted["depth"], plain["depth"])

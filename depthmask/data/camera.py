@@ -19,21 +19,26 @@ class Lens:
     offset: float = 8 / 255  # largest change of black level, full scale = 1
     gamma: float = 0.18  # largest change of contrast, as a share
     blur: float = 0.3
+    sharpening: float = 0.15
     noise: float = 0.65
     noise_level: float = 9 / 255  # largest standard deviation, full scale = 1
     jpeg: float = 0.4
 
 
 def photograph(
-    background: Tensor, image: Tensor, draws: Draws, lens: Lens
+    background: Tensor, image: Tensor, draws: Draws, lens: Lens, changes: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Takes both pictures, (B, 3, H, W) in [0, 1], with one camera that changes in between."""
+    """Takes both pictures, (B, 3, H, W) in [0, 1], with one camera that changes in between.
+
+    Where `changes`, (B,) bool, is false, both are as the scene is.
+    """
     common = draws.log_uniform(0.6, 1.25)[:, None, None, None]
     changed = draws.chance(0.8)[:, None, None, None]
-    background = _expose(background * common, draws, lens, changed)
-    background = _sense(background, draws, lens)
-    image = _sense((image * common).clamp(0, 1), draws, lens)
-    return background, image
+    before = _expose(background * common, draws, lens, changed)
+    before = _sense(before, draws, lens)
+    after = _sense((image * common).clamp(0, 1), draws, lens)
+    changes = changes[:, None, None, None]
+    return torch.where(changes, before, background), torch.where(changes, after, image)
 
 
 def _expose(picture: Tensor, draws: Draws, lens: Lens, changed: Tensor) -> Tensor:
@@ -45,9 +50,11 @@ def _expose(picture: Tensor, draws: Draws, lens: Lens, changed: Tensor) -> Tenso
 
 
 def _sense(picture: Tensor, draws: Draws, lens: Lens) -> Tensor:
-    """Blur, sensor noise and compression, each in some of the pictures."""
-    blur = (draws.uniform() * draws.chance(lens.blur))[:, None, None, None]
-    picture = picture + blur * (_blurred(picture) - picture)
+    """Blur or sharpening, sensor noise and compression, each in some of the pictures."""
+    blur = draws.uniform() * draws.chance(lens.blur) - draws.uniform() * draws.chance(
+        lens.sharpening
+    )
+    picture = picture + blur[:, None, None, None] * (_blurred(picture) - picture)
 
     level = draws.uniform() ** 2 * lens.noise_level * draws.chance(lens.noise)
     noise = draws.noise(*picture.shape[1:])

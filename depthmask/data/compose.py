@@ -16,7 +16,7 @@ from depthmask.data.geometry import Size
 from depthmask.data.objects import SLOTS, Looks, draw_objects
 from depthmask.data.paint import paint
 from depthmask.data.recipe import Recipe
-from depthmask.data.scene import draw_lamp, draw_scene
+from depthmask.data.scene import draw_light, draw_scene
 from depthmask.depth import depth_from_ratio
 
 
@@ -50,7 +50,8 @@ def compose(
     """
     recipe = recipe or Recipe()
     draws = Draws(seed, numbers)
-    scene = draw_scene(pools.backgrounds, draws, size, recipe)
+    changes = ~draws.chance(recipe.perfect)
+    scene = draw_scene(pools.backgrounds, draws, size, recipe, changes)
     objects = draw_objects(pools.foregrounds, draws, scene, recipe)
     looks = Looks.draw(draws, recipe)
     for slot in range(SLOTS):
@@ -58,11 +59,11 @@ def compose(
         if len(rows):
             chosen = objects.take(rows, torch.full_like(rows, slot))
             paint(scene, pools.foregrounds, rows, chosen, looks.take(rows))
-    if recipe.lamp:
-        scene.image = scene.image * draw_lamp(draws, size, recipe.lamp)
     background, image = scene.plate, scene.image
+    if recipe.lamp or recipe.sunbeam:
+        image = image * draw_light(draws, size, recipe, changes)
     if recipe.lens:
-        background, image = photograph(background, image, draws, recipe.lens)
+        background, image = photograph(background, image, draws, recipe.lens, changes)
     return Batch(
         background=background.clamp(0, 1),
         image=image.clamp(0, 1),

@@ -23,6 +23,11 @@ def transform(first: Sequence[Tensor | float], second: Sequence[Tensor | float])
     return torch.stack(filled, dim=1).view(-1, 3, 3)
 
 
+def identity(count: int, device: torch.device) -> Tensor:
+    """The transform that changes nothing, (count, 3, 3)."""
+    return torch.eye(3, device=device).expand(count, 3, 3)
+
+
 def half_sides(size: Size) -> tuple[float, float]:
     """Half the frame's width and height in frame units."""
     height, width = size

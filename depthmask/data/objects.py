@@ -14,7 +14,7 @@ from depthmask.data.geometry import Size, half_sides, transform
 from depthmask.data.recipe import Recipe
 from depthmask.data.scene import Scene
 
-SLOTS = 3  # objects a sample can hold
+SLOTS = 5  # objects a sample can hold
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Objects:
     visible_to: Tensor  # (...,), the cut-out's y below which something hides it; 1 = nothing
     ratio: Tensor  # (...,), its inverse depth in units of the scene's range
     before: Tensor  # (...,) bool, stands in both pictures
+    unseen: Tensor  # (...,) bool, only its shadow falls into the scene
     active: Tensor  # (...,) bool
 
     def take(self, *rows: Tensor) -> Self:
@@ -46,6 +47,7 @@ class Looks:
     softness: Tensor  # (B,), levels of blur
     contact: Tensor  # (B,), darkness right under the object
     mirror: Tensor  # (B,), strength of the floor's reflection
+    streak: Tensor  # (B, 2), how far objects move while the shutter is open, in frame units
 
     @classmethod
     def draw(cls, draws: Draws, recipe: Recipe) -> Self:
@@ -55,13 +57,14 @@ class Looks:
         return cls(
             gain=gain if natural else torch.ones_like(gain),
             camouflage=draws.uniform(0.3, 0.9) * draws.chance(recipe.camouflage),
-            shadow=draws.uniform(0.15, 0.75) * draws.chance(recipe.shadow),
+            shadow=draws.uniform(0.15, 0.8) * draws.chance(recipe.shadow),
             tint=1 + draws.signed(0.12, each=3),
             lean=torch.stack((draws.signed(1.4), up), dim=1),
             on_wall=draws.chance(0.3),
-            softness=draws.uniform(0.0, 3.5) * draws.chance(0.7),
+            softness=draws.uniform(0.0, 3.5) * draws.chance(0.55),
             contact=draws.uniform(0.2, 0.8) * draws.chance(0.6 * recipe.shadow),
             mirror=draws.uniform(0.08, 0.35) * draws.chance(recipe.reflection),
+            streak=draws.signed(0.1, each=2) * draws.chance(recipe.motion_blur)[:, None],
         )
 
     def take(self, rows: Tensor) -> Self:
@@ -73,6 +76,7 @@ def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Obje
     assert pool.foot is not None and pool.trunk is not None, "cut-outs know where they stand"
     several = draws.uniform()
     count = 1 + (several < recipe.several).long() + (several < recipe.several / 3).long()
+    count = torch.where(draws.chance(recipe.crowd), 4 + draws.chance(0.5).long(), count)
     count = torch.where(draws.chance(recipe.empty), 0, count)
     slots: list[Objects] = []
     for slot in range(SLOTS):
@@ -91,6 +95,7 @@ def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Obje
                 visible_to=visible_to,
                 ratio=_draw_ratio(draws, foot, scene),
                 before=draws.chance(recipe.present_before),
+                unseen=draws.chance(recipe.unseen),
                 active=slot < count,
             )
         )

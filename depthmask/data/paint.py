@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from depthmask.data.dataset import Pool
-from depthmask.data.geometry import floor_projection, frame_grid, sample, translation
+from depthmask.data.geometry import Size, floor_projection, frame_grid, sample, translation
 from depthmask.data.objects import Looks, Objects
 from depthmask.data.scene import Scene
 
 _HIDDEN_SIDE = 32  # side of the map on which an object's nearest hidden background is looked up
 _WALL_SHIFT = (0.12, -0.1)  # how far a shadow on a wall falls aside, for a lean of 1
 _CONTACT_HEIGHT, _CONTACT_BLUR = 0.1, 2.5  # of the dark spot right under an object
+_SHUTTER = (-0.5, -0.25, 0.25, 0.5)  # moments beside the middle, in exposure times
 _RELIEF = 0.06  # how much nearer than its outline an object's middle is
 
 
@@ -21,7 +22,7 @@ def paint(scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Lo
     """Paints one object into each of the given samples, with its shadow and its depth."""
     to_cutout = torch.linalg.inv(objects.place)
     image = scene.image[samples]
-    layer = _look_at(pool, objects, frame_grid(to_cutout, scene.size))
+    layer = _look_at(pool, objects, looks, to_cutout, scene.size)
     layer = _colour(layer, image, looks)
     alpha = layer[:, 3:]
     lit = _cast_shadow(image, pool, objects, looks, to_cutout)
@@ -43,12 +44,25 @@ def _paint_before(
     """Paints what stood there before into the background photo, from where that was taken."""
     view = torch.linalg.inv(objects.place) @ scene.motion[samples]
     plate = scene.plate[samples]
-    layer = _colour(_look_at(pool, objects, frame_grid(view, scene.size)), plate, looks)
+    layer = _colour(_look_at(pool, objects, looks, view, scene.size), plate, looks)
     scene.plate[samples] = plate * (1 - layer[:, 3:]) + layer[:, :3]
 
 
-def _look_at(pool: Pool, objects: Objects, view: Tensor) -> Tensor:
-    """The object alone, (B, 4, H, W) in [0, 1], premultiplied."""
+def _look_at(pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor, size: Size) -> Tensor:
+    """The object alone, (B, 4, H, W) in [0, 1], premultiplied; blurred where it moves."""
+    layer = _look_once(pool, objects, frame_grid(to_cutout, size))
+    rows = looks.streak.any(dim=1).nonzero()[:, 0]
+    if len(rows):
+        moving, streak = objects.take(rows), looks.streak[rows]
+        total = layer[rows]
+        for part in _SHUTTER:
+            shifted = to_cutout[rows] @ translation(*(part * streak).unbind(-1))
+            total = total + _look_once(pool, moving, frame_grid(shifted, size))
+        layer = layer.index_copy(0, rows, total / (1 + len(_SHUTTER)))
+    return layer * ~objects.unseen[:, None, None, None]
+
+
+def _look_once(pool: Pool, objects: Objects, view: Tensor) -> Tensor:
     layer = sample(pool.levels, objects.number, view) / 255
     # One pixel of the frame softens the edge that hides the lower part.
     pixel = (view[:, 1:, :, 1] - view[:, :-1, :, 1]).abs().mean(dim=(1, 2)).clamp_min(1e-4)

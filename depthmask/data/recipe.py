@@ -1,6 +1,6 @@
 """How composites are made: what happens how often."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from depthmask.data.camera import Lens
 
@@ -11,8 +11,9 @@ class Recipe:
 
     empty: float = 0.08  # nothing enters the scene
     several: float = 0.27  # two or three objects
+    crowd: float = 0.04  # four or five
     present_before: float = 0.08  # an object stands in both pictures, and is background
-    smallest: float = 0.08  # an object's longest side, in sides of a square frame
+    smallest: float = 0.06  # an object's longest side, in sides of a square frame
     largest: float = 1.3  # the same
     leaves_frame: float = 0.4  # an object may leave the frame by up to a third
     cut_by_frame: float = 0.25  # a tall object is cut by the lower edge at chest or waist
@@ -20,17 +21,23 @@ class Recipe:
     camouflage: float = 0.15  # the object takes on the background's colour
     crop: float = 0.6  # least share of the background's side that is seen
     shadow: float = 0.65  # objects cast shadows, hard or soft
+    unseen: float = 0.06  # an object is out of sight, and only its shadow falls into the scene
+    motion_blur: float = 0.1
     reflection: float = 0.12  # the floor mirrors the object
     lamp: float = 0.15  # light falls differently on parts of the second picture
+    sunbeam: float = 0.08  # the same, with a border
+    leaves: float = 0.1  # parts of the scene stir between the shots
     moves: float = 0.5  # the camera moves between the shots
     parallax: float = 0.2  # and not only turns
     lens: Lens | None = field(default_factory=Lens)  # None: perfect pictures in the same light
+    perfect: float = 0.1  # nothing changes between the shots but what enters, and its shadows
 
 
 # The original project's composites: one cut-out of half the frame's side, wholly inside it.
 ORIGINAL = Recipe(
     empty=0.0,
     several=0.0,
+    crowd=0.0,
     present_before=0.0,
     smallest=0.5,
     largest=0.5,
@@ -40,9 +47,17 @@ ORIGINAL = Recipe(
     camouflage=0.0,
     crop=1.0,
     shadow=0.0,
+    unseen=0.0,
+    motion_blur=0.0,
     reflection=0.0,
     lamp=0.0,
+    sunbeam=0.0,
+    leaves=0.0,
     moves=0.0,
     parallax=0.0,
     lens=None,
+    perfect=0.0,
 )
+
+# The same seen by a camera: moved by up to 1 %, exposure and white balance changed, noise, shadows.
+ORIGINAL_BY_CAMERA = replace(ORIGINAL, shadow=0.65, moves=1.0, lens=Lens())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from depthmask.data.dataset import Pool
 from depthmask.data.draws import Draws
-from depthmask.data.geometry import Size, frame_grid, half_sides, sample, transform
+from depthmask.data.geometry import Size, frame_grid, half_sides, identity, sample, transform
 from depthmask.data.packfile import ratio_from_bytes
 from depthmask.data.recipe import Recipe
 from depthmask.depth import scene_range
@@ -31,12 +31,15 @@ class Scene:
         return self.image.shape[-2], self.image.shape[-1]
 
 
-def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe) -> Scene:
-    """Chooses backgrounds and crops, and sees each from where the two pictures are taken."""
+def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe, changes: Tensor) -> Scene:
+    """Chooses backgrounds and crops, and sees each from where the two pictures are taken.
+
+    Where `changes`, (B,) bool, is false, both are taken from the same place, and nothing stirs.
+    """
     assert pool.labels is not None, "backgrounds come with labels"
     number = pool.pick(draws.uniform())
     view = _draw_view(draws, pool.aspect[number], size, recipe)
-    motion = _draw_motion(draws, recipe)
+    motion = _draw_motion(draws, recipe, changes)
     image_view, plate_view = frame_grid(view, size), frame_grid(view @ motion, size)
     label = ratio_from_bytes(
         sample((pool.labels[:, None],), number, image_view, outside="reflection")
@@ -44,8 +47,10 @@ def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe) -> Scene:
     low, span = scene_range(label)
     ratio = (label - low[:, None, None, None]) / span[:, None, None, None]
     # Near things move more than far ones when the camera is displaced.
-    shift = draws.signed(0.012, each=2) * draws.chance(recipe.parallax)[:, None]
+    shift = draws.signed(0.012, each=2) * (draws.chance(recipe.parallax) & changes)[:, None]
     plate_view = plate_view + (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
+    if recipe.leaves:
+        plate_view = plate_view + _draw_stir(draws, size, recipe.leaves, changes)
     image, plate = (
         sample(pool.levels, number, seen, outside="reflection") / 255
         for seen in (image_view, plate_view)
@@ -53,11 +58,27 @@ def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe) -> Scene:
     return Scene(plate, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=motion)
 
 
-def draw_lamp(draws: Draws, size: Size, probability: float) -> Tensor:
-    """A smooth change of light over the picture, (B, 1, H, W), 1 where there is none."""
-    strength = draws.uniform(0.1, 0.45) * draws.chance(probability)
-    field = draws.noise(1, 3, 3) * strength[:, None, None, None]
-    return F.interpolate(field, size, mode="bilinear", align_corners=True).exp()
+def draw_light(draws: Draws, size: Size, recipe: Recipe, changes: Tensor) -> Tensor:
+    """How the light over the scene changes between the shots, (B, 1, H, W), 1 = not at all.
+
+    A lamp changes it smoothly; a sunbeam through a window falls on a parallelogram.
+    """
+    strength = draws.uniform(0.1, 0.45) * (draws.chance(recipe.lamp) & changes)
+    lamp = _smooth_noise(draws, 1, 3, size) * strength[:, None, None, None]
+    strength = draws.uniform(-0.5, 0.8) * (draws.chance(recipe.sunbeam) & changes)
+    places = frame_grid(identity(len(strength), strength.device), size)
+    sharpness = draws.log_uniform(5, 80)[:, None, None]
+    beam = strength[:, None, None]
+    for _ in range(2):  # a strip, and another across it
+        angle, middle, half_width = (
+            draws.uniform(0, math.pi),
+            draws.signed(1),
+            draws.log_uniform(0.1, 0.8),
+        )
+        normal = torch.stack((angle.cos(), angle.sin()), dim=1)
+        distance = (places * normal[:, None, None]).sum(dim=-1) - middle[:, None, None]
+        beam = beam * ((half_width[:, None, None] - distance.abs()) * sharpness).sigmoid()
+    return lamp.exp() * (1 + beam[:, None])
 
 
 def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tensor:
@@ -75,11 +96,25 @@ def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tens
     )
 
 
-def _draw_motion(draws: Draws, recipe: Recipe) -> Tensor:
+def _draw_motion(draws: Draws, recipe: Recipe, changes: Tensor) -> Tensor:
     """How the camera moved between the shots: up to 1 % of shift and zoom, half a degree."""
-    moves = draws.chance(recipe.moves).float() * draws.uniform()
+    moves = (draws.chance(recipe.moves) & changes).float() * draws.uniform()
     shift = draws.signed(0.02, each=2) * moves[:, None]  # a frame is 2 wide
     angle = draws.signed(math.radians(0.6)) * moves
     zoom = 1 + draws.signed(0.01) * moves
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     return transform((cos, -sin, shift[:, 0]), (sin, cos, shift[:, 1]))
+
+
+def _draw_stir(draws: Draws, size: Size, probability: float, changes: Tensor) -> Tensor:
+    """How far leaves and curtains stir in a part of the scene: (B, H, W, 2), textures span 2."""
+    reach = draws.log_uniform(0.004, 0.025) * (draws.chance(probability) & changes)
+    part = ((_smooth_noise(draws, 1, 3, size) - 0.3) * 6).sigmoid()
+    stir = _smooth_noise(draws, 2, 12, size) * part * reach[:, None, None, None]
+    return stir.movedim(1, -1)
+
+
+def _smooth_noise(draws: Draws, channels: int, side: int, size: Size) -> Tensor:
+    """Noise of (B, channels, H, W) that varies over distances of 1 / side of the frame."""
+    noise = draws.noise(channels, side, side)
+    return F.interpolate(noise, size, mode="bilinear", align_corners=True)

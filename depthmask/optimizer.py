@@ -1,0 +1,132 @@
+"""Muon for the kernels of convolutions, AdamW for everything else, driven as one.
+
+Imports torch only, as training does on a bare machine.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+# The quintic of Newton and Schulz: five rounds bring singular values of (0, 1] near 1.
+# Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+_QUINTIC, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
+# An update has this root mean square at rate 1, about that of AdamW, so that both take one rate.
+# Liu et al., "Muon is Scalable for LLM Training", 2025.
+_UPDATE_RMS = 0.2
+
+State = dict[str, dict[str, Tensor]]  # {"momentum": {parameter's name: tensor}, ...}
+
+
+class Muon(torch.optim.Optimizer):
+    """Steps along the momentum made orthogonal: no direction in a kernel outweighs the others.
+
+    Args:
+        params: Kernels of two or more dimensions, seen as matrices (first dimension, all others).
+        weight_decay: Share of a weight that a step at rate 1 takes away.
+        momentum: Decay of the gradients' running mean, a step.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], *, weight_decay: float, momentum: float = 0.95
+    ) -> None:
+        super().__init__(params, {"lr": 1e-3, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            kernels = [kernel for kernel in group["params"] if kernel.grad is not None]
+            gradients = [kernel.grad for kernel in kernels]
+            for kernel in kernels:
+                if not self.state[kernel]:
+                    self.state[kernel]["momentum"] = torch.zeros_like(kernel)
+            means = [self.state[kernel]["momentum"] for kernel in kernels]
+            torch._foreach_lerp_(means, gradients, 1 - group["momentum"])
+            ahead = torch._foreach_lerp(gradients, means, group["momentum"])  # Nesterov
+            updates = _orthogonalised(list(ahead))
+            torch._foreach_mul_(kernels, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(kernels, updates, alpha=-group["lr"])
+
+
+class Optimizer:
+    """Both optimizers of a network's parameters.
+
+    Args:
+        model: Its parameters of two or more dimensions go to Muon, unless they have one output:
+            the last layers of a decoder are vectors.
+        weight_decay: For both.
+        fused: Whether AdamW uses a fused kernel, for CUDA.
+    """
+
+    def __init__(self, model: nn.Module, *, weight_decay: float, fused: bool = False) -> None:
+        self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
+        kernels = [p for p in self._names if p.ndim > 1 and len(p) > 1]
+        others = [p for p in self._names if not (p.ndim > 1 and len(p) > 1)]
+        self._parts: list[torch.optim.Optimizer] = []
+        if kernels:
+            self._parts.append(Muon(kernels, weight_decay=weight_decay))
+        if others:
+            self._parts.append(torch.optim.AdamW(others, weight_decay=weight_decay, fused=fused))
+
+    def set_rate(self, rate: float) -> None:
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+
+    def zero_grad(self) -> None:
+        for part in self._parts:
+            part.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        for part in self._parts:
+            part.step()
+
+    def state(self) -> State:
+        """What a resumed run needs, by kind and parameter's name."""
+        state: State = {}
+        for part in self._parts:
+            for parameter, values in part.state.items():
+                for kind, value in values.items():
+                    state.setdefault(kind, {})[self._names[parameter]] = value
+        return state
+
+    def restore(self, state: State) -> None:
+        """Takes back what `state` gave.
+
+        Raises:
+            KeyError: A parameter has some of its state only.
+        """
+        for part in self._parts:
+            whole = part.state_dict()
+            kinds = ("momentum",) if isinstance(part, Muon) else ("step", "exp_avg", "exp_avg_sq")
+            parameters = [p for group in part.param_groups for p in group["params"]]
+            for number, parameter in enumerate(parameters):
+                name = self._names[parameter]
+                if any(name in state.get(kind, {}) for kind in kinds):
+                    whole["state"][number] = {kind: state[kind][name] for kind in kinds}
+            part.load_state_dict(whole)
+
+
+def _orthogonalised(updates: list[Tensor]) -> list[Tensor]:
+    """The nearest (semi-)orthogonal matrices, scaled to `_UPDATE_RMS`; equal shapes go together."""
+    shapes: dict[tuple[int, int], list[int]] = {}
+    for number, update in enumerate(updates):
+        shapes.setdefault((len(update), update[0].numel()), []).append(number)
+    result = list(updates)
+    for (rows, columns), numbers in shapes.items():
+        stack = torch.stack([updates[n].reshape(rows, columns) for n in numbers]).float()
+        scaled = _newton_schulz(stack) * (_UPDATE_RMS * max(rows, columns) ** 0.5)
+        for number, matrix in zip(numbers, scaled, strict=True):
+            result[number] = matrix.reshape(updates[number].shape)
+    return result
+
+
+def _newton_schulz(x: Tensor) -> Tensor:
+    """Brings the singular values of (N, R, C) matrices near 1."""
+    first, third, fifth = _QUINTIC
+    x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    wide = x if x.shape[1] <= x.shape[2] else x.mT
+    for _ in range(_ROUNDS):
+        gram = wide @ wide.mT
+        wide = first * wide + (third * gram + fifth * gram @ gram) @ wide
+    return wide if x.shape[1] <= x.shape[2] else wide.mT
