@@ -4,12 +4,13 @@ Works on grey copies of at most `SIDE` pixels. A transform is a 3 x 3 matrix on 
 (x, y, 1), pixel centres at whole numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from depthmask._cv2 import cv2
+from depthmask.parallax import Flow, enlarge, find_parallax, follow
 from depthmask.pictures import Map, Mask, Picture
 
 Transform = npt.NDArray[np.float64]  # (3, 3)
@@ -17,8 +18,10 @@ Plane = npt.NDArray[np.uint8]  # (H, W), grey
 
 SIDE = 640  # pixels, longest side of the copies that are compared
 SMALLEST = 32  # pixels, of each side of a copy: with less there are no corners to find
+LEAST_DIFFERENCE = 4.0  # levels, mean around a pixel; less is noise
 LEAST_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
 LEAST_GAIN = 0.01  # of the score; less is within what noise does
+LEAST_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
 LEAST_SHIFT = 1 / 3  # pixels of the image; to move by less would only blur
 LARGEST_SHIFT = 0.2  # of the image's diagonal
 LEAST_OVERLAP = 0.6  # share of the image that the moved background covers
@@ -41,6 +44,7 @@ class Registration:
     before: float  # in [-1, 1]: how well fine structure agrees without moving; 1 is perfect
     after: float  # the same with the background as it is used
     homography: Transform | None  # background -> image; None: fitted to the frame, not moved
+    flow: Flow | None = None  # of a smaller copy, from the image to the background so moved
 
 
 NOT_REGISTERED = Registration(False, "not asked for", 0.0, 1.0, 0.0, 0.0, None)
@@ -60,51 +64,42 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
         foreground: (H, W), in [0, 1], what is known not to be background.
     """
     views = _Views.make(background, image, foreground)
-    start = views.start
-    before = views.score(start)
     found, reason = _find(views)
     if found is None:
-        return Registration(False, reason, 0.0, 1.0, before, before, None)
+        agreement = views.score(views.start, views.start)
+        return Registration(False, reason, 0.0, 1.0, agreement, agreement, None)
     shift = views.shift(found) / views.scale
-    after, overlap = views.score(found), float(views.covered(found).mean())
-    height, width = image.shape[:2]
-    if shift > LARGEST_SHIFT * float(np.hypot(height, width)) or overlap < LEAST_OVERLAP:
-        return Registration(False, TOO_FAR, shift, 1.0, before, before, None)
-    if after < before + LEAST_GAIN:
-        return Registration(False, NO_BETTER, 0.0, 1.0, before, before, None)
+    before, after = views.score(views.start, found), views.score(found, views.start)
+    overlap = float(views.covered(found).mean())
+    at_rest = Registration(False, "", shift, 1.0, before, before, None)
+    if shift > LARGEST_SHIFT * float(np.hypot(*image.shape[:2])) or overlap < LEAST_OVERLAP:
+        return replace(at_rest, reason=TOO_FAR)
     if shift < LEAST_SHIFT:
-        return Registration(False, "", shift, 1.0, before, before, None)
-    return Registration(True, "", shift, overlap, before, after, views.at_full_size(found))
+        return at_rest
+    if after < max(before + LEAST_GAIN, LEAST_SCORE):
+        return replace(at_rest, shift=0.0, reason=NO_BETTER)
+    flow = find_parallax(views.warped(found), views.image, views.covered(found))
+    return Registration(True, "", shift, overlap, before, after, views.at_full_size(found), flow)
 
 
 def warp(background: Picture, registration: Registration, height: int, width: int) -> Picture:
-    """Brings the background into the image's frame.
+    """Moves the background into the image's frame, as an accepted registration says.
 
-    Without an accepted registration it covers the frame and is cropped around its centre, never
-    squashed. What a moved background does not cover is filled by its mirror image: the network is
-    trained with that, and a piece of the image would cut holes into whatever stands at the edge.
+    What it does not cover is filled by its mirror image: the network is trained with that, and a
+    piece of the image would cut holes into whatever stands at the edge.
 
     Returns:
         (height, width, 3), uint8, RGB.
     """
+    assert registration.homography is not None, "only an accepted registration moves pictures"
     rows, columns = background.shape[:2]
-    homography = registration.homography
-    if homography is None:
-        if (rows, columns) == (height, width):
-            return background
-        homography = fit(rows, columns, height, width)
     # shrunk first, by averaging: interpolation alone would alias
-    scale = min(1.0, fit(rows, columns, height, width)[0, 0])
-    small = _scaled(background, scale)
-    to_background = _scaling(small.shape[1] / columns, small.shape[0] / rows)
-    moved = cv2.warpPerspective(
-        small,
-        homography @ np.linalg.inv(to_background),
-        (width, height),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-    return np.asarray(moved, dtype=np.uint8)
+    small = _scaled(background, min(1.0, fit(rows, columns, height, width)[0, 0]))
+    to_small = _scaling(small.shape[1] / columns, small.shape[0] / rows)
+    moved = _warped(small, registration.homography @ np.linalg.inv(to_small), height, width)
+    if registration.flow is None:
+        return moved
+    return follow(moved, enlarge(registration.flow, height, width))
 
 
 def fit(rows: int, columns: int, height: int, width: int) -> Transform:
@@ -150,8 +145,7 @@ class _Views:
         return cls(background_copy, image_copy, usable, start, scale, to_background)
 
     def warped(self, transform: Transform) -> Plane:
-        height, width = self.image.shape
-        return np.asarray(cv2.warpPerspective(self.background, transform, (width, height)))
+        return _warped(self.background, transform, *self.image.shape)
 
     def covered(self, transform: Transform) -> Mask:
         """Which pixels of the image show something that the background shows as well."""
@@ -159,17 +153,25 @@ class _Views:
         whole = np.full(self.background.shape, 255, np.uint8)
         return np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
 
-    def score(self, transform: Transform) -> float:
+    def score(self, transform: Transform, other: Transform) -> float:
         """Correlation of fine structure, in [-1, 1], over what both photos show; 0 if neither
-        has any. Fine structure, since brightness may differ and is smooth.
+        has any. Fine structure, since brightness may differ and is smooth. What neither this nor
+        the other transform explains is foreground, and does not count.
         """
-        fine = _fine(self.warped(transform)), _fine(self.image)
-        counts = self.covered(transform) & (self.usable > 0)
+        counts = self.covered(transform) & self.covered(other)
+        counts &= (self.unchanged(transform) > 0) | (self.unchanged(other) > 0)
         if counts.sum() < 2:
             return 0.0
+        fine = _fine(self.warped(transform)), _fine(self.image)
         first, second = (plane[counts] for plane in fine)
         energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
         return float((first * second).mean()) / energy if energy > 1e-3 else 0.0
+
+    def unchanged(self, transform: Transform) -> Plane:
+        """Where the photos have the same fine structure: (H, W), 255 there, 0 elsewhere."""
+        difference = cv2.blur(np.abs(_fine(self.warped(transform)) - _fine(self.image)), (9, 9))
+        limit = max(LEAST_DIFFERENCE, 2.5 * float(np.median(difference)))
+        return np.where(difference < limit, self.usable, 0).astype(np.uint8)
 
     def shift(self, transform: Transform) -> float:
         """Mean distance, in pixels of the copies, from where the camera at rest puts a pixel."""
@@ -233,7 +235,7 @@ def _refine(views: _Views, rough: Transform) -> Transform | None:
         _, found = cv2.findTransformECCWithMask(
             views.image,
             views.background,
-            views.usable,
+            views.unchanged(rough),
             whole,
             inverse,
             cv2.MOTION_HOMOGRAPHY,
@@ -276,6 +278,18 @@ def _scaled(picture: Picture, scale: float) -> Picture:
     return np.asarray(
         cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
+
+
+def _warped(picture: Picture, transform: Transform, height: int, width: int) -> Picture:
+    """Moves a picture, or a grey one, into a frame; what it does not cover is its mirror image."""
+    moved = cv2.warpPerspective(
+        picture,
+        transform,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.asarray(moved, dtype=np.uint8)
 
 
 def _grey(picture: Picture) -> Plane:

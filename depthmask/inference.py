@@ -110,7 +110,10 @@ class Predictor:
         size = network_size(height, width, self.resolution)
         same = is_same(background, image)
         registration = register(background, image) if align else NOT_REGISTERED
-        matched = warp(background, registration, height, width)
+        if registration.accepted:
+            matched = warp(background, registration, height, width)
+        else:
+            matched = resize(crop_to_aspect(background, height, width), height, width)
         lighting = match_light(matched, image) if light else NOT_MATCHED
         matched = apply_light(matched, lighting)
         maps = self._run(resize(matched, *size), resize(image, *size))

@@ -1,0 +1,80 @@
+"""Parallax: near things move more than far ones when a camera is displaced between two shots.
+
+No homography undoes that; dense optical flow does, where both photos show the same thing.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from depthmask._cv2 import cv2
+from depthmask.pictures import Map, Mask
+
+Plane = npt.NDArray[np.uint8]  # (H, W), grey
+Flow = npt.NDArray[np.float32]  # (H, W, 2): to a pixel's position x, y add this
+ValueT = TypeVar("ValueT", np.uint8, np.float32)
+
+LEAST_FLOW = 1.0  # pixels; the network is trained with less
+CONSISTENT = 1.0  # pixels: flow there and back ends at most so far from where it began
+LEAST_SHARE = 0.05  # of the pixels must tell of parallax, for there to be some
+BETTER = 0.5  # of the difference must be gone where flow tells of parallax
+
+
+def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None:
+    """Finds where in the background each pixel of the image is to be looked up.
+
+    Args:
+        background: (H, W), grey, already moved as a whole to the image.
+        image: (H, W), grey.
+        covered: (H, W), what the background shows of the image.
+
+    Returns:
+        Flow from the image to the background, by DIS (Kroeger et al. 2016), or None where less
+        than 5 % of the pixels say that the camera was displaced: in both directions alike, and
+        with a better match. What has entered the scene says nothing of the kind.
+    """
+    if min(image.shape) < 32:
+        return None
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    nothing = np.zeros((*image.shape, 2), np.float32)
+    there = np.asarray(method.calc(image, background, nothing.copy()), dtype=np.float32)
+    back = np.asarray(method.calc(background, image, nothing), dtype=np.float32)
+    consistent = np.linalg.norm(there + follow(back, there), axis=2) < CONSISTENT
+    moved = np.linalg.norm(there, axis=2) > LEAST_FLOW
+    before = _difference(background, image)
+    after = _difference(follow(background, there), image)
+    tells = consistent & moved & covered & (after < BETTER * before) & (before > 4)
+    return there if tells.mean() > LEAST_SHARE else None
+
+
+def follow(picture: npt.NDArray[ValueT], flow: Flow) -> npt.NDArray[ValueT]:
+    """Looks each pixel up where the flow says: (H, W) or (H, W, C) -> the same."""
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    found = cv2.remap(
+        picture,
+        x + flow[..., 0],
+        y + flow[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.asarray(found, dtype=picture.dtype)
+
+
+def enlarge(flow: Flow, height: int, width: int) -> Flow:
+    """Brings a flow to another size, its lengths included."""
+    rows, columns = flow.shape[:2]
+    if (rows, columns) == (height, width):
+        return flow
+    grown = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown * np.array([width / columns, height / rows], np.float32))
+
+
+def _difference(background: Plane, image: Plane) -> Map:
+    """Difference of fine structure around each pixel, in levels: brightness may differ."""
+    first, second = (
+        plane.astype(np.float32) - cv2.blur(plane.astype(np.float32), (15, 15))
+        for plane in (background, image)
+    )
+    return np.asarray(cv2.blur(np.abs(first - second), (5, 5)))
