@@ -3,27 +3,41 @@
     python -m benchmarks.composites --data PACK [--checkpoint FILE] [--samples N]
 
 PACK is the file the checkpoint was trained on: the split by shot is repeated, and only the side
-kept for validation is used. The reference row is what the original project printed for its own
-test set, whose backgrounds and cut-outs it had trained on.
+kept for validation is used; a checkpoint of `--protocol original` is scored on the pictures it was
+trained on, as the original was. Below each row stand depth maps that ignore the pictures, learnt
+from training composites. Then: whether foreground comes out nearer than what it hides. The
+reference row is what the original project printed for its own test set, whose backgrounds and
+cut-outs it had trained on.
 """
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
 
-from depthmask.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.checkpoint import WEIGHTS, CheckpointInfo, load_checkpoint
 from depthmask.config import TrainConfig
-from depthmask.data.dataset import load_pools
-from depthmask.data.recipe import ORIGINAL, Recipe
-from depthmask.measure import measure
+from depthmask.data.compose import Batch, compose
+from depthmask.data.dataset import Pools, load_pools, load_shared_pools
+from depthmask.data.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
+from depthmask.measure import COMPOSITES_SEED, autocast, measure
+from depthmask.metrics import THRESHOLD, boundary_iou
 
-PROTOCOLS = {"original protocol": ORIGINAL, "with camera changes": Recipe()}
-COLUMNS = ("iou", "batch_iou", "rmse", "batch_rmse", "rmse_over_deviation")
+RECIPES = {
+    "original protocol": ORIGINAL,
+    "with camera changes": ORIGINAL_BY_CAMERA,
+    "as in training": Recipe(),
+}
+COLUMNS = ("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
 REFERENCE = (
     "the original, its own test set: batch IoU 0.9669 at 112 px, 0.9720 at 224 px; "
     "batch RMSE 0.0592 (0.24 of the deviation) at 112 px, 0.0737 (0.30) at 224 px"
 )
+_BATCH = 16
 
 
 def main() -> None:
@@ -32,20 +46,127 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 112, 224])
     parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     options = parser.parse_args()
 
     model, info = load_checkpoint(options.checkpoint)
-    held_out = float(str(info.training.get("held_out", TrainConfig.held_out)))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    _, pools = load_pools(options.data, device, held_out=held_out)
+    model = model.to(device)
+    train, held_out = load_sides(options.data, info, device)
     print(f"{options.checkpoint.name}, {options.samples} samples each")
     print(f"{'':20} {'size':>5} " + " ".join(f"{name:>20}" for name in COLUMNS))
-    for name, recipe in PROTOCOLS.items():
+    for name in options.recipes:
         for size in options.sizes:
-            scores = measure(model.to(device), pools, size, options.samples, recipe)
-            figures = " ".join(f"{scores[column]:20.4f}" for column in COLUMNS)
-            print(f"{name:20} {size:5} {figures}", flush=True)
+            print_scores(name, model, train, held_out, size, options.samples)
     print(REFERENCE)
+    print("\nforeground nearer than what it hides, share of its pixels, original protocol")
+    for size in options.sizes:
+        order = Order.measure(model, held_out, size, options.samples)
+        print(
+            f"{size:5} px   {order.own:.4f} against the depth predicted for the empty scene, "
+            f"{order.true:.4f} against its true depth (truth itself: {order.attainable:.4f})",
+            flush=True,
+        )
+
+
+def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
+    """The pictures that a checkpoint was trained on, and those to score it on."""
+    shared = int(str(info.training.get("shared_pictures", 0)))
+    if shared:
+        pools = load_shared_pools(data, device, pictures=shared)
+        return pools, pools
+    held_out = float(str(info.training.get("held_out", TrainConfig.held_out)))
+    return load_pools(data, device, held_out=held_out)
+
+
+def print_scores(
+    name: str, model: nn.Module, train: Pools, held_out: Pools, size: int, samples: int
+) -> None:
+    """Prints a row for the network, and one for each baseline."""
+    recipe = RECIPES[name]
+    scores = measure(model, held_out, size, samples, recipe)
+    scores["boundary_iou"] = border_score(model, held_out, size, samples, recipe)
+    print_row(name, size, scores)
+    for baseline, known in depth_baselines(train, size, samples, recipe).items():
+        print_row(f"  {baseline}", size, measure(known, held_out, size, samples, recipe))
+
+
+def print_row(name: str, size: int, scores: dict[str, float]) -> None:
+    cells = (f"{scores[column]:.4f}" if column in scores else "-" for column in COLUMNS)
+    print(f"{name:20} {size:5} " + " ".join(f"{cell:>20}" for cell in cells), flush=True)
+
+
+class Known(nn.Module):
+    """Stands in for a network: says the same depth map whatever it sees."""
+
+    def __init__(self, depth: Tensor) -> None:
+        super().__init__()
+        self.logits = depth.clamp(1e-4, 1 - 1e-4).logit()
+
+    def forward(self, background: Tensor, image: Tensor) -> dict[str, Tensor]:
+        return {"depth": self.logits.expand(len(image), 1, *image.shape[-2:])}
+
+
+class Order(NamedTuple):
+    """Shares of foreground pixels whose depth is less than that of what they hide."""
+
+    own: float  # prediction against the prediction for the empty scene
+    true: float  # prediction against the true depth of the empty scene
+    attainable: float  # truth against truth
+
+    @classmethod
+    def measure(cls, model: nn.Module, pools: Pools, size: int, samples: int) -> "Order":
+        """Compares composites of the original protocol with the same scenes without objects."""
+        nearer, total = torch.zeros(3), 0
+        recipes = (ORIGINAL, replace(ORIGINAL, empty=1.0))
+        for made, hidden in zip(*(batches(pools, size, samples, r) for r in recipes), strict=True):
+            covered = made.true_mask > THRESHOLD
+            pred, pred_hidden = predict_depth(model, made), predict_depth(model, hidden)
+            pairs = (
+                (pred, pred_hidden),
+                (pred, hidden.true_depth),
+                (made.true_depth, hidden.true_depth),
+            )
+            nearer += torch.stack([(front < back)[covered].sum() for front, back in pairs]).cpu()
+            total += int(covered.sum())
+        return cls(*(nearer / total).tolist())
+
+
+def batches(
+    pools: Pools, size: int, samples: int, recipe: Recipe, *, seed: int = COMPOSITES_SEED
+) -> Iterator[Batch]:
+    """The composites number 0 to `samples`, square, some at a time; as `measure` makes them."""
+    device = pools.foregrounds.aspect.device
+    for numbers in torch.arange(samples, device=device).split(_BATCH):
+        yield compose(pools, numbers, size=(size, size), seed=seed, recipe=recipe)
+
+
+def predict_depth(model: nn.Module, batch: Batch) -> Tensor:
+    """(B, 1, H, W) in [0, 1]."""
+    with torch.no_grad(), autocast(batch.image.device):
+        logits: Tensor = model(batch.background, batch.image)["depth"][:, :1]
+    return logits.float().sigmoid()
+
+
+def border_score(model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe) -> float:
+    """Mean boundary IoU over pictures."""
+    scores = []
+    for batch in batches(pools, size, samples, recipe):
+        with torch.no_grad(), autocast(batch.image.device):
+            mask = model(batch.background, batch.image)["mask"][:, 0].float().sigmoid()
+        scores.append(boundary_iou(mask, batch.true_mask[:, 0]))
+    return torch.cat(scores).mean().item()
+
+
+def depth_baselines(pools: Pools, size: int, samples: int, recipe: Recipe) -> dict[str, nn.Module]:
+    """Depth maps that ignore the pictures, learnt from composites of training pictures."""
+    depths = torch.cat(
+        [batch.true_depth for batch in batches(pools, size, samples, recipe, seed=TrainConfig.seed)]
+    )
+    return {
+        "constant depth": Known(depths.mean().expand(1, 1, size, size)),
+        "mean depth map": Known(depths.mean(dim=0, keepdim=True)),
+    }
 
 
 if __name__ == "__main__":

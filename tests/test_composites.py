@@ -1,0 +1,85 @@
+"""The benchmarks on composites and on empty scenes, on a toy pack."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks import composites, empty_scenes
+from benchmarks.composites import Known, Order, batches, depth_baselines
+from depthmask.checkpoint import CheckpointInfo
+from depthmask.data.dataset import Pools, load_pools
+from depthmask.data.recipe import ORIGINAL, Recipe
+from depthmask.measure import measure
+from tests import packs
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pools(data: Path) -> Pools:
+    return load_pools(data, torch.device("cpu"), held_out=0.0)[0]
+
+
+@pytest.mark.parametrize("recipe", [ORIGINAL, replace(Recipe(), present_before=0.0)])
+def test_a_scene_without_its_objects_is_the_same_scene(pools: Pools, recipe: Recipe) -> None:
+    (made,) = batches(pools, 32, 8, recipe)
+    (hidden,) = batches(pools, 32, 8, replace(recipe, empty=1.0))
+    bare = made.true_mask == 0
+    assert 0 < bare.float().mean() < 1
+    assert torch.equal(made.true_depth[bare], hidden.true_depth[bare])
+    assert hidden.true_mask.max() == 0
+
+
+class NearWhereChanged(nn.Module):
+    """Calls near what differs between the pictures."""
+
+    def forward(self, background: Tensor, image: Tensor) -> dict[str, Tensor]:
+        changed = (background - image).abs().amax(dim=1, keepdim=True) > 0.01
+        return {"depth": torch.where(changed, -6.0, 0.0)}
+
+
+def test_foreground_in_front_is_told_from_foreground_behind(pools: Pools) -> None:
+    near = Order.measure(NearWhereChanged(), pools, 32, 8)
+    assert near.own > 0.97 and near.true > 0.97 and near.attainable > 0.8
+    flat = Order.measure(Known(torch.full((1, 1, 32, 32), 0.999)), pools, 32, 8)
+    assert flat.own == 0.0 and flat.true < 0.1
+
+
+def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:
+    baselines = depth_baselines(pools, 32, 64, ORIGINAL)
+    scores = {
+        name: measure(known, pools, 32, 64, ORIGINAL)["rmse_over_deviation"]
+        for name, known in baselines.items()
+    }
+    assert 0 < scores["mean depth map"] < 0.5 < scores["constant depth"] < 1.2
+
+
+def test_a_checkpoint_is_scored_on_what_its_protocol_says(data: Path) -> None:
+    cpu = torch.device("cpu")
+    train, held_out = composites.load_sides(data, CheckpointInfo(training={"held_out": 0.4}), cpu)
+    assert not set(train.backgrounds.members.tolist()) & set(held_out.backgrounds.members.tolist())
+    leaky = CheckpointInfo(training={"shared_pictures": 2})
+    train, held_out = composites.load_sides(data, leaky, cpu)
+    assert train is held_out and len(train.backgrounds.members) == 2
+
+
+def test_empty_scenes_differ_only_as_they_should(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(empty_scenes, "SIZE", 64)
+    monkeypatch.setattr(empty_scenes, "SHIFT", (0.05, 0.06))
+    errors = {}
+    for name, scene in empty_scenes.SCENES.items():
+        found = list(empty_scenes.pairs(pools, 6, scene))
+        assert len(found) == 6
+        assert all(p.shape == (64, 64, 3) and p.dtype == np.uint8 for pair in found for p in pair)
+        errors[name] = np.mean([np.abs(a - b.astype(float)).mean() for a, b in found])
+    noise, bump, lamp = errors.values()
+    assert 0 < noise < bump and noise < lamp
