@@ -1,0 +1,95 @@
+"""What the original tried, repeated: joint against single tasks, depth losses, batch sizes.
+
+    python -m benchmarks.ablation --data PACK --out DIR [--samples 3000] [--size 64]
+
+Trains a network for each row, one after the other, and prints a table. A run that was stopped goes
+on where it was when the same command is given again.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.results import minutes
+from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
+from depthmask.records import read_log
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 32
+# What differs from the first row: options of train.py, and the batch.
+ROWS: dict[str, tuple[Sequence[str], int]] = {
+    "joint, bce, batch 32": ((), BATCH),
+    "mask alone": (("--tasks", "mask"), BATCH),
+    "depth alone": (("--tasks", "depth"), BATCH),
+    "depth by ssim": (("--depth-loss", "ssim"), BATCH),
+    "depth by l1": (("--depth-loss", "l1"), BATCH),
+    "batch 16": ((), 16),
+    "batch 64": ((), 64),
+}
+COLUMNS = ("iou", "batch_iou", "rmse", "batch_rmse", "rmse_over_deviation")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="packed training data")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--samples", type=int, default=3000, help="of each run")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--rate", default="3e-3", help="peak learning rate")
+    parser.add_argument("--validation", type=int, default=256, help="samples")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    options = parser.parse_args(arguments)
+    table = [
+        "| row | " + " | ".join(COLUMNS) + " | minutes | command |",
+        "|---" * (len(COLUMNS) + 3) + "|",
+    ]
+    for name in options.rows:
+        command = command_of(name, options)
+        info = trained(folder_of(name, options), options.samples)
+        if info is None:
+            print(f"== {name}", file=sys.stderr, flush=True)
+            subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+        table.append(row_of(name, folder_of(name, options), command))
+    print("\n".join(table))
+    return 0
+
+
+def command_of(name: str, options: argparse.Namespace) -> list[str]:
+    """What trains a row, after `python`."""
+    special, batch = ROWS[name]
+    return [
+        "train.py",
+        *("--data", str(options.data.resolve()), "--out", str(folder_of(name, options))),
+        *("--phases", f"{options.size}:{options.samples}:{batch}:{options.rate}"),
+        *("--validation", str(options.validation), "--epoch", str(options.samples)),
+        *special,
+        "--resume",
+    ]
+
+
+def folder_of(name: str, options: argparse.Namespace) -> Path:
+    return Path(options.out).resolve() / name.replace(",", "").replace(" ", "-")
+
+
+def trained(out: Path, samples: int) -> CheckpointInfo | None:
+    """The description of a run's last checkpoint, if the run is at its end."""
+    try:
+        info = read_checkpoint(out / "last.safetensors")[1]
+    except CheckpointError:
+        return None
+    return info if info.samples >= samples else None
+
+
+def row_of(name: str, out: Path, command: Sequence[str]) -> str:
+    """A row of the table."""
+    metrics = read_checkpoint(out / "last.safetensors")[1].metrics
+    seconds = read_log(out / "log.csv")[-1].seconds
+    cells = [f"{metrics[column]:.4f}" if column in metrics else "–" for column in COLUMNS]
+    return f"| {name} | {' | '.join(cells)} | {minutes(seconds)} | `python {shlex.join(command)}` |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
