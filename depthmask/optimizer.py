@@ -103,8 +103,17 @@ class Optimizer:
             for number, parameter in enumerate(parameters):
                 name = self._names[parameter]
                 if any(name in state.get(kind, {}) for kind in kinds):
-                    whole["state"][number] = {kind: state[kind][name] for kind in kinds}
+                    whole["state"][number] = {
+                        kind: _laid_out_like(parameter, state[kind][name]) for kind in kinds
+                    }
             part.load_state_dict(whole)
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Fused optimisers take for granted that moments lie in memory as the weights do."""
+    if value.shape != parameter.shape:
+        return value  # a count of steps
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _orthogonalised(updates: list[Tensor]) -> list[Tensor]:

@@ -23,6 +23,7 @@ from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
 from depthmask.model import U2Net
+from depthmask.optimizer import Optimizer
 from depthmask.records import Records
 from depthmask.sheet import draw_sheet
 from depthmask.state import Tensors, damaged, load_state, save_state
@@ -119,7 +120,8 @@ class Trainer:
     def advance(self, step_model: nn.Module, phase: Phase) -> StepResult:
         """Takes the next step of a phase."""
         started = time.monotonic()
-        self._set_rate(phase, self.progress.step)
+        share = self.progress.step / phase.steps
+        self.optimizer.set_rate(phase.rate * one_cycle(share, self.config))
         result = self._step(step_model, self._next_batch(phase))
         self.progress.step += 1
         self.progress.samples += phase.batch
@@ -174,9 +176,9 @@ class Trainer:
         with autocast(self.device):
             logits = model(batch.background, batch.image)
         true = {"mask": batch.true_mask, "depth": batch.true_depth}
-        losses = task_losses(logits, true, depth_loss=config.depth_loss)
+        losses = task_losses(logits, true, depth_loss=config.depth_loss, border=config.border)
         loss = torch.stack([weights[task] * value for task, value in losses.items()]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
@@ -203,28 +205,19 @@ class Trainer:
             ([self.average[key] for key in counters], [current[key] for key in counters]),
         )
 
-    def _build_optimizer(self) -> torch.optim.AdamW:
-        return torch.optim.AdamW(
-            self.model.parameters(),
+    def _build_optimizer(self) -> Optimizer:
+        return Optimizer(
+            self.model,
             weight_decay=self.config.weight_decay,
             fused=self.device.type in {"cpu", "cuda"},
         )
-
-    def _set_rate(self, phase: Phase, step: int) -> None:
-        rate = phase.rate * one_cycle(step / phase.steps, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
 
     def _save_state(self) -> None:
         save_state(self.config.out, self._state_tensors(), self.progress)
 
     def _state_tensors(self) -> Tensors:
-        names = [name for name, _ in self.model.named_parameters()]
-        moments = self.optimizer.state_dict()["state"]
         tensors = {"model": self.model.state_dict(), "average": self.average}
-        for key in ("exp_avg", "exp_avg_sq", "step"):
-            tensors[key] = {names[i]: torch.as_tensor(m[key]) for i, m in moments.items()}
-        return tensors
+        return tensors | self.optimizer.state()
 
     def _load_state(self) -> None:
         found = load_state(self.config.out)
@@ -236,23 +229,10 @@ class Trainer:
             self.model.load_state_dict(stored["model"])
             for name, value in self.average.items():
                 value.copy_(stored["average"][name])
-            self._restore_moments(stored)
+            self.optimizer.restore(stored)
         except (LookupError, ValueError, RuntimeError) as error:
             raise damaged(self.config.out, error) from error
         say(f"resuming after {self.progress.samples:,} samples")
-
-    @torch.no_grad()
-    def _restore_moments(self, stored: Tensors) -> None:
-        state = self.optimizer.state_dict()
-        for number, (name, parameter) in enumerate(self.model.named_parameters()):
-            if name not in stored["step"]:
-                continue
-            state["state"][number] = {"step": stored["step"][name]} | {
-                # Fused optimisers take for granted that moments lie in memory as the weights do.
-                key: torch.empty_like(parameter).copy_(stored[key][name])
-                for key in ("exp_avg", "exp_avg_sq")
-            }
-        self.optimizer.load_state_dict(state)
 
 
 def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools]:

@@ -147,12 +147,16 @@ def test_in_a_perfect_pair_only_what_enters_differs(pools: Pools) -> None:
     assert torch.equal(batch.image[outside], batch.background[outside])
 
 
-@pytest.mark.parametrize("change", ["leaves", "sunbeam", "lamp"])
-def test_a_scene_that_changes_stays_empty(pools: Pools, change: str) -> None:
-    batch = make(pools, 32, replace(ORIGINAL, empty=1.0, **{change: 1.0}))
+@pytest.mark.parametrize(
+    "recipe",
+    [replace(ORIGINAL, leaves=1.0), replace(ORIGINAL, sunbeam=1.0), replace(ORIGINAL, lamp=1.0)],
+    ids=["leaves", "sunbeam", "lamp"],
+)
+def test_a_scene_that_changes_stays_empty(pools: Pools, recipe: Recipe) -> None:
+    batch = make(pools, 32, replace(recipe, empty=1.0))
     assert batch.true_mask.max() == 0
     difference = (batch.image - batch.background).abs().amax(dim=(1, 2, 3))
-    assert (difference > 0.01).float().mean() > 0.8
+    assert (difference > 0.01).float().mean() > 0.6
 
 
 def test_the_shadow_of_something_unseen_is_background(pools: Pools) -> None:
