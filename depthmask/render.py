@@ -1,15 +1,26 @@
 """Masks and depth as pictures to look at: arrays in, uint8 arrays out."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from depthmask._cv2 import cv2
-from depthmask.pictures import Picture
+from depthmask.pictures import Mask, Picture
 
 Map = npt.NDArray[np.floating]
+Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
 
-TINT = (255, 140, 0)  # orange: told from greens and blues by every kind of colour vision
+# Orange and blue are told apart by every kind of colour vision.
+TINT = (255, 140, 0)
+MISSED, FALSE = (0, 114, 178), (230, 159, 0)
+TOO_NEAR, TOO_FAR = (33, 102, 172), (217, 95, 2)
+RIGHT = 245  # grey of a depth without error
 LIGHT, DARK = 204, 153  # greys of the checkerboard
+
+LARGEST_ERROR = 0.3  # of depth; beyond it the colour no longer changes
+LARGEST_BLUR = 0.02  # standard deviation, as a share of the picture's diagonal
+BLURS = 5  # pictures of rising blur between which a pixel's own is interpolated
 
 
 def colour_depth(depth: Map) -> Picture:
@@ -82,6 +93,127 @@ def lay_over(cutout: Picture, backdrop: Picture) -> Picture:
     """Lays a cut-out, (H, W, 4) uint8, on a backdrop, (H, W, 3) uint8, of the same size."""
     alpha = cutout[..., 3].astype(np.float32) / 255
     return _blend(backdrop, cutout[..., :3].astype(np.float32), alpha)
+
+
+def mask_errors(image: Picture, pred: Mask, true: Mask) -> Picture:
+    """Shows where a mask errs: foreground that was missed in blue, false foreground in orange.
+
+    What was found is light, and the rest is the image in dark grey.
+
+    Args:
+        image: (H, W, 3), uint8, RGB.
+        pred: (H, W), bool.
+        true: (H, W), bool.
+
+    Returns:
+        (H, W, 3), uint8, RGB.
+    """
+    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))
+    shown = np.repeat((grey // 3 + 20)[..., None], 3, axis=2).astype(np.uint8)
+    shown[pred & true] = (grey // 3 + 170)[pred & true, None]
+    shown[~pred & true] = MISSED
+    shown[pred & ~true] = FALSE
+    return shown
+
+
+def depth_errors(error: Map) -> Picture:
+    """Colours errors of depth: blue is too near, orange too far, light grey right.
+
+    Args:
+        error: (H, W), predicted minus true depth; `LARGEST_ERROR` has the fullest colour.
+
+    Returns:
+        (H, W, 3), uint8, RGB.
+    """
+    strength = np.clip(error / LARGEST_ERROR, -1, 1).astype(np.float32)
+    right = np.full((*error.shape, 3), RIGHT, np.uint8)
+    nearer = _blend(right, np.array(TOO_NEAR, np.float32), -strength)
+    return np.where(strength[..., None] < 0, nearer, _blend(right, np.array(TOO_FAR), strength))
+
+
+def blur_by_depth(
+    image: Picture,
+    mask: Map,
+    depth: Map,
+    *,
+    background: Picture | None = None,
+    strength: float = 0.5,
+) -> Picture:
+    """Keeps the foreground sharp and blurs the rest by its distance from it, as a fast lens would.
+
+    A lens blurs in proportion to the difference of inverse depths. Without foreground, what is
+    nearest stays sharp.
+
+    Args:
+        image: (H, W, 3), uint8, RGB.
+        mask: (H, W), in [0, 1].
+        depth: (H, W), in (0, 1].
+        background: (H, W, 3), the empty scene: what the blur takes from behind the foreground,
+            whose colours would otherwise make a halo.
+        strength: In [0, 1].
+
+    Returns:
+        (H, W, 3), uint8, RGB.
+    """
+    inside = mask > 0.5
+    focus = float(np.median(depth[inside]) if inside.any() else np.quantile(depth, 0.02))
+    behind = image if background is None else _blend(image, background.astype(np.float32), mask)
+    scene = spread(depth, ~inside)
+    # half of the inverse depth is the ratio r, in which the empty scene spans 1
+    amount = np.clip(np.abs(1 / scene - 1 / focus) / 2, 0, 1) * strength
+    sharp = np.zeros_like(mask) if not inside.any() else mask
+    return _blend(_blur(behind, amount), image.astype(np.float32), sharp)
+
+
+def spread(values: Map, known: Mask) -> Map:
+    """Gives pixels that are not known the value of the nearest that is: (H, W), (H, W) -> (H, W).
+
+    Where nothing is known, or all is, the values are returned as they are.
+    """
+    if known.all() or not known.any():
+        return values
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(int(labels.max()) + 1, values.dtype)
+    of_label[labels[known]] = values[known]
+    return np.asarray(of_label[labels], dtype=values.dtype)
+
+
+def at_most(array: Pixels, side: int) -> Pixels:
+    """Shrinks (H, W) or (H, W, C) so that no side is longer, by averaging; smaller ones stay."""
+    height, width = array.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return array
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, dtype=array.dtype)
+
+
+def fill(picture: Picture, height: int, width: int) -> Picture:
+    """Scales a picture to cover a size, and crops it around its centre: (h, w, 3) -> (H, W, 3)."""
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    size = (
+        max(width, round(picture.shape[1] * scale)),
+        max(height, round(picture.shape[0] * scale)),
+    )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    scaled = np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)
+    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+    return scaled[top : top + height, left : left + width]
+
+
+def _blur(picture: Picture, amount: Map) -> Picture:
+    """Blurs each pixel by its own amount, (H, W) in [0, 1] of the largest blur."""
+    height, width = picture.shape[:2]
+    largest = LARGEST_BLUR * float(np.hypot(height, width))
+    level = amount * BLURS
+    blurred = picture
+    for step in range(1, BLURS + 1):
+        more = np.asarray(cv2.GaussianBlur(picture, (0, 0), largest * step / BLURS))
+        blurred = _blend(blurred, more.astype(np.float32), level - (step - 1))
+    return blurred
 
 
 def _blend(below: Picture, above: Map, alpha: Map) -> Picture:

@@ -51,3 +51,64 @@ def test_the_checkerboard() -> None:
     assert board.shape == (5, 7, 3)
     assert (board[:2, :2] == render.LIGHT).all() and (board[:2, 2:4] == render.DARK).all()
     assert (board[2:4, 2:4] == render.LIGHT).all()
+
+
+def test_errors_of_a_mask_have_a_colour_each() -> None:
+    image = np.full((1, 4, 3), 90, np.uint8)
+    pred = np.array([[True, True, False, False]])
+    true = np.array([[True, False, True, False]])
+    shown = render.mask_errors(image, pred, true)[0]
+    assert shown[1].tolist() == list(render.FALSE)
+    assert shown[2].tolist() == list(render.MISSED)
+    assert shown[0].min() > 150 and shown[3].max() < 100
+
+
+def test_errors_of_depth_tell_near_from_far() -> None:
+    far = render.LARGEST_ERROR
+    shown = render.depth_errors(np.array([[-far, 0, far, 9 * far]], np.float32))[0]
+    assert shown[0].tolist() == list(render.TOO_NEAR)
+    assert shown[1].tolist() == [render.RIGHT] * 3
+    assert shown[2].tolist() == shown[3].tolist() == list(render.TOO_FAR)
+
+
+def test_blur_spares_the_foreground_and_leaves_no_halo() -> None:
+    background = np.zeros((60, 80, 3), np.uint8)
+    background[:, ::4] = 200
+    image = background.copy()
+    image[20:40, 20:40] = (255, 0, 0)
+    mask = np.zeros((60, 80), np.float32)
+    mask[20:40, 20:40] = 1
+    depth = np.where(mask > 0, np.float32(0.35), np.float32(0.9))
+    blurred = render.blur_by_depth(image, mask, depth, background=background, strength=1)
+    assert (blurred[20:40, 20:40] == image[20:40, 20:40]).all()
+    assert blurred[:, 60:].std() < 0.5 * image[:, 60:].std()
+    assert abs(blurred[15, :, 0].astype(int) - blurred[15, :, 1]).max() == 0  # no red beside it
+    same = render.blur_by_depth(image, mask, depth, strength=0)
+    assert (same == image).all()
+
+
+def test_an_empty_scene_is_blurred_behind_what_is_near() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
+    depth = np.full((40, 60), 0.9, np.float32)
+    depth[:, :30] = 0.4
+    blurred = render.blur_by_depth(image, np.zeros_like(depth), depth, strength=1)
+    assert (blurred[:, :25] == image[:, :25]).all()
+    assert blurred[:, 35:].std() < image[:, 35:].std()
+
+
+def test_unknown_pixels_take_the_nearest_value() -> None:
+    values = np.array([[1, 0, 0, 0, 5]], np.float32)
+    known = np.array([[True, False, False, False, True]])
+    assert render.spread(values, known)[0, [0, 1, 3, 4]].tolist() == [1, 1, 5, 5]
+    assert render.spread(values, np.zeros_like(known)) is values
+
+
+def test_shrinking_and_filling() -> None:
+    picture = np.zeros((30, 60, 3), np.uint8)
+    picture[:, 20:40] = 200
+    assert render.at_most(picture, 100) is picture
+    assert render.at_most(picture, 30).shape == (15, 30, 3)
+    assert render.at_most(np.zeros((1, 4000), np.float32), 1000).shape == (1, 1000)
+    filled = render.fill(picture, 10, 10)
+    assert filled.shape == (10, 10, 3)
+    assert filled[5, 5, 0] == 200, "the middle of the picture is kept"

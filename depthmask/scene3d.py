@@ -1,0 +1,133 @@
+"""A prediction as a textured mesh: a GLB file in which foreground and scene are separate nodes.
+
+The scene is whole: behind the foreground it has the background photo, and the depth from around.
+
+Depth gives distances as far as it can: it is 0.5 / (r + 0.5), with r in proportion to inverse
+distance up to a shift, so depth itself is taken for a distance. The angle of view is not known
+and assumed.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from depthmask._cv2 import cv2
+from depthmask.pictures import Map, Mask, Picture
+from depthmask.render import at_most, cutout, spread
+
+if TYPE_CHECKING:
+    import trimesh
+
+Points = npt.NDArray[np.float32]
+Faces = npt.NDArray[np.int64]
+
+FOREGROUND, SCENE = "foreground", "scene"  # names of the nodes and of their meshes
+ANGLE = 60.0  # of view, along the longest side, in degrees
+SIDE = 256  # points along the longest side
+TEXTURE = 1600  # pixels along the longest side
+FAINT = 0.02  # below this alpha nothing is drawn
+STEEPEST = 0.08  # triangles whose corners differ by more of their distance are a torn edge
+
+
+def write_glb(image: Picture, mask: Map, depth: Map, *, background: Picture | None = None) -> bytes:
+    """Makes the content of a GLB file.
+
+    Args:
+        image: (H, W, 3), uint8, RGB.
+        mask: (H, W), in [0, 1].
+        depth: (H, W), in (0, 1].
+        background: (H, W, 3), uint8, RGB, in the image's frame; without it, the image.
+
+    Returns:
+        glTF 2.0, binary: nodes "scene" and, unless the mask is empty, "foreground". The camera
+        stood at the origin and looked along -z, y is up, and depth 1 is at distance 1.
+    """
+    # only here: it takes as long to load as all that this module does
+    import trimesh
+    from trimesh.exchange.gltf import export_glb
+
+    image, mask, depth = at_most(image, TEXTURE), at_most(mask, TEXTURE), at_most(depth, TEXTURE)
+    inside = mask > 0.5
+    behind = image if background is None else at_most(background, TEXTURE)
+    scene = trimesh.Scene()
+    _add(scene, SCENE, _mesh(spread(depth, ~inside), None), Image.fromarray(behind))
+    if inside.any():
+        # beyond the border, where the mask is faint, the foreground keeps its own depth
+        mesh = _mesh(spread(depth, inside), mask > FAINT)
+        _add(scene, FOREGROUND, mesh, Image.fromarray(_compact_cutout(image, mask)))
+    return bytes(export_glb(scene, tree_postprocessor=_unlit))
+
+
+def _add(
+    scene: "trimesh.Scene", name: str, mesh: tuple[Points, Points, Faces], texture: Image.Image
+) -> None:
+    from trimesh import Trimesh
+    from trimesh.visual import TextureVisuals
+    from trimesh.visual.material import PBRMaterial
+
+    points, corners, faces = mesh
+    see_through = texture.mode == "RGBA"
+    texture.format = "PNG" if see_through else "JPEG"
+    material = PBRMaterial(
+        name=name,
+        baseColorTexture=texture,
+        metallicFactor=0.0,
+        roughnessFactor=1.0,
+        alphaMode="MASK" if see_through else "OPAQUE",
+        alphaCutoff=0.5 if see_through else None,
+        doubleSided=True,
+    )
+    visual = TextureVisuals(uv=corners, material=material)
+    part = Trimesh(vertices=points, faces=faces, visual=visual, process=False)
+    scene.add_geometry(part, geom_name=name, node_name=name)
+
+
+def _unlit(tree: dict[str, Any]) -> None:
+    """Asks viewers to show the photo as it is: its light is already in it."""
+    for material in tree.get("materials", []):
+        material.setdefault("extensions", {})["KHR_materials_unlit"] = {}
+    tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "KHR_materials_unlit"]
+
+
+def _compact_cutout(image: Picture, mask: Map) -> Picture:
+    """A cut-out that is black where it cannot be seen, which a PNG stores in next to nothing."""
+    near = np.asarray(cv2.dilate((mask > FAINT).astype(np.uint8), np.ones((9, 9), np.uint8)))
+    return cutout(np.where(near[..., None] > 0, image, np.uint8(0)), mask)
+
+
+def _mesh(depth: Map, wanted: Mask | None) -> tuple[Points, Points, Faces]:
+    """Points (N, 3), their places on the texture (N, 2) in [0, 1], and triangles (M, 3).
+
+    Squares of the grid without a wanted corner are left out, and so are torn ones.
+    """
+    height, width = depth.shape
+    grid = at_most(depth, SIDE)
+    rows, columns = grid.shape
+    across, down = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+    longest = max(height, width)
+    reach = 2 * math.tan(math.radians(ANGLE / 2))
+    x = (across - 0.5) * reach * width / longest * grid
+    y = (0.5 - down) * reach * height / longest * grid
+    points = np.stack([x, y, -grid], axis=-1).reshape(-1, 3).astype(np.float32)
+    corners = np.stack([across, 1 - down], axis=-1).reshape(-1, 2).astype(np.float32)
+    faces = _faces(rows, columns)
+    keep = np.ptp(points[faces, 2], axis=1) <= STEEPEST * -points[faces, 2].mean(axis=1)
+    if wanted is None:
+        keep[:] = True  # the scene is to have no holes
+    else:
+        grown = cv2.resize(wanted.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA)
+        keep &= cv2.dilate(grown, np.ones((3, 3), np.uint8)).astype(bool).reshape(-1)[faces].any(1)
+    used, faces = np.unique(faces[keep], return_inverse=True)
+    return points[used], corners[used], faces.reshape(-1, 3)
+
+
+def _faces(rows: int, columns: int) -> Faces:
+    """Two triangles for each square of a grid, seen from the front anticlockwise: (M, 3)."""
+    index = np.arange(rows * columns).reshape(rows, columns)
+    corners = (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:])
+    top_left, bottom_left, bottom_right, top_right = (corner.ravel() for corner in corners)
+    first = np.stack([top_left, bottom_left, bottom_right], axis=1)
+    return np.concatenate([first, np.stack([top_left, bottom_right, top_right], axis=1)])
