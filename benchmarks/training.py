@@ -34,7 +34,6 @@ from depthmask.trainer import Trainer
 
 PICTURES = 48  # cut-outs and backgrounds, each
 SIDE = 256  # of one, in pixels
-FILES = 192  # composites of the original's kind
 FILE_SIDE = 224  # of one, in pixels
 BATCHES = {"cpu": {64: 32, 96: 24, 112: 16, 224: 8}, "cuda": {64: 256, 96: 128, 112: 128, 224: 32}}
 _NEVER = 10**9  # samples: the loop ends with its time
@@ -53,17 +52,19 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--quick", action="store_true", help="64 px, a few steps")
     options = parser.parse_args()
-    sizes, seconds = ([64], 3.0) if options.quick else (options.sizes, options.seconds)
     device = choose_device(options.device)
     batches = BATCHES["cuda" if device.type == "cuda" else "cpu"]
+    sizes, seconds = options.sizes, options.seconds
+    if options.quick:
+        sizes, seconds, batches = [64], 0.0, {64: 4}
+    batch_of = {size: options.batch or batches.get(size, 8) for size in sizes}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pack(folder / "pack.safetensors", draw_pictures(), finest=8)
-        write_files(folder)
+        write_files(folder, 2 * max(batch_of.values()))
         print(f"{device}, {torch.get_num_threads()} threads, {os.cpu_count()} cores; images/s")
         print(f"{'size':>5} {'batch':>5} {'original':>9} {'depthmask':>9} {'ratio':>6}")
-        for size in sizes:
-            batch = options.batch or batches.get(size, 8)
+        for size, batch in batch_of.items():
             theirs = original_rate(folder, size, batch, seconds, device)
             ours = our_rate(folder, size, batch, seconds, device, with_compile=options.compile)
             print(f"{size:5} {batch:5} {theirs:9.1f} {ours:9.1f} {ours / theirs:6.2f}", flush=True)
@@ -143,7 +144,7 @@ class Composites(Dataset[tuple[Tensor, ...]]):
         self.size = size
 
     def __len__(self) -> int:
-        return FILES
+        return len(list((self.folder / "bg").iterdir()))
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         name = f"{number}.jpg"
@@ -191,11 +192,10 @@ def draw_pictures() -> dict[str, Kind]:
     }
 
 
-def write_files(folder: Path) -> None:
+def write_files(folder: Path, count: int) -> None:
     """Writes composites as the original stored them."""
     pools = load_shared_pools(folder / "pack.safetensors", torch.device("cpu"), pictures=PICTURES)
-    for first in range(0, FILES, 16):
-        numbers = torch.arange(first, first + 16)
+    for numbers in torch.arange(count).split(16):
         batch = compose(pools, numbers, size=(FILE_SIDE, FILE_SIDE), recipe=ORIGINAL)
         for kind, pictures in files_of(batch).items():
             (folder / kind).mkdir(exist_ok=True)

@@ -1,7 +1,6 @@
 """A rehearsal of a training run: what it will take, found out in under a minute."""
 
 import os
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -35,13 +34,14 @@ def rehearse(trainer: Trainer) -> None:
         TrainingError: The folder for the run cannot be written, or a phase needs too much memory.
     """
     config = trainer.config
+    tell = say if trainer.team.leads else _keep_quiet
     _check_folder(trainer)
     for name in ("foregrounds", "backgrounds"):
         pools = (trainer.train_pools, trainer.validation_pools)
         train, validation = (len(vars(pool)[name].members) for pool in pools)
-        say(f"{name}: {train:,} to train on, {validation:,} to validate on")
+        tell(f"{name}: {train:,} to train on, {validation:,} to validate on")
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    say(f"network: {parameters:,} parameters, {', '.join(config.tasks)}, on {trainer.device}")
+    tell(f"network: {parameters:,} parameters, {', '.join(config.tasks)}, on {trainer.device}")
     total = 0.0
     first, done = trainer.progress.phase, trainer.progress.step
     limit_s = _SECONDS / max(len(config.phases) - first, 1)
@@ -51,12 +51,12 @@ def rehearse(trainer: Trainer) -> None:
         validations = steps * phase.batch // config.epoch + 1
         seconds = steps * pace.seconds + validations * _validation_seconds(trainer, phase)
         total += seconds
-        say(
+        tell(
             f"{phase.size:4} px: {steps * phase.batch:,} samples in {steps:,} steps of "
             f"{phase.batch}, {phase.batch / pace.seconds:.1f} images/s, {duration(seconds)} with "
             f"{validations} validations; memory up to {pace.peak / 2**30:.1f} GiB"
         )
-    say(f"in all: {duration(total)}")
+    tell(f"in all: {duration(total)}")
 
 
 def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
@@ -71,7 +71,7 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
         end = time.monotonic() + limit_s
         loss = trainer.advance(step_model, phase)[0].item()
         started, steps = time.monotonic(), 0
-        while steps == 0 or time.monotonic() < end:
+        while trainer.team.agrees(steps == 0 or time.monotonic() < end):
             loss = trainer.advance(step_model, phase)[0].item()
             steps += 1
     except torch.OutOfMemoryError as error:
@@ -80,6 +80,10 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
             "smaller batch in --phases."
         ) from error
     return Pace((time.monotonic() - started) / steps, loss, peak_memory(trainer.device))
+
+
+def _keep_quiet(line: str) -> None:
+    """What the processes say that do not lead."""
 
 
 def _validation_seconds(trainer: Trainer, phase: Phase) -> float:
@@ -99,9 +103,16 @@ def _check_folder(trainer: Trainer) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory taken so far, in bytes: torch's on a GPU, else this process's."""
+    """The most memory taken so far, in bytes: torch's on a GPU, else this process's.
+
+    0 where the system does not tell, on Windows.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource  # Unix has it alone
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

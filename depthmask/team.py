@@ -45,6 +45,13 @@ class Team:
             )
         return numbers.chunk(self.size)[self.rank]
 
+    def agrees(self, choice: bool) -> bool:
+        """What the leading process chose: a step that only some take waits for the others."""
+        box = [choice]
+        if self.size > 1:
+            dist.broadcast_object_list(box)
+        return box[0]
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """Makes backward() average gradients over the team."""
         if self.size == 1:

@@ -176,7 +176,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data: Path, tmp_path
         program = [sys.executable, "train.py", *options, "--out", str(tmp_path / name), *more]
         return subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
-    assert start("whole").wait(timeout=300) == 0
+    assert start("whole").wait(timeout=600) == 0
     killed, dice = tmp_path / "killed", random.Random()
     for kill in range(4):
         process = start("killed", "--resume")
@@ -185,7 +185,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data: Path, tmp_path
         time.sleep(dice.random() * 0.3)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert start("killed", "--resume").wait(timeout=300) == 0
+    assert start("killed", "--resume").wait(timeout=600) == 0
     expected, found = (
         load_file(tmp_path / name / "last.safetensors") for name in ("whole", "killed")
     )
@@ -202,7 +202,7 @@ def samples_of(out: Path) -> int:
         return 0
 
 
-def wait_for(is_true: Callable[[], bool], limit_s: float = 240) -> None:
+def wait_for(is_true: Callable[[], bool], limit_s: float = 600) -> None:
     end = time.monotonic() + limit_s
     while not is_true():
         assert time.monotonic() < end, "it takes too long"
