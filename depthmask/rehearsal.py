@@ -1,5 +1,6 @@
 """A rehearsal of a training run: what it will take, found out in under a minute."""
 
+import math
 import os
 import sys
 import time
@@ -21,7 +22,6 @@ class Pace:
     """How fast steps of a phase were."""
 
     seconds: float  # a step
-    loss: float  # of the last
     peak: int  # bytes: of the process, or those torch took on a GPU
 
 
@@ -79,7 +79,12 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
             f"{phase.batch} samples of {phase.size} px do not fit into the memory; choose a "
             "smaller batch in --phases."
         ) from error
-    return Pace((time.monotonic() - started) / steps, loss, peak_memory(trainer.device))
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"The loss is not finite after {steps + 1} steps of {phase.size} px; check --start, or "
+            "lower the learning rate (the last number of --phases)."
+        )
+    return Pace((time.monotonic() - started) / steps, peak_memory(trainer.device))
 
 
 def _keep_quiet(line: str) -> None:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import train
 from depthmask import rehearsal
+from depthmask.checkpoint import CheckpointInfo, save_checkpoint
+from depthmask.model import U2Net
 from depthmask.rehearsal import duration
 from tests import packs
 
@@ -37,6 +40,17 @@ def test_a_folder_that_cannot_be_written_is_said(
     (tmp_path / "file").write_text("")
     assert train.main([*options, "--out", str(tmp_path / "file" / "run")]) == 2
     assert "choose another folder with --out" in capsys.readouterr().err
+
+
+def test_a_start_that_cannot_be_trained_is_said(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "broken.safetensors"
+    broken = U2Net()
+    torch.nn.init.constant_(next(broken.parameters()), torch.nan)
+    save_checkpoint(start, broken.state_dict(), CheckpointInfo())
+    assert train.main([*options, "--out", str(tmp_path / "run"), "--start", str(start)]) == 2
+    assert "check --start" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

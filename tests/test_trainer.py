@@ -224,21 +224,22 @@ def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
     phase = Phase(32, 4 * 120, 4, 3e-3)
     trainer = Trainer(replace(config, limit=4, phases=(phase,)))
     model = trainer.ready()
-    scores: dict[str, float] = {}
+    scores = []
     while trainer.progress.step < phase.steps:
         _, logits, batch = trainer.advance(model, phase)
-        scores = {name: value.mean().item() for name, value in score(logits, batch).items()}
-    assert scores["iou"] > 0.9
-    assert scores["rmse"] < 0.05
+        scores.append({name: value.mean().item() for name, value in score(logits, batch).items()})
+    assert scores[-1]["iou"] > 0.9
+    assert scores[-1]["rmse"] < 0.6 * scores[0]["rmse"]
 
 
 def test_batch_norms_keep_their_statistics_when_frozen(config: TrainConfig) -> None:
     trainer = Trainer(replace(config, freeze_norm=True))
     before = {name: value.clone() for name, value in trainer.model.named_buffers()}
-    weight = trainer.model.encoder.stages[0].stem[1].weight.clone()
+    weight = trainer.model.get_parameter("encoder.stages.0.stem.1.weight")
+    first = weight.clone()
     trainer.advance(trainer.ready(), config.phases[0])
     assert all(torch.equal(before[name], value) for name, value in trainer.model.named_buffers())
-    assert not torch.equal(trainer.model.encoder.stages[0].stem[1].weight, weight)
+    assert not torch.equal(weight, first), "their scales and shifts are trained"
 
 
 def test_the_original_protocol_validates_on_the_pictures_it_trains_on(config: TrainConfig) -> None:
