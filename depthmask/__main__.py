@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from depthmask.evaluate import Predict
     from depthmask.inference import Prediction, Predictor
     from depthmask.pictures import Map, Mask, Picture
 
@@ -68,6 +70,20 @@ def _add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_pair_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-align", action="store_true", help="do not move the background to the image"
+    )
+    parser.add_argument(
+        "--no-light", action="store_true", help="leave the background's exposure and colours"
+    )
+
+
+def _make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":
+    """What a command is to call for each pair, as its options want it."""
+    return partial(predictor.predict, align=not options.no_align, light=not options.no_light)
+
+
 def _make_predictor(options: argparse.Namespace) -> "Predictor":
     from depthmask.inference import Predictor
 
@@ -81,6 +97,7 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="made where missing"
     )
     _add_predictor_arguments(parser)
+    _add_pair_arguments(parser)
     parser.add_argument(
         "--true-mask", type=Path, metavar="FILE", help="compare: white is foreground"
     )
@@ -104,9 +121,11 @@ def _predict(options: argparse.Namespace) -> None:
     for path, notes in ((options.background, background_notes), (options.image, image_notes)):
         for note in notes:
             print(f"{path}: {note}", file=sys.stderr)
-    prediction = predictor.predict(background, image)
+    prediction = _make_predict(predictor, options)(background, image)
+    assert prediction.pair is not None, "a Predictor looks at pairs"
     writing = time.perf_counter()
     files = _write_prediction(options.output, image, prediction)
+    print(prediction.pair.quality.sentence, file=sys.stderr)
     seconds = {
         "load": loaded - start,
         "predict": prediction.seconds,
@@ -119,6 +138,7 @@ def _predict(options: argparse.Namespace) -> None:
         "device": str(predictor.device),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "convention": CONVENTION,
+        "pair": prediction.pair.summary(),
         "notes": {"background": background_notes, "image": image_notes},
     }
     print(json.dumps(report, indent=2))
@@ -173,6 +193,7 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     _add_predictor_arguments(parser)
+    _add_pair_arguments(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -184,7 +205,9 @@ def _evaluate(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.json} is a folder; give a file name.")
     predictor = _make_predictor(options)
     result = evaluate_folder(
-        predictor.predict, options.folder, progress=lambda line: print(line, file=sys.stderr)
+        _make_predict(predictor, options),
+        options.folder,
+        progress=lambda line: print(line, file=sys.stderr),
     )
     text = json.dumps(result, indent=2, allow_nan=False)
     print(text)
@@ -222,6 +245,52 @@ def _pack(options: argparse.Namespace) -> None:
     )
 
 
+def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
+    add("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="of the graph")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="ends in .onnx, .xml or .pt2 (default: beside the checkpoint, where it is looked for)",
+    )
+    add(
+        "--precision",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="of the stored weights (default: %(default)s)",
+    )
+    add(
+        "--dynamic",
+        action="store_true",
+        help="any sides that are multiples of 32 (default: the checkpoint's resolution, a square)",
+    )
+    add(
+        "--pairs",
+        type=Path,
+        metavar="DIR",
+        help="holds NAME/background.* and NAME/image.* to compare on (default: examples/)",
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from depthmask.checkpoint import WEIGHTS
+    from depthmask.export import EXAMPLES, SUFFIXES, export
+
+    checkpoint = options.checkpoint or WEIGHTS
+    report = export(
+        checkpoint,
+        options.output or checkpoint.with_suffix(SUFFIXES[options.format]),
+        kind=options.format,
+        precision=options.precision,
+        dynamic=options.dynamic,
+        pairs=options.pairs or EXAMPLES,
+    )
+    print(json.dumps(report, indent=2))
+
+
 COMMANDS = {
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
@@ -230,6 +299,11 @@ COMMANDS = {
     ),
     "predict": Command(
         "Find the mask and the depth of a pair of photos.", _add_predict_arguments, _predict
+    ),
+    "export": Command(
+        "Write the network as a graph for other runtimes, and compare it with torch.",
+        _add_export_arguments,
+        _export,
     ),
     "evaluate": Command(
         "Measure how well masks and depth agree with ground truth.",

@@ -18,12 +18,13 @@ from depthmask.device import choose_device
 from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
-from depthmask.quality import PairQuality, is_same, judge
+from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 
 STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 RESOLUTIONS = range(STRIDE, 2048 + 1)
+MISLED = 0.15  # stops, in a channel: what the network does not mind is less
 SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
 
@@ -34,6 +35,30 @@ class PairReport:
     registration: Registration
     light: LightMatch
     quality: PairQuality
+
+    def summary(self) -> dict[str, object]:
+        """The same for JSON: numbers, phrases and truth values alone."""
+        registration, light = self.registration, self.light
+        return {
+            "score": round(self.quality.score, 3),
+            "verdict": self.quality.verdict,
+            "sentence": self.quality.sentence,
+            "registration": {
+                "accepted": registration.accepted,
+                "reason": registration.reason,
+                "shift_pixels": round(registration.shift, 2),
+                "overlap": round(registration.overlap, 4),
+                "score_before": round(registration.before, 4),
+                "score_after": round(registration.after, 4),
+                "parallax": registration.flow is not None,
+            },
+            "light": {
+                "accepted": light.accepted,
+                "reason": light.reason,
+                "stops": round(light.stops, 3),
+                "gain": [round(float(gain), 4) for gain in light.gain],
+            },
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,19 +132,22 @@ class Predictor:
         check_picture(background, "background")
         check_picture(image, "image")
         height, width = image.shape[:2]
-        size = network_size(height, width, self.resolution)
-        same = is_same(background, image)
         registration = register(background, image) if align else NOT_REGISTERED
         if registration.accepted:
-            matched = warp(background, registration, height, width)
+            fitted = warp(background, registration, height, width)
         else:
-            matched = resize(crop_to_aspect(background, height, width), height, width)
-        lighting = match_light(matched, image) if light else NOT_MATCHED
-        matched = apply_light(matched, lighting)
-        maps = self._run(resize(matched, *size), resize(image, *size))
+            fitted = resize(crop_to_aspect(background, height, width), height, width)
+        maps, lighting = self._see(fitted, image, light=light)
+        matched = apply_light(fitted, lighting)
+        swapped = swap_evidence(matched, image, maps["mask"]) > SWAPPED
+        fitness = judge(
+            registration,
+            lighting,
+            diagonal=math.hypot(height, width),
+            same=is_same(background, image),
+            swapped=swapped,
+        )
         mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
-        diagonal = math.hypot(height, width)
-        fitness = judge(registration, lighting, diagonal=diagonal, same=same, swapped=False)
         return Prediction(
             np.clip(mask, 0, 1),
             np.clip(depth, SMALLEST_DEPTH, 1),
@@ -127,6 +155,30 @@ class Predictor:
             PairReport(registration, lighting, fitness),
             matched,
         )
+
+    def _see(
+        self, background: Picture, image: Picture, *, light: bool
+    ) -> tuple[dict[str, Map], LightMatch]:
+        """Runs the network on two pictures of one size, in the same light if so wanted.
+
+        The light is fitted without knowing what is foreground; where the mask then says that this
+        misled it, it is fitted again, and the network runs once more.
+
+        Returns:
+            Mask and depth at the network's size, and how the light was matched.
+        """
+        height, width = image.shape[:2]
+        size = network_size(height, width, self.resolution)
+        small_background, small_image = resize(background, *size), resize(image, *size)
+        if not light:
+            return self._run(small_background, small_image), NOT_MATCHED
+        first = match_light(small_background, small_image)
+        maps = self._run(apply_light(small_background, first), small_image)
+        second = match_light(small_background, small_image, foreground=maps["mask"])
+        # a mask that leaves nothing to compare is no reason to doubt the first fit
+        if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MISLED:
+            return maps, first
+        return self._run(apply_light(small_background, second), small_image), second
 
     @torch.inference_mode()
     def _run(self, background: Picture, image: Picture) -> dict[str, Map]:

@@ -4,17 +4,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from depthmask.align import Registration
+from depthmask._cv2 import cv2
+from depthmask.align import NOT_REGISTERED, TOO_FAR, Registration
 from depthmask.light import LightMatch
-from depthmask.pictures import Picture
+from depthmask.pictures import Map, Mask, Picture
 
 Verdict = Literal["good", "moved", "exposure", "swapped", "same", "changed"]
 
-SAME_LEVELS = 3  # saving a photo again changes no pixel by more
-SAME_SHARE = 1e-4  # of the pixels that may differ by more, and the photos still be one
 MOVED = 0.01  # of the image's diagonal, from where on it is worth a word
 STOPS = 0.33  # the same, of exposure
+UNRELATED = 0.25  # agreement of fine structure: of two scenes at most 0.18, of one at least 0.4
+SWAPPED = 0.1  # evidence, see `swap_evidence`
+SAME_LEVELS = 3  # saving a photo again changes hardly a pixel by more
+SAME_SHARE = 1e-4  # of the pixels that may differ by more, and the photos still be one
+NOISE = 4.0  # levels of Sobel's filter
+LEAST_MASK = 0.002  # share of the picture; the border of less says nothing
 
 
 @dataclass(frozen=True)
@@ -27,38 +33,109 @@ class PairQuality:
 
 
 def judge(
-    registration: Registration, light: LightMatch, *, diagonal: float, same: bool, swapped: bool
+    registration: Registration,
+    light: LightMatch,
+    *,
+    diagonal: float,
+    same: bool = False,
+    swapped: bool = False,
 ) -> PairQuality:
-    """Finds what most limits a pair.
+    """Says what limits a pair most.
 
     Args:
         registration: Of the background to the image.
         light: Of the background to the image.
         diagonal: Of the image, in pixels.
         same: Whether both are one photo, see `is_same`.
-        swapped: Whether they seem to be in the wrong order.
+        swapped: Whether they seem to be in the wrong order, see `swap_evidence`.
     """
     if same:
-        return PairQuality(0.0, "same", "Both are the same photo: nothing can have changed.")
+        return PairQuality(0.0, "same", "Both photos are the same: take one with, one without.")
+    if is_changed(registration, light):
+        return PairQuality(
+            0.0, "changed", "The scene changed too much: take both photos from the same place."
+        )
     if swapped:
         return PairQuality(
-            0.1, "swapped", "The two photos seem to be swapped: swap background and image."
+            0.1, "swapped", "The two photos seem to be swapped: exchange background and image."
         )
     moved = registration.shift / diagonal
     score = float(np.clip(1 - 4 * moved - 0.15 * abs(light.stops), 0, 1))
+    if registration.reason == TOO_FAR:
+        sentence = f"The camera moved by {moved:.0%}, too far: take both photos from one place."
+        return PairQuality(min(score, 0.2), "moved", sentence)
     if moved >= MOVED:
         return PairQuality(score, "moved", f"The camera moved by {moved:.1%} between the photos.")
     if abs(light.stops) >= STOPS:
-        return PairQuality(
-            score, "exposure", f"The exposure differs by {abs(light.stops):.1f} stops."
-        )
+        sentence = f"The exposure differs by {abs(light.stops):.1f} stops: lock it if you can."
+        return PairQuality(score, "exposure", sentence)
     return PairQuality(score, "good", "The photos fit together well.")
+
+
+def is_changed(registration: Registration, light: LightMatch) -> bool:
+    """Whether the photos show two scenes: neither a movement nor a gain brings them together."""
+    looked = registration is not NOT_REGISTERED
+    return looked and registration.after < UNRELATED and bool(registration.reason and light.reason)
 
 
 def is_same(background: Picture, image: Picture) -> bool:
     """Whether two pictures, (h, w, 3) and (H, W, 3) uint8, are one, perhaps saved twice."""
     if background.shape != image.shape:
         return False
-    step = max(1, background.shape[0] // 512)  # rows are enough
-    differs = np.abs(background[::step].astype(np.int16) - image[::step]) > SAME_LEVELS
+    differs = cv2.absdiff(background, image) > SAME_LEVELS
     return bool(differs.any(axis=2).mean() < SAME_SHARE)
+
+
+def swap_evidence(background: Picture, image: Picture, mask: Map) -> float:
+    """Tells in which photo the mask's border is an outline.
+
+    What has entered hides the scene, so colours change across its border in the image, and go on
+    across the same line in the background. If it is the other way round, the object is in the
+    background. The mask may come from either order: the network finds what differs.
+
+    Args:
+        background: (H, W, 3), uint8, RGB, in the image's frame and light.
+        image: (H, W, 3), uint8, RGB.
+        mask: (h, w), in [0, 1]: the photos are looked at in its size, about 256 x 256.
+
+    Returns:
+        log(step in the background / step in the image), the mean over the border; 0 where the
+        mask is too small to tell, or covers everything.
+    """
+    foreground = mask > 0.5
+    if not LEAST_MASK < foreground.mean() < 1:
+        return 0.0
+    normal = _normalised(_slope(cv2.GaussianBlur(mask, (0, 0), 2.0)))
+    border = _border(foreground)
+    size = (mask.shape[1], mask.shape[0])
+    behind, before = (
+        _step(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)), normal, border)
+        for picture in (background, image)
+    )
+    return float(np.log((behind + NOISE) / (before + NOISE)))
+
+
+def _border(foreground: Mask) -> Mask:
+    """The pixels within two of a mask's border; where the picture ends is no border."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    values = foreground.astype(np.uint8)
+    return np.asarray(cv2.dilate(values, disc) > cv2.erode(values, disc))
+
+
+def _step(picture: Picture, normal: Map, border: Mask) -> float:
+    """Mean change of colour along the normal (2, h, w) of the border, in levels of Sobel."""
+    values = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
+    across = np.abs(np.einsum("ihwc,ihw->hwc", _slope(values), normal)).max(axis=2)
+    return float(across[border].mean()) if border.any() else 0.0
+
+
+def _slope(values: npt.ArrayLike) -> Map:
+    """Derivatives to the right and downwards, (h, w, ...) -> (2, h, w, ...)."""
+    plane = np.asarray(values, dtype=np.float32)
+    slopes = [cv2.Sobel(plane, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))]
+    return np.asarray(slopes, dtype=np.float32)
+
+
+def _normalised(vectors: Map) -> Map:
+    """Vectors (2, h, w) of length 1, or 0 where they had hardly any."""
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=0) + 1e-6), dtype=np.float32)

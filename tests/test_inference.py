@@ -1,5 +1,6 @@
 """The predictor takes any two photos, keeps the image's size, and refuses the rest clearly."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,9 @@ import torch
 from depthmask import inference
 from depthmask.checkpoint import WEIGHTS, CheckpointError
 from depthmask.inference import Predictor
+from depthmask.pictures import Map, Picture
 from tests.conftest import Pair
+from tests.test_align import moved, scene
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,56 @@ def test_bad_arrays_are_refused(predictor: Predictor, picture: np.ndarray, messa
         predictor.predict(picture, good)
     with pytest.raises(ValueError, match="image.*" + message):
         predictor.predict(good, picture)
+
+
+def test_the_pair_is_reported(predictor: Predictor, pair: Pair) -> None:
+    prediction = predictor.predict(pair.background, pair.image)
+    assert prediction.pair is not None and prediction.background is not None
+    assert prediction.background.shape == pair.image.shape
+    summary = prediction.pair.summary()
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["sentence"] == prediction.pair.quality.sentence
+    same = predictor.predict(pair.image, pair.image).pair
+    assert same is not None and same.quality.verdict == "same"
+
+
+def test_a_background_is_moved_and_lit_as_the_image(predictor: Predictor) -> None:
+    image = scene()
+    background = (moved(image, 8) * 0.8).astype(np.uint8)
+    inside = np.s_[20:-20, 20:-20]
+
+    def error(**steps: bool) -> float:
+        found = predictor.predict(background, image, **steps)
+        assert found.background is not None and found.pair is not None
+        assert found.pair.registration.accepted == steps.get("align", True)
+        assert found.pair.light.accepted == steps.get("light", True)
+        return float(np.abs(found.background[inside].astype(int) - image[inside]).mean())
+
+    assert error() < 3
+    assert error(align=False) > 10 and error(light=False) > 10
+
+
+def test_the_network_runs_again_where_its_mask_corrects_the_light(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+
+    def fake_run(background: Picture, image: Picture) -> dict[str, Map]:
+        runs.append(float(background.mean()))
+        height, width = image.shape[:2]
+        mask = np.zeros((height, width), np.float32)
+        mask[:, : width * 2 // 3] = 1
+        return {"mask": mask, "depth": mask}
+
+    monkeypatch.setattr(predictor, "_run", fake_run)
+    background = np.full((64, 96, 3), 100, np.uint8)
+    image = background.copy()
+    predictor.predict(background, image)
+    assert len(runs) == 1
+    image[:, :64] = 160  # two thirds say that the light has changed, and are foreground
+    found = predictor.predict(background, image).pair
+    assert found is not None and abs(found.light.stops) < 0.01
+    assert len(runs) == 3 and runs[1] > 150 and runs[2] < 101
 
 
 def test_resolution_and_device_are_checked(tiny_checkpoint: Path) -> None:

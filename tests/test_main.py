@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,20 @@ def test_predict(
         assert report[name] == str(pair_folder / "out" / f"{name}.png")
         with Image.open(report[name]) as picture:
             assert picture.mode == mode and picture.size == (80, 60)
+
+
+def test_predict_tells_how_the_pair_fits(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(pair_folder, tiny_checkpoint) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)["pair"]
+    assert report["sentence"] in printed.err and 0 <= report["score"] <= 1
+    assert report["registration"].keys() >= {"accepted", "shift_pixels", "overlap"}
+    assert predict(pair_folder, tiny_checkpoint, "--no-align", "--no-light") == 0
+    report = json.loads(capsys.readouterr().out)["pair"]
+    for step in ("registration", "light"):
+        assert not report[step]["accepted"] and report[step]["reason"] == "not asked for"
 
 
 def test_predict_tells_what_was_done_to_the_pictures(
@@ -172,6 +187,21 @@ def test_evaluate(
     printed = capsys.readouterr()
     assert json.loads(printed.out) == result
     assert printed.err == "room: 1 frame\n"
+
+
+def test_evaluate_as_taken(
+    pair_folder: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fake(predict: partial[None], folder: Path, *, progress: object) -> dict[str, object]:
+        asked.append(predict.keywords)
+        return {}
+
+    monkeypatch.setattr("depthmask.evaluate.evaluate_folder", fake)
+    arguments = ["evaluate", str(pair_folder), "--checkpoint", str(tiny_checkpoint)]
+    assert main(arguments) == 0 and main([*arguments, "--no-align", "--no-light"]) == 0
+    assert asked == [{"align": True, "light": True}, {"align": False, "light": False}]
 
 
 def test_evaluate_nothing(

@@ -1,0 +1,153 @@
+"""A background is moved where that helps, left alone where it does not, and nothing raises."""
+
+import cv2
+import numpy as np
+import pytest
+
+from depthmask import align
+from depthmask.align import register, warp
+from depthmask.pictures import Map, Picture
+
+HEIGHT, WIDTH = 240, 320
+
+
+def scene(height: int = HEIGHT, width: int = WIDTH, seed: int = 0) -> Picture:
+    """Blocks of all sizes and greys: corners everywhere."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((height, width, 3), 120, np.uint8)
+    for _ in range(150):
+        x, y = rng.integers(0, width), rng.integers(0, height)
+        across, down = rng.integers(5, 60, 2)
+        picture[y : y + down, x : x + across] = rng.integers(20, 235, 3)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.8), dtype=np.uint8)
+
+
+def moved(picture: Picture, x: float, y: float = 0.0, turn: float = 0.0) -> Picture:
+    """The picture after it has gone x pixels to the right, y down, and turned by degrees."""
+    height, width = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
+    matrix[:, 2] += np.array([x, y])
+    return np.asarray(
+        cv2.warpAffine(
+            picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        ),
+        dtype=np.uint8,
+    )
+
+
+def with_block(picture: Picture) -> tuple[Picture, Map]:
+    """A checked block, a fifth of the picture, and its mask."""
+    image, mask = picture.copy(), np.zeros(picture.shape[:2], np.float32)
+    checks = np.indices((140, 120)).sum(axis=0) // 9 % 2
+    image[60:200, 100:220] = np.where(checks[..., None], (250, 60, 20), (20, 30, 90))
+    mask[60:200, 100:220] = 1
+    return image, mask
+
+
+def test_a_moved_camera_is_found() -> None:
+    image = scene()
+    found = register(moved(image, 6, -4, turn=1), image)
+    assert found.accepted and found.reason == ""
+    assert found.shift == pytest.approx(np.hypot(6, 4), rel=0.1)
+    assert found.after > 0.9 > found.before
+    assert 0.9 < found.overlap < 1
+    aligned = warp(moved(image, 6, -4, turn=1), found, HEIGHT, WIDTH)
+    inside = np.s_[20:-20, 20:-20]
+    assert np.abs(aligned[inside].astype(int) - image[inside]).mean() < 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_has_entered_does_not_mislead(known: bool) -> None:
+    image, mask = with_block(scene())
+    found = register(moved(scene(), 5), image, foreground=mask if known else None)
+    assert found.accepted and found.shift == pytest.approx(5, abs=0.3)
+    still = register(scene(), image, foreground=mask if known else None)
+    assert not still.accepted and still.reason == ""
+
+
+def test_a_quarter_of_a_pixel_is_left_alone() -> None:
+    found = register(moved(scene(), 0.25), scene())
+    assert not found.accepted and found.reason == "" and found.homography is None
+    assert found.shift == pytest.approx(0.25, abs=0.1)
+
+
+def test_another_size_is_measured_in_pixels_of_the_image() -> None:
+    large = scene(480, 640)
+    small = np.asarray(cv2.resize(large, (320, 240), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    for background, image, shift in ((moved(large, 12), small, 6), (moved(small, 6), large, 12)):
+        found = register(background, image)
+        assert found.accepted and found.shift == pytest.approx(shift, rel=0.1)
+        height, width = image.shape[:2]
+        aligned = warp(background, found, height, width)
+        inside = np.s_[20:-20, 20:-20]
+        assert np.abs(aligned[inside].astype(int) - image[inside]).mean() < 6
+
+
+def test_portrait_and_landscape_share_their_middle() -> None:
+    whole = scene(400, 400)
+    image, background = whole[50:350], whole[:, 50:350]
+    found = register(background, image)
+    height, width = image.shape[:2]
+    # the background is narrower than the image: it is enlarged to cover it
+    if found.accepted:
+        assert warp(background, found, height, width).shape == image.shape
+
+
+def test_exposure_does_not_matter() -> None:
+    darker = (moved(scene(), 7) * 0.6).astype(np.uint8)
+    assert register(darker, scene()).shift == pytest.approx(7, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("background", "image", "reason"),
+    [
+        (scene(seed=1), scene(seed=2), (align.NO_MATCH, align.NO_BETTER)),
+        (np.full((90, 120, 3), 130, np.uint8), np.full((90, 120, 3), 90, np.uint8), None),
+        (np.zeros((90, 120, 3), np.uint8), scene(), None),
+        (scene(1, 1), scene(1, 1), (align.TOO_SMALL,)),
+        (scene(1, 1), scene(), (align.TOO_SMALL,)),
+        (scene(), scene(1, 500), (align.TOO_SMALL,)),
+        (scene(40_000, 2), scene(), (align.TOO_SMALL,)),
+        (scene(240, 320), scene(320, 240, seed=3), None),
+        (np.repeat(scene()[..., :1], 3, axis=2), scene(seed=5), None),
+    ],
+)
+def test_what_cannot_be_aligned_is_left_alone_with_a_reason(
+    background: Picture, image: Picture, reason: tuple[str, ...] | None
+) -> None:
+    found = register(background, image)
+    assert not found.accepted and found.homography is None
+    assert found.reason if reason is None else found.reason in reason
+    assert found.overlap == 1 and found.before == found.after
+    assert np.isfinite([found.shift, found.before]).all()
+
+
+def test_noise_is_not_aligned_to_noise() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (2, HEIGHT, WIDTH, 3)).astype(np.uint8)
+    assert not register(*pictures).accepted
+
+
+def test_too_far() -> None:
+    whole = scene(240, 600)
+    found = register(np.ascontiguousarray(whole[:, :320]), np.ascontiguousarray(whole[:, 160:480]))
+    assert not found.accepted and found.reason
+
+
+def test_the_same_picture_needs_no_alignment() -> None:
+    found = register(scene(), scene())
+    assert not found.accepted and found.reason == ""
+    assert found.before == pytest.approx(1) and found.shift == pytest.approx(0, abs=0.02)
+
+
+def test_uncovered_edges_are_mirrored() -> None:
+    background, image = moved(scene(), -20), scene()
+    found = register(background, image)
+    aligned = warp(background, found, HEIGHT, WIDTH)
+    assert found.accepted and found.overlap == pytest.approx(1 - 20 / WIDTH, abs=0.01)
+    assert aligned.min() > 5  # no black strip
+
+
+def test_only_an_accepted_registration_warps() -> None:
+    with pytest.raises(AssertionError, match="accepted"):
+        warp(scene(), align.NOT_REGISTERED, HEIGHT, WIDTH)

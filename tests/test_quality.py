@@ -1,0 +1,103 @@
+"""The sentence about a pair says the worst of it, and the order of two photos shows in them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from depthmask import align, light
+from depthmask.align import NOT_REGISTERED, Registration, register
+from depthmask.light import NOT_MATCHED, LightMatch, match_light
+from depthmask.pictures import Picture
+from depthmask.quality import SWAPPED, Verdict, is_same, judge, swap_evidence
+from tests.test_align import moved, scene, with_block
+
+STILL = Registration(False, "", 0.1, 1.0, 0.98, 0.98, None)
+SAME_LIGHT = LightMatch(np.ones(3), 0.0, False, "")
+
+
+@pytest.mark.parametrize(
+    ("registration", "lighting", "verdict", "words"),
+    [
+        (STILL, SAME_LIGHT, "good", "fit together"),
+        (replace(STILL, shift=30.0), SAME_LIGHT, "moved", "3.0%"),
+        (replace(STILL, shift=250.0, reason=align.TOO_FAR), SAME_LIGHT, "moved", "25%, too far"),
+        (STILL, replace(SAME_LIGHT, stops=-0.8), "exposure", "0.8 stops"),
+        (
+            replace(STILL, reason=align.NO_MATCH, after=0.05),
+            replace(SAME_LIGHT, reason=light.NO_GAIN),
+            "changed",
+            "changed too much",
+        ),
+        # a plain wall has no structure to agree on, but its light tells that it is the same
+        (replace(STILL, reason=align.TOO_PLAIN, after=0.0), SAME_LIGHT, "good", "fit together"),
+        (NOT_REGISTERED, NOT_MATCHED, "good", "fit together"),
+    ],
+)
+def test_the_verdict(
+    registration: Registration, lighting: LightMatch, verdict: Verdict, words: str
+) -> None:
+    found = judge(registration, lighting, diagonal=1000)
+    assert found.verdict == verdict and words in found.sentence
+    assert 0 <= found.score <= 1 and found.sentence.endswith(".")
+
+
+def test_the_order_of_verdicts() -> None:
+    far = replace(STILL, shift=30.0)
+    assert judge(far, SAME_LIGHT, diagonal=1000, swapped=True).verdict == "swapped"
+    assert judge(far, SAME_LIGHT, diagonal=1000, same=True, swapped=True).verdict == "same"
+
+
+def test_the_score_falls_with_movement_and_exposure() -> None:
+    scores = [
+        judge(replace(STILL, shift=shift), replace(SAME_LIGHT, stops=stops), diagonal=1000).score
+        for shift, stops in ((0, 0), (10, 0), (30, 0), (30, 0.5), (30, -1))
+    ]
+    assert scores == sorted(scores, reverse=True) and scores[0] == 1
+
+
+def test_two_scenes_are_told_from_one() -> None:
+    for first, second, expected in (
+        (scene(seed=1), scene(seed=2), "changed"),
+        (scene(seed=1), with_block(scene(seed=1))[0], "good"),
+        (moved(scene(seed=1), 8), scene(seed=1), "moved"),
+    ):
+        found = judge(register(first, second), match_light(first, second), diagonal=400)
+        assert found.verdict == expected
+
+
+def test_the_same_photo_twice() -> None:
+    background = scene()
+    image, _ = with_block(background)
+    noise = np.random.default_rng(0).normal(0, 2, background.shape)
+    again = np.clip(background + noise, 0, 255).astype(np.uint8)
+    assert is_same(background, background)
+    assert is_same(background, np.clip(background.astype(int) + 2, 0, 255).astype(np.uint8))
+    assert not is_same(background, image)
+    assert not is_same(background, again)  # an empty scene photographed twice
+    assert not is_same(background, background[:-1])
+
+
+def smooth_scene() -> Picture:
+    rows, columns = np.mgrid[0:240, 0:320]
+    levels = 60 + columns // 4 + 20 * np.sin(rows / 30)
+    return np.repeat(levels[..., None], 3, axis=2).astype(np.uint8)
+
+
+def test_a_border_is_an_outline_in_one_photo_only() -> None:
+    for background in (smooth_scene(), scene()):
+        image, mask = with_block(background)
+        small = mask[::2, ::2].copy()
+        assert swap_evidence(background, image, small) < -SWAPPED
+        assert swap_evidence(image, background, small) > SWAPPED
+
+
+def test_a_mask_without_a_border_tells_nothing() -> None:
+    background = scene()
+    image, _ = with_block(background)
+    for value in (0, 1):
+        assert swap_evidence(background, image, np.full((240, 320), value, np.float32)) == 0
+    speck = np.zeros((240, 320), np.float32)
+    speck[3:6, 3:6] = 1
+    assert swap_evidence(background, image, speck) == 0
+    assert swap_evidence(background[:1, :1], image[:1, :1], np.ones((1, 1), np.float32)) == 0
