@@ -13,7 +13,7 @@ from depthmask.journal import TrainingError, say
 from depthmask.measure import measure
 from depthmask.trainer import Trainer
 
-_SECONDS = 30.0  # to time steps, shared by the phases
+_SECONDS = 20.0  # to time steps, shared by the phases
 _VALIDATED = 16  # samples, to time a validation
 
 
