@@ -111,15 +111,18 @@ class Decoder(nn.Module):
         self.fuse = nn.Conv2d(len(widths), 1, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
+        maps = self.climb(features)
+        votes = [resize_like(vote(m), maps[0]) for vote, m in zip(self.votes, maps, strict=True)]
+        return torch.cat((self.fuse(torch.cat(votes, dim=1)), *votes), dim=1)
+
+    def climb(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Yields one feature map per stage of the encoder, finest first, as the features come."""
         *skips, x = features
         maps = [x]
         for stage, skip in zip(reversed(self.stages), reversed(skips), strict=True):
             x = stage(torch.cat((resize_like(x, skip), skip), dim=1))
             maps.append(x)
-        votes = [
-            resize_like(vote(m), x) for vote, m in zip(self.votes, reversed(maps), strict=True)
-        ]
-        return torch.cat((self.fuse(torch.cat(votes, dim=1)), *votes), dim=1)
+        return maps[::-1]
 
 
 class RSU(nn.Module):

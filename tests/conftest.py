@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from depthmask.backends.protocol import check_pair
 from depthmask.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.inference import Prediction
 from depthmask.model import Stage, U2Net
@@ -67,6 +68,19 @@ class FakePredictor:
         difference = image.astype(np.float32) - background
         mask = (difference.max(axis=2) > 40).astype(np.float32)
         return Prediction(mask, np.where(mask > 0, np.float32(0.3), np.float32(0.7)), 0.001)
+
+
+class FakeBackend:
+    """Stands in for a network: what is 40 levels brighter is foreground, and near."""
+
+    name = "fake"
+    precision = "fp32"
+    resolution = 64
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        check_pair(background, image)
+        mask = ((image.astype(np.float32) - background).max(axis=2) > 40).astype(np.float32)
+        return {"mask": mask, "depth": np.where(mask > 0, np.float32(0.3), np.float32(0.7))}
 
 
 @pytest.fixture

@@ -1,0 +1,17 @@
+"""What runs the network, behind one protocol: torch, OpenVINO or ONNX Runtime.
+
+A library is imported when its backend is made, and torch not at all where another one serves:
+those two run a graph, which `python -m depthmask export` writes beside a checkpoint.
+"""
+
+from depthmask.backends.choice import backend_names, graph_of, make_backend
+from depthmask.backends.protocol import Backend, BackendError, GraphInfo
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "GraphInfo",
+    "backend_names",
+    "graph_of",
+    "make_backend",
+]

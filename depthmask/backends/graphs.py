@@ -1,0 +1,118 @@
+"""Backends that run an exported graph on the CPU and need no torch."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from depthmask.backends.protocol import (
+    INFO_KEY,
+    INPUTS,
+    OUTPUTS,
+    BackendError,
+    GraphInfo,
+    check_pair,
+)
+from depthmask.pictures import Map, Picture
+
+if TYPE_CHECKING:
+    import openvino
+
+
+class OpenVINOBackend:
+    """Runs a graph by OpenVINO on the CPU.
+
+    Args:
+        graph: An ONNX file, or the .xml of OpenVINO's own format.
+        precision: "bf16" or "fp32"; without it, bf16 on CPUs with instructions for it.
+
+    Raises:
+        BackendError: OpenVINO is missing, or the graph is not one of depthmask.
+    """
+
+    name = "openvino"
+
+    def __init__(self, graph: Path, *, precision: str | None = None) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise BackendError("OpenVINO is missing; run `pip install openvino`.") from error
+        _check_file(graph)
+        core = openvino.Core()
+        try:
+            model = core.read_model(graph)
+        except RuntimeError as error:
+            raise BackendError(f"{graph} cannot be read; write it anew.") from error
+        self.info = GraphInfo.from_metadata(graph, _metadata(model))
+        self.resolution = self.info.resolution
+        fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = precision or ("bf16" if fast else "fp32")
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(self.precision, self.precision),
+        }
+        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._lock = threading.Lock()
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        check_pair(background, image)
+        feed = _feed(background, image)
+        with self._lock:
+            # the pictures are read where they lie; the maps are copied out
+            maps = self._request.infer(feed, share_inputs=True)
+            return {task: maps[task][0] for task in OUTPUTS}
+
+
+class OnnxRuntimeBackend:
+    """Runs a graph by ONNX Runtime on the CPU, in fp32.
+
+    Args:
+        graph: An ONNX file.
+
+    Raises:
+        BackendError: ONNX Runtime is missing, or the graph is not one of depthmask.
+    """
+
+    name = "onnxruntime"
+    precision = "fp32"
+
+    def __init__(self, graph: Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BackendError("ONNX Runtime is missing; run `pip install onnxruntime`.") from error
+        _check_file(graph)
+        try:
+            self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common base but this
+            raise BackendError(f"{graph} cannot be read; write it anew.") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.info = GraphInfo.from_metadata(graph, metadata)
+        self.resolution = self.info.resolution
+        self._lock = threading.Lock()
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        check_pair(background, image)
+        feed = _feed(background, image)
+        with self._lock:
+            maps = self._session.run(list(OUTPUTS), feed)
+        return {task: values[0] for task, values in zip(OUTPUTS, maps, strict=True)}
+
+
+def _check_file(graph: Path) -> None:
+    if not graph.is_file():
+        raise BackendError(
+            f"There is no graph at {graph}; write one with `python -m depthmask export`."
+        )
+
+
+def _feed(background: Picture, image: Picture) -> dict[str, Picture]:
+    pictures = (np.ascontiguousarray(picture[None]) for picture in (background, image))
+    return dict(zip(INPUTS, pictures, strict=True))
+
+
+def _metadata(model: "openvino.Model") -> dict[str, str]:
+    """Finds the metadata of an ONNX file in a model, which keeps it when it is saved."""
+    place = ["framework", INFO_KEY]
+    return {INFO_KEY: model.get_rt_info(place).astype(str)} if model.has_rt_info(place) else {}

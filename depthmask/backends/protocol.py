@@ -1,0 +1,81 @@
+"""What a backend is, and what the graphs that some of them run say about themselves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from depthmask.pictures import Map, Picture
+
+STRIDE = 32  # sides are multiples of it
+INPUTS = ("background", "image")  # of a graph: (1, h, w, 3), uint8
+OUTPUTS = ("mask", "depth")  # of a graph: (1, h, w), float32 in [0, 1]
+INFO_KEY = "depthmask"  # of a graph's metadata; holds a GraphInfo as JSON
+
+
+class BackendError(ValueError):
+    """A backend that cannot be used; the message is one sentence for the user."""
+
+
+class Backend(Protocol):
+    """Runs the network on one pair; an object serves any number of threads, one at a time."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: fp32, bf16 or fp16."""
+
+    @property
+    def resolution(self) -> int:
+        """Square root of the number of pixels the weights are meant to see."""
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        """Predicts both maps.
+
+        Args:
+            background: (h, w, 3), uint8, RGB; h and w are multiples of 32.
+            image: The same.
+
+        Returns:
+            "mask" and "depth", each (h, w), float32 in [0, 1].
+
+        Raises:
+            ValueError: The pictures are not of one such size.
+        """
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """What a graph says about itself."""
+
+    resolution: int  # square root of the number of pixels the weights are meant to see
+    checkpoint: str  # SHA-256 of the checkpoint it was made from, hexadecimal
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_metadata(cls, path: Path, metadata: Mapping[str, str]) -> "GraphInfo":
+        try:
+            return cls(**json.loads(metadata[INFO_KEY]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BackendError(
+                f"{path} is not a graph of depthmask; write one with `python -m depthmask export`."
+            ) from error
+
+
+def check_pair(background: Picture, image: Picture) -> None:
+    """Raises ValueError unless two pictures are (h, w, 3) uint8, sides multiples of 32."""
+    height, width = image.shape[:2]
+    if background.shape != image.shape or image.shape[2:] != (3,):
+        raise ValueError(f"two RGB pictures of one size, not {background.shape}, {image.shape}")
+    if height % STRIDE or width % STRIDE or not image.size:
+        raise ValueError(f"sides must be multiples of {STRIDE}, not {height} and {width}")
+    if background.dtype != np.uint8 or image.dtype != np.uint8:
+        raise ValueError(f"pictures must be uint8, not {background.dtype} and {image.dtype}")

@@ -1,0 +1,76 @@
+"""The backend that runs a checkpoint by torch, on any device torch has."""
+
+import threading
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from depthmask.backends.protocol import BackendError, check_pair
+from depthmask.checkpoint import load_checkpoint
+from depthmask.device import choose_device
+from depthmask.fused import FusedNet
+from depthmask.model import TASKS
+from depthmask.pictures import Map, Picture
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchBackend:
+    """Runs a checkpoint by torch.
+
+    Args:
+        checkpoint: A file that `load_checkpoint` reads.
+        device: "auto" (CUDA, else MPS, else CPU), or a name of torch's.
+        precision: "fp32", "bf16" or "fp16"; without it, fp16 on CUDA, bf16 on CPUs with
+            instructions for it, else fp32.
+
+    Raises:
+        BackendError: The checkpoint lacks mask or depth, or takes other than two pictures.
+        ValueError: The checkpoint cannot be read, or there is no such device.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self, checkpoint: Path, *, device: str = "auto", precision: str | None = None
+    ) -> None:
+        self.device = choose_device(device)
+        model, info = load_checkpoint(checkpoint)
+        if set(info.tasks) != set(TASKS) or info.in_ch != 6:
+            raise BackendError(
+                f"{checkpoint} predicts {' and '.join(info.tasks)} from {info.in_ch // 3} "
+                "picture(s); mask and depth from two are needed."
+            )
+        self.resolution = info.resolution
+        self.precision = precision or best_precision(self.device)
+        net = FusedNet(model).to(self.device)
+        # torch's stubs do not know memory_format here
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._lock = threading.Lock()
+
+    @torch.inference_mode()
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        check_pair(background, image)
+        kind = _TYPES[self.precision]
+        precision = torch.autocast(self.device.type, kind, enabled=kind != torch.float32)
+        with self._lock, precision:
+            maps = self.net(self._to_tensor(background), self._to_tensor(image))
+            return {
+                task: values[0].cpu().numpy()
+                for task, values in zip(self.net.tasks, maps, strict=True)
+            }
+
+    def _to_tensor(self, picture: Picture) -> Tensor:
+        # a copy, since torch takes neither read-only arrays nor reversed channels
+        return torch.from_numpy(picture.copy()).to(self.device)[None]
+
+
+def best_precision(device: torch.device) -> str:
+    """The fastest precision that a device has instructions for."""
+    if device.type == "cuda":
+        return "fp16"
+    if device.type != "cpu":
+        return "fp32"
+    found = torch.cpu.get_capabilities()
+    return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"

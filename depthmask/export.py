@@ -1,0 +1,222 @@
+"""A checkpoint as a graph for OpenVINO, ONNX Runtime or torch, checked against the network.
+
+A graph takes `background` and `image`, (1, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
+(1, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
+resolution and the checkpoint it was made from.
+"""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from depthmask._cv2 import cv2
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
+from depthmask.backends.torch_backend import TorchBackend
+from depthmask.fused import FusedNet
+from depthmask.onnx_graph import write_onnx
+from depthmask.pictures import Map, Picture, read_picture
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
+PRECISIONS = ("fp32", "fp16")  # of the stored weights
+LEAST_IOU = 0.99
+_MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
+_INSTALL = "run `pip install -r requirements-export.txt`"
+
+Run = Callable[[Picture, Picture], dict[str, Map]]
+Pair = tuple[Picture, Picture]
+Size = tuple[int, int]  # height and width
+
+
+class ExportError(ValueError):
+    """A graph that cannot be made or does not agree; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a graph's maps are from those of the network, over all pairs."""
+
+    pairs: int
+    iou: float  # of both masks, cut at 0.5, pixels of all pairs together; two empty masks: 1
+    mask_rmse: float
+    depth_rmse: float
+
+    def check(self) -> None:
+        """Raises ExportError, with the numbers, where the masks do not agree."""
+        if not self.iou >= LEAST_IOU:  # nan does not agree either
+            raise ExportError(
+                f"The graph's masks agree with the network's by an IoU of {self.iou:.4f} on "
+                f"{self.pairs} pair(s), under {LEAST_IOU}, and depth is off by "
+                f"{self.depth_rmse:.4f}; nothing was written."
+            )
+
+
+def export(
+    checkpoint: Path,
+    output: Path,
+    *,
+    kind: str = "onnx",
+    precision: str = "fp32",
+    dynamic: bool = False,
+    pairs: Path = EXAMPLES,
+) -> dict[str, object]:
+    """Writes a graph, once it agrees with the network on real pairs.
+
+    Args:
+        checkpoint: A file that `load_checkpoint` reads.
+        output: Ends as `SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
+        kind: "onnx", "openvino" or "torch" (`torch.export`).
+        precision: Of the stored weights, "fp32" or "fp16"; a backend computes in its own.
+        dynamic: Any sides that are multiples of 32, up to 2048; else a square of the
+            checkpoint's resolution.
+        pairs: Holds NAME/background.* and NAME/image.*.
+
+    Returns:
+        What was written and how well it agrees, ready for JSON.
+
+    Raises:
+        ExportError: An option is bad, a package is missing, or the graph does not agree.
+        ValueError: The checkpoint or a picture cannot be read.
+    """
+    if output.suffix != SUFFIXES[kind]:
+        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
+    if kind == "torch" and precision != "fp32":
+        raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
+    network = TorchBackend(checkpoint, device="cpu", precision="fp32")
+    size = None if dynamic else (network.resolution, network.resolution)
+    samples = list(_read_pairs(pairs, network.resolution, size))
+    info = GraphInfo(network.resolution, sha256(checkpoint.read_bytes()).hexdigest())
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        draft = Path(folder) / output.name
+        run = _WRITERS[kind](network.net, draft, info, precision == "fp16", size)
+        agreement = compare(network.run, run, samples)
+        agreement.check()
+        files = sorted(Path(folder).iterdir())
+        for file in files:
+            shutil.move(file, output.parent / file.name)
+    return {
+        "files": [str(output.parent / file.name) for file in files],
+        "bytes": sum((output.parent / file.name).stat().st_size for file in files),
+        "format": kind,
+        "precision": precision,
+        "dynamic": dynamic,
+        **asdict(info),
+        **asdict(agreement),
+    }
+
+
+def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
+    """Runs both on pairs that are already of the network's size."""
+    both = either = 0
+    errors: dict[str, list[float]] = {task: [] for task in OUTPUTS}
+    for background, image in pairs:
+        expected, found = network(background, image), graph(background, image)
+        wanted, got = expected["mask"] > 0.5, found["mask"] > 0.5
+        both, either = both + int((wanted & got).sum()), either + int((wanted | got).sum())
+        for task, values in errors.items():
+            values.append(float(np.square(found[task] - expected[task], dtype=np.float64).mean()))
+    rmse = {task: float(np.sqrt(np.mean(values))) for task, values in errors.items()}
+    iou = both / either if either else 1.0
+    return Agreement(len(pairs), iou, rmse["mask"], rmse["depth"])
+
+
+def _read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pair]:
+    """Yields pairs at one size or, for a graph of any size, about each image's own shape."""
+    found = False
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        files = [next(place.glob(f"{name}.*"), None) for name in INPUTS]
+        if None in files:
+            continue
+        found = True
+        background, image = (read_picture(file) for file in files if file)
+        height, width = size or _size_like(image.shape[0], image.shape[1], resolution)
+        yield _fit(background, height, width), _fit(image, height, width)
+    if not found:
+        raise ExportError(
+            f"{folder} holds no pairs to compare on; name a folder with NAME/background.* and "
+            "NAME/image.* by --pairs."
+        )
+
+
+def _size_like(height: int, width: int, resolution: int) -> Size:
+    scale = resolution / (height * width) ** 0.5
+    rows, columns = (max(1, round(side * scale / STRIDE)) for side in (height, width))
+    return STRIDE * min(rows, _MOST_STRIDES), STRIDE * min(columns, _MOST_STRIDES)
+
+
+def _fit(picture: Picture, height: int, width: int) -> Picture:
+    fitted = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(fitted, dtype=np.uint8)
+
+
+def _write_onnx(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
+    _write_graph(net, path, info, half, size)
+    try:
+        return OnnxRuntimeBackend(path).run
+    except BackendError:  # not installed; OpenVINO reads ONNX too
+        return OpenVINOBackend(path).run
+
+
+def _write_openvino(
+    net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None
+) -> Run:
+    try:
+        import openvino
+    except ImportError as error:
+        raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "graph.onnx"
+        _write_graph(net, graph, info, False, size)
+        model = openvino.Core().read_model(graph)
+        openvino.save_model(model, path, compress_to_fp16=half)
+    return OpenVINOBackend(path).run
+
+
+def _write_torch(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
+    assert not half
+    program = trace(net, size=size)
+    torch.export.save(program, path, extra_files={INFO_KEY: info.to_json()})
+    module: Any = torch.export.load(path).module()
+
+    def run(background: Picture, image: Picture) -> dict[str, Map]:
+        maps = module(torch.from_numpy(background)[None], torch.from_numpy(image)[None])
+        return {task: values[0].numpy() for task, values in zip(net.tasks, maps, strict=True)}
+
+    return run
+
+
+_WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
+
+
+def _write_graph(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> None:
+    try:
+        write_onnx(net, path, info, half=half, size=size)
+    except ImportError as error:
+        raise ExportError(f"Writing a graph needs the package onnx; {_INSTALL}.") from error
+
+
+def trace(net: FusedNet, *, size: Size | None) -> torch.export.ExportedProgram:
+    """Traces the folded network for one size, or for any multiples of 32."""
+    net = deepcopy(net).to(memory_format=torch.contiguous_format)  # as its file is to hold it
+    # of two sides, lest their being equal be taken for a rule
+    height, width = size or (4 * STRIDE, 5 * STRIDE)
+    background, image = torch.zeros(2, 1, height, width, 3, dtype=torch.uint8)
+    sides = {
+        at + 1: STRIDE * torch.export.Dim(f"{name}_strides", min=1, max=_MOST_STRIDES)
+        for at, name in enumerate(("height", "width"))
+    }
+    shapes = None if size else dict.fromkeys(INPUTS, sides)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself
+        return torch.export.export(net, (background, image), dynamic_shapes=shapes)

@@ -1,0 +1,158 @@
+"""The folded network as an ONNX graph, written node by node.
+
+The walk below mirrors `depthmask.model`; `depthmask.export` compares the two on pictures. Since
+sides are multiples of 32, every halving is exact and every enlargement a constant factor, so that
+a graph for any size needs no arithmetic on shapes, which exporters leave behind.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from depthmask.backends.protocol import INFO_KEY, INPUTS, GraphInfo
+from depthmask.fused import FusedNet
+from depthmask.model import RSU, Decoder, Encoder
+
+if TYPE_CHECKING:
+    import onnx
+
+_OPSET = 18
+_READERS_VERSION = 9  # of the file format: what runtimes of 2023 read already
+
+
+def write_onnx(
+    net: FusedNet, path: Path, info: GraphInfo, *, half: bool, size: tuple[int, int] | None
+) -> None:
+    """Writes a graph from `INPUTS` to `net.tasks`.
+
+    Args:
+        net: The folded network.
+        path: Of the file.
+        info: Goes into the metadata.
+        half: Store weights as fp16; runtimes turn them into fp32 once, when they load the graph.
+        size: Height and width; None leaves them open.
+
+    Raises:
+        ImportError: The package onnx is missing.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    sides = size or ("height", "width")
+    inputs = [helper.make_tensor_value_info(x, TensorProto.UINT8, [1, *sides, 3]) for x in INPUTS]
+    outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, *sides]) for x in net.tasks]
+    builder = _Builder(half=half)
+    _add_network(builder, net)
+    graph = helper.make_graph(builder.nodes, "depthmask", inputs, outputs, builder.weights)
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(
+        graph, opset_imports=opsets, ir_version=_READERS_VERSION, producer_name="depthmask"
+    )
+    model.metadata_props.add(key=INFO_KEY, value=info.to_json())
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+class _Builder:
+    """Collects nodes and weights; a value goes by the name it gets here."""
+
+    def __init__(self, *, half: bool) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self._half = half
+        self._number = 0
+
+    def op(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        from onnx import helper
+
+        output = output or self._name(kind)
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        from onnx import TensorProto, numpy_helper
+
+        name = self._name("constant")
+        halve = self._half and values.ndim > 1  # biases and factors are few
+        stored = values.astype(np.float16) if halve else values
+        self.weights.append(numpy_helper.from_array(stored, name))
+        return self.op("Cast", name, to=TensorProto.FLOAT) if halve else name
+
+    def conv(self, layer: nn.Module, x: str) -> str:
+        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+        weight, bias = (self.constant(p.detach().cpu().numpy()) for p in (layer.weight, layer.bias))
+        pads = [int(p) for p in layer.padding] * 2
+        return self.op("Conv", x, weight, bias, pads=pads, dilations=list(layer.dilation))
+
+    def conv_relu(self, block: nn.Module, x: str) -> str:
+        assert isinstance(block, nn.Sequential)  # of conv_bn_relu, the norm folded
+        return self.op("Relu", self.conv(block[0], x))
+
+    def halve(self, x: str) -> str:
+        return self.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+
+    def enlarge(self, x: str, factor: int = 2) -> str:
+        scales = self.constant(np.array([1, 1, factor, factor], np.float32))
+        return self.op("Resize", x, "", scales, mode="linear")  # half-pixel centres, as in torch
+
+    def join(self, *values: str) -> str:
+        return self.op("Concat", *values, axis=1)
+
+    def _name(self, kind: str) -> str:
+        self._number += 1
+        return f"{kind}_{self._number}"
+
+
+def _add_network(b: _Builder, net: FusedNet) -> None:
+    from onnx import TensorProto
+
+    pixels = b.op("Concat", *INPUTS, axis=3)
+    x = b.op("Cast", b.op("Transpose", pixels, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    features = _add_encoder(b, net.encoder, x)
+    for task, decoder in net.decoders.items():
+        assert isinstance(decoder, Decoder)
+        total = _add_decoder(b, decoder, features)
+        axis = b.constant(np.array([1], np.int64))
+        b.op("Squeeze", b.op("Sigmoid", total), axis, output=task)
+
+
+def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:
+    features: list[str] = []
+    for stage in encoder.stages:
+        x = _add_rsu(b, stage, b.halve(x) if features else x)
+        features.append(x)
+    return features
+
+
+def _add_decoder(b: _Builder, decoder: Decoder, features: Sequence[str]) -> str:
+    *skips, x = features
+    maps = [x]
+    for stage, skip in zip(reversed(decoder.stages), reversed(skips), strict=True):
+        x = _add_rsu(b, stage, b.join(b.enlarge(x), skip))
+        maps.append(x)
+    votes = [b.conv(vote, m) for vote, m in zip(decoder.votes, reversed(maps), strict=True)]
+    total = votes[0]
+    for level, vote in enumerate(votes[1:], start=1):
+        total = b.op("Add", total, b.enlarge(vote, 2**level))
+    return total
+
+
+def _add_rsu(b: _Builder, block: nn.Module, x: str) -> str:
+    assert isinstance(block, RSU)
+    x = b.conv_relu(block.stem, x)
+    return b.op("Add", _descend(b, block, x, 0), x)
+
+
+def _descend(b: _Builder, block: RSU, x: str, level: int) -> str:
+    skip = b.conv_relu(block.down[level], x)
+    if level == len(block.up):
+        return skip
+    if level < block.halvings:
+        below = b.enlarge(_descend(b, block, b.halve(skip), level + 1))
+    else:
+        below = _descend(b, block, skip, level + 1)
+    return b.conv_relu(block.up[level], b.join(below, skip))

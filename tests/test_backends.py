@@ -1,0 +1,222 @@
+"""Every backend says what the network says; the fastest that works is taken, in so many words."""
+
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from depthmask import backends
+from depthmask.backends import Backend, BackendError, choice
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.torch_backend import TorchBackend, best_precision
+from depthmask.checkpoint import load_checkpoint
+from depthmask.export import export
+from depthmask.pictures import Map, Picture
+from tests.conftest import FakeBackend
+from tests.test_package import loaded_by, run
+
+SIZES = [(64, 64), (32, 96), (96, 64)]
+
+
+def noise(height: int, width: int) -> tuple[Picture, Picture]:
+    background, image = np.random.default_rng(0).integers(0, 256, (2, height, width, 3))
+    return background.astype(np.uint8), image.astype(np.uint8)
+
+
+@torch.inference_mode()
+def network(checkpoint: Path, background: Picture, image: Picture) -> dict[str, Map]:
+    """What the network as it was trained says, nothing folded, in fp32."""
+    model, _ = load_checkpoint(checkpoint)
+    pictures = (torch.from_numpy(x)[None].permute(0, 3, 1, 2) / 255 for x in (background, image))
+    return {task: x[0, 0].sigmoid().numpy() for task, x in model(*pictures).items()}
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with its graph beside it."""
+    folder = tmp_path_factory.mktemp("weights")
+    path = Path(shutil.copy(tiny_checkpoint, folder))
+    export(path, backends.graph_of(path), dynamic=True)
+    return path
+
+
+MAKERS: dict[str, Callable[[Path], Backend]] = {
+    "torch": lambda path: TorchBackend(path, device="cpu", precision="fp32"),
+    "openvino": lambda path: OpenVINOBackend(backends.graph_of(path), precision="fp32"),
+    "onnxruntime": lambda path: OnnxRuntimeBackend(backends.graph_of(path)),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None:
+    backend = MAKERS[name](checkpoint)
+    assert (backend.name, backend.precision, backend.resolution) == (name, "fp32", 64)
+    for height, width in SIZES:
+        pair = noise(height, width)
+        expected, maps = network(checkpoint, *pair), backend.run(*pair)
+        assert set(maps) == {"mask", "depth"}
+        for task, values in maps.items():
+            assert values.shape == (height, width) and values.dtype == np.float32
+            assert np.abs(values - expected[task]).max() < 1e-5, task
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino"])
+def test_the_precision_of_this_machine_changes_little(checkpoint: Path, name: str) -> None:
+    backend = backends.make_backend(name, checkpoint=checkpoint, device="cpu")
+    assert backend.precision in ("fp32", "bf16")
+    expected, maps = network(checkpoint, *noise(64, 64)), backend.run(*noise(64, 64))
+    assert max(np.abs(maps[task] - expected[task]).max() for task in maps) < 0.02
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_results_are_not_overwritten_by_the_next(checkpoint: Path, name: str) -> None:
+    backend = MAKERS[name](checkpoint)
+    background, image = noise(64, 64)
+    first = backend.run(background, image)
+    kept = {task: values.copy() for task, values in first.items()}
+    backend.run(image, background)
+    assert all(np.array_equal(first[task], kept[task]) for task in kept)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_threads_do_not_mix_their_pictures(checkpoint: Path, name: str) -> None:
+    backend = MAKERS[name](checkpoint)
+    pairs = [noise(64, 64), noise(32, 96)]
+    expected = [backend.run(*pair) for pair in pairs]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            maps = backend.run(*pairs[number])
+            if not all(np.allclose(maps[task], expected[number][task], atol=1e-6) for task in maps):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_pictures_need_not_lie_in_order(checkpoint: Path) -> None:
+    background, image = noise(64, 96)
+    image.setflags(write=False)
+    for make in MAKERS.values():
+        backend = make(checkpoint)
+        plain = backend.run(np.ascontiguousarray(background[:, ::-1]), image)
+        assert np.array_equal(backend.run(background[:, ::-1], image)["mask"], plain["mask"])
+
+
+@pytest.mark.parametrize("shapes", [((64, 64), (64, 96)), ((60, 64), (60, 64)), ((0, 32), (0, 32))])
+def test_sizes_are_checked(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    background, image = (np.zeros((*shape, 3), np.uint8) for shape in shapes)
+    with pytest.raises(ValueError, match="not"):
+        FakeBackend().run(background, image)
+    with pytest.raises(ValueError, match="uint8"):
+        FakeBackend().run(np.zeros((32, 32, 3)), np.zeros((32, 32, 3)))  # type: ignore[arg-type]
+
+
+def on_a_machine(
+    monkeypatch: pytest.MonkeyPatch, *, machine: str = "x86_64", gpu: bool = False
+) -> None:
+    monkeypatch.setattr(choice.platform, "machine", lambda: machine)
+    monkeypatch.setattr(choice, "has_gpu", lambda: gpu)
+
+
+@pytest.mark.parametrize(("machine", "name"), [("x86_64", "openvino"), ("aarch64", "onnxruntime")])
+def test_the_fastest_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, machine: str, name: str
+) -> None:
+    on_a_machine(monkeypatch, machine=machine)
+    said: list[str] = []
+    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == name
+    assert said == []
+
+
+def test_what_fails_is_passed_over_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path
+) -> None:
+    on_a_machine(monkeypatch)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    said: list[str] = []
+    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "onnxruntime"
+    assert len(said) == 1 and "\n" not in said[0] and "pip install openvino" in said[0]
+
+
+def test_without_a_graph_torch_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
+) -> None:
+    on_a_machine(monkeypatch)
+    said: list[str] = []
+    backend = backends.make_backend(checkpoint=tiny_checkpoint, device="cpu", say=said.append)
+    assert backend.name == "torch"
+    assert all("python -m depthmask export" in line for line in said) and len(said) == 2
+
+
+def test_a_graph_of_other_weights_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    graph = shutil.copy(backends.graph_of(checkpoint), tmp_path / "a.onnx")
+    (tmp_path / "a.safetensors").write_bytes(checkpoint.read_bytes() + b" ")
+    with pytest.raises(BackendError, match="made from other weights"):
+        backends.make_backend("openvino", checkpoint=tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").unlink()  # with no weights beside it, the graph is all there is
+    assert backends.make_backend("onnxruntime", checkpoint=graph.with_suffix(".safetensors"))
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("content", [None, b"", b"junk" * 100])
+def test_bad_graphs_get_one_sentence(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "a.onnx").write_bytes(content)
+    with pytest.raises(BackendError, match=r"a\.onnx") as caught:
+        backends.make_backend(name, checkpoint=tmp_path / "a.safetensors")
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_unknown_names_and_devices(checkpoint: Path) -> None:
+    with pytest.raises(BackendError, match=r"no backend 'abacus'; use auto or one of: torch"):
+        backends.make_backend("abacus", checkpoint=checkpoint)
+    with pytest.raises(BackendError, match="CPU only"):
+        backends.make_backend("openvino", checkpoint=checkpoint, device="cuda")
+    assert choice.preferred_backends("cuda:1") == ["torch"]
+
+
+def test_a_gpu_that_torch_cannot_use_is_told(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path
+) -> None:
+    on_a_machine(monkeypatch, gpu=True)
+    monkeypatch.setattr(choice.sys, "platform", "linux")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    said: list[str] = []
+    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
+    assert len(said) == 1 and "pip install --force-reinstall torch==" in said[0]
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert "update its driver" in (choice.unusable_gpu() or "")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choice.preferred_backends() == ["torch"]
+
+
+def test_the_best_precision_of_a_gpu() -> None:
+    assert best_precision(torch.device("cuda")) == "fp16"
+    assert best_precision(torch.device("mps")) == "fp32"
+
+
+def test_graphs_run_without_torch(checkpoint: Path) -> None:
+    assert loaded_by("depthmask.backends", ["torch", "openvino", "onnxruntime", "onnx"]) == ""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from depthmask.backends import make_backend\n"
+        "for name in ('openvino', 'onnxruntime'):\n"
+        f"    backend = make_backend(name, checkpoint=Path({str(checkpoint)!r}))\n"
+        "    backend.run(*np.zeros((2, 32, 64, 3), np.uint8))\n"
+        "print('torch' in sys.modules)\n"
+    )
+    assert run(program).strip() == "False"

@@ -1,0 +1,187 @@
+"""Exported graphs agree with the network, say where they come from, and are not kept otherwise."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from depthmask import export as module
+from depthmask.__main__ import main
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.checkpoint import load_checkpoint
+from depthmask.export import SUFFIXES, Agreement, ExportError, compare, export
+from depthmask.fused import FusedNet
+from depthmask.model import U2Net
+from depthmask.pictures import Map, Picture
+from tests.conftest import TINY, FakeBackend, Pair
+from tests.test_backends import noise
+
+
+@pytest.fixture
+def pairs(pair: Pair, tmp_path: Path) -> Path:
+    """Two pairs of different shapes, and a folder that holds none."""
+    for name, turn in (("wide", False), ("tall", True)):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+        for part in ("background", "image"):
+            picture = Image.fromarray(getattr(pair, part))
+            if turn:
+                picture = picture.transpose(Image.Transpose.ROTATE_90)
+            picture.save(tmp_path / "pairs" / name / f"{part}.png")
+    (tmp_path / "pairs" / "notes").mkdir()
+    return tmp_path / "pairs"
+
+
+@torch.inference_mode()
+def test_folding_changes_nothing() -> None:
+    torch.manual_seed(0)
+    model = U2Net(("depth", "mask"), 6, TINY)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):  # as if it had been trained
+            layer.running_mean.normal_()  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    model.double().eval()
+    pictures = torch.randint(0, 256, (2, 2, 64, 96, 3), dtype=torch.uint8)
+    net = FusedNet(model)
+    logits = model(*(pictures.permute(0, 1, 4, 2, 3).double() / 255))
+    for task, values in zip(net.tasks, net(*pictures), strict=True):
+        assert values.shape == (2, 64, 96) and values.dtype == torch.float32
+        assert (values - logits[task][:, 0].sigmoid()).abs().max() < 1e-4
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("kind", "dynamic"),
+    [
+        ("onnx", True),
+        ("onnx", False),
+        ("openvino", True),
+        pytest.param("torch", True, marks=pytest.mark.slow),
+    ],
+)
+def test_export(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str, dynamic: bool
+) -> None:
+    output = tmp_path / "new" / f"graph{SUFFIXES[kind]}"
+    report = export(tiny_checkpoint, output, kind=kind, dynamic=dynamic, pairs=pairs)
+    assert report["iou"] == pytest.approx(1, abs=0.01) and report["pairs"] == 2
+    assert report["resolution"] == 64
+    names = {path.name for path in output.parent.iterdir()}
+    assert names == {output.name} | ({"graph.bin"} if kind == "openvino" else set())
+    assert report["files"] == sorted(str(output.parent / name) for name in names)
+    json.dumps(report)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_half_weights(tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str) -> None:
+    output = tmp_path / f"graph{SUFFIXES[kind]}"
+    export(tiny_checkpoint, output, kind=kind, dynamic=True, pairs=pairs)
+    whole = OpenVINOBackend(output, precision="fp32").run(*noise(64, 96))
+    export(tiny_checkpoint, output, kind=kind, precision="fp16", dynamic=True, pairs=pairs)
+    half = OpenVINOBackend(output, precision="fp32").run(*noise(64, 96))
+    difference = max(np.abs(whole[task] - half[task]).max() for task in whole)
+    assert 0 < difference < 0.01
+
+
+def test_names_and_types_of_a_graph(tiny_checkpoint: Path, pairs: Path, tmp_path: Path) -> None:
+    output = tmp_path / "graph.onnx"
+    export(tiny_checkpoint, output, dynamic=True, pairs=pairs)
+    model = onnx.load(output)
+
+    def shape(value: onnx.ValueInfoProto) -> list[int | str]:
+        return [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+
+    inputs, outputs = model.graph.input, model.graph.output
+    sides = ["height", "width"]
+    assert [x.name for x in inputs] == ["background", "image"]
+    assert {x.name for x in outputs} == {"mask", "depth"}
+    assert all(shape(x) == [1, *sides, 3] for x in inputs)
+    assert all(shape(x) == [1, *sides] for x in outputs)
+    assert str(tmp_path) not in str(model) and __file__ not in str(model)
+    assert {p.key for p in model.metadata_props} == {"depthmask"}
+
+
+def test_a_fixed_graph_takes_one_size(tiny_checkpoint: Path, pairs: Path, tmp_path: Path) -> None:
+    export(tiny_checkpoint, tmp_path / "graph.onnx", pairs=pairs)
+    backend = OnnxRuntimeBackend(tmp_path / "graph.onnx")
+    assert backend.run(*noise(64, 64))["mask"].shape == (64, 64)
+    with pytest.raises(Exception, match="dimension"):
+        backend.run(*noise(64, 96))
+
+
+def test_a_graph_that_disagrees_is_not_written(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(net: FusedNet, path: Path, *rest: object) -> object:
+        path.write_text("a graph")
+        return FakeBackend().run
+
+    monkeypatch.setitem(module._WRITERS, "onnx", wrong)
+    with pytest.raises(ExportError, match=r"IoU of 0\.\d{4} on 2 pair\(s\), under 0\.99") as caught:
+        export(tiny_checkpoint, tmp_path / "out" / "graph.onnx", pairs=pairs)
+    assert str(caught.value).endswith("nothing was written.")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_agreement() -> None:
+    def constant(mask: float, depth: float) -> Callable[[Picture, Picture], dict[str, Map]]:
+        maps = {"mask": mask, "depth": depth}
+        return lambda background, image: {
+            task: np.full(image.shape[:2], value, np.float32) for task, value in maps.items()
+        }
+
+    pair = [noise(32, 32)]
+    assert compare(constant(0.9, 0.5), constant(0.6, 0.4), pair) == Agreement(
+        1, 1.0, pytest.approx(0.3), pytest.approx(0.1)
+    )
+    assert compare(constant(0, 1), constant(0, 1), pair).iou == 1
+    assert compare(constant(1, 1), constant(0, 1), pair).iou == 0
+    Agreement(1, 0.99, 0, 0).check()
+    for bad in (0.9899, float("nan")):
+        with pytest.raises(ExportError):
+            Agreement(1, bad, 0, 0).check()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "graph.pt"], "must end in .onnx"),
+        (["-o", "graph.pt2", "--format", "torch", "--precision", "fp16"], "fp32 weights only"),
+        (["-o", "graph.onnx", "--pairs", "nowhere"], "nowhere holds no pairs"),
+    ],
+)
+def test_bad_options(
+    tiny_checkpoint: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["export", "--checkpoint", str(tiny_checkpoint), *options]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+
+
+def test_the_command(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "mine.safetensors"
+    checkpoint.write_bytes(tiny_checkpoint.read_bytes())
+    assert (
+        main(["export", "--checkpoint", str(checkpoint), "--dynamic", "--pairs", str(pairs)]) == 0
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["files"] == [str(tmp_path / "mine.onnx")]
+    assert load_checkpoint(checkpoint)[1].resolution == report["resolution"]
+
+
+def test_a_missing_package_is_named(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ExportError, match=r"pip install -r requirements-export\.txt"):
+        export(tiny_checkpoint, tmp_path / "graph.onnx", pairs=pairs)
