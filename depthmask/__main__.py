@@ -291,52 +291,6 @@ def _export(options: argparse.Namespace) -> None:
     print(json.dumps(report, indent=2))
 
 
-def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
-    add("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="of the graph")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="ends in .onnx, .xml or .pt2 (default: beside the checkpoint, where it is looked for)",
-    )
-    add(
-        "--precision",
-        choices=("fp32", "fp16"),
-        default="fp32",
-        help="of the stored weights (default: %(default)s)",
-    )
-    add(
-        "--dynamic",
-        action="store_true",
-        help="any sides that are multiples of 32 (default: the checkpoint's resolution, a square)",
-    )
-    add(
-        "--pairs",
-        type=Path,
-        metavar="DIR",
-        help="holds NAME/background.* and NAME/image.* to compare on (default: examples/)",
-    )
-
-
-def _export(options: argparse.Namespace) -> None:
-    from depthmask.checkpoint import WEIGHTS
-    from depthmask.export import EXAMPLES, SUFFIXES, export
-
-    checkpoint = options.checkpoint or WEIGHTS
-    report = export(
-        checkpoint,
-        options.output or checkpoint.with_suffix(SUFFIXES[options.format]),
-        kind=options.format,
-        precision=options.precision,
-        dynamic=options.dynamic,
-        pairs=options.pairs or EXAMPLES,
-    )
-    print(json.dumps(report, indent=2))
-
-
 COMMANDS = {
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
@@ -345,11 +299,6 @@ COMMANDS = {
     ),
     "predict": Command(
         "Find the mask and the depth of a pair of photos.", _add_predict_arguments, _predict
-    ),
-    "export": Command(
-        "Write the network as a graph for other runtimes, and compare it with torch.",
-        _add_export_arguments,
-        _export,
     ),
     "export": Command(
         "Write the network as a graph for other runtimes, and compare it with torch.",
