@@ -31,10 +31,11 @@ def test_its_loss_is_the_sum_over_all_maps() -> None:
     torch.manual_seed(0)
     model = U2Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    pictures = torch.rand(2, 2, 3, 32, 32)
+    background, image = torch.rand(2, 2, 3, 32, 32)
     true = {task: torch.rand(2, 1, 32, 32) for task in ("mask", "depth")}
-    loss = step_as_the_original(model, optimizer, *pictures, true["mask"], true["depth"])
-    ours = task_losses(model(*pictures), true)
+    samples = (background, image, true["mask"], true["depth"])
+    loss = step_as_the_original(model, optimizer, *samples)
+    ours = task_losses(model(background, image), true)
     assert loss == pytest.approx(sum(value.item() for value in ours.values()), rel=1e-3)
 
 
