@@ -77,11 +77,19 @@ def _add_pair_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-light", action="store_true", help="leave the background's exposure and colours"
     )
+    parser.add_argument(
+        "--no-refine", action="store_true", help="only enlarge what the network sees"
+    )
 
 
 def _make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":
     """What a command is to call for each pair, as its options want it."""
-    return partial(predictor.predict, align=not options.no_align, light=not options.no_light)
+    return partial(
+        predictor.predict,
+        align=not options.no_align,
+        light=not options.no_light,
+        refine=not options.no_refine,
+    )
 
 
 def _make_predictor(options: argparse.Namespace) -> "Predictor":
@@ -166,11 +174,14 @@ def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
 
 def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
     from depthmask.pictures import write_cutout, write_depth, write_mask
+    from depthmask.refine import unmix
     from depthmask.render import cutout
 
     files = {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
     write_mask(files["mask"], prediction.mask)
     write_depth(files["depth"], prediction.depth)
+    if prediction.background is not None:
+        image = unmix(image, prediction.background, prediction.mask)
     write_cutout(files["cutout"], cutout(image, prediction.mask))
     return {name: str(path) for name, path in files.items()}
 

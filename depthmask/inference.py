@@ -19,6 +19,7 @@ from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
 from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
+from depthmask.refine import refine_depth, refine_mask
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 
@@ -114,7 +115,13 @@ class Predictor:
         self._lock = threading.Lock()
 
     def predict(
-        self, background: Picture, image: Picture, *, align: bool = True, light: bool = True
+        self,
+        background: Picture,
+        image: Picture,
+        *,
+        align: bool = True,
+        light: bool = True,
+        refine: bool = True,
     ) -> Prediction:
         """Finds what the image has and the background has not, and how far everything is.
 
@@ -124,6 +131,7 @@ class Predictor:
             image: (H, W, 3), uint8, RGB, of any size.
             align: Move the background to where the camera stood for the image.
             light: Give the background the exposure and white balance of the image.
+            refine: Let the photos tell where edges are that the network sees blurred.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
@@ -147,7 +155,11 @@ class Predictor:
             same=is_same(background, image),
             swapped=swapped,
         )
-        mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
+        if refine:
+            mask = refine_mask(maps["mask"], matched, image)
+            depth = refine_depth(maps["depth"], maps["mask"], mask)
+        else:
+            mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
         return Prediction(
             np.clip(mask, 0, 1),
             np.clip(depth, SMALLEST_DEPTH, 1),

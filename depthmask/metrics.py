@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 THRESHOLD = 0.5  # a pixel above it is foreground
+GRADIENT_SCALE = (
+    1.4  # pixels, deviation of the Gaussian that matting's gradient error is taken with
+)
 DELTA1 = 1.25  # a depth within this factor of the truth is right
 
 
@@ -49,6 +52,24 @@ def boundary_iou(
     pixels = max(1, round(width * (height**2 + breadth**2) ** 0.5))
     bands = (_inner_band(_foreground(mask, None), pixels) for mask in (pred, true))
     return _iou(*(_foreground(band, valid) for band in bands))
+
+
+def gradient_error(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
+    """How much steeper or flatter than the truth a mask is, at the border above all.
+
+    The mean over pixels of the squared difference of gradient magnitudes, each taken with
+    derivatives of a Gaussian of 1.4 pixels. Rhemann et al., "A perceptually motivated online
+    benchmark for image matting", 2009, who sum where this averages, so that sizes compare.
+
+    Args:
+        pred: (B, H, W), float in [0, 1].
+        true: (B, H, W), likewise.
+        valid: (B, H, W), bool: pixels that count.
+
+    Returns:
+        (B,), float, per pixel squared.
+    """
+    return _mean((_steepness(pred) - _steepness(true)).square(), valid)
 
 
 def depth_rmse(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -101,6 +122,21 @@ def batch_rmse(pred: Tensor, true: Tensor) -> Tensor:
 def _foreground(mask: Tensor, valid: Tensor | None) -> Tensor:
     chosen = mask if mask.dtype == torch.bool else mask > THRESHOLD
     return chosen if valid is None else chosen & valid
+
+
+def _steepness(mask: Tensor) -> Tensor:
+    """Gradient magnitudes of (B, H, W), at the scale of `GRADIENT_SCALE` pixels."""
+    reach = round(3 * GRADIENT_SCALE)
+    place = torch.arange(-reach, reach + 1, dtype=mask.dtype, device=mask.device)
+    smooth = (-place.square() / (2 * GRADIENT_SCALE**2)).exp()
+    smooth = smooth / smooth.sum()
+    slope = place * smooth / GRADIENT_SCALE**2
+    padded = F.pad(mask[:, None], (reach,) * 4, mode="replicate")
+    along, across = (
+        F.conv2d(F.conv2d(padded, down[None, None, :, None]), right[None, None, None])[:, 0]
+        for down, right in ((smooth, slope), (slope, smooth))
+    )
+    return torch.hypot(along, across)
 
 
 def _iou(pred: Tensor, true: Tensor) -> Tensor:

@@ -189,6 +189,9 @@ def test_evaluate(
     assert printed.err == "room: 1 frame\n"
 
 
+LEAVE = ("--no-align", "--no-light", "--no-refine")
+
+
 def test_evaluate_as_taken(
     pair_folder: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,8 +203,9 @@ def test_evaluate_as_taken(
 
     monkeypatch.setattr("depthmask.evaluate.evaluate_folder", fake)
     arguments = ["evaluate", str(pair_folder), "--checkpoint", str(tiny_checkpoint)]
-    assert main(arguments) == 0 and main([*arguments, "--no-align", "--no-light"]) == 0
-    assert asked == [{"align": True, "light": True}, {"align": False, "light": False}]
+    assert main(arguments) == 0 and main([*arguments, *LEAVE]) == 0
+    steps = ("align", "light", "refine")
+    assert asked == [dict.fromkeys(steps, True), dict.fromkeys(steps, False)]
 
 
 def test_evaluate_nothing(

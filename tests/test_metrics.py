@@ -1,5 +1,7 @@
 """What the metrics say in the cases one can work out by hand, empty masks first of all."""
 
+import math
+
 import pytest
 import torch
 
@@ -104,3 +106,19 @@ def test_the_original_projects_definitions() -> None:
     assert metrics.batch_iou(pred, true).item() == pytest.approx(125 / 200)
     assert metrics.batch_rmse(true, true).item() == pytest.approx(1e-3)
     assert metrics.batch_rmse(pred, true).item() == pytest.approx((75 / 800 + 1e-6) ** 0.5)
+
+
+def test_the_gradient_error_tells_a_blurred_edge_from_a_sharp_one() -> None:
+    edge = (torch.arange(40.0) >= 20).float().expand(1, 30, 40)
+    ramp = ((torch.arange(40.0) - 14) / 12).clamp(0, 1).expand(1, 30, 40)
+    error = metrics.gradient_error(ramp, edge)
+    assert metrics.gradient_error(edge, edge) == 0
+    assert metrics.gradient_error(ramp.transpose(1, 2), edge.transpose(1, 2)) == pytest.approx(
+        error
+    )
+    # a step has the Gaussian itself for a gradient; a flat mask has none
+    place = torch.arange(-19.5, 20)
+    height = torch.exp(-place.square() / (2 * 1.4**2)) / (1.4 * math.sqrt(2 * math.pi))
+    flat = metrics.gradient_error(torch.zeros_like(edge), edge).item()
+    assert flat == pytest.approx(height.square().sum().item() / 40, rel=0.02)
+    assert metrics.gradient_error(ramp, edge, torch.zeros(1, 30, 40, dtype=torch.bool)).isnan()
