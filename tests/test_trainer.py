@@ -1,7 +1,5 @@
 """Training: it learns, survives, and goes on exactly where it stopped."""
 
-import contextlib
-import itertools
 import json
 import math
 import os
@@ -21,10 +19,9 @@ from torch import Tensor
 
 import train
 from depthmask import config as config_module
-from depthmask import state
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
-from depthmask.journal import Progress, TrainingError
+from depthmask.journal import TrainingError
 from depthmask.measure import score
 from depthmask.model import U2Net
 from depthmask.records import read_log
@@ -135,34 +132,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     with pytest.raises(TrainingError, match="no longer finite"):
         trainer.fit()
     assert not (config.out / "state").exists(), "a broken state must not replace a good one"
-
-
-def test_a_save_that_is_killed_at_any_step_leaves_a_whole_state(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever call is the last one, what was saved last or before can be resumed."""
-    tensors = {"model": {"weight": torch.zeros(2)}}
-    state.save_state(config.out, tensors, Progress(samples=1))
-    for module, name in ((state, "save_file"), (state, "flush"), (Path, "rename")):
-        for call in range(1, 5):
-            die_at(monkeypatch, module, name, call)
-            with contextlib.suppress(Killed):
-                state.save_state(config.out, tensors, Progress(samples=2))
-            monkeypatch.undo()
-            found = state.load_state(config.out)
-            assert found is not None and found[1].samples in {1, 2}
-
-
-def die_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int) -> None:
-    """Replaces a function by one that raises at its call number `call`."""
-    real, calls = getattr(module, name), itertools.count(1)
-
-    def dying(*arguments: object) -> object:
-        if next(calls) == call:
-            raise Killed
-        return real(*arguments)
-
-    monkeypatch.setattr(module, name, dying)
 
 
 @pytest.mark.slow

@@ -1,0 +1,83 @@
+"""The state of a run on disk: whole at any moment, whatever the last call was."""
+
+import contextlib
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from depthmask import durable, state
+from depthmask.checkpoint import CheckpointError
+from depthmask.journal import Progress
+
+TENSORS = {"model": {"weight": torch.zeros(2)}, "average": {"weight": torch.ones(2)}}
+
+
+class Killed(Exception):
+    pass
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int) -> None:
+    """Replaces a function by one that raises at its call number `call`."""
+    real, calls = getattr(module, name), itertools.count(1)
+
+    def dying(*arguments: object) -> object:
+        if next(calls) == call:
+            raise Killed
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, dying)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    assert state.load_state(tmp_path) is None
+    progress = Progress(phase=1, step=2, samples=3, seconds=4.5)
+    state.save_state(tmp_path, TENSORS, progress)
+    found = state.load_state(tmp_path)
+    assert found is not None and found[1] == progress
+    assert torch.equal(found[0]["average"]["weight"], torch.ones(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(state, "save_file"), (state, "flush"), (Path, "write_text"), (Path, "rename")],
+)
+def test_a_save_that_is_killed_leaves_a_whole_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
+) -> None:
+    """Kills follow one another without a successful save in between."""
+    state.save_state(tmp_path, TENSORS, Progress(samples=1))
+    for call in (2, 1, 3, 4, 5):
+        die_at(monkeypatch, module, name, call)
+        with contextlib.suppress(Killed):
+            state.save_state(tmp_path, TENSORS, Progress(samples=2))
+        monkeypatch.undo()
+        found = state.load_state(tmp_path)
+        assert found is not None and found[1].samples in {1, 2}
+        assert found[0].keys() == TENSORS.keys()
+
+
+def test_damage_is_said_in_a_sentence(tmp_path: Path) -> None:
+    state.save_state(tmp_path, TENSORS, Progress())
+    (tmp_path / "state" / "progress.json").write_text("{")
+    with pytest.raises(CheckpointError, match="start without --resume"):
+        state.load_state(tmp_path)
+
+
+def test_a_file_reaches_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft, path = tmp_path / "draft", tmp_path / "file"
+    draft.write_text("new")
+    path.write_text("old")
+    flushed = []
+
+    def flush(what: Path) -> None:
+        flushed.append((what.name, path.read_text()))
+
+    monkeypatch.setattr(durable, "flush", flush)
+    durable.replace_durably(draft, path)
+    assert flushed == [("draft", "old"), (tmp_path.name, "new")]
+    assert not draft.exists()
