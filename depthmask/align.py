@@ -68,7 +68,7 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
     if found is None:
         agreement = views.score(views.start, views.start)
         return Registration(False, reason, 0.0, 1.0, agreement, agreement, None)
-    shift = views.shift(found) / views.scale
+    shift = views.shift(found)
     before, after = views.score(views.start, found), views.score(found, views.start)
     overlap = float(views.covered(found).mean())
     at_rest = Registration(False, "", shift, 1.0, before, before, None)
@@ -119,8 +119,8 @@ class _Views:
     image: Plane  # (H, W)
     usable: Plane  # (H, W), 255 where no foreground is known
     start: Transform  # background -> image, the camera at rest
-    scale: float  # size of these copies, in sizes of the image
-    to_background: Transform  # from the given background to the copy
+    to_background: Transform  # from the given background to its copy
+    to_image: Transform  # from the given image to its copy
 
     @classmethod
     def make(cls, background: Picture, image: Picture, foreground: Map | None) -> "_Views":
@@ -142,7 +142,7 @@ class _Views:
             known = cv2.resize(foreground, size, interpolation=cv2.INTER_AREA)
             usable[np.asarray(known) > 0.5] = 0
         start = to_image @ cover @ np.linalg.inv(to_background)
-        return cls(background_copy, image_copy, usable, start, scale, to_background)
+        return cls(background_copy, image_copy, usable, start, to_background, to_image)
 
     def warped(self, transform: Transform) -> Plane:
         return _warped(self.background, transform, *self.image.shape)
@@ -174,17 +174,16 @@ class _Views:
         return np.where(difference < limit, self.usable, 0).astype(np.uint8)
 
     def shift(self, transform: Transform) -> float:
-        """Mean distance, in pixels of the copies, from where the camera at rest puts a pixel."""
+        """Mean distance, in pixels of the image, from where the camera at rest puts a pixel."""
         height, width = self.image.shape
         x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
         points = np.stack((x, y), axis=-1).reshape(-1, 1, 2)
         moved = cv2.perspectiveTransform(points, transform @ np.linalg.inv(self.start))
-        return float(np.linalg.norm(moved - points, axis=-1).mean())
+        return float(np.linalg.norm(moved - points, axis=-1).mean() / self.to_image[0, 0])
 
     def at_full_size(self, transform: Transform) -> Transform:
         """The same transform between the pictures as they were given."""
-        back = np.linalg.inv(_scaling(self.scale, self.scale))
-        full = back @ transform @ self.to_background
+        full = np.linalg.inv(self.to_image) @ transform @ self.to_background
         return full / full[2, 2]
 
 
@@ -216,9 +215,12 @@ def _from_corners(views: _Views) -> tuple[Transform | None, str]:
         return None, NO_MATCH
     source = np.array([points[match.queryIdx].pt for match in clear], np.float32)
     target = np.array([other_points[match.trainIdx].pt for match in clear], np.float32)
-    found, inliers = cv2.findHomography(
-        source, target, cv2.USAC_MAGSAC, 2.0, maxIters=2000, confidence=0.999
-    )
+    try:
+        found, inliers = cv2.findHomography(
+            source, target, cv2.USAC_MAGSAC, 2.0, maxIters=2000, confidence=0.999
+        )
+    except cv2.error:  # all corners on one line, say
+        return None, NO_MATCH
     if found is None or inliers.sum() < LEAST_MATCHES:
         return None, NO_MATCH
     rough = np.asarray(found, dtype=np.float64)

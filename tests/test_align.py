@@ -83,14 +83,23 @@ def test_another_size_is_measured_in_pixels_of_the_image() -> None:
         assert np.abs(aligned[inside].astype(int) - image[inside]).mean() < 6
 
 
+def test_sizes_that_do_not_divide_evenly() -> None:
+    image = scene(1001, 1337)
+    found = register(moved(image, 12), image)
+    assert found.accepted and found.homography is not None
+    corner = found.homography @ (1336 + 12, 1000, 1)
+    assert corner[:2] / corner[2] == pytest.approx([1336, 1000], abs=0.7)
+
+
 def test_portrait_and_landscape_share_their_middle() -> None:
     whole = scene(400, 400)
     image, background = whole[50:350], whole[:, 50:350]
     found = register(background, image)
     height, width = image.shape[:2]
     # the background is narrower than the image: it is enlarged to cover it
-    if found.accepted:
-        assert warp(background, found, height, width).shape == image.shape
+    assert found.accepted
+    aligned = warp(background, found, height, width)
+    assert np.abs(aligned[60:-60, 60:-60].astype(int) - image[60:-60, 60:-60]).mean() < 5
 
 
 def test_exposure_does_not_matter() -> None:
@@ -120,6 +129,20 @@ def test_what_cannot_be_aligned_is_left_alone_with_a_reason(
     assert found.reason if reason is None else found.reason in reason
     assert found.overlap == 1 and found.before == found.after
     assert np.isfinite([found.shift, found.before]).all()
+
+
+def test_nothing_raises() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        pictures = []
+        for height, width in rng.integers(1, 150, (2, 2)):
+            levels = rng.integers(0, 256, (height, width, 3))
+            levels[:, : rng.integers(0, width + 1)] = rng.integers(0, 256)
+            levels[: rng.integers(0, height + 1)] //= rng.integers(1, 200)
+            pictures.append(levels.astype(np.uint8))
+        found = register(*pictures)
+        if found.accepted:
+            warp(pictures[0], found, *pictures[1].shape[:2])
 
 
 def test_noise_is_not_aligned_to_noise() -> None:
