@@ -1,0 +1,235 @@
+"""What refining at full resolution is worth, beside enlarging what the network sees.
+
+    python -m benchmarks.refine [--foregrounds DIR --backgrounds DIR] [--sequences DIR]
+        [--sheet FILE] [--checkpoint FILE]
+
+The examples are always measured. With folders of cut-outs and of empty scenes, so are composites of
+1280 pixels made of them; with a folder as `python -m depthmask evaluate --help` tells, its
+sequences, whose masks are without soft edges. Time and memory are measured on the last composite or
+example at 4000 x 3000 pixels. The network is asked once; both rows start from what it says.
+"""
+
+import argparse
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.examples import EXAMPLES
+from depthmask import metrics
+from depthmask._cv2 import cv2
+from depthmask.evaluate import IGNORED
+from depthmask.inference import Predictor, crop_to_aspect, network_size, resize
+from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
+from depthmask.refine import enlarge, refine_depth, refine_mask, unmix
+from depthmask.render import cutout, lay_over
+
+SIDE = 1280  # pixels, width of a composite
+LARGE = (3000, 4000)
+GREEN = (0, 200, 60)  # nothing in the pictures has it: a halo shows
+CROP = 220  # pixels, side of a picture in the sheet
+COLUMNS = ("IoU", "boundary IoU", "at 0.5 %", "gradient x 1000", "alpha error %")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair of photos with the truth."""
+
+    group: str
+    background: Picture
+    image: Picture
+    true: Map  # (H, W), in [0, 1]
+    valid: Mask
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--foregrounds", type=Path, metavar="DIR", help="pictures with alpha")
+    parser.add_argument("--backgrounds", type=Path, metavar="DIR", help="photos of empty scenes")
+    parser.add_argument("--sequences", type=Path, metavar="DIR", help="with true masks")
+    parser.add_argument("--count", type=int, default=24, help="of composites (default: 24)")
+    parser.add_argument("--every", type=int, default=4, help="n-th frame (default: %(default)s)")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write crops to look at")
+    parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
+    options = parser.parse_args()
+    predictor = Predictor(options.checkpoint)
+    rows: dict[str, list[list[float]]] = {}
+    crops = []
+    for case in find_cases(options):
+        low = see(predictor, case)
+        refined = refine_mask(low, case.background, case.image)
+        plain = enlarge(low, *case.true.shape)
+        for name, mask in (("enlarged", plain), ("refined", refined)):
+            rows.setdefault(f"{case.group}, {name}", []).append(score(mask, case))
+        if case.true.any() and not case.group.startswith("sequence"):
+            crops.append(draw(case, plain, refined))
+            largest = case, low
+    print(f"| {'':24} | " + " | ".join(COLUMNS) + " |\n|" + "---|" * (len(COLUMNS) + 1))
+    for label, scores in rows.items():
+        cells = " | ".join(f"{value:.3f}" for value in np.mean(scores, axis=0))
+        print(f"| {label:24} | {cells} |")
+    if options.sheet:
+        write_cutout(options.sheet, np.vstack(crops))
+    measure_cost(*largest)
+
+
+def find_cases(options: argparse.Namespace) -> Iterator[Case]:
+    for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
+        yield Case(
+            "examples",
+            read_picture(folder / "background.jpg"),
+            read_picture(folder / "image.jpg"),
+            *_truth(folder / "mask.png"),
+        )
+    for sequence in sorted(options.sequences.iterdir()) if options.sequences else ():
+        for path in sorted((sequence / "image").glob("*.png"))[:: options.every]:
+            yield Case(
+                f"sequence {sequence.name}",
+                read_picture(sequence / "background.png"),
+                read_picture(path),
+                *_truth(sequence / "mask" / path.name),
+            )
+    if options.foregrounds and options.backgrounds:
+        foregrounds, backgrounds = (
+            sorted(path for path in folder.iterdir() if path.is_file())
+            for folder in (options.foregrounds, options.backgrounds)
+        )
+        chance = random.Random(0)
+        for number in range(options.count):
+            yield compose(chance.choice(foregrounds), chance.choice(backgrounds), number)
+
+
+def compose(foreground: Path, background: Path, seed: int) -> Case:
+    """Lays a cut-out and a soft shadow on a background, and photographs both scenes."""
+    numbers = np.random.default_rng(seed)
+    scene = read_picture(background)
+    scene = np.asarray(cv2.resize(scene, None, fx=(k := SIDE / scene.shape[1]), fy=k))
+    height, width = scene.shape[:2]
+    with Image.open(foreground) as file:
+        layer = np.array(file.convert("RGBA")).astype(np.float32)
+    layer[..., :3] *= layer[..., 3:] / 255
+    scale = numbers.uniform(0.55, 0.95) * min(height / layer.shape[0], width / layer.shape[1])
+    layer = np.asarray(cv2.resize(layer, None, fx=scale, fy=scale))
+    rows, columns = layer.shape[:2]
+    left = int(numbers.integers(0, width - columns + 1))
+    whole = np.zeros((height, width, 4), np.float32)
+    whole[height - rows :, left : left + columns] = layer
+    alpha = np.clip(whole[..., 3] / 255, 0, 1)
+    shadow = np.asarray(cv2.GaussianBlur(np.roll(alpha, (8, 30), (0, 1)), (0, 0), 12))[..., None]
+    lit = scene * (1 - shadow * numbers.uniform(0, 0.5)) * numbers.uniform(0.97, 1.03, 3)
+    image = lit * (1 - alpha[..., None]) + whole[..., :3]
+    return Case(
+        "composites",
+        _photograph(scene.astype(np.float32), numbers),
+        _photograph(image.astype(np.float32), numbers),
+        alpha.astype(np.float32),
+        np.ones(alpha.shape, bool),
+    )
+
+
+def _photograph(scene: Map, numbers: np.random.Generator) -> Picture:
+    """Adds noise of 1 to 4 levels, and what JPEG of quality 80 to 96 does."""
+    noisy = scene + numbers.normal(0, numbers.uniform(1, 4), scene.shape)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(numbers.integers(80, 97))]
+    _, data = cv2.imencode(".jpg", np.clip(noisy, 0, 255).astype(np.uint8), quality)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _truth(path: Path) -> tuple[Map, Mask]:
+    grey = read_grey(path)
+    known = np.asarray(grey != IGNORED, np.bool_)
+    return np.where(known, grey, 0).astype(np.float32) / np.float32(255), known
+
+
+def see(predictor: Predictor, case: Case) -> Map:
+    """What the network says, at its own size, of the pair as it stands."""
+    height, width = case.true.shape
+    size = network_size(height, width, predictor.resolution)
+    background = crop_to_aspect(case.background, height, width)
+    return predictor._run(resize(background, *size), resize(case.image, *size))["mask"]
+
+
+def score(mask: Map, case: Case) -> list[float]:
+    pred, true, valid = (torch.from_numpy(x)[None] for x in (mask, case.true, case.valid))
+    true_mask = true > metrics.THRESHOLD
+    return [
+        metrics.mask_iou(pred, true_mask, valid).item(),
+        metrics.boundary_iou(pred, true_mask, valid).item(),
+        metrics.boundary_iou(pred, true_mask, valid, width=0.005).item(),
+        1000 * metrics.gradient_error(pred, true, valid).item(),
+        100 * float(np.abs(mask - case.true)[case.valid].mean()),
+    ]
+
+
+def draw(case: Case, plain: Map, refined: Map) -> Picture:
+    """A row: image, masks (enlarged, refined, true), and the cut-outs of the first two on green."""
+    error = cv2.blur(np.abs(plain - case.true), (CROP, CROP))
+    corner = np.unravel_index(int(error.argmax()), error.shape)
+    part = tuple(
+        slice(start := max(0, min(int(at) - CROP // 2, side - CROP)), start + CROP)
+        for at, side in zip(corner, case.true.shape, strict=True)
+    )
+    masks = [
+        np.repeat(np.rint(m[part] * 255)[..., None], 3, 2) for m in (plain, refined, case.true)
+    ]
+    backdrop = np.full_like(case.image, GREEN)
+    colours = unmix(case.image, case.background, refined)
+    laid = [
+        lay_over(cutout(seen, mask), backdrop)[part]
+        for seen, mask in ((case.image, plain), (case.image, refined), (colours, refined))
+    ]
+    return np.hstack([case.image[part], *masks, *laid]).astype(np.uint8)
+
+
+def measure_cost(case: Case, low: Map) -> None:
+    """Prints seconds and memory of each step at 12 megapixels."""
+    background, image = (
+        np.asarray(cv2.resize(x, LARGE[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+        for x in (case.background, case.image)
+    )
+    mask = refine_mask(low, background, image)
+    print(f"\n{LARGE[1]} x {LARGE[0]} pixels, {cv2.getNumThreads()} threads")
+    steps: dict[str, Callable[[], object]] = {
+        "enlarge the mask": lambda: enlarge(low, *LARGE),
+        "refine the mask": lambda: refine_mask(low, background, image),
+        "refine the depth": lambda: refine_depth(low, low, mask),
+        "un-mix colours": lambda: unmix(image, background, mask),
+    }
+    for name, step in steps.items():
+        wall, busy, memory = _cost(step)
+        print(f"{name:20} {wall:6.2f} s, {busy:6.2f} s of CPU, {memory:5.0f} MB more")
+
+
+def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
+    """Wall and CPU seconds, and by how many MB the resident memory grows at its peak."""
+    start, peak, done = _resident(), 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, _resident() - start)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    wall, busy = time.perf_counter(), time.process_time()
+    result = step()  # kept until measured: what it returns counts
+    wall, busy = time.perf_counter() - wall, time.process_time() - busy
+    done.set()
+    watcher.join()
+    del result
+    return wall, busy, peak
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+if __name__ == "__main__":
+    main()
