@@ -54,7 +54,7 @@ def rehearse(trainer: Trainer) -> None:
         tell(
             f"{phase.size:4} px: {steps * phase.batch:,} samples in {steps:,} steps of "
             f"{phase.batch}, {phase.batch / pace.seconds:.1f} images/s, {duration(seconds)} with "
-            f"{validations} validations; memory up to {pace.peak / 2**30:.1f} GiB"
+            f"validation ({validations}x); memory up to {pace.peak / 2**30:.1f} GiB"
         )
     tell(f"in all: {duration(total)}")
 
@@ -69,11 +69,14 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
     try:
         step_model = trainer.ready()
         end = time.monotonic() + limit_s
-        loss = trainer.advance(step_model, phase)[0].item()
+        result = trainer.advance(step_model, phase)
+        result[0].item()
         started, steps = time.monotonic(), 0
         while trainer.team.agrees(steps == 0 or time.monotonic() < end):
-            loss = trainer.advance(step_model, phase)[0].item()
+            result = trainer.advance(step_model, phase)
             steps += 1
+        loss = result[0].item()  # read once: reading makes a GPU wait
+        seconds = (time.monotonic() - started) / steps
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"{phase.batch} samples of {phase.size} px do not fit into the memory; choose a "
@@ -84,7 +87,7 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
             f"The loss is not finite after {steps + 1} steps of {phase.size} px; check --start, or "
             "lower the learning rate (the last number of --phases)."
         )
-    return Pace((time.monotonic() - started) / steps, peak_memory(trainer.device))
+    return Pace(seconds, peak_memory(trainer.device))
 
 
 def _keep_quiet(line: str) -> None:
