@@ -302,6 +302,30 @@ def _export(options: argparse.Namespace) -> None:
     print(json.dumps(report, indent=2))
 
 
+def _add_bench_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
+    add("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    add("--quick", action="store_true", help="one size, under a minute")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from depthmask.bench import as_table, bench, report
+    from depthmask.checkpoint import WEIGHTS
+
+    if options.json:  # told now, not after minutes
+        _make_folder(options.json.parent)
+    rows = bench(
+        options.checkpoint or WEIGHTS,
+        sizes=(224,) if options.quick else (224, 512),
+        seconds=25 if options.quick else 60,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    print(as_table(rows))
+    if options.json:
+        options.json.write_text(json.dumps(report(rows), indent=2) + "\n")
+
+
 COMMANDS = {
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
@@ -315,6 +339,9 @@ COMMANDS = {
         "Write the network as a graph for other runtimes, and compare it with torch.",
         _add_export_arguments,
         _export,
+    ),
+    "bench": Command(
+        "Measure how fast each backend runs the network here.", _add_bench_arguments, _bench
     ),
     "evaluate": Command(
         "Measure how well masks and depth agree with ground truth.",

@@ -208,7 +208,9 @@ def _write_graph(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: S
 
 def trace(net: FusedNet, *, size: Size | None) -> torch.export.ExportedProgram:
     """Traces the folded network for one size, or for any multiples of 32."""
-    net = deepcopy(net).to(memory_format=torch.contiguous_format)  # as its file is to hold it
+    net = deepcopy(net)
+    for weight in net.parameters():  # the backend has its channels last; a file is to be plain
+        weight.data = weight.data.contiguous()
     # of two sides, lest their being equal be taken for a rule
     height, width = size or (4 * STRIDE, 5 * STRIDE)
     background, image = torch.zeros(2, 1, height, width, 3, dtype=torch.uint8)

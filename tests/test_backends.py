@@ -1,5 +1,6 @@
 """Every backend says what the network says; the fastest that works is taken, in so many words."""
 
+import platform
 import shutil
 import sys
 import threading
@@ -125,7 +126,7 @@ def test_sizes_are_checked(shapes: tuple[tuple[int, int], tuple[int, int]]) -> N
 def on_a_machine(
     monkeypatch: pytest.MonkeyPatch, *, machine: str = "x86_64", gpu: bool = False
 ) -> None:
-    monkeypatch.setattr(choice.platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(choice, "has_gpu", lambda: gpu)
 
 
@@ -160,7 +161,7 @@ def test_without_a_graph_torch_is_taken(
 
 
 def test_a_graph_of_other_weights_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    graph = shutil.copy(backends.graph_of(checkpoint), tmp_path / "a.onnx")
+    graph = Path(shutil.copy(backends.graph_of(checkpoint), tmp_path / "a.onnx"))
     (tmp_path / "a.safetensors").write_bytes(checkpoint.read_bytes() + b" ")
     with pytest.raises(BackendError, match="made from other weights"):
         backends.make_backend("openvino", checkpoint=tmp_path / "a.safetensors")
@@ -190,7 +191,7 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path
 ) -> None:
     on_a_machine(monkeypatch, gpu=True)
-    monkeypatch.setattr(choice.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", None)
     said: list[str] = []
