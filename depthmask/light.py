@@ -17,6 +17,7 @@ Gain = npt.NDArray[np.float64]  # (3,)
 SIDE = 160  # pixels, longest side of the copies that are compared
 DARKEST, BRIGHTEST = 16, 242  # levels; outside, noise and clipping hide the gain
 LEAST_PIXELS = 50  # of a copy, to fit to
+ENOUGH_PIXELS = 4000  # of a copy; more make the fit slower, not better
 LARGEST_STOPS = 3.0
 LARGEST_TINT = 0.75  # stops between two channels
 LEAST_STOPS = 0.02  # less cannot be seen; 8 bits are left as they are
@@ -55,7 +56,7 @@ def match_light(
     ratios = _log_ratios(background, image, foreground)
     if len(ratios) < LEAST_PIXELS:
         return _unchanged(TOO_FEW)
-    mode, agreement = _find_mode(ratios)
+    mode, agreement = _find_mode(ratios[:: max(1, len(ratios) // ENOUGH_PIXELS)])
     stops = float(mode.mean())
     if agreement < LEAST_AGREEMENT or abs(stops) > LARGEST_STOPS or np.ptp(mode) > LARGEST_TINT:
         return _unchanged(NO_GAIN)

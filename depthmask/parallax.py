@@ -36,7 +36,7 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
     """
     if min(image.shape) < 32:
         return None
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     nothing = np.zeros((*image.shape, 2), np.float32)
     there = np.asarray(method.calc(image, background, nothing.copy()), dtype=np.float32)
     back = np.asarray(method.calc(background, image, nothing), dtype=np.float32)
