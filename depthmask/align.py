@@ -19,6 +19,8 @@ Plane = npt.NDArray[np.uint8]  # (H, W), grey
 SIDE = 640  # pixels, longest side of the copies that are compared
 SMALLEST = 32  # pixels, of each side of a copy: with less there are no corners to find
 LEAST_DIFFERENCE = 4.0  # levels, mean around a pixel; less is noise
+CORNERS = 1500  # sought in each copy
+FRAME = 8  # pixels along a copy's edges without corners; ORB's own 31 is a third of a small photo
 LEAST_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
 LEAST_GAIN = 0.01  # of the score; less is within what noise does
 LEAST_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
@@ -201,7 +203,7 @@ def _find(views: _Views) -> tuple[Transform | None, str]:
 
 
 def _from_corners(views: _Views) -> tuple[Transform | None, str]:
-    detector = cv2.ORB.create(1500)
+    detector = cv2.ORB.create(CORNERS, edgeThreshold=FRAME)
     points, codes = detector.detectAndCompute(views.background, None)
     other_points, other_codes = detector.detectAndCompute(views.image, views.usable)
     if min(len(points), len(other_points)) < LEAST_MATCHES:
