@@ -59,7 +59,7 @@ def test_heic_is_read_upright() -> None:
 
 def test_heic_without_its_decoder_names_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(PictureError, match=r"pip install -r requirements-heic\.txt"):
+    with pytest.raises(PictureError, match=r"pip install -r requirements\.txt"):
         pictures.read_picture(TURNED)
 
 

@@ -113,7 +113,7 @@ def _read_heif_header(file: IO[bytes]) -> ImageFile.ImageFile:
         from pillow_heif import HeifImageFile
     except ImportError as error:
         raise PictureError(
-            "HEIC needs a decoder of its own; run `pip install -r requirements-heic.txt`, or "
+            "HEIC needs a decoder of its own; run `pip install -r requirements.txt`, or "
             "save the picture as JPEG."
         ) from error
     return HeifImageFile(file)  # type: ignore[no-untyped-call]
