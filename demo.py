@@ -3,43 +3,72 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from depthmask.inference import Predictor
+
+WEIGHTS = Path(__file__).resolve().parent / "weights" / "depthmask.safetensors"
 
 
 def main() -> int:
-    arguments = parse_arguments()
+    options = parse_arguments()
     # Imported here, so that --help and a mistyped option answer at once.
     try:
-        from depthmask.checkpoint import WEIGHTS
-        from depthmask.inference import Predictor
-        from depthmask.ui import LaunchError, build_demo, find_examples, launch
+        from depthmask.ui import (
+            LaunchError,
+            Serving,
+            Standby,
+            build_demo,
+            find_card,
+            find_examples,
+            launch,
+        )
     except ModuleNotFoundError as error:
         return refuse(f"{error}; run `pip install -r requirements.txt` first.")
     except ImportError as error:
         return refuse(error)
-    checkpoint = arguments.checkpoint or WEIGHTS
+    checkpoint = options.checkpoint
+    if not checkpoint.is_file():  # told now; what is inside is seen once the page is up
+        return refuse(f"There is no checkpoint at {checkpoint}; check the path.")
+    predictor = Standby(lambda: make_predictor(checkpoint, options.device))
     try:
-        predictor = Predictor(checkpoint, device=arguments.device)
-    except ValueError as error:
-        return refuse(error)
-    model = f"Model {checkpoint.name} on {predictor.device}, sees {predictor.resolution}² pixels"
-    demo = build_demo(predictor, find_examples(), model=model)
-    host, port = arguments.host, arguments.port
-    try:
-        launch(demo, host=host, port=port, share=arguments.share, auth=arguments.auth)
-    except LaunchError as error:
+        serving = Serving(
+            host=options.host,
+            port=options.port,
+            share=options.share,
+            auth=options.auth,
+            certificate=options.ssl_certfile,
+            key=options.ssl_keyfile,
+            mcp=options.mcp,
+        )
+        card = find_card(checkpoint)
+        demo = build_demo(predictor, find_examples(), model=checkpoint.name, card=card)
+        launch(demo, serving, load=predictor.load)
+    except (LaunchError, ValueError, ImportError) as error:
         return refuse(error)
     return 0
+
+
+def make_predictor(checkpoint: Path, device: str) -> "Predictor":
+    """Loads the network; the page is up meanwhile."""
+    from depthmask.inference import Predictor
+
+    return Predictor(checkpoint, device=device)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights, if not the shipped ones")
+    add("--checkpoint", type=Path, metavar="FILE", default=WEIGHTS, help="weights of your own")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     add("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in")
     add("--port", type=int, help="without it, the first free one from 7860 on")
     add("--share", action="store_true", help="also ask Gradio for a public link")
     add("--auth", type=credentials, metavar="USER:PASSWORD", help="ask visitors for these")
+    add("--ssl-certfile", type=Path, metavar="FILE", help="serve by https: the certificate, PEM")
+    add("--ssl-keyfile", type=Path, metavar="FILE", help="its private key, PEM")
+    add("--mcp", action="store_true", help="offer predictions to language models as a tool")
     return parser.parse_args()
 
 

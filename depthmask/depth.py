@@ -7,11 +7,7 @@ scene rescales it.
 import torch
 from torch import Tensor
 
-CONVENTION = (
-    "depth = 1 / (1 + 2 max(r, 0)), r = (q - q2) / (q98 - q2); q is inverse depth, q2 and q98 its "
-    "2nd and 98th percentile over the empty scene: 1 is farthest, the scene fills about 0.33 to 1, "
-    "0 is infinitely near"
-)
+from depthmask.convention import CONVENTION as CONVENTION
 
 # Least range q98 - q2 that counts as a scene with depth, in the labels' unit (a teacher's whole
 # picture spans 1). Without it, the noise of a bare wall's label would become a landscape.

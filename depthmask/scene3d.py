@@ -29,6 +29,8 @@ ANGLE = 60.0  # of view, along the longest side, in degrees
 SIDE = 256  # points along the longest side
 TEXTURE = 1600  # pixels along the longest side
 FAINT = 0.02  # below this alpha nothing is drawn
+BORDER = 0.012  # width of the slope between foreground and scene, as a share of the longest side
+GAP = 0.02  # from the foreground to what is behind it, at least, as a share of the distance
 STEEPEST = 0.08  # triangles whose corners differ by more of their distance are a torn edge
 
 
@@ -51,14 +53,32 @@ def write_glb(image: Picture, mask: Map, depth: Map, *, background: Picture | No
 
     image, mask, depth = at_most(image, TEXTURE), at_most(mask, TEXTURE), at_most(depth, TEXTURE)
     inside = mask > 0.5
+    near, far = _layers(depth, inside)
     behind = image if background is None else at_most(background, TEXTURE)
     scene = trimesh.Scene()
-    _add(scene, SCENE, _mesh(spread(depth, ~inside), None), Image.fromarray(behind))
+    _add(scene, SCENE, _mesh(far, None), Image.fromarray(behind))
     if inside.any():
-        # beyond the border, where the mask is faint, the foreground keeps its own depth
-        mesh = _mesh(spread(depth, inside), mask > FAINT)
+        mesh = _mesh(near, mask > FAINT)
         _add(scene, FOREGROUND, mesh, Image.fromarray(_compact_cutout(image, mask)))
     return bytes(export_glb(scene, tree_postprocessor=_unlit))
+
+
+def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:
+    """Parts depth in that of the foreground, carried on beyond its border, and that behind it.
+
+    Depth from a network is a slope where one ends and the other begins, so neither is taken from
+    there; and the scene never comes before the foreground.
+    """
+    if not inside.any():
+        return depth, depth
+    reach = max(1, round(BORDER * max(depth.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    flat = inside.astype(np.uint8)
+    core, around = cv2.erode(flat, disc) > 0, cv2.dilate(flat, disc) > 0
+    near = spread(depth, core if core.any() else inside)
+    far = spread(depth, ~around)
+    far = np.where(around, cv2.blur(far, (2 * reach + 1, 2 * reach + 1)), far)
+    return near, np.where(around, np.maximum(far, near * (1 + GAP)), far).astype(np.float32)
 
 
 def _add(

@@ -1,144 +1,44 @@
-"""The demo without a browser: what it says, what it shows, how it starts and refuses to."""
+"""The demo without a browser: what the page is given to show, how it starts and refuses to."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 import demo
-from depthmask.inference import Prediction
-from depthmask.ui import LaunchError, analysis, examples, find_examples, words
+from depthmask.ui import LaunchError, Serving, cache, examples, find_card, find_examples, words
 from depthmask.ui.analysis import Analysis, Files, analyse
-from depthmask.ui.image_tab import PREVIEW, empty, preview, show, stale_truth
-from depthmask.ui.launch import check_port, free_port, share_line
+from depthmask.ui.image_tab import Inputs, choose, empty, stale_truth
+from depthmask.ui.launch import check_port, free_port, remarks, share_line
+from depthmask.ui.shelf import Shelf
+from depthmask.ui.views import BACKDROP, MASK_VIEWS
+from tests.pages import HEIGHT, WIDTH, Fake, files
 
-HEIGHT, WIDTH = 24, 32
-Picture = npt.NDArray[np.uint8]
-
-
-class Fake:
-    """Sees something new in the left half of every image."""
-
-    def __init__(self) -> None:
-        self.pairs: list[tuple[Picture, Picture]] = []
-
-    def predict(self, background: Picture, image: Picture) -> Prediction:
-        self.pairs.append((background, image))
-        mask = np.zeros(image.shape[:2], np.float32)
-        mask[:, : image.shape[1] // 2] = 1
-        return Prediction(mask, np.full_like(mask, 0.5), 0.25)
+__all__ = ["files"]
 
 
-class Broken:
-    def predict(self, background: Picture, image: Picture) -> Prediction:
-        raise RuntimeError("out of memory\nand a long story")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    def save(name: str, array: npt.NDArray[np.generic]) -> str:
-        path = tmp_path / f"{name}.png"
-        Image.fromarray(array).save(path)
-        return str(path)
-
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[:, : WIDTH // 4] = 255
-    return Files(
-        save("background", np.full((HEIGHT, WIDTH, 3), 90, np.uint8)),
-        save("image", np.full((HEIGHT, WIDTH, 3), 120, np.uint8)),
-        save("mask", mask),
-        save("depth", np.full((HEIGHT, WIDTH), round(0.6 * 65535), np.uint16)),
-    )
-
-
-def test_a_pair_alone_has_a_prediction_and_no_figures(files: Files) -> None:
-    result = analyse(Fake(), Files(files.background, files.image))
-    assert result.prediction is not None
-    assert (result.iou, result.rmse) == (None, None)
-    assert not result.failed
-    assert words.NEEDS_TRUTH in words.mask_figures(result)
-    assert words.NEEDS_TRUTH in words.depth_figures(result)
-    assert f"0.25 s for {WIDTH} × {HEIGHT} pixels" in words.about_run(result)
-
-
-def test_truth_gives_figures(files: Files) -> None:
-    result = analyse(Fake(), files)
-    assert result.iou == pytest.approx(0.5)
-    assert result.rmse == pytest.approx(0.1, abs=1e-4)
+def test_figures_and_what_they_need(files: Files) -> None:
+    without = analyse(Fake(), Shelf(), replace(files, true_mask=None, true_depth=None))
+    assert words.NEEDS_TRUTH in words.mask_figures(without)
+    assert words.NEEDS_TRUTH in words.depth_figures(without)
+    assert f"0.25 s for {WIDTH} × {HEIGHT} pixels" in words.about_run(without)
+    result = analyse(Fake(), Shelf(), files)
     assert "<dd>0.500</dd>" in words.mask_figures(result)
     assert "<dd>0.100</dd>" in words.depth_figures(result)
 
 
-@pytest.mark.parametrize(
-    ("kept", "message"),
-    [
-        ((), analysis.START),
-        (("background",), analysis.NEEDS_IMAGE),
-        (("image",), analysis.NEEDS_BACKGROUND),
-        (("true_mask", "true_depth"), analysis.START),
-    ],
-)
-def test_what_is_missing_is_asked_for(files: Files, kept: tuple[str, ...], message: str) -> None:
-    fake = Fake()
-    result = analyse(fake, Files(**{zone: getattr(files, zone) for zone in kept}))
-    assert result == Analysis(message=message)
-    assert not fake.pairs
-
-
-@pytest.mark.parametrize("zone", analysis.ZONES)
-def test_a_bad_file_is_named_and_its_zone_emptied(files: Files, tmp_path: Path, zone: str) -> None:
-    bad = tmp_path / "deep" / "notes.png"
-    bad.parent.mkdir()
-    bad.write_text("no picture")
-    result = analyse(Fake(), replace(files, **{zone: str(bad)}))
-    assert result.failed
-    assert result.unreadable == {zone}
-    assert "notes.png" in result.message
-    assert str(bad) not in result.message, "the user does not know where the upload was put"
-    assert (result.prediction is None) == (zone in ("background", "image"))
-    assert [update is None for update in empty(result.unreadable)] == [
-        zone == z for z in analysis.ZONES
-    ]
-
-
-def test_truth_of_another_size_is_refused_in_words(files: Files) -> None:
-    Image.new("L", (10, 20)).save(str(files.true_mask))
-    result = analyse(Fake(), files)
-    assert result.prediction is not None
-    assert result.iou is None
-    assert result.rmse is not None
-    assert "true mask is 10 × 20 and the image 32 × 24" in result.message
-
-
-def test_a_network_that_fails_is_told_in_one_line(files: Files) -> None:
-    result = analyse(Broken(), files)
-    assert result.failed
-    assert result.message == "The network failed on this pair: out of memory"
-
-
-def test_the_verdict_says_what_was_found() -> None:
-    mask = np.zeros((100, 100), np.float32)
-    empty = Prediction(mask, mask, 0.0)
-    assert analysis.verdict(empty, (100, 100)) == analysis.NOTHING_NEW
-    mask = mask.copy()
-    mask[:50] = 1
-    half = Prediction(mask, mask, 0.0)
-    assert "covers 50%" in analysis.verdict(half, (100, 100))
-    assert "differ in size" in analysis.verdict(half, (50, 100))
-    mask = np.zeros((100, 100), np.float32)
-    mask[0, :50] = 1
-    assert "less than 1%" in analysis.verdict(Prediction(mask, mask, 0.0), (100, 100))
-
-
 def test_what_a_user_names_is_escaped() -> None:
     assert "<script>" not in words.message(Analysis(message="<script>.png is no picture"))
-    assert "<b>" not in words.footer("<b>")
+    assert "<b>" not in words.footer("<b>", None)
 
 
 def test_the_convention_is_on_the_page_in_full() -> None:
@@ -147,20 +47,86 @@ def test_the_convention_is_on_the_page_in_full() -> None:
     assert CONVENTION in words.convention()
 
 
-def test_what_is_shown(files: Files) -> None:
-    mask, _, depth, *_ = show(analyse(Fake(), files))
-    assert mask.shape == (HEIGHT, WIDTH)
-    assert mask.dtype == np.uint8
-    assert depth.shape == (HEIGHT, WIDTH, 3)
-    assert show(Analysis(message=""))[0] is None
+def test_every_view_has_a_legend() -> None:
+    for view in MASK_VIEWS.values():
+        assert view.legend.left or view.legend.right
+        assert "legend" in words.legend(view)
 
 
-def test_large_maps_are_shrunk_for_the_screen() -> None:
-    assert preview(np.zeros((10, 4 * PREVIEW), np.float32)).shape == (2, PREVIEW)
-    assert preview(np.zeros((10, 20), np.float32)).shape == (10, 20)
+def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
+    card = find_card(demo.WEIGHTS)
+    assert card is not None
+    footer = words.footer("depthmask.safetensors", card)
+    assert "on real footage" in footer and 'data-tab="model"' in footer
+    assert find_card(tmp_path / "mine.safetensors") is None
+    assert "data-tab" not in words.footer("mine.safetensors", None)
 
 
-def test_examples_are_found(tmp_path: Path, files: Files) -> None:
+def inputs(**changes: Any) -> Inputs:
+    values = Inputs(
+        *(None, None, None, None),
+        near_is_bright=False,
+        align=False,
+        originals={},
+        mask_view="mask",
+        depth_view="depth",
+        colour="#000000",
+        backdrop=None,
+        blur=0.5,
+    )
+    return values._replace(**changes)
+
+
+def test_a_stand_in_is_known_for_its_original() -> None:
+    given = inputs(background={"path": "a"}, image={"path": "b"}, originals={"b": "scan.tif"})
+    assert given.shown == Files("a", "b")
+    assert given.files == Files("a", "scan.tif")
+
+
+def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.tif"
+    Image.new("RGB", (40, 30), (200, 10, 10)).save(scan)
+    shown = cache.stand_in(str(scan), 20)
+    assert shown is not None
+    assert Path(get_upload_folder()) in Path(shown).parents
+    with Image.open(shown) as picture:
+        assert picture.size == (20, 15)
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30)).save(photo)
+    assert cache.stand_in(str(photo), 20) is None
+    scan.write_text("no picture")
+    assert cache.stand_in(str(scan), 20) is None
+
+
+def test_what_is_open_is_kept_from_deletion(tmp_path: Path) -> None:
+    mine, other = cache.new_file("photo.png"), tmp_path / "photo.png"
+    for path in (mine, other):
+        path.write_text("")
+        os.utime(path, (1, 1))
+    cache.keep([str(mine), str(other), None, str(tmp_path / "gone.png")])
+    assert mine.stat().st_mtime > 1
+    assert other.stat().st_mtime == 1, "only what lies in the cache is touched"
+    shutil.rmtree(mine.parent)
+
+
+def test_files_are_gone_within_the_hour() -> None:
+    assert cache.SWEEP_S + cache.KEEP_S <= 3600
+
+
+def test_a_backdrop_that_is_no_picture_is_told(tmp_path: Path) -> None:
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no picture")
+    chosen, complaint = choose(inputs(mask_view=BACKDROP, backdrop=str(bad)))
+    assert chosen.backdrop is None
+    assert "notes.txt" in complaint and str(tmp_path) not in complaint
+    assert choose(inputs(mask_view="mask", backdrop=str(bad)))[1] == "", "nobody looks at it"
+
+
+def test_zones_that_cannot_be_read_are_emptied() -> None:
+    assert [update is None for update in empty(frozenset({"image"}))] == [False, True, False, False]
+
+
+def test_examples_are_found(tmp_path: Path) -> None:
     for name, parts in {"red-cup": ("background", "image", "mask"), "half": ("image",)}.items():
         (tmp_path / name).mkdir()
         for part in parts:
@@ -169,7 +135,7 @@ def test_examples_are_found(tmp_path: Path, files: Files) -> None:
     assert found.title == "Red cup"
     assert found.true_mask == tmp_path / "red-cup" / "mask.png"
     assert found.true_depth is None
-    assert 'data-number="0"' in words.example_buttons([found])
+    assert 'data-name="red-cup"' in words.example_buttons([found])
     assert examples.thumbnail(found.image).startswith("data:image/jpeg;base64,")
 
 
@@ -179,9 +145,11 @@ def test_examples_have_order_and_titles(tmp_path: Path) -> None:
         for part in ("background", "image"):
             Image.new("RGB", (8, 6)).save(tmp_path / name / f"{part}.jpg")
     (tmp_path / "examples.json").write_text(
-        '[{"name": "c", "title": "Cups"}, {"name": "b", "title": "B"}]'
+        '[{"name": "c", "title": "Cups", "note": "Glass."}, {"name": "b", "title": "B"}]'
     )
-    assert [example.title for example in find_examples(tmp_path)] == ["Cups", "B", "A"]
+    found = find_examples(tmp_path)
+    assert [example.title for example in found] == ["Cups", "B", "A"]
+    assert found[0].note == "Glass."
 
 
 def test_every_shipped_example_has_its_truth() -> None:
@@ -216,6 +184,36 @@ def test_the_share_link_or_its_absence_is_one_line() -> None:
     assert "No public link" in share_line(None)
 
 
+def test_an_open_door_is_remarked_upon() -> None:
+    def said(serving: Serving, share_url: str | None = None) -> str:
+        return " ".join(remarks(serving, "http://here/", share_url))
+
+    assert said(Serving()) == ""
+    assert "--auth" in said(Serving(host="0.0.0.0"))
+    assert "--auth" in said(Serving(share=True), "https://x.gradio.live")
+    assert "--auth" not in said(Serving(share=True))
+    assert said(Serving(host="0.0.0.0", auth=("ann", "x"))) == ""
+
+
+def test_tools_and_a_password_do_not_go_together() -> None:
+    with pytest.raises(LaunchError, match="--mcp and --auth"):
+        Serving(mcp=True, auth=("ann", "x"))
+
+
+def test_tools_without_their_package_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("depthmask.ui.launch")  # its name in the package is the function's
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(LaunchError, match="pip install"):
+        Serving(mcp=True)
+
+
+def test_https_needs_a_certificate_and_its_key(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="needs both"):
+        Serving(certificate=tmp_path / "cert.pem")
+    with pytest.raises(LaunchError, match="There is no file"):
+        Serving(certificate=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+
+
 def run_demo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", ["demo.py", *arguments])
     return demo.main()
@@ -225,7 +223,24 @@ def test_missing_weights_are_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run_demo(monkeypatch, "--checkpoint", str(tmp_path / "none.safetensors")) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.out == "", "the page does not come up for that"
+
+
+@pytest.mark.slow
+def test_damaged_weights_end_the_demo(tmp_path: Path) -> None:
+    damaged = tmp_path / "weights.safetensors"
+    damaged.write_text("nothing")
+    process = subprocess.run(
+        [sys.executable, demo.__file__, "--checkpoint", str(damaged)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert "weights.safetensors" in process.stderr
 
 
 @pytest.mark.slow
@@ -252,3 +267,21 @@ def test_half_a_login_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> 
 
 def test_a_login_keeps_colons_in_the_password() -> None:
     assert demo.credentials("ann:a:b") == ("ann", "a:b")
+
+
+def test_the_page_comes_up_before_torch() -> None:
+    check = "import sys, depthmask.ui; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
+    assert shown.strip() == "False"
+
+
+def test_documents_for_hosting_name_what_exists() -> None:
+    root = Path(demo.__file__).parent
+    docker = (root / "Dockerfile").read_text()
+    assert "libgl1" in docker and "libglib2.0-0" in docker
+    for line in docker.splitlines():
+        if line.startswith("COPY"):
+            for source in line.split()[1:-1]:
+                assert source.startswith("--") or (root / source).exists(), source
+    space = (root / "deploy" / "space" / "README.md").read_text()
+    assert space.startswith("---\n") and "app_port: 7860" in space

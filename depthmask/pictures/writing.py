@@ -25,7 +25,8 @@ def write_cutout(path: Path, cutout: Picture) -> None:
 
 def _save(path: Path, values: Grey) -> None:
     try:
-        Image.fromarray(values).save(path, format="PNG")
+        # level 3, not the usual 6: 12 megapixels take 2.3 s, not 8.8, and a tenth more bytes
+        Image.fromarray(values).save(path, format="PNG", compress_level=3)
     except OSError as error:
         reason = error.strerror or "the disk may be full"
         raise PictureError(

@@ -1,21 +1,30 @@
-"""What the image tab does with the files it is given: no Gradio here, and no HTML."""
+"""What the image tab does with the files it is given: no Gradio here, and no HTML.
+
+Nothing heavy is imported before the first pair comes, so that the page is up soon.
+"""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from depthmask.inference import Prediction
-from depthmask.metrics import THRESHOLD, depth_rmse, mask_iou
-from depthmask.pictures import PictureError, read_mask, read_picture, read_true_depth
+from depthmask.pictures import (
+    Map,
+    Mask,
+    PictureError,
+    check_size,
+    read_mask,
+    read_photo,
+    read_true_depth,
+)
+from depthmask.ui.shelf import Seen, Shelf
+from depthmask.ui.standby import Predicts
 
 T = TypeVar("T")
-Picture = NDArray[np.uint8]  # (H, W, 3), RGB
+Truth = TypeVar("Truth", Mask, Map)
 
 # The names of the drop zones, in their order on the page, as a sentence names them.
 ZONES = {
@@ -29,15 +38,11 @@ START = "Drop a photo of the empty scene, and one from the same spot with someth
 NEEDS_IMAGE = "Now drop the image, taken from the same spot."
 NEEDS_BACKGROUND = "Now drop the background: the same view, empty."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
+GONE = "it was deleted here, an hour after its last use; drop it again."
 
-# Below this share of the picture a mask is called empty.
-EMPTY_SHARE = 0.001
-
-
-class Predicts(Protocol):
-    """What this page needs of a `Predictor`; tests bring a fake."""
-
-    def predict(self, background: Picture, image: Picture) -> Prediction: ...
+MAX_BYTES = 25_000_000  # of a file that is dropped
+THRESHOLD = 0.5  # as in metrics.py, which would load torch
+EMPTY_SHARE = 0.001  # of the picture; below it a mask is called empty
 
 
 @dataclass(frozen=True)
@@ -51,44 +56,64 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Convention:
+    """How the true depth is to be read."""
+
+    near_is_bright: bool = False  # instead of far
+    align: bool = False  # fit the prediction to it by a scale and a shift first
+
+
+@dataclass(frozen=True, eq=False)
 class Analysis:
-    """What there is to show. `prediction` is None unless both pictures were there and readable."""
+    """What there is to show. `seen` is None unless both pictures were there and readable."""
 
     message: str  # one or more sentences for the user
     failed: bool = False  # the message tells of something that went wrong
     unreadable: frozenset[str] = field(default_factory=frozenset)  # keys of ZONES
-    prediction: Prediction | None = None
+    seen: Seen | None = None
+    true_mask: Mask | None = None  # (H, W); None unless of the image's size
+    depth_error: Map | None = None  # (H, W), above 0: predicted too far; None without a truth
     iou: float | None = None  # in [0, 1]; None without a true mask
-    rmse: float | None = None  # in units of depth; None without a true depth
+    rmse: float | None = None  # of the depth error; None without a true depth
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the pair, see quality.py; "" where there is none."""
+        pair = self.seen.prediction.pair if self.seen else None
+        return pair.quality.verdict if pair else ""
 
 
-def analyse(predictor: Predicts, files: Files) -> Analysis:
+def analyse(
+    predictor: Predicts, shelf: Shelf, files: Files, convention: Convention | None = None
+) -> Analysis:
     """Reads the files, predicts, and compares with the truth where there is one.
 
     Never raises for what a user did: what cannot be read or compared ends up in the message.
     """
     desk = _Desk()
-    background = desk.read("background", files.background, read_picture)
-    image = desk.read("image", files.image, read_picture)
+    seen = shelf.get((files.background, files.image)) or _look(predictor, desk, files)
     true_mask = desk.read("true_mask", files.true_mask, read_mask)
     true_depth = desk.read("true_depth", files.true_depth, read_true_depth)
-    if background is None or image is None:
-        return desk.nothing(missing(background is not None, image is not None))
-    try:
-        prediction = predictor.predict(background, image)
-    except (RuntimeError, ValueError, MemoryError) as error:
-        logging.getLogger(__name__).exception("prediction failed")
-        desk.complaints.append(f"The network failed on this pair: {_first_line(error)}")
-        return desk.nothing("")
-    iou = desk.compare("true_mask", prediction.mask, true_mask, mask_iou)
-    rmse = desk.compare("true_depth", prediction.depth, true_depth, depth_rmse)
+    if seen is None:
+        return desk.nothing(missing(files.background is not None, files.image is not None))
+    shelf.put((files.background, files.image), seen)
+    mask, depth = seen.prediction.mask, seen.prediction.depth
+    true_mask = desk.check("true_mask", true_mask, mask)
+    true_depth = desk.check("true_depth", true_depth, mask)
+    iou = error = None
+    if true_mask is not None:
+        iou = _iou(mask, true_mask)
+    if true_depth is not None:
+        error = depth_error(depth, true_depth, convention or Convention())
     return Analysis(
-        message=" ".join((*desk.complaints, verdict(prediction, background.shape[:2]))),
+        message=" ".join((*desk.complaints, *verdict(seen))),
         failed=bool(desk.complaints),
         unreadable=frozenset(desk.unreadable),
-        prediction=prediction,
+        seen=seen,
+        true_mask=true_mask,
+        depth_error=error,
         iou=iou,
-        rmse=rmse,
+        rmse=None if error is None else float(np.sqrt(np.mean(np.square(error)))),
     )
 
 
@@ -101,14 +126,70 @@ def missing(has_background: bool, has_image: bool) -> str:
     return NEEDS_BACKGROUND if has_image else START
 
 
-def verdict(prediction: Prediction, background_size: tuple[int, ...]) -> str:
-    """Says in a sentence or two what was found. `background_size` is (H, W), in pixels."""
-    share = float((prediction.mask > THRESHOLD).mean())
+def verdict(seen: Seen) -> tuple[str, ...]:
+    """Says how the pair fits, and what was found, in sentences."""
+    mask, pair = seen.prediction.mask, seen.prediction.pair
+    share = float((mask > THRESHOLD).mean())
     covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
     found = NOTHING_NEW if share < EMPTY_SHARE else f"What is new covers {covered} of the picture."
-    if background_size == prediction.mask.shape:
-        return found
-    return f"{found} The photos differ in size, so the background was fitted to the image."
+    fits = (pair.quality.sentence,) if pair else ()
+    cropped = "The photos differ in size, so the background was fitted to the image."
+    fitted = (cropped,) if seen.background_size != mask.shape else ()
+    return (*fits, found, *fitted, *seen.notes)
+
+
+def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
+    """Compares depth with a truth of some convention.
+
+    Args:
+        pred: (H, W), in (0, 1], by depthmask.depth.CONVENTION.
+        true: (H, W), in [0, 1].
+        convention: Aligned, a truth whose near is bright is taken for inverse depth, as most
+            such maps are, and one whose far is bright for depth.
+
+    Returns:
+        (H, W), in units of the truth, above 0 where the prediction is too far.
+    """
+    if not convention.align:
+        return pred - (1 - true if convention.near_is_bright else true)
+    import torch
+
+    from depthmask.metrics import align_inverse_depth
+
+    values = 1 / np.maximum(pred, np.float32(1e-6)) if convention.near_is_bright else pred
+    # the fit asks for numbers that are linear in each other, whatever they mean
+    fitted = align_inverse_depth(torch.from_numpy(values)[None], torch.from_numpy(true)[None])
+    error = fitted[0].numpy().astype(np.float32) - true
+    return -error if convention.near_is_bright else error
+
+
+def _look(predictor: Predicts, desk: "_Desk", files: Files) -> Seen | None:
+    """Reads and predicts a pair; None where that was not possible."""
+    background = desk.read("background", files.background, read_photo)
+    image = desk.read("image", files.image, read_photo)
+    if background is None or image is None:
+        return None
+    try:
+        prediction = predictor.predict(background.picture, image.picture)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        logging.getLogger(__name__).exception("prediction failed")
+        desk.complaints.append(f"The network failed on this pair: {_first_line(error)}")
+        return None
+    notes = tuple(
+        f"{ZONES[zone].capitalize()}: {note}"
+        for zone, photo in (("background", background), ("image", image))
+        for note in photo.notes
+    )
+    height, width = background.picture.shape[:2]
+    return Seen(image.picture, prediction, (height, width), notes)
+
+
+def _iou(mask: Map, true: Mask) -> float:
+    import torch
+
+    from depthmask.metrics import mask_iou
+
+    return mask_iou(torch.from_numpy(mask)[None], torch.from_numpy(true)[None]).item()
 
 
 @dataclass
@@ -118,34 +199,28 @@ class _Desk:
     complaints: list[str] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
 
-    def read(self, zone: str, path: str | None, reader: Callable[[Path], T]) -> T | None:
+    def read(self, zone: str, path: str | None, reader: Callable[..., T]) -> T | None:
         if path is None:
             return None
         try:
-            return reader(Path(path))
+            return reader(Path(path), max_bytes=MAX_BYTES)
         except PictureError as error:
             self.unreadable.add(zone)
             # the user knows the file by its name, not by where the upload was put
-            reason = str(error).replace(path, Path(path).name)
+            reason = str(error).replace(path, Path(path).name) if Path(path).exists() else GONE
             self.complaints.append(f"The {ZONES[zone]} cannot be used: {reason}")
             return None
 
-    def compare(
-        self,
-        zone: str,
-        pred: NDArray[np.float32],
-        true: NDArray[np.bool_] | NDArray[np.float32] | None,
-        metric: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> float | None:
+    def check(self, zone: str, true: Truth | None, pred: Map) -> Truth | None:
+        """Returns the truth if it is of the size of the prediction."""
         if true is None:
             return None
-        if true.shape != pred.shape:
-            self.complaints.append(
-                f"The {ZONES[zone]} is {_size(true.shape)} and the image {_size(pred.shape)}: "
-                "they must be of one size to be compared."
-            )
+        try:
+            check_size(true, pred, f"The {ZONES[zone]}")
+        except PictureError as error:
+            self.complaints.append(str(error))
             return None
-        return float(metric(torch.from_numpy(pred)[None], torch.from_numpy(true)[None]))
+        return true
 
     def nothing(self, hint: str) -> Analysis:
         return Analysis(
@@ -153,10 +228,6 @@ class _Desk:
             failed=bool(self.complaints),
             unreadable=frozenset(self.unreadable),
         )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} × {shape[0]}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,33 +1,65 @@
 """The page as a whole: a header, the tabs, a footer."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import gradio as gr
 
 from depthmask.ui import words
-from depthmask.ui.analysis import Predicts
+from depthmask.ui.cache import KEEP_S, SWEEP_S
+from depthmask.ui.endpoint import build_endpoint
 from depthmask.ui.examples import Example
-from depthmask.ui.image_tab import build_image_tab
+from depthmask.ui.image_tab import ImageTab
+from depthmask.ui.model_tab import build_model_tab
+from depthmask.ui.shelf import Shelf
+from depthmask.ui.standby import Predicts
 
-KEEP_FILES_S = 3600  # what was uploaded or predicted is deleted after an hour
+PLACES = 24  # in the queue; who comes then is told to try later
+
+# The footer's link opens a tab.
+OPEN_TAB = """
+element.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-tab]");
+    if (!link) return;
+    event.preventDefault();
+    trigger("click", { tab: link.dataset.tab });
+    window.scrollTo(0, 0);
+});
+"""
 
 
-def build_demo(predictor: Predicts, examples: Sequence[Example], *, model: str) -> gr.Blocks:
+def build_demo(
+    predictor: Predicts, examples: Sequence[Example], *, model: str, card: Path | None = None
+) -> gr.Blocks:
     """Builds the page.
 
     Args:
-        predictor: Makes the predictions, a `depthmask.inference.Predictor`.
+        predictor: Makes the predictions, a `depthmask.inference.Predictor` or a `Standby` for it.
         examples: Offered for a click, in this order.
-        model: A few words on the model in use, for the footer.
+        model: The name of the model in use.
+        card: Its model card, in Markdown.
     """
     gr.set_static_paths([path for e in examples for path in e.files if path])
+    shelf = Shelf()
     with gr.Blocks(
         title="depthmask",
         analytics_enabled=False,
         fill_width=True,
-        delete_cache=(KEEP_FILES_S, KEEP_FILES_S),
+        delete_cache=(SWEEP_S, KEEP_S),
     ) as demo:
         gr.HTML(words.HEADER, elem_id="header")
-        build_image_tab(predictor, examples)
-        gr.HTML(words.footer(model), elem_id="footer")
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Photos", id="photos"):
+                ImageTab(predictor, examples, model=model, shelf=shelf)
+            with gr.Tab("Model", id="model"):
+                build_model_tab(card)
+        footer = gr.HTML(words.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
+        footer.click(open_tab, None, tabs, queue=False, api_visibility="private")
+        build_endpoint(predictor, shelf, model=model)
+    demo.queue(max_size=PLACES)
     return demo
+
+
+def open_tab(event: gr.EventData) -> gr.Tabs:
+    """Brings a tab to the front, by its id."""
+    return gr.Tabs(selected=str(event.tab))

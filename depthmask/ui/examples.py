@@ -22,6 +22,7 @@ class Example:
     image: Path
     true_mask: Path | None
     true_depth: Path | None
+    note: str = ""  # what is hard about it
 
     @property
     def files(self) -> tuple[str, str, str | None, str | None]:
@@ -39,6 +40,7 @@ def find_examples(folder: Path = EXAMPLES) -> list[Example]:
     index = folder / "examples.json"
     entries = json.loads(index.read_text()) if index.is_file() else []
     titles = {entry["name"]: entry["title"] for entry in entries}
+    notes = {entry["name"]: entry.get("note", "") for entry in entries}
     rest = sorted(path.name for path in folder.glob("*") if path.name not in titles)
     found = []
     for name in (*titles, *rest):
@@ -46,7 +48,7 @@ def find_examples(folder: Path = EXAMPLES) -> list[Example]:
         if background and image:
             truth = _picture(folder / name, "mask"), _picture(folder / name, "depth")
             title = titles.get(name, name.replace("-", " ").capitalize())
-            found.append(Example(name, title, background, image, *truth))
+            found.append(Example(name, title, background, image, *truth, notes.get(name, "")))
     return found
 
 

@@ -1,143 +1,269 @@
-"""The image tab: two photos in, mask and depth out."""
+"""The image tab: two photos in, mask and depth out, and what can be made of them."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
-import numpy as np
-import numpy.typing as npt
 
-from depthmask.inference import resize
-from depthmask.render import colour_depth
+from depthmask.pictures import PictureError, read_picture
 from depthmask.ui import words
-from depthmask.ui.analysis import START, ZONES, Analysis, Files, Predicts, analyse
+from depthmask.ui.analysis import (
+    MAX_BYTES,
+    ZONES,
+    Analysis,
+    Convention,
+    Files,
+    analyse,
+)
+from depthmask.ui.cache import SWEEP_S, keep, new_file, stand_in
+from depthmask.ui.downloads import DOWNLOADS
 from depthmask.ui.examples import Example
+from depthmask.ui.layout import lay_out
+from depthmask.ui.panel import Panel
+from depthmask.ui.shelf import Shelf
+from depthmask.ui.standby import Predicts
+from depthmask.ui.views import (
+    BACKDROP,
+    BLUR,
+    COLOUR,
+    PREVIEW,
+    Choices,
+    Scene,
+)
 
-Map = npt.NDArray[np.float32]
+PREPARING = "Preparing…"
+Updates = list[Any]
 
-NOTHING_YET = Analysis(message=START)
-PREVIEW = 1600  # longest side of what is sent to the browser, in pixels
-
-# What leaves an example's button is its place in the list.
-SEND_EXAMPLE = """
-element.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) trigger("click", { number: Number(button.dataset.number) });
-});
+# Saves the file that the carrier holds, under its own name.
+SAVE = """
+(file) => {
+    if (!file) return;
+    const link = document.createElement("a");
+    link.href = file.url;
+    link.download = file.orig_name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+}
 """
-# Screen readers read out what changes inside an element of this role.
-ANNOUNCE = 'element.setAttribute("role", "status");'
 
 
-def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        placeholder=placeholder,
-        elem_id=elem_id,
-        elem_classes="frame",
-        type="filepath",
-        image_mode=None,
-        format="png",
-        sources=["upload"],
-        buttons=[],
-        interactive=True,
-        min_width=120,
-    )
+class Inputs(NamedTuple):
+    """What every event of the tab is given, in this order: files as Gradio describes them."""
+
+    background: dict[str, Any] | None
+    image: dict[str, Any] | None
+    true_mask: dict[str, Any] | None
+    true_depth: dict[str, Any] | None
+    near_is_bright: bool
+    align: bool
+    originals: dict[str, str]  # {path of a picture that stands in for a file: that file}
+    mask_view: str
+    depth_view: str
+    colour: str
+    backdrop: str | None  # path
+    blur: float
+
+    @property
+    def shown(self) -> Files:
+        """What the drop zones show."""
+        zones = (self.background, self.image, self.true_mask, self.true_depth)
+        return Files(*(zone["path"] if zone else None for zone in zones))
+
+    @property
+    def files(self) -> Files:
+        """What was dropped on them."""
+        return Files(*(self.originals.get(p, p) if p else None for p in vars(self.shown).values()))
+
+    @property
+    def convention(self) -> Convention:
+        return Convention(near_is_bright=bool(self.near_is_bright), align=bool(self.align))
 
 
-def build_image_tab(predictor: Predicts, examples: Sequence[Example]) -> None:
-    """Lays the tab out in the surrounding `gr.Blocks` and connects it."""
-    with gr.Row(elem_id="workbench"):
-        with gr.Column(scale=4, min_width=300):
-            with gr.Row(elem_id="pair"):
-                background = drop_zone(
-                    "Background", "Drop the empty scene\nor choose a file", elem_id="background"
-                )
-                image = drop_zone(
-                    "Image", "Drop it with something in it\nor choose a file", elem_id="image"
-                )
-            message = gr.HTML(words.message(NOTHING_YET), elem_id="message", js_on_load=ANNOUNCE)
-            chooser = gr.HTML(
-                words.example_buttons(examples),
-                elem_id="examples",
-                js_on_load=SEND_EXAMPLE,
-                visible=bool(examples),
+class ImageTab:
+    """The tab's events: from what the page holds to what it is to show."""
+
+    def __init__(
+        self, predictor: Predicts, examples: Sequence[Example], *, model: str, shelf: Shelf
+    ) -> None:
+        self._predictor, self._examples = predictor, {e.name: e for e in examples}
+        self._model, self._shelf = model, shelf
+        self._parts = lay_out(examples)
+        self._connect()
+
+    def on_drop(self, *values: Any) -> Updates:
+        inputs = Inputs(*values)
+        stale = stale_truth(inputs.files, list(self._examples.values()))
+        files = replace(inputs.files, **dict.fromkeys(stale))
+        analysis = self._analyse(files, inputs.convention)
+        zones: Updates = empty(analysis.unreadable | stale)
+        originals = dict(inputs.originals)
+        for place, (name, path) in enumerate(vars(files).items()):
+            fresh = path is not None and path == vars(inputs.shown)[name]
+            shown = stand_in(path, PREVIEW) if fresh and zones[place] is not None else None
+            if path and shown:
+                zones[place], originals[shown] = shown, path
+        return [*zones, originals, *self._show(analysis, inputs)]
+
+    def on_swap(self, *values: Any) -> Updates:
+        inputs = Inputs(*values)
+        shown, files = inputs.shown, inputs.files
+        swapped = replace(files, background=files.image, image=files.background)
+        stale = stale_truth(swapped, list(self._examples.values()))
+        analysis = self._analyse(replace(swapped, **dict.fromkeys(stale)), inputs.convention)
+        truth = empty(analysis.unreadable | stale)[2:]
+        return [shown.image, shown.background, *truth, gr.skip(), *self._show(analysis, inputs)]
+
+    def on_example(self, event: gr.EventData, *values: Any) -> Updates:
+        inputs = Inputs(*values)
+        example = self._examples.get(str(event.name))
+        if example is None:
+            known = ", ".join(self._examples)
+            analysis = Analysis(
+                message=f"There is no example called {event.name}; there are {known}.", failed=True
             )
-            with (
-                gr.Accordion("Add ground truth to measure against", open=False, elem_id="truth"),
-                gr.Row(),
-            ):
-                true_mask = drop_zone("True mask", "White: foreground", elem_id="true-mask")
-                true_depth = drop_zone("True depth", "White: far", elem_id="true-depth")
-        with gr.Column(scale=7, min_width=300):
-            results = [*build_results(), message]
+            return [*(gr.skip() for _ in ZONES), gr.skip(), *self._show(analysis, inputs)]
+        # the truth of the examples is in the project's own convention
+        inputs = inputs._replace(near_is_bright=False, align=False)
+        analysis = self._analyse(Files(*example.files), Convention())
+        return [*example.files, {}, *self._show(analysis, inputs)]
 
-    zones = [background, image, true_mask, true_depth]
+    def on_mask_view(self, *values: Any) -> Updates:
+        inputs = Inputs(*values)
+        chosen = gr.update(visible=inputs.mask_view == BACKDROP)
+        return [chosen, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
 
-    def on_drop(*dropped: dict[str, Any] | None) -> list[Any]:
-        files = Files(*(file["path"] if file else None for file in dropped))
-        stale = stale_truth(files, examples)
-        analysis = analyse(predictor, replace(files, **dict.fromkeys(stale)))
-        return [*empty(analysis.unreadable | stale), *show(analysis)]
+    def on_depth_view(self, *values: Any) -> Updates:
+        inputs = Inputs(*values)
+        chosen = gr.update(visible=inputs.depth_view == BLUR)
+        return [chosen, *self._show_panel(self._parts.depth, inputs.depth_view, inputs)]
 
-    def on_example(event: gr.EventData) -> list[Any]:
-        files = examples[event.number].files
-        return [*files, *show(analyse(predictor, Files(*files)))]
+    def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
+        path = picture["path"] if picture else None
+        inputs = Inputs(*values)._replace(backdrop=path)
+        return [path, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
 
-    gr.on(
-        [event for zone in zones for event in (zone.upload, zone.clear)],
-        on_drop,
-        zones,
-        [*zones, *results],
-        # Gradio would open the files, and answer a bad one with a bare "Error". The project's own
-        # reader is to see them first: orientation, 16 bits, and words for what is wrong.
-        preprocess=False,
-        trigger_mode="always_last",  # the second drop must not get lost behind the first
-        show_progress="minimal",
-        show_progress_on=results[:1] + results[2:3],
-        api_visibility="private",
-    )
-    chooser.click(
-        on_example,
-        None,
-        [*zones, *results],
-        trigger_mode="always_last",
-        show_progress="minimal",
-        show_progress_on=results[:1] + results[2:3],
-        api_visibility="private",
-    )
+    def on_colour(self, *values: Any) -> Updates:
+        return self.on_backdrop(None, *values)
+
+    def on_download(self, name: str, *values: Any) -> Iterator[Updates]:
+        """Writes one of `DOWNLOADS`; the button says so meanwhile."""
+        inputs, download = Inputs(*values), DOWNLOADS[name]
+        yield [gr.update(value=PREPARING), None]
+        analysis = self._analyse(inputs.files, inputs.convention)
+        path = None
+        if analysis.seen is not None:
+            path = new_file(download.file)
+            download.write(path, analysis, analysis.seen, self._model)
+        else:
+            gr.Warning(analysis.message)
+        yield [gr.update(value=download.label), path and str(path)]
+
+    def on_tick(self, *values: Any) -> None:
+        """Keeps what the page holds from being deleted."""
+        inputs = Inputs(*values)
+        files = inputs.files
+        keep([*vars(files).values(), *vars(inputs.shown).values(), inputs.backdrop])
+        self._shelf.get((files.background, files.image))
+
+    def _analyse(self, files: Files, convention: Convention) -> Analysis:
+        return analyse(self._predictor, self._shelf, files, convention)
+
+    def _show(self, analysis: Analysis, inputs: Inputs) -> Updates:
+        choices, _ = choose(inputs)
+        scene = Scene(analysis, analysis.seen) if analysis.seen else None
+        parts = self._parts
+        swapped = analysis.verdict == "swapped"
+        there = gr.update(interactive=scene is not None)
+        return [
+            *parts.mask.show(inputs.mask_view, analysis, scene, choices),
+            *parts.depth.show(inputs.depth_view, analysis, scene, choices),
+            words.mask_figures(analysis),
+            words.depth_figures(analysis),
+            words.about_run(analysis),
+            words.message(analysis),
+            gr.update(variant="primary" if swapped else "secondary"),
+            *(there for _ in parts.downloads),
+        ]
+
+    def _show_panel(self, panel: Panel, view: str, inputs: Inputs) -> Updates:
+        analysis = self._analyse(inputs.files, inputs.convention)
+        scene = Scene(analysis, analysis.seen) if analysis.seen else None
+        choices, complaint = choose(inputs)
+        if complaint:
+            gr.Warning(complaint)
+        return panel.show(view, analysis, scene, choices)
+
+    def _connect(self) -> None:
+        parts, inputs = self._parts, self._parts.inputs
+        filled = [*parts.zones, parts.originals, *parts.results]
+        predicts: dict[str, Any] = {
+            # Gradio would open the files, and answer a bad one with a bare "Error". The project's
+            # own reader is to see them first: orientation, 16 bits, and words for what is wrong.
+            "preprocess": False,
+            "trigger_mode": "always_last",  # the second drop must not get lost behind the first
+            "show_progress": "minimal",
+            "show_progress_on": [parts.mask.frame, parts.depth.frame],
+            "concurrency_id": "predict",
+            "api_visibility": "private",
+        }
+        looks = predicts | {"concurrency_id": "look", "concurrency_limit": 4}
+        drops = [event for zone in parts.zones for event in (zone.upload, zone.clear)]
+        drops += [box.input for box in parts.convention]
+        gr.on(drops, self.on_drop, inputs, filled, **predicts)
+        parts.swap.click(self.on_swap, inputs, filled, **predicts)
+        parts.chooser.click(self.on_example, inputs, filled, **predicts)
+        mask_looks = looks | {"show_progress_on": [parts.mask.frame]}
+        depth_looks = looks | {"show_progress_on": [parts.depth.frame]}
+        left, right = parts.mask.outputs, parts.depth.outputs
+        parts.mask.choice.input(
+            self.on_mask_view, inputs, [parts.backdrop_row, *left], **mask_looks
+        )
+        parts.depth.choice.input(
+            self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks
+        )
+        parts.colour.input(self.on_colour, inputs, [parts.backdrop, *left], **mask_looks)
+        parts.picture.upload(
+            self.on_backdrop, [parts.picture, *inputs], [parts.backdrop, *left], **mask_looks
+        )
+        parts.blur.release(self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks)
+        for name, button in parts.downloads.items():
+            self._connect_download(name, button)
+        gr.Timer(SWEEP_S).tick(
+            self.on_tick, inputs, None, preprocess=False, queue=False, api_visibility="private"
+        )
+
+    def _connect_download(self, name: str, button: gr.Button) -> None:
+        parts = self._parts
+
+        def write(*values: Any) -> Iterator[Updates]:
+            yield from self.on_download(name, *values)
+
+        button.click(
+            write,
+            parts.inputs,
+            [button, parts.carrier],
+            preprocess=False,
+            show_progress="hidden",
+            concurrency_id="download",
+            concurrency_limit=2,
+            api_visibility="private",
+        ).success(None, parts.carrier, None, js=SAVE, api_visibility="private")
 
 
-def build_results() -> list[gr.components.Component]:
-    """Lays out what `show` fills, in its order but for the message."""
-    with gr.Row(elem_id="results"):
-        with gr.Column(min_width=240):
-            mask = result_frame("Mask", "Predicted foreground mask")
-            mask_figures = gr.HTML(words.mask_figures(NOTHING_YET), elem_id="mask-figures")
-        with gr.Column(min_width=240):
-            depth = result_frame("Depth", "Predicted depth")
-            depth_figures = gr.HTML(words.depth_figures(NOTHING_YET), elem_id="depth-figures")
-    about_run = gr.HTML(words.about_run(NOTHING_YET), elem_id="about-run")
-    gr.HTML(words.convention(), elem_id="convention")
-    return [mask, mask_figures, depth, depth_figures, about_run]
+def choose(inputs: Inputs) -> tuple[Choices, str]:
+    """Reads the choices for the views, and says what is wrong with the picture among them."""
+    choices = Choices(colour=inputs.colour or COLOUR, blur=float(inputs.blur))
+    if not inputs.backdrop or inputs.mask_view != BACKDROP:
+        return choices, ""
+    try:
+        return replace(choices, backdrop=read_picture(inputs.backdrop, max_bytes=MAX_BYTES)), ""
+    except PictureError as error:
+        return choices, str(error).replace(inputs.backdrop, inputs.backdrop.rsplit("/", 1)[-1])
 
 
-def result_frame(label: str, alt_text: str) -> gr.Image:
-    """A frame of fixed shape: nothing on the page moves when its picture comes or goes."""
-    return gr.Image(
-        label=label,
-        alt_text=alt_text,
-        elem_id=label.lower(),
-        elem_classes="frame",
-        format="png",
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        min_width=120,
-    )
-
-
-def empty(names: Set[str]) -> list[Any]:
+def empty(names: Set[str]) -> Updates:
     """Empties the drop zones of these names, and leaves the others alone."""
     return [None if zone in names else gr.skip() for zone in ZONES]
 
@@ -151,26 +277,3 @@ def stale_truth(files: Files, examples: Sequence[Example]) -> frozenset[str]:
             stale |= {"true_mask"} if true_mask and files.true_mask == true_mask else set()
             stale |= {"true_depth"} if true_depth and files.true_depth == true_depth else set()
     return frozenset(stale)
-
-
-def show(analysis: Analysis) -> list[Any]:
-    """What `build_results` laid out gets to show, and the message."""
-    mask = depth = None
-    if analysis.prediction:
-        mask = np.rint(preview(analysis.prediction.mask) * 255).astype(np.uint8)
-        depth = colour_depth(preview(analysis.prediction.depth))
-    return [
-        mask,
-        words.mask_figures(analysis),
-        depth,
-        words.depth_figures(analysis),
-        words.about_run(analysis),
-        words.message(analysis),
-    ]
-
-
-def preview(values: Map) -> Map:
-    """Shrinks a map, (H, W), to what a screen shows; sending it all would take seconds."""
-    height, width = values.shape
-    scale = min(1.0, PREVIEW / max(height, width))
-    return resize(values, max(1, round(height * scale)), max(1, round(width * scale)))

@@ -1,8 +1,13 @@
 """Serving the page: Gradio's options, set once, and plain words where it cannot be served."""
 
 import socket
+import ssl
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib.util import find_spec
 from io import StringIO
+from pathlib import Path
 
 import gradio as gr
 
@@ -11,64 +16,128 @@ from depthmask.ui.theme import STYLE, theme
 FIRST_PORT = 7860
 PORTS_TRIED = 100
 PORTS = range(1, 65536)
-MAX_UPLOAD = "25mb"
+# This only guards the disk: what is larger than analysis.MAX_BYTES is refused in words.
+MAX_UPLOAD = "64mb"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+MCP_PATH = "gradio_api/mcp/"
 
 
 class LaunchError(RuntimeError):
     """The page cannot be served; the message is one sentence for the user."""
 
 
-def launch(
-    demo: gr.Blocks,
-    *,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    share: bool = False,
-    auth: tuple[str, str] | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Serving:
+    """Where and for whom the page is served.
+
+    Raises:
+        LaunchError: Two settings do not go together, or a file is missing.
+    """
+
+    host: str = "127.0.0.1"  # to listen on; "0.0.0.0" lets other computers in
+    port: int | None = None  # without it, the first free one from 7860 on
+    share: bool = False  # ask Gradio's service for a public link, too
+    auth: tuple[str, str] | None = None  # user name and password that visitors have to give
+    certificate: Path | None = None  # PEM files: the page is served by https
+    key: Path | None = None
+    mcp: bool = False  # offer /predict to language models as a tool
+
+    def __post_init__(self) -> None:
+        if self.mcp and self.auth:
+            raise LaunchError(
+                "--mcp and --auth do not go together: the list of tools would be open to all; "
+                "leave one of them out."
+            )
+        if self.mcp and find_spec("mcp") is None:
+            raise LaunchError(
+                "--mcp needs a package more; run `pip install -r requirements-mcp.txt`."
+            )
+        if bool(self.certificate) != bool(self.key):
+            raise LaunchError("https needs both, --ssl-certfile and --ssl-keyfile.")
+        for file in (self.certificate, self.key):
+            if file and not file.is_file():
+                raise LaunchError(f"There is no file {file}; check --ssl-certfile, --ssl-keyfile.")
+
+
+def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> None:
     """Serves the page until interrupted, and prints where it is.
 
     Args:
         demo: What `build_demo` made.
-        host: Address to listen on; "0.0.0.0" lets other computers in.
-        port: To listen on; without it, the first free one from 7860 on.
-        share: Whether to ask Gradio's service for a public link, too.
-        auth: User name and password that visitors have to give.
+        serving: Where and for whom.
+        load: Called once the page is up: loads what predictions need. What it raises ends
+            the serving, and is raised again.
 
     Raises:
-        LaunchError: The port is taken, or the host is not this computer's.
+        LaunchError: The port is taken, the host is not this computer's, or the certificate
+            cannot be used.
     """
-    port = free_port(host) if port is None else check_port(host, port)
-    # Gradio's own lines, "quiet" or not, are many; those printed below say as much.
-    with redirect_stdout(StringIO()):
-        _, url, share_url = demo.launch(
-            server_name=host,
-            server_port=port,
-            share=share,
-            auth=auth,
-            theme=theme(),
-            css_paths=STYLE,
-            quiet=True,
-            prevent_thread_lock=True,
-            show_error=True,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            max_file_size=MAX_UPLOAD,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-        )
+    port = (
+        free_port(serving.host) if serving.port is None else check_port(serving.host, serving.port)
+    )
+    url, share_url = _serve(demo, serving, port)
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
-    if share:
-        print(share_line(share_url), flush=True)
+    for line in remarks(serving, url, share_url):
+        print(line, flush=True)
+    try:
+        load()
+    except BaseException:
+        demo.close(verbose=False)
+        raise
     demo.block_thread()
+
+
+def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
+    """What else there is to say about where the page is, a line each."""
+    lines = []
+    if serving.share:
+        lines.append(share_line(share_url))
+    if serving.mcp:
+        lines.append(f"Its tool for language models (MCP) is at {url}{MCP_PATH}")
+    if (serving.host not in LOCAL or share_url) and not serving.auth:
+        lines.append(
+            "Everybody who can reach this address can use it; --auth USER:PASSWORD asks for a "
+            "password."
+        )
+    return lines
 
 
 def share_line(share_url: str | None) -> str:
     if share_url:
         return f"Anyone with this link can use it for a week: {share_url}"
     return "No public link could be made (is there a network?); the address above works."
+
+
+def _serve(demo: gr.Blocks, serving: Serving, port: int) -> tuple[str, str | None]:
+    """Returns the local address and, where one was asked for and made, the public link."""
+    https = serving.certificate is not None
+    try:
+        # Gradio's own lines, "quiet" or not, are many; those printed instead say as much.
+        with redirect_stdout(StringIO()):
+            _, url, share_url = demo.launch(
+                server_name=serving.host,
+                server_port=port,
+                share=serving.share,
+                auth=serving.auth,
+                ssl_certfile=str(serving.certificate) if https else None,
+                ssl_keyfile=str(serving.key) if https else None,
+                ssl_verify=not https,  # Gradio asks itself whether it is up: one's own is enough
+                theme=theme(),
+                css_paths=STYLE,
+                quiet=True,
+                prevent_thread_lock=True,
+                show_error=True,
+                footer_links=[],
+                run_history=False,
+                enable_monitoring=False,
+                max_file_size=MAX_UPLOAD,
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=serving.mcp,
+            )
+    except ssl.SSLError as error:
+        raise LaunchError(f"The certificate cannot be used ({error}); it must be PEM.") from error
+    return url, share_url
 
 
 def free_port(host: str) -> int:

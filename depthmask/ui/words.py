@@ -1,19 +1,19 @@
 """The small pieces of HTML of the page. Everything that comes from a file or a user is escaped."""
 
+import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
-import numpy as np
-
-from depthmask.depth import CONVENTION
-from depthmask.render import colour_depth
+from depthmask.convention import CONVENTION
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.examples import Example, thumbnail
+from depthmask.ui.views import Legend, View
 
 NEEDS_TRUTH = "needs ground truth"
-LEGEND_STEPS = 16
 
 HEADER = "<h1>depthmask</h1><p>What is new in a photo, and how far away everything is.</p>"
+DROPPED = "Dropped files are deleted within an hour after you leave."
 
 
 def message(analysis: Analysis) -> str:
@@ -23,31 +23,34 @@ def message(analysis: Analysis) -> str:
 
 
 def mask_figures(analysis: Analysis) -> str:
-    """Legend of the mask, and the IoU."""
-    bar = _bar("linear-gradient(90deg, #000, #fff)", "background", "foreground")
+    """The IoU."""
     hint = "Intersection over union of predicted and true mask: 1 is perfect"
-    return bar + _figure("IoU", analysis.iou, hint)
+    return _figure("IoU", analysis.iou, hint)
 
 
 def depth_figures(analysis: Analysis) -> str:
-    """Legend of the depth colours, and the RMSE."""
+    """The RMSE."""
     hint = "Root of the mean squared error of the depth, on its scale from 0 to 1: 0 is perfect"
-    return _bar(depth_gradient(), "near 0", "1 far") + _figure("RMSE", analysis.rmse, hint)
+    return _figure("RMSE", analysis.rmse, hint)
 
 
-def depth_gradient() -> str:
-    """CSS gradient of the depth colours from 0 (left) to 1 (right)."""
-    steps = np.linspace(0, 1, LEGEND_STEPS, dtype=np.float32)[None]
-    colours = ", ".join(f"rgb({r} {g} {b})" for r, g, b in colour_depth(steps)[0])
-    return f"linear-gradient(90deg, {colours})"
+def legend(view: View) -> str:
+    """What the colours of a view mean."""
+    return _bar(view.legend)
+
+
+def note(text: str) -> str:
+    """A word in the legend's place."""
+    return f'<div class="legend"><span>{escape(text)}</span></div>'
 
 
 def about_run(analysis: Analysis) -> str:
     """Time and size of the last prediction; a placeholder of the same height before it."""
-    if analysis.prediction is None:
+    if analysis.seen is None:
         return "<p>&nbsp;</p>"
-    height, width = analysis.prediction.mask.shape
-    return f"<p>{analysis.prediction.seconds:.2f} s for {width} × {height} pixels</p>"
+    found = analysis.seen.prediction
+    height, width = found.mask.shape
+    return f"<p>{found.seconds:.2f} s for {width} × {height} pixels</p>"
 
 
 def convention() -> str:
@@ -59,27 +62,39 @@ def convention() -> str:
 
 
 def example_buttons(examples: Sequence[Example]) -> str:
-    """A row of thumbnails; the page's script sends the number of the one that is clicked."""
+    """Thumbnails; the page's script sends the name of the one that is clicked."""
     buttons = "".join(
-        f'<button type="button" data-number="{number}">'
+        f'<button type="button" data-name="{escape(example.name)}" title="{escape(example.note)}">'
         f'<img src="{thumbnail(example.image)}" alt="">'
         f"<span>{escape(example.title)}</span></button>"
-        for number, example in enumerate(examples)
+        for example in examples
     )
     return f'<h2>Or try one of these</h2><div class="strip">{buttons}</div>'
 
 
-def footer(model: str) -> str:
-    kept = "Pictures stay on the computer that serves this page, for an hour at most."
-    return (
-        f"<p>{escape(model)}. Code under Apache-2.0, shipped weights under CC BY-NC 4.0. {kept}</p>"
-    )
+def footer(model: str, card: Path | None) -> str:
+    """What model this is, what it can do, and what becomes of the pictures."""
+    figure = card_figure(card)
+    link = '<a href="#model" data-tab="model">Model card</a>' if card else ""
+    parts = (escape(f"Model {model}"), figure, link, DROPPED)
+    return f"<p>{' · '.join(part for part in parts if part)}</p>"
 
 
-def _bar(gradient: str, left: str, right: str) -> str:
+def card_figure(card: Path | None) -> str:
+    """The mean IoU on real footage, as a model card states it; empty where it does not."""
+    if card is None or not card.is_file():
+        return ""
+    row = re.search(r"^\| depthmask \|.*\*\*([01]\.\d+)\*\*", card.read_text("utf-8"), re.M)
+    return f"mean IoU {row[1]} on real footage" if row else ""
+
+
+def _bar(legend: Legend) -> str:
+    if not legend.bar:
+        return note(legend.left)
     return (
-        f'<div class="legend"><span>{left}</span>'
-        f'<span class="bar" style="background: {gradient}"></span><span>{right}</span></div>'
+        f'<div class="legend"><span>{escape(legend.left)}</span>'
+        f'<span class="bar" style="background: {legend.bar}"></span>'
+        f"<span>{escape(legend.right)}</span></div>"
     )
 
 

@@ -1,0 +1,28 @@
+# The app on port 7860, with the CPU build of torch:
+#   docker build -t depthmask . && docker run --rm -p 7860:7860 depthmask
+# Options of demo.py go after the name: ... depthmask --auth ann:secret
+FROM python:3.12-slim
+
+# opencv-python needs libGL and glib, which slim images lack.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
+    && rm -rf /var/lib/apt/lists/*
+
+# Spaces of Hugging Face run as this user; nothing needs root.
+RUN useradd --create-home --uid 1000 user
+WORKDIR /home/user/app
+
+COPY requirements.txt ./
+RUN grep '^torch==' requirements.txt > torch.txt \
+    && pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r torch.txt \
+    && pip install --no-cache-dir -r requirements.txt \
+    && rm torch.txt
+
+COPY --chown=user demo.py LICENSE README.md ./
+COPY --chown=user depthmask ./depthmask
+COPY --chown=user examples ./examples
+COPY --chown=user weights ./weights
+
+USER user
+EXPOSE 7860
+ENTRYPOINT ["python", "-u", "demo.py", "--host", "0.0.0.0", "--port", "7860"]

@@ -1,0 +1,51 @@
+"""The shelf: the last pairs, within its room and its time."""
+
+import time
+
+import numpy as np
+
+from depthmask.inference import Prediction
+from depthmask.ui.shelf import Seen, Shelf
+
+
+def seen(side: int = 10) -> Seen:
+    values = np.zeros((side, side), np.float32)
+    return Seen(
+        np.zeros((side, side, 3), np.uint8), Prediction(values, values, 0), (side, side), ()
+    )
+
+
+def test_size_counts_all_arrays() -> None:
+    assert seen(10).size == 100 * (3 + 4 + 4)
+
+
+def test_what_was_put_there_is_handed_out_again() -> None:
+    shelf, one = Shelf(), seen()
+    shelf.put("a", one)
+    assert shelf.get("a") is one
+    assert shelf.get("b") is None
+
+
+def test_the_oldest_makes_room() -> None:
+    shelf = Shelf(room=2 * seen().size)
+    for key in "ab":
+        shelf.put(key, seen())
+    shelf.get("a")
+    shelf.put("c", seen())
+    assert shelf.get("b") is None
+    assert shelf.get("a") is not None and shelf.get("c") is not None
+
+
+def test_the_newest_stays_even_without_room() -> None:
+    shelf = Shelf(room=1)
+    shelf.put("a", seen())
+    shelf.put("b", seen())
+    assert len(shelf) == 1 and shelf.get("b") is not None
+
+
+def test_what_nobody_asks_for_is_dropped() -> None:
+    shelf = Shelf(keep_s=0.01)
+    shelf.put("a", seen())
+    time.sleep(0.05)
+    assert shelf.get("a") is None
+    assert len(shelf) == 0
