@@ -168,6 +168,18 @@ class Predictor:
             matched,
         )
 
+    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+        """Runs the network alone, for whoever has matched the pictures already.
+
+        Args:
+            background: (h, w, 3), uint8, RGB; h and w are multiples of 32, see `network_size`.
+            image: The same.
+
+        Returns:
+            "mask" and "depth", each (h, w), float32 in [0, 1].
+        """
+        return self._run(background, image)
+
     def _see(
         self, background: Picture, image: Picture, *, light: bool
     ) -> tuple[dict[str, Map], LightMatch]:

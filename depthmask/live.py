@@ -1,0 +1,376 @@
+"""A live session as a value: the background is learned once, then each frame is a step.
+
+Nothing here knows of a camera or a page. Whoever has frames passes the session in and gets the
+next one back; the network is a function that is passed in, too.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from depthmask._cv2 import cv2
+from depthmask.align import LARGEST_SHIFT, Registration, register, warp
+from depthmask.light import LightMatch, apply_light, match_light
+from depthmask.pictures import Map, Mask, Picture
+from depthmask.quality import SWAPPED, swap_evidence
+
+ArrayT = TypeVar("ArrayT", Picture, Map)
+See = Callable[[Picture, Picture], dict[str, Map]]
+Health = Literal["good", "dark", "moved", "bumped", "swapped"]
+
+FRAMES = 15  # of which a background is the median
+CHECKED = 3  # of them, on which the network must find nothing
+STILL = 18.0  # levels: a blurred pixel that stays within does not move
+LEAST_AREA = 0.004  # of the picture: a blob that moves and is smaller is noise
+SETTLED = 0.15  # stops between the frames of a capture
+EMPTY = 0.02  # of the empty scene may be taken for foreground
+
+SIDE = 160  # pixels, longest side of the copies that light and bumps are checked on
+LEAST_SHARE = 0.1  # of the picture must be background, to check on
+LEAST_STOPS = 0.02  # less cannot be seen in 8 bits
+LARGEST_STOPS = 2.5  # of correction; beyond, a photo has lost its shadows or its lights
+LEAST_STRUCTURE = 0.2  # agreement on a still scene; with less, a bump cannot be told from noise
+LEAST_AGREEMENT = 0.7  # of the agreement on a still scene; below, the camera may have moved
+SUSPICIOUS = 3  # frames in a row before registration is worth its 0.1 s
+RETRY = 10  # frames until it is tried again
+GIVE_UP = 3  # attempts in vain, and the user is told
+SWAP_EVERY = 15  # frames between looks at which of background and frame has the object
+LEAST_SWAPS = 3  # of those looks in a row
+
+KEEP = 0.65  # of the last frame's value, where nothing moves
+MOVES = (6.0, 24.0)  # levels of change between frames: below is still, above moves
+
+SENTENCES: dict[Health, str] = {
+    "good": "",
+    "dark": "The light changed too much since the capture: press Recapture.",
+    "moved": "The camera moved a little; the background was moved along.",
+    "bumped": "The camera was moved, or the scene is hidden: step out and press Recapture.",
+    "swapped": "Something stood in the scene during the capture: step out and press Recapture.",
+}
+
+
+class CaptureError(ValueError):
+    """Frames that no background can be learned from; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """The learned background."""
+
+    picture: Picture  # (H, W, 3), RGB
+    self_check: float  # in [0, 1]: share of the empty scene that is taken for foreground
+    agreement: float  # of fine structure, between it and a frame of the empty scene
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """What is known between two frames. Begin with `Session(learn(frames, see))`."""
+
+    plate: Plate
+    background: Picture | None = None  # (H, W, 3): the plate, moved along with the camera
+    mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
+    depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
+    small: Picture | None = None  # (h, w, 3): the last frame, as the network saw it
+    health: Health = "good"
+    suspicious: int = 0  # frames in a row that do not agree with the background
+    attempts: int = 0  # registrations in vain since the frames last agreed
+    swaps: int = 0  # looks in a row that found the object in the background
+    count: int = 0  # frames so far
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What there is to show of a frame."""
+
+    mask: Map  # (h, w), in [0, 1], at the network's size
+    depth: Map  # (h, w), in (0, 1], by depthmask.convention.CONVENTION
+    background: Picture  # (H, W, 3), moved as the frame; `gain` gives it the frame's light
+    gain: LightMatch
+    health: Health
+    milliseconds: dict[str, float] = field(default_factory=dict)  # {stage: time}
+
+    @property
+    def sentence(self) -> str:
+        """What to tell the user; "" where all is well."""
+        return SENTENCES[self.health]
+
+
+def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plate:
+    """Learns the background from frames of the empty scene: their median, pixel by pixel.
+
+    Args:
+        frames: (H, W, 3), uint8, RGB, all of one size; about `FRAMES` over a second or two.
+        see: Runs the network on two pictures of a size.
+        size: Height and width at which the network is run.
+
+    Raises:
+        CaptureError: Something moved, the light changed, or the network sees something in it.
+    """
+    if len(frames) < 3 or len({frame.shape for frame in frames}) > 1:
+        raise CaptureError("The camera sent too few frames: capture the background again.")
+    picture = np.median(np.stack(frames), axis=0).astype(np.uint8)
+    _check_light(frames)
+    _check_still(picture, frames)
+    small = _shrink(picture, size)
+    places = np.linspace(0, len(frames) - 1, min(CHECKED, len(frames))).astype(int)
+    shown = [_shrink(frames[place], size) for place in places]
+    check = float(np.mean([(see(small, frame)["mask"] > 0.5).mean() for frame in shown]))
+    if check > EMPTY:
+        raise CaptureError(
+            f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
+            "the scene empty? Capture again."
+        )
+    return Plate(picture, check, _agreement(picture, frames[-1], None) or 0.0)
+
+
+def step(
+    session: Session, frame: Picture, see: See, *, size: tuple[int, int]
+) -> tuple[Session, Sight]:
+    """Sees one frame.
+
+    Args:
+        session: As `learn` or the last step left it.
+        frame: (H, W, 3), uint8, RGB, of the plate's size.
+        see: Runs the network on two pictures of a size.
+        size: Height and width at which the network is run.
+
+    Returns:
+        The session to pass in with the next frame, and what there is to show.
+
+    Raises:
+        CaptureError: The frame is not of the plate's size.
+    """
+    if frame.shape != session.plate.picture.shape:
+        raise CaptureError("The camera changed its picture size: press Recapture.")
+    clock = Stopwatch()
+    session = _follow(session, frame)
+    background = _background(session)
+    small = _shrink(frame, size)
+    empty = _shrink(background, size)
+    gain, health = _match(empty, small, session)
+    lit = apply_light(empty, gain)
+    clock.lap("align")
+    maps = see(lit, small)
+    clock.lap("network")
+    session = smooth(session, small, maps["mask"], maps["depth"])
+    session = _watch_swap(session, lit, small, maps["mask"])
+    session = replace(session, count=session.count + 1)
+    clock.lap("smooth")
+    assert session.mask is not None and session.depth is not None
+    worst = _worst(session, health)
+    sight = Sight(session.mask, session.depth, background, gain, worst, clock.milliseconds)
+    return session, sight
+
+
+def smooth(session: Session, small: Picture, mask: Map, depth: Map) -> Session:
+    """Steadies mask and depth where the picture stands still.
+
+    Where a pixel has changed since the last frame, the new value counts alone: what leaves a place
+    leaves no trail there, and what enters it is not late.
+
+    Args:
+        session: With the smoothed maps of the last frame, or none.
+        small: (h, w, 3), uint8, RGB: what the network saw.
+        mask: (h, w), in [0, 1].
+        depth: (h, w), in (0, 1].
+    """
+    if session.mask is None or session.depth is None or session.small is None:
+        return replace(session, mask=mask, depth=depth, small=small)
+    if session.small.shape != small.shape:
+        return replace(session, mask=mask, depth=depth, small=small)
+    fresh = 1 - KEEP * (1 - _motion(session.small, small))
+    return replace(
+        session,
+        mask=_mix(session.mask, mask, fresh),
+        depth=_mix(session.depth, depth, fresh),
+        small=small,
+    )
+
+
+class Stopwatch:
+    """Times stages that follow one another."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Ends a stage; the next one begins."""
+        now = time.perf_counter()
+        self.milliseconds[stage] = 1000 * (now - self._last)
+        self._last = now
+
+
+def _check_light(frames: Sequence[Picture]) -> None:
+    """Raises CaptureError if exposure or white balance drift from frame to frame."""
+    means = np.array([frame[::4, ::4].mean(axis=(0, 1)) for frame in frames])
+    stops = np.log2((means + 1) / (np.median(means, axis=0) + 1))
+    if np.ptp(stops, axis=0).max() > 2 * SETTLED:
+        raise CaptureError("The light changed during the capture: wait a moment, capture again.")
+
+
+def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
+    """Raises CaptureError if a part of the scene moved."""
+    size = _small_size(picture)
+    still = _shrink(picture, size).astype(np.int16)
+    moved = np.zeros(size, np.uint8)
+    for frame in frames:
+        change = np.abs(_shrink(frame, size) - still).max(axis=2)
+        # a change of light as a whole was checked before, and is no motion
+        moved |= (change - np.median(change) > STILL).astype(np.uint8)
+    _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
+    largest = blobs[1:, cv2.CC_STAT_AREA].max(initial=0) / moved.size
+    if largest > LEAST_AREA:
+        raise CaptureError("Something moved during the capture: step out and capture again.")
+
+
+def _background(session: Session) -> Picture:
+    return session.plate.picture if session.background is None else session.background
+
+
+def _follow(session: Session, frame: Picture) -> Session:
+    """Checks whether the camera was bumped, and moves the background along if it was."""
+    limit = LEAST_AGREEMENT * session.plate.agreement
+    score = _agreement(_background(session), frame, session.mask)
+    if session.plate.agreement < LEAST_STRUCTURE or not _is_doubtful(session, frame, score, limit):
+        health: Health = "good" if session.health == "bumped" else session.health
+        return replace(session, suspicious=0, attempts=0, health=health)
+    session = replace(session, suspicious=session.suspicious + 1)
+    if session.suspicious != SUSPICIOUS and session.suspicious % RETRY:
+        return session
+    found = register(session.plate.picture, frame)
+    if _is_usable(found, frame):
+        background = warp(session.plate.picture, found, *frame.shape[:2])
+        return replace(session, background=background, suspicious=0, attempts=0, health="moved")
+    if not found.reason and session.background is not None:  # back where it was
+        return replace(session, background=None, suspicious=0, attempts=0, health="good")
+    # at rest, or whatever hides the scene has left enough of it to see that it is in its place
+    if not found.reason or (score is not None and score >= limit):
+        return session
+    attempts = session.attempts + 1
+    health = "bumped" if attempts >= GIVE_UP else session.health
+    return replace(session, attempts=attempts, health=health)
+
+
+def _is_doubtful(session: Session, frame: Picture, score: float | None, limit: float) -> bool:
+    """Whether the background does not fit what is to be seen of it.
+
+    A mask of more than half of the picture may be the bump itself, and is not believed.
+    """
+    if score is None or score < limit:
+        return True
+    assert session.mask is not None or session.count == 0
+    if session.mask is None or (session.mask > 0.5).mean() < 0.5:
+        return False
+    whole = _agreement(_background(session), frame, None)
+    return whole is not None and whole < limit
+
+
+def _is_usable(found: Registration, frame: Picture) -> bool:
+    diagonal = float(np.hypot(*frame.shape[:2]))
+    return found.accepted and found.shift < LARGEST_SHIFT * diagonal
+
+
+def _agreement(background: Picture, frame: Picture, mask: Map | None) -> float | None:
+    """Correlation of fine structure where no foreground is known, in [-1, 1].
+
+    None where too little of the background is to be seen, or it has no structure.
+    """
+    size = _small_size(frame)
+    first, second = (_fine(_shrink(picture, size)) for picture in (background, frame))
+    counts = _unmasked(mask, size)
+    if counts.mean() < LEAST_SHARE:
+        return None
+    first, second = first[counts], second[counts]
+    energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
+    return float((first * second).mean()) / energy if energy > 1.0 else None
+
+
+def _match(background: Picture, frame: Picture, session: Session) -> tuple[LightMatch, Health]:
+    """The gains that give the background the frame's light, cheaply where a mask is known.
+
+    A mask that covers nearly everything may be the change of light itself: then, and in the
+    beginning, the gain is sought without it.
+    """
+    size = _small_size(frame)
+    counts = _unmasked(session.mask, size)
+    if session.mask is None or counts.mean() < LEAST_SHARE:
+        found = match_light(background, frame)
+        return found, "dark" if found.reason else "good"
+    first, second = (
+        _shrink(picture, size)[counts].astype(np.float32) for picture in (background, frame)
+    )
+    usable = ((first > 16) & (first < 242) & (second > 16) & (second < 242)).all(axis=1)
+    if usable.sum() < 50:
+        return match_light(background, frame), "good"
+    ratios = _linear(second[usable]) / _linear(first[usable])
+    stops = np.log2(np.median(ratios, axis=0)).astype(np.float64)
+    if np.abs(stops).max() > LARGEST_STOPS:
+        return LightMatch(np.ones(3), 0.0, False, "too far"), "dark"
+    accepted = bool(np.abs(stops).max() > LEAST_STOPS)
+    gain = np.exp2(stops) if accepted else np.ones(3)
+    return LightMatch(gain, float(stops.mean()), accepted, ""), "good"
+
+
+def _watch_swap(session: Session, background: Picture, frame: Picture, mask: Map) -> Session:
+    """Looks now and then whether it is the background that has the object."""
+    if session.count % SWAP_EVERY:
+        return session
+    found = swap_evidence(background, frame, mask) > SWAPPED
+    return replace(session, swaps=session.swaps + 1 if found else 0)
+
+
+def _worst(session: Session, light: Health) -> Health:
+    if session.health == "bumped":
+        return "bumped"
+    if light != "good" and not session.suspicious:  # of another view, no gain is to be expected
+        return light
+    return "swapped" if session.swaps >= LEAST_SWAPS else session.health
+
+
+def _motion(before: Picture, now: Picture) -> Map:
+    """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
+    change = cv2.absdiff(before, now).max(axis=2)
+    # a little wider than what moves, since the network's borders are
+    wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
+    low, high = MOVES
+    return np.clip((wide.astype(np.float32) - low) / (high - low), 0, 1)
+
+
+def _mix(before: Map, now: Map, fresh: Map) -> Map:
+    return np.asarray(before + (now - before) * fresh, dtype=np.float32)
+
+
+def _unmasked(mask: Map | None, size: tuple[int, int]) -> Mask:
+    if mask is None:
+        return np.ones(size, dtype=bool)
+    # widened, since shadows and soft edges are no background either
+    wide = cv2.dilate(_shrink(mask, size), np.ones((5, 5), np.uint8))
+    return np.asarray(wide) < 0.2
+
+
+def _small_size(picture: Picture) -> tuple[int, int]:
+    height, width = picture.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _shrink(array: ArrayT, size: tuple[int, int]) -> ArrayT:
+    if array.shape[:2] == size:
+        return array
+    shrunk = cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, dtype=array.dtype)
+
+
+def _fine(picture: Picture) -> Map:
+    """What is finer than about 15 pixels and coarser than noise."""
+    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    values = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    return np.asarray(values - cv2.blur(values, (15, 15)))
+
+
+def _linear(levels: Map) -> Map:
+    return np.asarray((levels / 255) ** 2.2)

@@ -1,0 +1,193 @@
+"""A live session: what is learned, what is told, and that nothing flickers or trails."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from depthmask._cv2 import cv2
+from depthmask.light import LightMatch, apply_light
+from depthmask.live import SENTENCES, CaptureError, Plate, Session, learn, smooth, step
+from depthmask.pictures import Map, Picture
+
+HEIGHT, WIDTH = 240, 320
+SIZE = 96, 128
+
+
+def see(background: Picture, image: Picture) -> dict[str, Map]:
+    """Stands in for the network: what differs by 60 levels is foreground, and near."""
+    assert background.shape == image.shape == (*SIZE, 3)
+    difference = np.abs(image.astype(np.int16) - background).max(axis=2)
+    mask = (difference > 60).astype(np.float32)
+    return {"mask": mask, "depth": np.where(mask > 0, np.float32(0.3), np.float32(0.8))}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Picture:
+    """A wall with much structure."""
+    rng = np.random.default_rng(0)
+    rough = rng.integers(40, 200, (HEIGHT // 8, WIDTH // 8, 3)).astype(np.uint8)
+    wall = cv2.resize(rough, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(wall, dtype=np.uint8)
+
+
+def noisy(picture: Picture, seed: int, sigma: float = 3.0) -> Picture:
+    noise = np.random.default_rng(seed).normal(0, sigma, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def with_object(picture: Picture, left: int = 120) -> Picture:
+    shown = picture.copy()
+    shown[80:200, left : left + 70] = (250, 30, 240)
+    return shown
+
+
+def moved(picture: Picture, right: float, down: float) -> Picture:
+    matrix = np.array([[1, 0, right], [0, 1, down]], np.float64)
+    shifted = cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(shifted, dtype=np.uint8)
+
+
+def shrunk(picture: Picture) -> Picture:
+    return np.asarray(cv2.resize(picture, SIZE[::-1]), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def plate(scene: Picture) -> Plate:
+    return learn([noisy(scene, seed) for seed in range(15)], see, size=SIZE)
+
+
+def run(plate: Plate, frames: list[Picture]) -> list[tuple[Session, float, str]]:
+    """The session, the share of foreground and the health after each frame."""
+    session = Session(plate)
+    found: list[tuple[Session, float, str]] = []
+    for frame in frames:
+        session, sight = step(session, frame, see, size=SIZE)
+        found.append((session, float((sight.mask > 0.5).mean()), sight.health))
+    return found
+
+
+def test_the_background_is_the_median_of_its_frames(scene: Picture, plate: Plate) -> None:
+    error = np.abs(plate.picture.astype(np.int16) - scene)
+    single = np.abs(noisy(scene, 1).astype(np.int16) - scene)
+    assert error.mean() < 0.5 * single.mean()
+    assert plate.self_check < 0.001
+    assert plate.agreement > 0.9
+
+
+def test_somebody_who_moves_is_not_learned(scene: Picture) -> None:
+    frames = [with_object(scene, 60 + 5 * place) for place in range(15)]
+    with pytest.raises(CaptureError, match="moved during the capture"):
+        learn(frames, see, size=SIZE)
+
+
+def test_light_that_changes_is_not_learned(scene: Picture) -> None:
+    frames = [(scene * (1 - 0.04 * place)).astype(np.uint8) for place in range(15)]
+    with pytest.raises(CaptureError, match="light changed"):
+        learn(frames, see, size=SIZE)
+
+
+def test_a_network_that_sees_something_in_the_empty_scene_is_told(scene: Picture) -> None:
+    def ghosts(background: Picture, image: Picture) -> dict[str, Map]:
+        maps = see(background, image)
+        maps["mask"][:20] = 1
+        return maps
+
+    with pytest.raises(CaptureError, match="was taken for foreground"):
+        learn([noisy(scene, seed) for seed in range(15)], ghosts, size=SIZE)
+
+
+def test_two_frames_are_too_few(scene: Picture) -> None:
+    with pytest.raises(CaptureError, match="too few"):
+        learn([scene, scene], see, size=SIZE)
+
+
+def test_an_object_is_seen_and_leaves_nothing_behind(scene: Picture, plate: Plate) -> None:
+    frames = [noisy(scene, 20), noisy(with_object(scene), 21), noisy(with_object(scene), 22)]
+    frames += [noisy(scene, 23)]
+    shares = [share for _, share, _ in run(plate, frames)]
+    truth = 120 * 70 / (HEIGHT * WIDTH)
+    assert shares[0] == shares[3] == 0
+    assert shares[1] == pytest.approx(truth, rel=0.1)
+    assert shares[2] == pytest.approx(truth, rel=0.1)
+
+
+def test_what_moves_leaves_no_trail(scene: Picture, plate: Plate) -> None:
+    frames = [with_object(scene, 20 + 25 * place) for place in range(8)]
+    session = Session(plate)
+    for frame in frames:
+        session, sight = step(session, frame, see, size=SIZE)
+        now = see(shrunk(scene), shrunk(frame))
+        extra = (sight.mask > 0.5) & (now["mask"] < 0.5)
+        assert extra.mean() < 0.01
+
+
+def test_a_network_that_flickers_is_steadied(scene: Picture, plate: Plate) -> None:
+    small = shrunk(scene)
+    session, rng = Session(plate), np.random.default_rng(5)
+    raw, shown = [], []
+    for _ in range(20):
+        mask = np.clip(0.5 + rng.normal(0, 0.2, SIZE), 0, 1).astype(np.float32)
+        session = smooth(session, small, mask, mask)
+        assert session.mask is not None
+        raw.append(mask)
+        shown.append(session.mask)
+    assert np.std(shown[5:], axis=0).mean() < 0.6 * np.std(raw, axis=0).mean()
+
+
+def test_a_session_is_not_changed_by_a_step(scene: Picture, plate: Plate) -> None:
+    session, _ = step(Session(plate), scene, see, size=SIZE)
+    before = replace(session)
+    step(session, with_object(scene), see, size=SIZE)
+    assert vars(session) == vars(before)
+    again, _ = step(session, with_object(scene), see, size=SIZE)
+    assert again.count == 2
+
+
+def test_other_light_is_taken_out(scene: Picture, plate: Plate) -> None:
+    darker = apply_light(scene, LightMatch(np.full(3, 0.45), -1.15, True, ""))
+    found = run(plate, [darker, with_object(darker), with_object(darker)])
+    assert found[0][1] < 0.01
+    assert found[2][1] == pytest.approx(0.11, abs=0.02)
+    assert found[2][2] == "good"
+
+
+def test_a_small_bump_is_corrected(scene: Picture, plate: Plate) -> None:
+    frames = [scene] * 2 + [noisy(moved(scene, 6, -3), seed) for seed in range(12)]
+    session, share, health = run(plate, frames)[-1]
+    assert health == "moved"
+    assert share < 0.01
+    assert session.background is not None
+    for seed in range(12):
+        session, sight = step(session, noisy(scene, seed), see, size=SIZE)
+    assert sight.health == "good"
+    assert session.background is None
+
+
+def test_another_view_asks_for_a_new_capture_and_the_old_one_is_well_again(
+    scene: Picture, plate: Plate
+) -> None:
+    other = np.ascontiguousarray(scene[::-1, ::-1])
+    found = run(plate, [scene] * 2 + [other] * 40)
+    assert found[-1][2] == "bumped"
+    assert "Recapture" in SENTENCES["bumped"]
+    back = found[-1][0]
+    for _ in range(3):
+        back, sight = step(back, scene, see, size=SIZE)
+    assert sight.health == "good"
+
+
+def test_an_object_left_in_the_background_is_told(scene: Picture) -> None:
+    stood = learn([noisy(with_object(scene), seed) for seed in range(15)], see, size=SIZE)
+    assert run(stood, [noisy(scene, 30 + seed) for seed in range(50)])[-1][2] == "swapped"
+
+
+def test_a_frame_of_another_size_is_told(scene: Picture, plate: Plate) -> None:
+    with pytest.raises(CaptureError, match="picture size"):
+        step(Session(plate), scene[:100], see, size=SIZE)
+
+
+def test_each_stage_is_timed(scene: Picture, plate: Plate) -> None:
+    _, sight = step(Session(plate), scene, see, size=SIZE)
+    assert list(sight.milliseconds) == ["align", "network", "smooth"]
+    assert all(time >= 0 for time in sight.milliseconds.values())
