@@ -74,3 +74,12 @@ def test_large_pictures_make_files_of_a_bounded_size() -> None:
     noise = np.random.default_rng(0).random((900, 1200)).astype(np.float32)
     content = write_glb(np.zeros((900, 1200, 3), np.uint8), noise * 0, 0.5 + noise / 4)
     assert len(content) < 4_000_000
+
+
+def test_a_thing_is_no_deeper_than_a_share_of_its_width(pair: Pair) -> None:
+    mask = pair.true_mask.astype(np.float32)
+    slope = np.linspace(0.1, 0.5, HEIGHT, dtype=np.float32)[:, None].repeat(WIDTH, axis=1)
+    depth = np.where(pair.true_mask, slope, pair.true_depth)
+    mesh = load(write_glb(pair.image, mask, depth)).geometry[FOREGROUND]
+    assert np.ptp(mesh.vertices[:, 2]) < 0.1
+    assert -mesh.vertices[:, 2].mean() == pytest.approx(np.median(depth[pair.true_mask]), abs=0.02)

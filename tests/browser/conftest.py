@@ -15,8 +15,10 @@ from tools.browser import FLAGS, MISSING, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
-WAIT_LIMIT_MS = 60_000
+WAIT_LIMIT_MS = 120_000
 OpenPage = Callable[..., Page]
+# The 3D view needs WebGL, which is computed where there is no graphics card.
+WEBGL = ("--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(MISSING)
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *WEBGL])
         yield browser
         browser.close()
 
@@ -55,26 +57,64 @@ def demo_url() -> Iterator[str]:
         process.communicate()
 
 
-@pytest.fixture
-def open_page(browser: Browser, demo_url: str) -> Iterator[OpenPage]:
-    """Opens the demo; afterwards, no request may have left this computer, and no script failed."""
-    asked: list[str] = []
-    failures: list[str] = []
+class Visit:
+    """Pages that are watched: no request may leave this computer, and no script may fail."""
 
-    def open_page(*, width: int = 1280, height: int = 800, dark: bool = False) -> Page:
-        page = browser.new_page(
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
+        self._pages: list[Page] = []
+        self._asked: list[str] = []
+        self._failures: list[str] = []
+
+    def open(
+        self, *, width: int = 1280, height: int = 800, dark: bool = False, query: str = ""
+    ) -> Page:
+        page = self._browser.new_page(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
+        self._pages.append(page)
         page.set_default_timeout(WAIT_LIMIT_MS)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(demo_url)
+        page.on("request", lambda request: self._asked.append(request.url))
+        page.on("pageerror", lambda error: self._failures.append(str(error)))
+        page.goto(self._url + query)
         page.wait_for_selector("#background input[type=file]", state="attached")
         return page
 
-    yield open_page
-    for context in browser.contexts:
-        context.close()
-    elsewhere = [url for url in asked if not url.startswith((demo_url, "data:", "blob:"))]
-    assert elsewhere == []
-    assert failures == []
+    def check(self) -> None:
+        """Fails on what happened since the last check."""
+        elsewhere = [u for u in self._asked if not u.startswith((self._url, "data:", "blob:"))]
+        failures = list(self._failures)
+        self._asked.clear()
+        self._failures.clear()
+        assert elsewhere == []
+        assert failures == []
+
+    def close(self) -> None:
+        for page in self._pages:
+            page.context.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, demo_url: str) -> Iterator[OpenPage]:
+    """Opens the demo in pages of the test's own."""
+    visit = Visit(browser, demo_url)
+    yield visit.open
+    visit.close()
+    visit.check()
+
+
+@pytest.fixture(scope="module")
+def long_visit(browser: Browser, demo_url: str) -> Iterator[tuple[Visit, Page]]:
+    visit = Visit(browser, demo_url)
+    page = visit.open(query="?example=teddy")
+    page.wait_for_selector("#depth img")
+    yield visit, page
+    visit.close()
+
+
+@pytest.fixture
+def example_page(long_visit: tuple[Visit, Page]) -> Iterator[Page]:
+    """One page with the first example for all tests of a module, which only look at it."""
+    visit, page = long_visit
+    yield page
+    visit.check()

@@ -1,21 +1,30 @@
 """The demo as a visitor meets it."""
 
 import base64
+import io
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from depthmask.ui.analysis import NEEDS_BACKGROUND, NEEDS_IMAGE, START
+from depthmask.ui.downloads import DOWNLOADS, REPORT
 from depthmask.ui.examples import find_examples
+from depthmask.ui.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER
 from depthmask.ui.words import NEEDS_TRUTH
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OpenPage = Callable[..., Page]
 FIGURE = re.compile(r"^\d\.\d{3}$")
+FIGURES = ("#mask-figures", "#depth-figures")
+EXAMPLE_SIZE = (960, 720)
 
 DROP = """
 ([zone, name, content]) => {
@@ -32,7 +41,7 @@ DROP = """
 
 @pytest.fixture(autouse=True)
 def waits() -> None:
-    expect.set_options(timeout=60_000)
+    expect.set_options(timeout=120_000)
 
 
 def drop(page: Page, zone: str, path: Path) -> None:
@@ -43,10 +52,14 @@ def drop(page: Page, zone: str, path: Path) -> None:
 
 def loaded(frame: Locator) -> None:
     """Waits until a frame shows a picture that has really arrived."""
-    picture = frame.locator("img")
+    picture = frame.locator("img").first
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("picture => picture.naturalWidth") > 0
+
+
+def look(page: Page, panel: str, label: str) -> None:
+    page.locator(f"#{panel}-views label", has_text=re.compile(f"^{re.escape(label)}$")).click()
 
 
 def box(page: Page, selector: str) -> dict[str, float]:
@@ -55,17 +68,31 @@ def box(page: Page, selector: str) -> dict[str, float]:
     return {side: round(found[side]) for side in ("x", "y", "width", "height")}
 
 
-def test_two_drops_show_mask_depth_and_figures(open_page: OpenPage, pair_folder: Path) -> None:
+def fetch(page: Page, name: str) -> bytes:
+    """Clicks a download button and returns the bytes that arrive under the right name."""
+    with page.expect_download() as info:
+        page.click(f"#get-{name}")
+    assert info.value.suggested_filename == DOWNLOADS[name].file
+    return info.value.path().read_bytes()
+
+
+def test_drops_show_results_and_figures_and_can_be_swapped(
+    open_page: OpenPage, pair_folder: Path
+) -> None:
     page = open_page()
+    places = ("#pair", "#examples", "#truth", "#mask", "#depth", "#downloads", "#footer")
+    before = {place: box(page, place) for place in places}
     expect(page.locator("#message")).to_have_text(START)
+    expect(page.locator("#get-cutout")).to_be_disabled()
     drop(page, "#background", pair_folder / "background.png")
     expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
     drop(page, "#image", pair_folder / "image.png")
     loaded(page.locator("#mask"))
     loaded(page.locator("#depth"))
-    for figures in ("#mask-figures", "#depth-figures"):
+    for figures in FIGURES:
         expect(page.locator(f"{figures} dd")).to_have_text(NEEDS_TRUTH)
     expect(page.locator("#about-run")).to_have_text(re.compile(r"\d\.\d\d s for 80 × 60 pixels"))
+    assert {place: box(page, place) for place in places} == before, "nothing has moved"
 
     page.click("#truth > button")
     drop(page, "#true-mask", pair_folder / "mask.png")
@@ -73,84 +100,144 @@ def test_two_drops_show_mask_depth_and_figures(open_page: OpenPage, pair_folder:
     expect(page.locator("#depth-figures dd")).to_have_text(NEEDS_TRUTH)
     drop(page, "#true-depth", pair_folder / "depth.png")
     expect(page.locator("#depth-figures dd")).to_have_text(FIGURE)
+    rmse = page.locator("#depth-figures dd").inner_text()
+    for switch in ("#near-is-bright", "#align"):
+        page.locator(f"{switch} input").check()
+        expect(page.locator("#depth-figures dd")).not_to_have_text(rmse)
+        rmse = page.locator("#depth-figures dd").inner_text()
 
-
-def test_one_click_on_an_example_shows_its_figures(open_page: OpenPage) -> None:
-    page = open_page()
-    assert page.locator("#examples button").count() == len(find_examples())
-    page.locator("#examples button").first.click()
-    for frame in ("#background", "#image", "#mask", "#depth"):
-        loaded(page.locator(frame))
-    for figures in ("#mask-figures", "#depth-figures"):
-        expect(page.locator(f"{figures} dd")).to_have_text(FIGURE)
-
-
-def test_an_example_leaves_no_truth_behind(open_page: OpenPage, pair_folder: Path) -> None:
-    page = open_page()
-    page.locator("#examples button").first.click()
-    expect(page.locator("#mask-figures dd")).to_have_text(FIGURE)
-    drop(page, "#image", pair_folder / "image.png")
-    for figures in ("#mask-figures", "#depth-figures"):
-        expect(page.locator(f"{figures} dd")).to_have_text(NEEDS_TRUTH)
-    expect(page.locator("#message .failed")).to_have_count(0)
-
-
-def test_taking_a_picture_out_empties_the_results(open_page: OpenPage, pair_folder: Path) -> None:
-    page = open_page()
-    drop(page, "#image", pair_folder / "image.png")
-    expect(page.locator("#message")).to_have_text(NEEDS_BACKGROUND)
-    drop(page, "#background", pair_folder / "background.png")
-    loaded(page.locator("#mask"))
+    source = page.locator("#image img").get_attribute("src")
+    page.click("#swap")
+    expect(page.locator("#background img")).to_have_attribute("src", str(source))
     page.click("#image button[aria-label='Remove Image']")
     expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
     expect(page.locator("#mask img")).to_have_count(0)
 
 
-def test_a_bad_file_is_told_in_words(
+def test_bad_and_missing_pictures_are_told_in_words(
     open_page: OpenPage, pair_folder: Path, tmp_path: Path
 ) -> None:
     page = open_page()
-    drop(page, "#background", pair_folder / "background.png")
+    drop(page, "#image", pair_folder / "image.png")
+    expect(page.locator("#message")).to_have_text(NEEDS_BACKGROUND)
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
-    drop(page, "#image", bad)
+    drop(page, "#background", bad)
     expect(page.locator("#message .failed")).to_contain_text("notes.png")
-    expect(page.locator("#image img")).to_have_count(0)
-    drop(page, "#image", pair_folder / "image.png")
+    expect(page.locator("#background img")).to_have_count(0)
+
+    scan = tmp_path / "scan.tif"
+    Image.open(pair_folder / "background.png").save(scan)
+    drop(page, "#background", scan)
+    loaded(page.locator("#background"))  # a TIFF: what is shown is a stand-in
     loaded(page.locator("#mask"))
+    expect(page.locator("#message .failed")).to_have_count(0)
+    look(page, "mask", "Cut-out")  # which still reads the TIFF
+    expect(page.locator("#mask img")).to_have_attribute("alt", MASK_VIEWS["cutout"].alt)
+
+
+def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
+    assert example_page.locator("#examples button").count() == len(find_examples())
+    for frame in ("#background", "#image", "#mask", "#depth"):
+        loaded(example_page.locator(frame))
+    for figures in FIGURES:
+        expect(example_page.locator(f"{figures} dd")).to_have_text(FIGURE)
+
+
+@pytest.mark.parametrize(("panel", "views"), [("mask", MASK_VIEWS), ("depth", DEPTH_VIEWS)])
+def test_every_view_has_its_picture(example_page: Page, panel: str, views: dict) -> None:
+    sources = set()
+    for name, view in [*views.items()][::-1]:  # so that the first is shown in the end
+        look(example_page, panel, view.label)
+        if name == MODEL:
+            expect(example_page.locator("#depth-model canvas")).to_be_visible()
+        elif name == SLIDER:
+            loaded(example_page.locator("#mask-slider"))
+        else:
+            picture = example_page.locator(f"#{panel} img")
+            expect(picture).to_have_attribute("alt", view.alt)
+            loaded(example_page.locator(f"#{panel}"))
+            sources.add(picture.get_attribute("src"))
+    assert len(sources) == len(views) - 1
+
+
+def test_downloads_hold_what_they_say(example_page: Page) -> None:
+    cutout = Image.open(io.BytesIO(fetch(example_page, "cutout")))
+    assert (cutout.mode, cutout.size) == ("RGBA", EXAMPLE_SIZE)
+    alpha = np.asarray(cutout)[..., 3]
+    assert alpha.min() == 0 and alpha.max() == 255
+    assert 0.01 < (alpha > 127).mean() < 0.3
+    depth = Image.open(io.BytesIO(fetch(example_page, "depth")))
+    assert (depth.mode, depth.size) == ("I;16", EXAMPLE_SIZE)
+    values = np.asarray(depth)
+    assert len(np.unique(values)) > 1000, "more than 8 bits can tell apart"
+    with zipfile.ZipFile(io.BytesIO(fetch(example_page, "all"))) as archive:
+        assert REPORT in archive.namelist()
+        exact = np.load(io.BytesIO(archive.read("depth.npy")))
+        assert archive.read("scene.glb")[:4] == b"glTF"
+    assert abs(values / 65535 - exact).max() < 1e-4
+    expect(example_page.locator("#get-all")).to_have_text(DOWNLOADS["all"].label)
+
+
+def test_results_survive_a_look_at_another_tab(example_page: Page) -> None:
+    tabs = example_page.get_by_role("tab")
+    tabs.nth(1).click()
+    expect(example_page.locator("#card h1")).to_be_visible()
+    expect(example_page.locator("#mask")).not_to_be_visible()
+    tabs.nth(0).click()
+    loaded(example_page.locator("#mask"))
+    expect(example_page.locator("#mask-figures dd")).to_have_text(FIGURE)
+    example_page.click("#footer a")
+    expect(example_page.locator("#card h1")).to_be_visible()
+    tabs.nth(0).click()
+
+
+def test_an_example_leaves_no_truth_behind(open_page: OpenPage, pair_folder: Path) -> None:
+    page = open_page(query="?example=nonsense")
+    expect(page.locator("#message .failed")).to_contain_text("no example called nonsense")
+    page.locator("#examples button").first.click()
+    expect(page.locator("#mask-figures dd")).to_have_text(FIGURE)
+    assert page.url.endswith("?example=teddy")
+    drop(page, "#image", pair_folder / "image.png")
+    for figures in FIGURES:
+        expect(page.locator(f"{figures} dd")).to_have_text(NEEDS_TRUTH)
     expect(page.locator("#message .failed")).to_have_count(0)
 
 
-def test_nothing_moves_when_results_come(open_page: OpenPage, pair_folder: Path) -> None:
-    page = open_page()
-    places = ("#pair", "#examples", "#truth", "#mask", "#depth", "#convention", "#footer")
-    before = {place: box(page, place) for place in places}
-    drop(page, "#background", pair_folder / "background.png")
-    drop(page, "#image", pair_folder / "image.png")
-    loaded(page.locator("#mask"))
-    loaded(page.locator("#depth"))
-    assert {place: box(page, place) for place in places} == before
-
-
-def test_a_phone_scrolls_in_one_direction_only(open_page: OpenPage) -> None:
-    page = open_page(width=390, height=844)
-    page.locator("#examples button").first.click()
+def test_a_dark_phone_scrolls_in_one_direction_only(open_page: OpenPage) -> None:
+    page = open_page(width=390, height=844, dark=True, query="?example=teddy")
     loaded(page.locator("#depth"))
     page.click("#truth > button")
     loaded(page.locator("#true-mask"))
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert max(page_colour(page)) < 40
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_light_and_dark_follow_the_system(open_page: OpenPage, dark: bool) -> None:
-    page = open_page(dark=dark)
+def test_light_follows_the_system_and_the_convention_unfolds(example_page: Page) -> None:
+    assert min(page_colour(example_page)) > 240
+    expect(example_page.locator("#convention summary")).to_contain_text("1 is the farthest")
+    example_page.click("#convention summary")
+    expect(example_page.locator("#convention details p")).to_be_visible()
+
+
+def page_colour(page: Page) -> list[int]:
     colour = page.evaluate("getComputedStyle(document.querySelector('gradio-app')).backgroundColor")
-    brightness = [int(value) for value in re.findall(r"\d+", colour)[:3]]
-    assert max(brightness) < 40 if dark else min(brightness) > 240
+    return [int(value) for value in re.findall(r"\d+", colour)[:3]]
 
 
-def test_the_depth_convention_is_one_click_away(open_page: OpenPage) -> None:
-    page = open_page()
-    expect(page.locator("#convention summary")).to_contain_text("1 is the farthest")
-    page.click("#convention summary")
-    expect(page.locator("#convention details p")).to_be_visible()
+def test_programs_can_ask_for_a_prediction(demo_url: str) -> None:
+    client = Client(demo_url, verbose=False)
+    (example, *_) = find_examples()
+    mask, depth, cutout, report = client.predict(
+        handle_file(example.background), handle_file(example.image), api_name="/predict"
+    )
+    assert report["image"] == {"width": 960, "height": 720}
+    with Image.open(mask) as picture:
+        assert picture.mode == "L"
+    with Image.open(depth) as picture:
+        assert picture.mode == "I;16"
+    with Image.open(cutout) as picture:
+        assert picture.mode == "RGBA"
+    with pytest.raises(Exception, match="cannot be used"):
+        client.predict(handle_file(__file__), handle_file(example.image), api_name="/predict")
+    client.close()
