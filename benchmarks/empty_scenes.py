@@ -41,7 +41,9 @@ class EmptyScene(NamedTuple):
 STILL = replace(
     ORIGINAL,
     empty=1.0,
-    lens=Lens(gain=0.0, white_balance=0.0, offset=0.0, gamma=0.0, blur=0.0, noise=1.0),
+    lens=Lens(
+        gain=0.0, white_balance=0.0, offset=0.0, gamma=0.0, blur=0.0, sharpening=0.0, noise=1.0
+    ),
 )
 SCENES = {
     "noise": EmptyScene(STILL),
