@@ -165,7 +165,9 @@ def step(
     return session, sight
 
 
-def smooth(session: Session, small: Picture, mask: Map, depth: Map) -> Session:
+def smooth(
+    session: Session, small: Picture, mask: Map, depth: Map, *, keep: float = KEEP
+) -> Session:
     """Steadies mask and depth where the picture stands still.
 
     Where a pixel has changed since the last frame, the new value counts alone: what leaves a place
@@ -176,12 +178,13 @@ def smooth(session: Session, small: Picture, mask: Map, depth: Map) -> Session:
         small: (h, w, 3), uint8, RGB: what the network saw.
         mask: (h, w), in [0, 1].
         depth: (h, w), in (0, 1].
+        keep: Share of the last frame's value that stays where nothing moves.
     """
     if session.mask is None or session.depth is None or session.small is None:
         return replace(session, mask=mask, depth=depth, small=small)
     if session.small.shape != small.shape:
         return replace(session, mask=mask, depth=depth, small=small)
-    fresh = 1 - KEEP * (1 - _motion(session.small, small))
+    fresh = 1 - keep * (1 - _motion(session.small, small))
     return replace(
         session,
         mask=_mix(session.mask, mask, fresh),

@@ -1,0 +1,167 @@
+"""The live tab without its browser: what each stage of a frame takes, how much smoothing steadies,
+and what it costs in ghosts and lateness.
+
+    python -m benchmarks.live [FOLDER] [--frames N] [--resolution N]
+
+Clips are made from `examples/`: the object stands still, then moves by 14 pixels a frame, every
+frame with noise of its own. FOLDER, laid out as `python -m depthmask evaluate --help` tells, adds
+real sequences, whose frames are far apart in time. Flicker is the mean change of mask and depth
+from frame to frame where the truth does not change; ghosts are the share of what the object has
+just left that is still foreground, late is the share of what it has just covered that is not yet.
+"""
+
+import argparse
+import base64
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.examples import EXAMPLES
+from depthmask import live
+from depthmask._cv2 import cv2
+from depthmask.inference import Predictor, network_size
+from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
+from depthmask.ui.live_desk import LiveDesk, data_url
+from depthmask.ui.live_views import VIEWS, to_jpeg
+
+HEIGHT, WIDTH = 480, 640
+STEP = 14  # pixels a frame
+NOISE = 3.0  # levels
+KEEPS = (0.0, 0.5, 0.65, 0.8)
+
+
+class Clip(NamedTuple):
+    """A sequence with its truth."""
+
+    name: str
+    background: Picture  # (H, W, 3)
+    frames: list[Picture]
+    truth: list[Mask]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="sequences with ground truth")
+    parser.add_argument("--frames", type=int, default=16, help="of each clip")
+    parser.add_argument("--resolution", type=int, help="square root of the network's pixels")
+    options = parser.parse_args()
+    predictor = Predictor(resolution=options.resolution)
+    clips = [rendered(name, options.frames) for name in ("teddy", "desk")]
+    if options.folder:
+        clips += [real(folder, options.frames) for folder in sorted(options.folder.iterdir())]
+    time_stages(predictor, clips[0])
+    print("\nclip        keep  adaptive  flicker  of depth    IoU  ghosts   late")
+    for clip in clips:
+        measure_smoothing(predictor, clip)
+
+
+def rendered(name: str, count: int) -> Clip:
+    """An object of an example that stands for half of the frames and moves in the other half."""
+    folder, rng = EXAMPLES / name, np.random.default_rng(0)
+    size = (WIDTH, HEIGHT)
+    background, image = (
+        np.asarray(cv2.resize(read_picture(folder / f"{part}.jpg"), size), dtype=np.uint8)
+        for part in ("background", "image")
+    )
+    mask = cv2.resize(read_mask(folder / "mask.png").astype(np.float32), size)
+    frames, truth = [], []
+    for place in range(count):
+        shift = STEP * max(0, place - count // 2)
+        matrix = np.array([[1, 0, shift], [0, 1, 0]], np.float64)
+        alpha = cv2.warpAffine(mask, matrix, size)
+        front = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT)
+        frame = background + (front.astype(np.float32) - background) * alpha[..., None]
+        frames.append((frame + rng.normal(0, NOISE, frame.shape)).clip(0, 255).astype(np.uint8))
+        truth.append(np.asarray(alpha > 0.5))
+    return Clip(name, background, frames, truth)
+
+
+def real(folder: Path, count: int) -> Clip:
+    paths = sorted((folder / "image").glob("*.png"))[:count]
+    truth = [read_mask(folder / "mask" / path.name) for path in paths]
+    frames = [read_picture(path) for path in paths]
+    return Clip(folder.name, read_picture(folder / "background.png"), frames, truth)
+
+
+def time_stages(predictor: Predictor, clip: Clip) -> None:
+    """Prints milliseconds a frame of each stage, from the message of a page to the answer."""
+    desk = LiveDesk(lambda: predictor, debug=True)
+    message = {"token": "0" * 32, "do": "capture", "first": True}
+    for _ in range(live.FRAMES):
+        answer = desk.answer(message | {"frame": data_url(to_jpeg(clip.background))})
+        message.pop("first", None)
+    assert answer.get("captured"), answer
+    print(f"{WIDTH}x{HEIGHT}, network at {predictor.resolution} px, medians in milliseconds")
+    for view in VIEWS:
+        stages, whole = [], []
+        for frame in clip.frames:
+            url = data_url(to_jpeg(frame))
+            start = time.perf_counter()
+            answer = desk.answer({"token": "0" * 32, "do": "frame", "frame": url, "view": view})
+            whole.append(1000 * (time.perf_counter() - start))
+            stages.append(answer["stages"])
+        times = {stage: float(np.median([each[stage] for each in stages])) for stage in stages[0]}
+        rest = float(np.median(whole)) - times["network"]
+        row = "  ".join(f"{stage} {value:.1f}" for stage, value in times.items())
+        size = len(base64.b64decode(answer["picture"].partition(",")[2])) // 1024
+        print(f"{view:10} {row}  | all but the network {rest:.1f}  {size} KB")
+
+
+def measure_smoothing(predictor: Predictor, clip: Clip) -> None:
+    """Prints a row for each strength of smoothing, with and without regard to motion."""
+    height, width = clip.frames[0].shape[:2]
+    size = network_size(height, width, predictor.resolution)
+    small = [shrunk(frame, size) for frame in clip.frames]
+    empty = shrunk(clip.background, size)
+    seen = [predictor.see(empty, frame) for frame in small]
+    truth = np.array([cv2.resize(true.astype(np.float32), size[::-1]) > 0.5 for true in clip.truth])
+    for keep in KEEPS:
+        for adaptive in (True, False) if keep else (True,):
+            masks, depths = (
+                np.array(maps) for maps in zip(*smoothed(small, seen, keep, adaptive), strict=True)
+            )
+            figures = score(masks, depths, truth)
+            print(f"{clip.name:10} {keep:5.2f}  {adaptive!s:8}" + "".join(figures), flush=True)
+
+
+def smoothed(
+    frames: list[Picture], seen: list[dict[str, Map]], keep: float, adaptive: bool
+) -> Iterator[tuple[Map, Map]]:
+    """Mask and depth after each frame; without regard to motion, every frame looks alike."""
+    session = live.Session(live.Plate(frames[0], 0.0, 1.0))
+    for frame, maps in zip(frames, seen, strict=True):
+        shown = frame if adaptive else np.zeros_like(frame)
+        session = live.smooth(session, shown, maps["mask"], maps["depth"], keep=keep)
+        assert session.mask is not None and session.depth is not None
+        yield session.mask, session.depth
+        session = replace(session, count=session.count + 1)
+
+
+def score(masks: Map, depths: Map, truth: Mask) -> list[str]:
+    same = truth[1:] == truth[:-1]
+    still = same.all(axis=(1, 2))
+    if still.any():  # flicker is looked for where nothing moves at all
+        same[~still] = False
+    left, came = truth[:-1] & ~truth[1:], ~truth[:-1] & truth[1:]
+    found = masks[1:] > 0.5
+    overlap = [(a & b).sum() / max(1, (a | b).sum()) for a, b in zip(found, truth[1:], strict=True)]
+    return [
+        f"{np.abs(np.diff(masks, axis=0))[same].mean():9.5f}",
+        f"{np.abs(np.diff(depths, axis=0))[same].mean():10.5f}",
+        f"{np.mean(overlap):7.3f}",
+        f"{(found & left).sum() / max(1, left.sum()):8.3f}",
+        f"{(~found & came).sum() / max(1, came.sum()):7.3f}",
+    ]
+
+
+def shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
+    small = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+// The live tab. `element` and `server` come from gr.HTML; `server.live(message)` asks live_desk.py.
+//
+// One frame is on its way at a time: when its answer has been drawn, the camera's newest picture is
+// sent, and those in between are dropped. What is sent is never mirrored; what is seen may be.
+
+const LONGEST_SIDE = 640;
+const WINDOW_MS = 3000; // over which the frames a second are counted
+const find = (name) => element.querySelector(`[data-live="${name}"]`);
+const video = find("video");
+const shown = find("shown");
+const say = find("sentence");
+const still = document.createElement("canvas");
+const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0")).join("");
+
+let stream = null;
+let view = "cutout";
+let running = false; // frames are sent and drawn
+let busy = false; // a countdown, a capture or a recording being written
+let captured = false;
+let takenAt = 0; // when the camera took the newest picture, by performance.now()
+let drawn = []; // [when drawn, milliseconds since taken] of the last frames
+
+const REFUSED = {
+    NotAllowedError: "The camera was refused: allow it beside the address of this page, then press "
+        + "Start camera.",
+    NotFoundError: "No camera was found: connect one, then press Start camera.",
+    OverconstrainedError: "This device has no such camera: choose another one.",
+    NotReadableError: "Another program uses the camera: close it, then press Start camera.",
+};
+const INSECURE = "Browsers give the camera only to pages of this computer or by https: open the "
+    + "page as http://localhost, or start demo.py with --ssl-certfile and --ssl-keyfile.";
+
+function tell(text, failed = false) {
+    if (say.textContent !== text) say.textContent = text;
+    say.classList.toggle("failed", failed);
+}
+
+function enable() {
+    const there = stream !== null && !busy;
+    find("capture").disabled = !there;
+    find("capture").textContent = captured ? "Recapture" : "Capture background";
+    for (const name of ["pause", "snapshot", "record"]) find(name).disabled = !there || !captured;
+    find("pause").textContent = running ? "Pause" : "Resume";
+    find("start").hidden = stream !== null;
+    element.dataset.captured = captured;
+    element.dataset.running = running;
+}
+
+async function ask(message) {
+    let answer;
+    try {
+        answer = await server.live({ token, ...message });
+    } catch (error) {
+        answer = { failed: "The server did not answer; is it still running?" };
+    }
+    if (answer.failed) tell(answer.failed, true);
+    return answer;
+}
+
+async function start() {
+    stop();
+    if (!window.isSecureContext || !navigator.mediaDevices) {
+        tell(INSECURE, true);
+        return;
+    }
+    const chosen = find("camera").value;
+    const which = chosen === "user" || chosen === "environment"
+        ? { facingMode: chosen } : { deviceId: { exact: chosen } };
+    try {
+        stream = await navigator.mediaDevices.getUserMedia({
+            video: { width: { ideal: 640 }, height: { ideal: 480 }, ...which },
+        });
+    } catch (error) {
+        tell(REFUSED[error.name] || `The camera could not be opened (${error.name}).`, true);
+        enable();
+        return;
+    }
+    const track = stream.getVideoTracks()[0];
+    track.addEventListener("ended", () => {
+        stop();
+        tell("The camera is gone: connect it, then press Start camera.", true);
+    });
+    video.srcObject = stream;
+    await video.play();
+    watch();
+    // what faces the visitor is a mirror to the eye
+    const rear = track.getSettings().facingMode === "environment" || chosen === "environment";
+    for (const picture of [video, shown]) picture.classList.toggle("mirrored", !rear);
+    await listCameras(track);
+    tell("Step out of the picture, and press Capture background.");
+    enable();
+}
+
+function stop() {
+    if (stream) for (const track of stream.getTracks()) track.stop();
+    stream = null;
+    running = false;
+    captured = false;
+    enable();
+}
+
+// Browsers that can say when a picture was taken are believed.
+function watch() {
+    if (!video.requestVideoFrameCallback) return;
+    video.requestVideoFrameCallback((now, about) => {
+        takenAt = about.captureTime || about.expectedDisplayTime || now;
+        watch();
+    });
+}
+
+async function listCameras(track) {
+    const menu = find("camera");
+    const cameras = (await navigator.mediaDevices.enumerateDevices())
+        .filter((device) => device.kind === "videoinput" && device.label);
+    const chosen = menu.value;
+    for (const old of menu.querySelectorAll("[data-device]")) old.remove();
+    if (cameras.length > 1) {
+        for (const camera of cameras) {
+            const option = new Option(camera.label, camera.deviceId);
+            option.dataset.device = "";
+            menu.add(option);
+        }
+    }
+    menu.value = chosen;
+}
+
+function grab() {
+    const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
+    still.width = Math.round(video.videoWidth * scale);
+    still.height = Math.round(video.videoHeight * scale);
+    still.getContext("2d").drawImage(video, 0, 0, still.width, still.height);
+    const at = video.requestVideoFrameCallback && takenAt ? takenAt : performance.now();
+    return { frame: still.toDataURL("image/jpeg", 0.85), at };
+}
+
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+// A camera that goes on adapting to whoever enters would change the empty scene as well.
+async function lock(mode) {
+    const track = stream.getVideoTracks()[0];
+    const can = track.getCapabilities ? track.getCapabilities() : {};
+    const done = [];
+    for (const [name, word] of [["exposureMode", "exposure"], ["whiteBalanceMode", "white balance"],
+        ["focusMode", "focus"]]) {
+        if (!(can[name] || []).includes(mode)) continue;
+        try {
+            await track.applyConstraints({ advanced: [{ [name]: mode }] });
+            done.push(word);
+        } catch (error) {
+            console.debug(`depthmask: ${name} stays as it is`, error);
+        }
+    }
+    return done;
+}
+
+async function capture() {
+    running = false;
+    busy = true;
+    enable();
+    await lock("continuous");
+    for (const second of [3, 2, 1]) {
+        tell("Leave the picture, and let nothing move.");
+        find("count").textContent = second;
+        await pause(1000);
+    }
+    find("count").textContent = "";
+    const locked = await lock("manual");
+    let answer = {};
+    for (let first = true; stream; first = false) {
+        answer = await ask({ do: "capture", first, ...grab() });
+        if (!answer.missing && !answer.dropped) break;
+        await pause(60);
+    }
+    busy = false;
+    captured = Boolean(answer.captured);
+    running = captured;
+    enable();
+    if (!captured) return;
+    find("check").textContent = `${(100 * answer.selfCheck).toFixed(1)}%`;
+    find("locked").textContent = locked.length
+        ? `Locked: ${locked.join(", ")}.` : "This camera's exposure cannot be locked.";
+    tell("Step in.");
+    drawn = [];
+    run();
+}
+
+async function run() {
+    while (running && stream) {
+        if (!element.offsetParent || document.hidden) { // nobody looks
+            await pause(300);
+            continue;
+        }
+        const answer = await ask({ do: "frame", view, colour: find("colour").value, ...grab() });
+        if (answer.failed) {
+            running = false;
+            enable();
+            return;
+        }
+        if (answer.picture && running) {
+            await show(answer);
+            tell(answer.sentence, answer.health !== "good" && answer.health !== "moved");
+        }
+        // the camera has the time to bring the next picture
+        await new Promise((next) => requestAnimationFrame(next));
+    }
+}
+
+async function show(answer) {
+    const picture = new Image();
+    picture.src = answer.picture;
+    await picture.decode();
+    if (shown.width !== picture.width || shown.height !== picture.height) {
+        shown.width = picture.width;
+        shown.height = picture.height;
+    }
+    shown.getContext("2d").drawImage(picture, 0, 0);
+    const now = performance.now();
+    drawn.push([now, now - answer.at]);
+    drawn = drawn.filter(([when]) => when > now - WINDOW_MS);
+    const lasted = Math.max(now - drawn[0][0], 1);
+    const rate = drawn.length > 1 ? 1000 * (drawn.length - 1) / lasted : 0;
+    const delays = drawn.map(([, delay]) => delay).sort((a, b) => a - b);
+    find("fps").textContent = rate.toFixed(1);
+    find("latency").textContent = `${delays[delays.length >> 1].toFixed(0)} ms`;
+    if (answer.recorded !== null) find("record").textContent = `Stop ${answer.recorded.toFixed(0)} s`;
+    find("stages").textContent = Object.entries(answer.stages || {})
+        .map(([stage, time]) => `${stage} ${time.toFixed(1)} ms`).join(" · ");
+    element.dataset.frames = Number(element.dataset.frames || 0) + 1;
+}
+
+function save(url, name) {
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+}
+
+async function record() {
+    const button = find("record");
+    if (button.dataset.on !== "true") {
+        const answer = await ask({ do: "record" });
+        if (answer.failed || answer.dropped) return;
+        button.dataset.on = "true";
+        button.textContent = "Stop";
+        return;
+    }
+    const resume = running;
+    running = false;
+    busy = true;
+    enable();
+    button.dataset.on = "false";
+    button.textContent = "Writing…";
+    const answer = await patient({ do: "stop" });
+    busy = false;
+    button.textContent = "Record";
+    if (answer.path) {
+        const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
+        save(`${root}${prefix}/file=${answer.path}`, "depthmask.webm");
+    }
+    running = resume;
+    enable();
+    run();
+}
+
+// While a frame is on its way, the server drops what else comes.
+async function patient(message) {
+    for (;;) {
+        const answer = await ask(message);
+        if (!answer.dropped) return answer;
+        await pause(50);
+    }
+}
+
+async function chooseBackdrop(file) {
+    const url = URL.createObjectURL(file);
+    const picture = new Image();
+    picture.src = url;
+    try {
+        await picture.decode();
+    } catch (error) {
+        tell(`${file.name} is no picture that this browser can read.`, true);
+        return;
+    } finally {
+        URL.revokeObjectURL(url);
+    }
+    const scale = Math.min(1, 960 / Math.max(picture.width, picture.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(picture.width * scale);
+    canvas.height = Math.round(picture.height * scale);
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    await patient({ do: "backdrop", frame: canvas.toDataURL("image/jpeg", 0.9) });
+}
+
+find("start").addEventListener("click", start);
+find("camera").addEventListener("change", () => { if (stream) start(); });
+find("capture").addEventListener("click", capture);
+find("record").addEventListener("click", record);
+find("pause").addEventListener("click", () => {
+    running = !running;
+    enable();
+    if (running) {
+        drawn = [];
+        run();
+    }
+});
+find("snapshot").addEventListener("click", async () => {
+    const answer = await patient({ do: "snapshot" });
+    if (answer.picture) save(answer.picture, "depthmask.png");
+});
+find("views").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    view = button.dataset.view;
+    for (const other of find("views").querySelectorAll("button")) {
+        other.setAttribute("aria-pressed", other === button);
+    }
+    find("choose").hidden = view !== "backdrop";
+});
+find("colour").addEventListener("input", () => patient({ do: "backdrop" }));
+find("file").addEventListener("change", (event) => {
+    if (event.target.files[0]) chooseBackdrop(event.target.files[0]);
+});
+window.addEventListener("pagehide", () => { if (captured) server.live({ token, do: "leave" }); });
+if (!window.isSecureContext) tell(INSECURE, true);
+enable();

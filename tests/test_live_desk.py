@@ -1,0 +1,242 @@
+"""The live tab's server side: one answer for each message, and one background for each page."""
+
+import base64
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from depthmask._cv2 import cv2
+from depthmask.live import FRAMES
+from depthmask.pictures import Map, Picture
+from depthmask.ui import live_desk
+from depthmask.ui.live_desk import BAD_FRAME, BAD_MESSAGE, FULL, MOST, NOTHING_YET, LiveDesk
+from depthmask.ui.live_views import VIEWS, to_jpeg
+
+ONE, TWO = "1" * 32, "2" * 32
+HEIGHT, WIDTH = 120, 160
+
+
+class FakeLooks:
+    """Stands in for a predictor: what differs by 60 levels is foreground, and near."""
+
+    resolution = 96
+
+    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+        difference = np.abs(image.astype(np.int16) - background).max(axis=2)
+        mask = (difference > 60).astype(np.float32)
+        return {"mask": mask, "depth": np.where(mask > 0, np.float32(0.3), np.float32(0.8))}
+
+
+@pytest.fixture
+def desk() -> LiveDesk:
+    return LiveDesk(FakeLooks, debug=True)
+
+
+def scene(seed: int = 0) -> Picture:
+    rough = np.random.default_rng(seed).integers(60, 190, (HEIGHT // 8, WIDTH // 8, 3))
+    wall = cv2.resize(rough.astype(np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(wall, dtype=np.uint8)
+
+
+def with_object(picture: Picture) -> Picture:
+    shown = picture.copy()
+    shown[30:90, 50:110] = (255, 10, 250)
+    return shown
+
+
+def url(picture: Picture) -> str:
+    return live_desk.data_url(to_jpeg(picture))
+
+
+def capture(desk: LiveDesk, token: str, picture: Picture) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    for place in range(FRAMES):
+        message = {"do": "capture", "token": token, "first": place == 0, "frame": url(picture)}
+        answer = desk.answer(message)
+    return answer
+
+
+def look(desk: LiveDesk, token: str, picture: Picture, **more: Any) -> dict[str, Any]:
+    message = {"do": "frame", "token": token, "frame": url(picture), "view": "mask", "at": 5.0}
+    return desk.answer(message | more)
+
+
+def seen(answer: dict[str, Any]) -> Picture:
+    data = base64.b64decode(answer["picture"].partition(",")[2])
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def test_a_captured_scene_then_an_object(desk: LiveDesk) -> None:
+    answer = capture(desk, ONE, scene())
+    assert answer == {"captured": True, "selfCheck": 0.0}
+    answer = look(desk, ONE, with_object(scene()))
+    mask = seen(answer) > 127
+    truth = np.zeros_like(mask)
+    truth[30:90, 50:110] = True
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
+    assert answer["at"] == 5.0
+    assert answer["health"] == "good"
+    assert list(answer["stages"]) == ["decode", "align", "network", "smooth", "draw", "encode"]
+
+
+def test_stages_are_told_for_debugging_only() -> None:
+    desk = LiveDesk(FakeLooks)
+    capture(desk, ONE, scene())
+    assert "stages" not in look(desk, ONE, scene())
+
+
+def test_each_page_has_its_own_background(desk: LiveDesk) -> None:
+    capture(desk, ONE, scene(1))
+    capture(desk, TWO, scene(2))
+    for token, seed in ((ONE, 1), (TWO, 2), (ONE, 1)):
+        assert (seen(look(desk, token, scene(seed))) > 127).mean() < 0.01
+    assert (seen(look(desk, TWO, scene(1))) > 127).mean() > 0.1
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_every_view_has_the_size_of_the_frame(desk: LiveDesk, view: str) -> None:
+    capture(desk, ONE, scene())
+    assert seen(look(desk, ONE, with_object(scene()), view=view)).shape[:2] == (HEIGHT, WIDTH)
+
+
+def test_a_new_background_is_a_colour_or_a_picture(desk: LiveDesk) -> None:
+    capture(desk, ONE, scene())
+    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
+    assert shown[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
+    blue = np.full((50, 90, 3), (0, 0, 255), np.uint8)
+    desk.answer({"do": "backdrop", "token": ONE, "frame": url(blue)})
+    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop"))
+    assert shown[5, 5].tolist() == pytest.approx([255, 0, 0], abs=12)  # OpenCV's order
+    desk.answer({"do": "backdrop", "token": ONE})
+    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
+    assert shown[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
+
+
+def test_somebody_in_the_scene_is_told_and_capturing_again_works(desk: LiveDesk) -> None:
+    message: dict[str, Any] = {"do": "capture", "token": ONE}
+    for place in range(FRAMES):
+        picture = with_object(scene()) if place % 2 else scene()
+        answer = desk.answer(message | {"first": place == 0, "frame": url(picture)})
+    assert "moved during the capture" in answer["failed"]
+    assert look(desk, ONE, scene())["failed"] == NOTHING_YET
+    assert capture(desk, ONE, scene())["captured"]
+
+
+def test_a_snapshot_is_transparent_around_the_object(desk: LiveDesk) -> None:
+    assert desk.answer({"do": "snapshot", "token": ONE})["failed"] == NOTHING_YET
+    capture(desk, ONE, scene())
+    look(desk, ONE, with_object(scene()))
+    alpha = seen(desk.answer({"do": "snapshot", "token": ONE}))[..., 3]
+    assert alpha[60, 80] == 255
+    assert alpha[5, 5] == 0
+
+
+def test_a_recording_is_written_after_stop(
+    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_desk, "new_file", lambda name: tmp_path / name)
+    capture(desk, ONE, scene())
+    assert "Nothing was recorded" in desk.answer({"do": "stop", "token": ONE})["failed"]
+    desk.answer({"do": "record", "token": ONE})
+    for place in range(3):
+        answer = look(desk, ONE, with_object(scene()), at=1000 + 100 * place)
+    assert answer["recorded"] == pytest.approx(0.2)
+    path = desk.answer({"do": "stop", "token": ONE})["path"]
+    assert Path(path).read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
+    assert look(desk, ONE, scene())["recorded"] is None
+
+
+def test_frames_leave_nothing_on_the_disk(
+    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    capture(desk, ONE, scene())
+    for _ in range(20):
+        look(desk, ONE, with_object(scene()))
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "frame",
+        {},
+        {"do": "frame"},
+        {"do": "frame", "token": "../x"},
+        {"do": "?", "token": ONE},
+    ],
+)
+def test_a_message_from_elsewhere_is_refused(desk: LiveDesk, message: object) -> None:
+    assert desk.answer(message) == {"failed": BAD_MESSAGE}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        None,
+        "",
+        "data:image/jpeg;base64,%%",
+        "data:image/jpeg;base64,",
+        "data:image/png;base64,AAAA",
+    ],
+)
+def test_a_broken_picture_is_told(desk: LiveDesk, frame: object) -> None:
+    answer = desk.answer({"do": "capture", "token": ONE, "frame": frame})
+    assert answer == {"failed": BAD_FRAME}
+
+
+def test_pictures_have_a_largest_size(desk: LiveDesk) -> None:
+    wide = np.zeros((40, 1400, 3), np.uint8)
+    assert desk.answer({"do": "capture", "token": ONE, "frame": url(wide)})["failed"] == BAD_FRAME
+
+
+def test_who_leaves_is_forgotten_and_places_are_limited(
+    desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(MOST):
+        look(desk, f"{number:032x}", scene())
+    assert look(desk, "f" * 32, scene())["failed"] == FULL
+    desk.answer({"do": "leave", "token": f"{0:032x}"})
+    assert len(desk) == MOST - 1
+    assert look(desk, "f" * 32, scene())["failed"] == NOTHING_YET
+    monkeypatch.setattr(live_desk, "KEEP_S", -1.0)
+    desk.sweep()
+    assert len(desk) == 0
+
+
+def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeLooks):
+        def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+            if slow and not entered.is_set():
+                entered.set()
+                assert go_on.wait(60)
+            return super().see(background, image)
+
+    slow = False
+    desk = LiveDesk(Slow)
+    capture(desk, ONE, scene())
+    slow = True
+    first: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: first.append(look(desk, ONE, scene())))
+    thread.start()
+    assert entered.wait(60)
+    assert look(desk, ONE, scene()) == {"dropped": True}
+    go_on.set()
+    thread.join(60)
+    assert "picture" in first[0]
+
+
+def test_what_the_predictor_says_is_passed_on() -> None:
+    def never() -> FakeLooks:
+        raise RuntimeError("its weights could not be loaded; see what the server printed.")
+
+    answer = capture(LiveDesk(never), ONE, scene())
+    assert "weights" in answer["failed"]
