@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from depthmask.data import commands as data_commands
+
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
     from depthmask.inference import Prediction, Predictor
@@ -327,6 +329,16 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 COMMANDS = {
+    "build": Command(
+        "Build a data set of composites on disk, with masks and depth.",
+        data_commands.add_build_arguments,
+        data_commands.run_build,
+    ),
+    "merge": Command(
+        "Join and check the parts of a data set that `build --shard` has made.",
+        data_commands.add_merge_arguments,
+        data_commands.run_merge,
+    ),
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
         _add_pack_arguments,

@@ -125,7 +125,7 @@ def _build_pool(kind: Kind, device: torch.device) -> Pool:
     is_cutout = pixels.shape[1] == 4
     foot = trunk = None
     if is_cutout:
-        foot, trunk = _find_foot(pixels[:, 3])
+        foot, trunk = find_foot(pixels[:, 3])
         pixels = _premultiplied(pixels)
     levels = [pixels]
     while levels[-1].shape[-1] > _SMALLEST:
@@ -158,7 +158,7 @@ def _with_members(pool: Pool, names: Sequence[str], wanted: Sequence[bool]) -> P
     )
 
 
-def _find_foot(alpha: Tensor) -> tuple[Tensor, Tensor]:
+def find_foot(alpha: Tensor) -> tuple[Tensor, Tensor]:
     """Finds where objects stand; see `Pool.foot` and `Pool.trunk`. alpha: (N, S, S) uint8."""
     side = alpha.shape[-1]
     opaque = alpha > 127

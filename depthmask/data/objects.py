@@ -73,7 +73,6 @@ class Looks:
 
 def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Objects:
     """Chooses cut-outs and where they stand, ordered from far to near."""
-    assert pool.foot is not None and pool.trunk is not None, "cut-outs know where they stand"
     several = draws.uniform()
     count = 1 + (several < recipe.several).long() + (several < recipe.several / 3).long()
     count = torch.where(draws.chance(recipe.crowd), 4 + draws.chance(0.5).long(), count)
@@ -81,24 +80,7 @@ def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Obje
     slots: list[Objects] = []
     for slot in range(SLOTS):
         number = pool.pick(draws.uniform())
-        place = _draw_place(draws, pool.aspect[number], pool.trunk[number], scene.size, recipe)
-        hidden = draws.chance(recipe.behind_something)
-        visible_to = torch.where(hidden, draws.uniform(-0.3, 0.8), 1.0)
-        foot_x, foot_y = pool.foot[number].unbind(-1)
-        local = torch.stack((foot_x, torch.minimum(foot_y, visible_to), torch.ones_like(foot_x)), 1)
-        foot = (place @ local[..., None])[:, :2, 0]
-        slots.append(
-            Objects(
-                number=number,
-                place=place,
-                foot=foot,
-                visible_to=visible_to,
-                ratio=_draw_ratio(draws, foot, scene),
-                before=draws.chance(recipe.present_before),
-                unseen=draws.chance(recipe.unseen),
-                active=slot < count,
-            )
-        )
+        slots.append(draw_object(pool, number, draws, scene, recipe, active=slot < count))
     objects = Objects(
         **{name: torch.stack([vars(s)[name] for s in slots], dim=1) for name in vars(slots[0])}
     )
@@ -106,7 +88,50 @@ def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Obje
     return objects.take(torch.arange(len(order), device=order.device)[:, None], order)
 
 
-def _draw_place(draws: Draws, aspect: Tensor, trunk: Tensor, size: Size, recipe: Recipe) -> Tensor:
+def draw_object(
+    pool: Pool,
+    number: Tensor,
+    draws: Draws,
+    scene: Scene,
+    recipe: Recipe,
+    *,
+    active: Tensor,
+    mirrored: Tensor | None = None,
+) -> Objects:
+    """Chooses where the cut-outs with these numbers, (B,), stand: one row per sample.
+
+    Args:
+        active: (B,) bool, whether the object is there.
+        mirrored: (B,) bool, whether left and right are swapped; drawn, if None.
+    """
+    assert pool.foot is not None and pool.trunk is not None, "cut-outs know where they stand"
+    size = scene.size
+    place = _draw_place(draws, pool.aspect[number], pool.trunk[number], size, recipe, mirrored)
+    hidden = draws.chance(recipe.behind_something)
+    visible_to = torch.where(hidden, draws.uniform(-0.3, 0.8), 1.0)
+    foot_x, foot_y = pool.foot[number].unbind(-1)
+    local = torch.stack((foot_x, torch.minimum(foot_y, visible_to), torch.ones_like(foot_x)), 1)
+    foot = (place @ local[..., None])[:, :2, 0]
+    return Objects(
+        number=number,
+        place=place,
+        foot=foot,
+        visible_to=visible_to,
+        ratio=_draw_ratio(draws, foot, scene),
+        before=draws.chance(recipe.present_before),
+        unseen=draws.chance(recipe.unseen),
+        active=active,
+    )
+
+
+def _draw_place(
+    draws: Draws,
+    aspect: Tensor,
+    trunk: Tensor,
+    size: Size,
+    recipe: Recipe,
+    mirrored: Tensor | None,
+) -> Tensor:
     """Where an object stands and how large: a transform from cut-out to frame."""
     half_width, half_height = half_sides(size)
     aspect = aspect * draws.uniform(0.9, 1.1) if recipe.lens else aspect
@@ -133,7 +158,8 @@ def _draw_place(draws: Draws, aspect: Tensor, trunk: Tensor, size: Size, recipe:
     turned = draws.chance(0.2 if recipe.lens else 0.0) & ~is_cut
     angle = draws.signed(math.radians(25)) * turned
     cos, sin = angle.cos(), angle.sin()
-    flip = torch.where(draws.chance(0.5), -1.0, 1.0)
+    by_chance = draws.chance(0.5)
+    flip = torch.where(by_chance if mirrored is None else mirrored, -1.0, 1.0)
     return transform(
         (cos * width * flip, -sin * height, centre_x),
         (sin * width * flip, cos * height, centre_y),

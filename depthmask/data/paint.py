@@ -85,6 +85,8 @@ def _cast_shadow(
     image: Tensor, pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor
 ) -> Tensor:
     """Darkens what lies in the objects' shadows: one cast by the light, one where they stand."""
+    if not (looks.shadow.any() or looks.contact.any()):
+        return image
     right, up = looks.lean.unbind(-1)
     on_floor = floor_projection(objects.foot, right, up)
     on_wall = translation(right * _WALL_SHIFT[0], up.abs() * _WALL_SHIFT[1])

@@ -67,13 +67,22 @@ class Teacher:
 
     def label(self, picture: NDArray[np.uint8]) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W)."""
-        height, width = picture.shape[:2]
+        return np.asarray(self.label_batch(picture[None])[0], dtype=np.float32)
+
+    def label_batch(self, pictures: NDArray[np.uint8]) -> Map:
+        """Labels pictures of one size: uint8 RGB (B, H, W, 3) to inverse depth (B, H, W)."""
+        height, width = pictures.shape[1:3]
         entry = self.session.get_inputs()[0]
-        resized = cv2.resize(picture, self._input_size(entry.shape, width, height))
-        tensor = resized.astype(np.float32).transpose(2, 0, 1)[None] / 255
-        found = self.session.run(None, {entry.name: tensor})[0][0, 0]
+        size = self._input_size(entry.shape, width, height)
+        resized = np.stack([cv2.resize(picture, size) for picture in pictures])
+        tensor = resized.astype(np.float32).transpose(0, 3, 1, 2) / 255
+        # Many exported networks take one picture at a time.
+        parts = np.split(tensor, len(tensor)) if isinstance(entry.shape[0], int) else [tensor]
+        maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
+        found = maps[:, 0] if maps.ndim == 4 else maps
         inverse = 1 / np.maximum(found, 1e-3) if self.spec.unit == "metres" else found
-        return np.asarray(cv2.resize(inverse, (width, height)), dtype=np.float32)
+        labels = np.stack([cv2.resize(one, (width, height)) for one in inverse])
+        return np.asarray(labels, dtype=np.float32)
 
     def _input_size(self, shape: Sequence[Any], width: int, height: int) -> tuple[int, int]:
         """Width and height that the network takes: its own, or multiples of 32 near the aspect."""

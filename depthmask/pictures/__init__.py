@@ -3,6 +3,7 @@
 A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF orientation wants it.
 """
 
+from depthmask.pictures.cutouts import read_cutout
 from depthmask.pictures.kinds import (
     DEPTH_FULL_SCALE,
     Grey,
@@ -33,6 +34,7 @@ __all__ = [
     "Picture",
     "PictureError",
     "check_size",
+    "read_cutout",
     "read_grey",
     "read_mask",
     "read_photo",

@@ -43,7 +43,7 @@ def read_photo(path: str | Path, *, max_bytes: int | None = None) -> Photo:
     """
     path = Path(path)
     image, notes = decode(path, max_bytes=max_bytes)
-    image = _upright(image)
+    image = upright(image)
     if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
         image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
     try:
@@ -66,7 +66,7 @@ def read_grey(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     image, _ = decode(path, max_bytes=max_bytes)
     if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
         return _deep_grey(path)
-    return _grey(path, _upright(image))
+    return _grey(path, upright(image))
 
 
 def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
@@ -89,7 +89,8 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
     return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turns a picture as its EXIF orientation wants it."""
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # metadata that cannot be parsed raises what it likes, and says nothing

@@ -1,0 +1,96 @@
+"""The commands that make and look at data sets: their options, and what they call.
+
+What a command needs is imported when it runs, so that help is quick.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--foregrounds", type=Path, required=True, metavar="DIR", help="pictures with alpha")
+    add("--backgrounds", type=Path, required=True, metavar="DIR", help="photos of empty scenes")
+    add("--out", type=Path, required=True, metavar="DIR", help="new, or one to go on with")
+    add("--size", type=int, default=224, help="side in pixels (default: %(default)s)")
+    add(
+        "--placements",
+        type=int,
+        default=20,
+        metavar="N",
+        help="random places of each cut-out on each background (default: %(default)s)",
+    )
+    add("--flip", action="store_true", help="as many again, mirrored")
+    add(
+        "--scale",
+        type=float,
+        default=0.5,
+        help="an object's longest side in sides of the frame (default: %(default)s)",
+    )
+    add(
+        "--depth",
+        default="contact",
+        metavar="TEACHER",
+        help="contact: an object is as far as what it stands on, and the shipped network labels "
+        "the backgrounds; contact:TEACHER: a teacher does; onnx:FILE[:metres] or "
+        "hf:MODEL[:metres]: a teacher labels every composite (default: %(default)s)",
+    )
+    add(
+        "--layout",
+        choices=("plain", "original"),
+        default="plain",
+        help="plain: PNG masks and 16-bit depth; original: the original project's folders and "
+        "JPEGs (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, help="another seed, other places (default: %(default)s)")
+    add(
+        "--held-out",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of the cut-outs, and of the backgrounds, for the test (default: %(default)s)",
+    )
+    add("--shard", default="1/1", metavar="I/N", help="make part I of N; `merge` joins them")
+    add("--jobs", type=int, metavar="N", help="threads (default: as many as processors)")
+
+
+def run_build(options: argparse.Namespace) -> None:
+    from depthmask.data.build import Folders, build
+    from depthmask.data.plan import Settings
+
+    settings = Settings(
+        size=options.size,
+        placements=options.placements,
+        flip=options.flip,
+        scale=options.scale,
+        depth=options.depth,
+        layout=options.layout,
+        seed=options.seed,
+        held_out=options.held_out,
+    )
+    build(
+        Folders(options.foregrounds, options.backgrounds, options.out),
+        settings,
+        shard=_parse_shard(options.shard),
+        jobs=options.jobs,
+    )
+
+
+def _parse_shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
+        raise ValueError(f"Write --shard as I/N, such as 2/8, not {text!r}.")
+    return int(index), int(count)
+
+
+def add_merge_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "parts", type=Path, nargs="+", metavar="PART", help="folders made with --shard I/N"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the whole data set")
+
+
+def run_merge(options: argparse.Namespace) -> None:
+    from depthmask.data.merge import merge
+
+    merge(options.parts, options.out)

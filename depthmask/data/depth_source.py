@@ -1,0 +1,132 @@
+"""Where a data set's depth comes from: a teacher for the backgrounds, or for every composite.
+
+    contact                 each object is as far as what it stands on; the shipped network labels
+                            the backgrounds
+    contact:TEACHER         the same, backgrounds labelled by a teacher
+    onnx:FILE[:UNIT]        an ONNX network labels every composite
+    hf:MODEL[:UNIT]         a depth model of `transformers` does, from its hub or a folder
+
+UNIT is "inverse" (inverse depth of any scale and shift) or "metres".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from depthmask.data.placing import Placed, Plate
+from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
+from depthmask.depth import inverse_from_depth, scene_range
+from depthmask.metrics import align_inverse_depth
+
+HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"
+_NOT_COVERED = 13  # of 255: alpha below which a pixel still shows the background
+
+Pictures = NDArray[np.uint8]  # (B, H, W, 3), RGB
+Maps = NDArray[np.float32]  # (B, H, W)
+
+
+class DepthTeacher(Protocol):
+    """Tells inverse depth, of any scale and shift."""
+
+    def inverse(self, pictures: Pictures) -> Maps:
+        """Labels pictures."""
+
+
+@dataclass(frozen=True)
+class DepthSource:
+    """What tells depth, and for which pictures."""
+
+    key: str  # as the user wrote it, files without their folders
+    teacher: DepthTeacher
+    per_composite: bool
+
+    def plate(self, pixels: NDArray[np.uint8]) -> Plate:
+        """Labels a background, (S, S, 3)."""
+        label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
+        low, span = scene_range(label)
+        return Plate(torch.from_numpy(pixels), (label[0] - low) / span)
+
+    def ratio(self, placed: Placed, plate: Plate) -> Tensor:
+        """The depth of composites as r, (B, S, S).
+
+        What a teacher says of a composite is brought to the background's scale by the pixels that
+        show the background in both.
+        """
+        if not self.per_composite:
+            return placed.ratio
+        inverse = torch.from_numpy(self.teacher.inverse(placed.image.numpy()))
+        uncovered = placed.mask < _NOT_COVERED
+        return align_inverse_depth(inverse, plate.ratio.expand_as(inverse), uncovered).float()
+
+
+def open_depth(text: str) -> DepthSource:
+    """Loads what the user wrote as `--depth`.
+
+    Raises:
+        TeacherError: It is none of the forms, or the teacher is missing or unusable.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "contact":
+        teacher, key = _open_teacher(rest) if rest else (ShippedTeacher(), "")
+        return DepthSource(f"contact:{key}" if key else "contact", teacher, per_composite=False)
+    teacher, key = _open_teacher(text)
+    return DepthSource(key, teacher, per_composite=True)
+
+
+class ShippedTeacher:
+    """The network in weights/, shown a background twice."""
+
+    def __init__(self) -> None:
+        from depthmask.inference import Predictor
+
+        self._predictor = Predictor(device="cpu")
+
+    def inverse(self, pictures: Pictures) -> Maps:
+        """Labels pictures, one by one."""
+        found = [
+            self._predictor.predict(p, p, align=False, light=False, refine=False).depth
+            for p in pictures
+        ]
+        inverse: Maps = inverse_from_depth(torch.from_numpy(np.stack(found))).numpy()
+        return inverse
+
+
+class OnnxTeacher:
+    """An ONNX network, see `Teacher`."""
+
+    def __init__(self, name: str, unit: str) -> None:
+        self._teacher = Teacher(TeacherSpec(Path(name), unit or "inverse"))
+
+    def inverse(self, pictures: Pictures) -> Maps:
+        """Labels pictures, all at once where the network takes a batch."""
+        return self._teacher.label_batch(pictures)
+
+
+def _open_huggingface(name: str, unit: str) -> DepthTeacher:
+    from depthmask.data.huggingface import HuggingFaceTeacher
+
+    return HuggingFaceTeacher(name, unit)
+
+
+_TEACHERS: dict[str, Callable[[str, str], DepthTeacher]] = {
+    "onnx": OnnxTeacher,
+    "hf": _open_huggingface,
+}
+
+
+def _open_teacher(text: str) -> tuple[DepthTeacher, str]:
+    kind, _, rest = text.partition(":")
+    if kind not in _TEACHERS or not rest:
+        raise TeacherError(f"Write --depth as {HELP}, not {text!r}.")
+    name, unit = rest, ""
+    for known in ("inverse", "metres"):
+        if rest.endswith(f":{known}"):
+            name, unit = rest.removesuffix(f":{known}"), known
+    ending = f":{unit}" if unit else ""
+    return _TEACHERS[kind](name, unit), f"{kind}:{Path(name).name}{ending}"

@@ -1,0 +1,70 @@
+"""Which pictures of a set are nearly the same: copies, mirror images, frames of one shot."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthmask._cv2 import cv2
+from depthmask.data.dataset import shot_of
+
+_SIDE = 16  # of the thumbnails that are compared, in pixels
+_ALIKE = 0.97  # correlation of two thumbnails, from which on they show the same
+_LEAST_CONTRAST = 4.0  # grey levels; below, a thumbnail is a plain surface
+_PART = 512  # thumbnails compared at a time
+
+Thumbnail = NDArray[np.float32]
+
+
+def thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
+    """Reduces a picture, (H, W, 3) uint8, to a unit vector that light and contrast leave alone."""
+    small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    centred = small - small.mean()
+    if centred.std() < _LEAST_CONTRAST:  # plain surfaces are all alike: told apart by colour
+        centred = small
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), dtype=np.float32)
+
+
+def group(names: Sequence[str], thumbnails: Sequence[Thumbnail]) -> list[int]:
+    """Puts near-duplicates into one group, and so frames of one shot, by name.
+
+    Args:
+        names: Stems of the files, see `shot_of`.
+        thumbnails: Of the same pictures.
+
+    Returns:
+        For each picture the place of its group's first member.
+    """
+    parents = list(range(len(names)))
+    first_of_shot: dict[str, int] = {}
+    for number, name in enumerate(names):
+        _join(parents, number, first_of_shot.setdefault(shot_of(name), number))
+    for one, other in _alike(thumbnails):
+        _join(parents, one, other)
+    return [_root(parents, number) for number in range(len(names))]
+
+
+def _alike(thumbnails: Sequence[Thumbnail]) -> list[tuple[int, int]]:
+    if not thumbnails:
+        return []
+    stacked = np.stack(thumbnails)
+    upright, mirrored = (x.reshape(len(stacked), -1) for x in (stacked, stacked[:, :, ::-1]))
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(stacked), _PART):
+        part = upright[start : start + _PART]
+        likeness = np.maximum(part @ upright.T, part @ mirrored.T)
+        rows, columns = np.nonzero(likeness >= _ALIKE)
+        pairs += [(start + int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
+    return pairs
+
+
+def _root(parents: list[int], number: int) -> int:
+    while parents[number] != number:
+        parents[number] = parents[parents[number]]
+        number = parents[number]
+    return number
+
+
+def _join(parents: list[int], one: int, other: int) -> None:
+    low, high = sorted((_root(parents, one), _root(parents, other)))
+    parents[high] = low

@@ -1,0 +1,131 @@
+"""What a data set is to hold, and the blocks in which it is made.
+
+A block is a run of composites of one background. Which samples it holds depends on the plan alone,
+so that any block comes out the same whoever makes it, and whatever was made before.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from depthmask.data.layout import LAYOUTS, Layout
+from depthmask.data.sources import BuildError, Source
+
+FORMAT_VERSION = 1
+BATCH = 40  # composites made at once: more hardly helps, and costs memory
+_BATCHES = 8  # of a block: what a kill can cost, a few seconds
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for."""
+
+    size: int = 224  # side of the square composites, in pixels
+    placements: int = 20  # of a cut-out on a background, upright
+    flip: bool = False  # as many again, mirrored
+    scale: float = 0.5  # an object's longest side in sides of the frame
+    depth: str = "contact"  # see `depth_source`
+    layout: str = "plain"
+    seed: int = 0
+    held_out: float = 0.1  # share of cut-outs, and of backgrounds, for the test
+
+    def __post_init__(self) -> None:
+        for wrong, text in (
+            (not 16 <= self.size <= 4096, f"--size must be from 16 to 4096, not {self.size}."),
+            (self.placements < 1, f"--placements must be 1 or more, not {self.placements}."),
+            (not 0.02 <= self.scale <= 1, f"--scale must be from 0.02 to 1, not {self.scale:g}."),
+            (self.layout not in LAYOUTS, f"There is no layout {self.layout!r}."),
+            (not 0 <= self.seed < 2**31, f"--seed must be from 0 to {2**31 - 1}."),
+            (not 0 <= self.held_out < 1, f"--held-out must be from 0 to 1, not {self.held_out:g}."),
+        ):
+            if wrong:
+                raise BuildError(text)
+
+    @property
+    def longest(self) -> int:
+        """An object's longest side in pixels."""
+        return max(1, round(self.scale * self.size))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Composites `first` to `last`, exclusive, of one background's, counted from 0."""
+
+    number: int
+    background: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole data set: every cut-out, placed so many times on every background."""
+
+    settings: Settings
+    cutouts: tuple[Source, ...]
+    backgrounds: tuple[Source, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return LAYOUTS[self.settings.layout]
+
+    @property
+    def each(self) -> int:
+        """Composites of one cut-out on one background."""
+        return self.settings.placements * (2 if self.settings.flip else 1)
+
+    @property
+    def per_background(self) -> int:
+        return len(self.cutouts) * self.each
+
+    @property
+    def samples(self) -> int:
+        return len(self.backgrounds) * self.per_background
+
+    @property
+    def blocks_per_background(self) -> int:
+        return -(-self.per_background // (BATCH * _BATCHES))
+
+    @property
+    def block_count(self) -> int:
+        return len(self.backgrounds) * self.blocks_per_background
+
+    def block(self, number: int) -> Block:
+        """The block with a number from 0 to `block_count`."""
+        background, part = divmod(number, self.blocks_per_background)
+        first = part * BATCH * _BATCHES
+        return Block(number, background, first, min(first + BATCH * _BATCHES, self.per_background))
+
+    def shard(self, index: int, count: int) -> Iterator[int]:
+        """The blocks of part `index` of `count`, from 1: a run, so that backgrounds stay whole."""
+        yield from range((index - 1) * self.block_count // count, index * self.block_count // count)
+
+    def as_text(self) -> str:
+        """As JSON; equal plans have equal texts."""
+        content = {"format_version": FORMAT_VERSION, **asdict(self)}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads what `Plan.as_text` gave.
+
+    Raises:
+        BuildError: The file is missing, damaged, or of another version.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise BuildError(f"{path} was written by another version of depthmask; build it again.")
+        return Plan(
+            Settings(**content["settings"]),
+            *(
+                tuple(Source(**source) for source in content[kind])
+                for kind in ("cutouts", "backgrounds")
+            ),
+        )
+    except FileNotFoundError as error:
+        raise BuildError(f"{path.parent} is no data set that `build` has begun.") from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise BuildError(f"{path} is damaged; build the data set again.") from error

@@ -1,0 +1,170 @@
+"""The pictures that a data set is made of: found, read, and reported where they cannot be used."""
+
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from depthmask._cv2 import cv2
+from depthmask.data.dataset import Pool, find_foot
+from depthmask.data.near_duplicates import Thumbnail, group, thumbnail
+from depthmask.data.sides import divide
+from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
+
+_SUFFIXES = {
+    *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".avif", ".heic", ".heif", ".ppm"),
+}
+_BEHIND = 127  # grey level under cut-outs when they are compared
+
+Read = TypeVar("Read")
+Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
+
+
+class BuildError(ValueError):
+    """A data set that cannot be made or read; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture that can be used."""
+
+    name: str  # its file's stem, made unique
+    file: str  # relative to its folder
+    checksum: int  # CRC-32 of the file
+    side: str  # "train" or "test"
+
+
+@dataclass(frozen=True)
+class Cutouts:
+    """All cut-outs, ready for composing."""
+
+    sources: tuple[Source, ...]
+    pool: Pool
+
+
+def say(line: str) -> None:
+    """Tells the user something, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
+    """Reads the cut-outs of a folder; tells of each that cannot be used.
+
+    Args:
+        folder: Searched with what it contains.
+        longest: Side in pixels that each will have in the composites.
+        held_out: Share of them for the test.
+
+    Raises:
+        BuildError: The folder is missing, or nothing in it can be used.
+    """
+
+    def read(path: Path) -> tuple[Picture, Thumbnail, float]:
+        picture = read_cutout(path)  # which may be large, and is not kept
+        aspect = picture.shape[1] / picture.shape[0]
+        return _fitted(picture, longest), thumbnail(_on_grey(picture)), aspect
+
+    files, found = _read_all(folder, read, "cut-out")
+    squares, thumbnails, aspects = zip(*found, strict=True)
+    levels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
+    foot, trunk = find_foot(levels[:, 3])
+    count = len(files)
+    pool = Pool(
+        levels=(levels,),
+        aspect=torch.tensor(aspects),
+        members=torch.arange(count),
+        cumulative=torch.arange(1, count + 1) / count,
+        foot=foot,
+        trunk=trunk,
+    )
+    return Cutouts(_sources(folder, files, thumbnails, held_out), pool)
+
+
+def read_backgrounds(folder: Path, *, held_out: float) -> tuple[Source, ...]:
+    """Looks through the backgrounds of a folder; tells of each that cannot be used.
+
+    Raises:
+        BuildError: The folder is missing, or nothing in it can be used.
+    """
+    files, thumbnails = _read_all(folder, lambda path: thumbnail(read_picture(path)), "background")
+    return _sources(folder, files, thumbnails, held_out)
+
+
+def read_plate(folder: Path, source: Source, size: int) -> Picture:
+    """Reads a background as the composites show it: its middle, (size, size, 3)."""
+    picture = read_picture(folder / source.file)
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = picture[top : top + side, left : left + side]
+    return _resized(middle, size, size)
+
+
+def _read_all(
+    folder: Path, read: Callable[[Path], Read], what: str
+) -> tuple[list[Path], list[Read]]:
+    if not folder.is_dir():
+        raise BuildError(f"There is no folder at {folder}; check the path.")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    files, read_ones = [], []
+    for path in found:
+        try:
+            read_ones.append(read(path))
+            files.append(path)
+        except PictureError as error:
+            say(f"Left out: {error}")
+    if not files:
+        raise BuildError(f"{folder} holds no {what} that can be used; give another folder.")
+    left_out = len(found) - len(files)
+    say(f"{len(files)} {what}s from {folder}" + (f", {left_out} left out" if left_out else ""))
+    return files, read_ones
+
+
+def _sources(
+    folder: Path, files: Sequence[Path], thumbnails: Sequence[Thumbnail], held_out: float
+) -> tuple[Source, ...]:
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in files:
+        name, number = path.stem, 2
+        while name.casefold() in taken:  # some disks do not tell A from a
+            name, number = f"{path.stem}-{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    sides = divide(names, group([path.stem for path in files], thumbnails), held_out)
+    return tuple(
+        Source(name, path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()), side)
+        for name, path, side in zip(names, files, sides, strict=True)
+    )
+
+
+def _on_grey(cutout: Picture) -> Picture:
+    alpha = cutout[..., 3:].astype(np.float32) / 255
+    return (cutout[..., :3] * alpha + _BEHIND * (1 - alpha)).astype(np.uint8)
+
+
+def _fitted(cutout: Picture, longest: int) -> Picture:
+    """Premultiplies, shrinks to the final size, then widens to a square, (longest, longest, 4).
+
+    So the only level of the pool's pyramid holds nothing finer than the composites can show.
+    """
+    alpha = cutout[..., 3:].astype(np.float32)
+    whole = np.dstack((cutout[..., :3] * (alpha / 255), alpha)).astype(np.float32)
+    height, width = whole.shape[:2]
+    scale = longest / max(height, width)
+    small = _resized(whole, max(1, round(height * scale)), max(1, round(width * scale)))
+    square = cv2.resize(small, (longest, longest), interpolation=cv2.INTER_LINEAR)
+    return np.rint(square).clip(0, 255).astype(np.uint8)
+
+
+def _resized(pixels: Numbers, height: int, width: int) -> Numbers:
+    method = cv2.INTER_AREA if height <= pixels.shape[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (width, height), interpolation=method)
+    return np.asarray(resized, dtype=pixels.dtype)

@@ -1,0 +1,275 @@
+"""Data sets on disk: complete, repeatable, and the same however the work is split or stopped."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.data import build as building
+from depthmask.data import depth_source
+from depthmask.data.build import Folders, build
+from depthmask.data.merge import merge
+from depthmask.data.plan import Settings
+from depthmask.data.sources import BuildError
+from tests.sources import BACKGROUNDS, CUTOUTS, write_folders
+
+SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
+
+
+class Rows:
+    """A teacher that calls lower rows nearer."""
+
+    def inverse(self, pictures: np.ndarray) -> np.ndarray:
+        rows = np.linspace(0, 1, pictures.shape[1], dtype=np.float32)[None, :, None]
+        return np.broadcast_to(rows, pictures.shape[:3]).copy()
+
+
+@pytest.fixture(autouse=True)
+def rows_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of eight composites, so that a toy set has several."""
+    monkeypatch.setattr("depthmask.data.plan.BATCH", 4)
+    monkeypatch.setattr("depthmask.data.build.BATCH", 4)
+    monkeypatch.setattr("depthmask.data.plan._BATCHES", 2)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(*write_folders(tmp_path), tmp_path / "out")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_cutout_on_every_background(folders: Folders) -> None:
+    assert build(folders, SMALL)
+    listed = rows(folders.out)
+    assert len(listed) == 3 * 4 * 3 * 2
+    found = {(row["background"], row["cutout"], row["flip"]) for row in listed}
+    assert found == {(b, c, f) for b in BACKGROUNDS for c in CUTOUTS for f in "01"}
+    assert len({row["sample"] for row in listed}) == len(listed)
+    assert len(contents(folders.out)) == 3 * len(listed) + len(BACKGROUNDS) + 3
+
+
+def test_files_and_rows_agree(folders: Folders) -> None:
+    build(folders, SMALL)
+    for row in rows(folders.out)[::7]:
+        image, mask, depth, background = (
+            np.asarray(Image.open(folders.out / row[f"{kind}_file"]))
+            for kind in ("image", "mask", "depth", "background")
+        )
+        assert image.shape == (48, 48, 3) and mask.shape == (48, 48) == depth.shape
+        assert mask.dtype == np.uint8 and depth.dtype == np.uint16
+        inside = np.argwhere(mask > 127)
+        (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0) + 1
+        assert abs((left + right) / 2 - float(row["centre_x"])) < 2
+        assert abs((bottom - top) - float(row["height"])) < 2.5
+        assert max(bottom - top, right - left) == pytest.approx(24, abs=2)
+        difference = np.abs(image.astype(int) - background).max(axis=2)
+        assert difference[mask == 0].mean() < 12, "JPEG alone"
+        # nearer than the wall's rows above the foot, and the wall is as the teacher says
+        assert depth[mask > 200].max() < depth[0, 0] == 65535
+
+
+def test_original_layout(folders: Folders) -> None:
+    build(folders, Settings(size=48, placements=1, layout="original"))
+    names = contents(folders.out)
+    for name in BACKGROUNDS:
+        assert f"bg/{name}.jpg" in names
+        for kind in ("fg_bg", "fg_bg_mask", "dense_depth"):
+            assert {f"{kind}/{name}/{n}.jpg" for n in range(1, 5)} <= names.keys()
+    with Image.open(folders.out / f"dense_depth/{BACKGROUNDS[0]}/1.jpg") as depth:
+        assert depth.mode == "L"
+
+
+def test_dataset_json_tells_statistics(folders: Folders) -> None:
+    build(folders, SMALL)
+    summary = json.loads((folders.out / "dataset.json").read_text("utf-8"))
+    assert summary["samples"] == 72 == sum(summary["splits"].values())
+    files = [folders.out / row["mask_file"] for row in rows(folders.out)]
+    masks = np.stack([np.asarray(Image.open(file)) for file in files]) / 255
+    statistics = summary["statistics"]
+    assert statistics["mask"]["mean"] == [pytest.approx(masks.mean(), abs=1e-5)]
+    assert statistics["mask"]["deviation"] == [pytest.approx(masks.std(), abs=1e-5)]
+    assert [len(statistics[k]["mean"]) for k in ("background", "image", "depth")] == [3, 3, 1]
+
+
+def test_splits_share_no_picture(folders: Folders) -> None:
+    build(folders, SMALL)
+    sides: dict[str, dict[str, set[str]]] = {
+        side: {"cutout": set(), "background": set()} for side in ("train", "test")
+    }
+    for row in rows(folders.out):
+        for kind in ("cutout", "background") if row["split"] != "mixed" else ():
+            sides[row["split"]][kind].add(row[kind])
+    for kind in ("cutout", "background"):
+        assert sides["train"][kind] and sides["test"][kind]
+        assert not sides["train"][kind] & sides["test"][kind]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_same_bytes_however_it_is_split(folders: Folders, tmp_path: Path) -> None:
+    assert build(folders, SMALL, jobs=2)
+    whole = contents(folders.out)
+    parts = [tmp_path / f"part{number}" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, start=1):
+        at = Folders(folders.foregrounds, folders.backgrounds, part)
+        assert not build(at, SMALL, shard=(number, 3), jobs=1)
+    merge(parts, tmp_path / "merged")
+    assert contents(tmp_path / "merged") == whole
+    together = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "together")
+    assert [build(together, SMALL, shard=(n, 3)) for n in (3, 1, 2)] == [False, False, True]
+    assert contents(together.out) == whole
+    other = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "seed")
+    build(other, Settings(size=48, placements=3, flip=True, held_out=0.3, seed=1))
+    assert contents(other.out)["image/yard/1.jpg"] != whole["image/yard/1.jpg"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_merge_checks_the_parts(folders: Folders, tmp_path: Path) -> None:
+    parts = [tmp_path / "a", tmp_path / "b"]
+    for number, part in enumerate(parts, start=1):
+        at = Folders(folders.foregrounds, folders.backgrounds, part)
+        build(at, SMALL, shard=(number, 2))
+    with pytest.raises(BuildError, match="are in none of the parts"):
+        merge(parts[:1], tmp_path / "m")
+    damaged = next((parts[1] / "mask").rglob("5.png"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(BuildError, match="damaged"):
+        merge(parts, tmp_path / "m")
+    other = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "c")
+    build(other, Settings(size=32, placements=3), shard=(1, 2))
+    with pytest.raises(BuildError, match="other pictures or settings"):
+        merge([parts[0], other.out], tmp_path / "m")
+    with pytest.raises(BuildError, match="no data set"):
+        merge([tmp_path / "nowhere"], tmp_path / "m")
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_full_disk_stops_clearly_and_work_goes_on(
+    folders: Folders,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real, written = building._write_whole, []
+
+    def fills_up(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) > 60:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(building, "_write_whole", fills_up)
+    with pytest.raises(BuildError, match=r"full; free some space .* goes on"):
+        build(folders, SMALL)
+    monkeypatch.setattr(building, "_write_whole", real)
+    assert build(folders, SMALL)
+    assert "are there already" in capsys.readouterr().err
+    fresh = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "fresh")
+    build(fresh, SMALL)
+    assert contents(folders.out) == contents(fresh.out)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_lost_files_are_made_again(folders: Folders) -> None:
+    build(folders, SMALL, shard=(1, 2))
+    lost = next((folders.out / "depth").rglob("1.png"))
+    before = lost.read_bytes()
+    lost.write_bytes(b"")
+    build(folders, SMALL, shard=(1, 2))
+    assert lost.read_bytes() == before
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import tests.test_build as here
+from depthmask.data import depth_source, plan
+from depthmask.data.build import Folders, build
+depth_source.ShippedTeacher = here.Rows
+plan._BATCHES = 1
+build(Folders(*map(Path, sys.argv[1:4])), here.LARGE)
+"""
+LARGE = Settings(size=64, placements=40, flip=True, held_out=0.3)
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(folders: Folders, tmp_path: Path) -> None:
+    def start(out: Path) -> subprocess.Popen[bytes]:
+        arguments = [str(folders.foregrounds), str(folders.backgrounds), str(out)]
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+
+    for least in (1, 12):  # blocks that are done when it is killed
+        process = start(folders.out)
+        end = time.monotonic() + 240
+        while len(list((folders.out / "blocks").glob("*.json"))) < least:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (folders.out / "dataset.json").exists()
+    assert start(folders.out).wait(timeout=240) == 0
+    assert start(tmp_path / "fresh").wait(timeout=240) == 0
+    assert contents(folders.out) == contents(tmp_path / "fresh")
+
+
+def test_a_folder_of_something_else_is_refused(folders: Folders) -> None:
+    build(folders, SMALL)
+    with pytest.raises(BuildError, match="begun with other pictures or settings"):
+        build(folders, Settings(size=32))
+    other = Folders(folders.foregrounds, folders.backgrounds, folders.backgrounds)
+    with pytest.raises(BuildError, match="holds other files"):
+        build(other, SMALL)
+
+
+def test_complete_is_complete(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    build(folders, SMALL)
+    before = contents(folders.out)
+    assert build(folders, SMALL)
+    assert "is complete.\n" in capsys.readouterr().err
+    assert contents(folders.out) == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": 8}, "--size"),
+        ({"placements": 0}, "--placements"),
+        ({"scale": 2.0}, "--scale"),
+        ({"layout": "heap"}, "layout"),
+        ({"seed": -1}, "--seed"),
+        ({"held_out": 1.0}, "--held-out"),
+    ],
+)
+def test_wrong_settings(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(BuildError, match=message):
+        Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_wrong_shards(folders: Folders) -> None:
+    for shard in ((0, 2), (3, 2)):
+        with pytest.raises(BuildError, match="I from 1 to N"):
+            build(folders, SMALL, shard=shard)
