@@ -43,7 +43,14 @@ def main() -> int:
             mcp=options.mcp,
         )
         card = find_card(checkpoint)
-        demo = build_demo(predictor, find_examples(), model=checkpoint.name, card=card)
+        demo = build_demo(
+            predictor,
+            find_examples(),
+            model=checkpoint.name,
+            card=card,
+            live=predictor.ready,
+            debug=options.debug,
+        )
         launch(demo, serving, load=predictor.load)
     except (LaunchError, ValueError, ImportError) as error:
         return refuse(error)
@@ -69,6 +76,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--ssl-certfile", type=Path, metavar="FILE", help="serve by https: the certificate, PEM")
     add("--ssl-keyfile", type=Path, metavar="FILE", help="its private key, PEM")
     add("--mcp", action="store_true", help="offer predictions to language models as a tool")
+    add("--debug", action="store_true", help="show what each stage of a live frame takes")
     return parser.parse_args()
 
 

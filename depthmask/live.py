@@ -66,11 +66,27 @@ class Plate:
 
 
 @dataclass(frozen=True, eq=False)
+class Copies:
+    """A picture in the sizes that a step needs."""
+
+    picture: Picture  # (H, W, 3)
+    small: Picture  # (h, w, 3), as the network sees it
+    tiny: Picture  # at most `SIDE` pixels, to check light on
+    fine: Map  # of the same size: its fine structure, to check bumps on
+
+    @classmethod
+    def make(cls, picture: Picture, size: tuple[int, int]) -> "Copies":
+        tiny = _shrink(picture, _tiny_size(picture))
+        return cls(picture, _shrink(picture, size), tiny, _fine(tiny))
+
+
+@dataclass(frozen=True, eq=False)
 class Session:
     """What is known between two frames. Begin with `Session(learn(frames, see))`."""
 
     plate: Plate
     background: Picture | None = None  # (H, W, 3): the plate, moved along with the camera
+    empty: Copies | None = None  # of the background, made when it changes
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
     depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
     small: Picture | None = None  # (h, w, 3): the last frame, as the network saw it
@@ -123,7 +139,8 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
             f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
             "the scene empty? Capture again."
         )
-    return Plate(picture, check, _agreement(picture, frames[-1], None) or 0.0)
+    first, last = (_fine(_shrink(each, _tiny_size(each))) for each in (picture, frames[-1]))
+    return Plate(picture, check, _agreement(first, last, None) or 0.0)
 
 
 def step(
@@ -146,13 +163,14 @@ def step(
     if frame.shape != session.plate.picture.shape:
         raise CaptureError("The camera changed its picture size: press Recapture.")
     clock = Stopwatch()
-    session = _follow(session, frame)
-    background = _background(session)
-    small = _shrink(frame, size)
-    empty = _shrink(background, size)
-    gain, health = _match(empty, small, session)
-    lit = apply_light(empty, gain)
+    seen = Copies.make(frame, size)
+    session = _follow(_with_copies(session, size), seen)
+    session = _with_copies(session, size)
+    assert session.empty is not None
+    gain, health = _match(session.empty, seen, session)
+    lit = apply_light(session.empty.small, gain)
     clock.lap("align")
+    small = seen.small
     maps = see(lit, small)
     clock.lap("network")
     session = smooth(session, small, maps["mask"], maps["depth"])
@@ -161,7 +179,9 @@ def step(
     clock.lap("smooth")
     assert session.mask is not None and session.depth is not None
     worst = _worst(session, health)
-    sight = Sight(session.mask, session.depth, background, gain, worst, clock.milliseconds)
+    sight = Sight(
+        session.mask, session.depth, _background(session), gain, worst, clock.milliseconds
+    )
     return session, sight
 
 
@@ -217,7 +237,7 @@ def _check_light(frames: Sequence[Picture]) -> None:
 
 def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     """Raises CaptureError if a part of the scene moved."""
-    size = _small_size(picture)
+    size = _tiny_size(picture)
     still = _shrink(picture, size).astype(np.int16)
     moved = np.zeros(size, np.uint8)
     for frame in frames:
@@ -234,11 +254,21 @@ def _background(session: Session) -> Picture:
     return session.plate.picture if session.background is None else session.background
 
 
-def _follow(session: Session, frame: Picture) -> Session:
+def _with_copies(session: Session, size: tuple[int, int]) -> Session:
+    """Makes copies of the background, if they are not those of the last frame."""
+    background, empty = _background(session), session.empty
+    if empty is not None and empty.picture is background and empty.small.shape[:2] == size:
+        return session
+    return replace(session, empty=Copies.make(background, size))
+
+
+def _follow(session: Session, seen: Copies) -> Session:
     """Checks whether the camera was bumped, and moves the background along if it was."""
+    assert session.empty is not None
+    frame = seen.picture
     limit = LEAST_AGREEMENT * session.plate.agreement
-    score = _agreement(_background(session), frame, session.mask)
-    if session.plate.agreement < LEAST_STRUCTURE or not _is_doubtful(session, frame, score, limit):
+    score = _agreement(session.empty.fine, seen.fine, session.mask)
+    if session.plate.agreement < LEAST_STRUCTURE or not _is_doubtful(session, seen, score, limit):
         health: Health = "good" if session.health == "bumped" else session.health
         return replace(session, suspicious=0, attempts=0, health=health)
     session = replace(session, suspicious=session.suspicious + 1)
@@ -258,17 +288,17 @@ def _follow(session: Session, frame: Picture) -> Session:
     return replace(session, attempts=attempts, health=health)
 
 
-def _is_doubtful(session: Session, frame: Picture, score: float | None, limit: float) -> bool:
+def _is_doubtful(session: Session, seen: Copies, score: float | None, limit: float) -> bool:
     """Whether the background does not fit what is to be seen of it.
 
     A mask of more than half of the picture may be the bump itself, and is not believed.
     """
     if score is None or score < limit:
         return True
-    assert session.mask is not None or session.count == 0
+    assert session.empty is not None
     if session.mask is None or (session.mask > 0.5).mean() < 0.5:
         return False
-    whole = _agreement(_background(session), frame, None)
+    whole = _agreement(session.empty.fine, seen.fine, None)
     return whole is not None and whole < limit
 
 
@@ -277,14 +307,12 @@ def _is_usable(found: Registration, frame: Picture) -> bool:
     return found.accepted and found.shift < LARGEST_SHIFT * diagonal
 
 
-def _agreement(background: Picture, frame: Picture, mask: Map | None) -> float | None:
-    """Correlation of fine structure where no foreground is known, in [-1, 1].
+def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
+    """Correlation of two pictures' fine structure where no foreground is known, in [-1, 1].
 
     None where too little of the background is to be seen, or it has no structure.
     """
-    size = _small_size(frame)
-    first, second = (_fine(_shrink(picture, size)) for picture in (background, frame))
-    counts = _unmasked(mask, size)
+    counts = _unmasked(mask, second.shape)
     if counts.mean() < LEAST_SHARE:
         return None
     first, second = first[counts], second[counts]
@@ -292,23 +320,20 @@ def _agreement(background: Picture, frame: Picture, mask: Map | None) -> float |
     return float((first * second).mean()) / energy if energy > 1.0 else None
 
 
-def _match(background: Picture, frame: Picture, session: Session) -> tuple[LightMatch, Health]:
+def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, Health]:
     """The gains that give the background the frame's light, cheaply where a mask is known.
 
     A mask that covers nearly everything may be the change of light itself: then, and in the
     beginning, the gain is sought without it.
     """
-    size = _small_size(frame)
-    counts = _unmasked(session.mask, size)
+    counts = _unmasked(session.mask, seen.tiny.shape[:2])
     if session.mask is None or counts.mean() < LEAST_SHARE:
-        found = match_light(background, frame)
+        found = match_light(empty.tiny, seen.tiny)
         return found, "dark" if found.reason else "good"
-    first, second = (
-        _shrink(picture, size)[counts].astype(np.float32) for picture in (background, frame)
-    )
+    first, second = (tiny[counts].astype(np.float32) for tiny in (empty.tiny, seen.tiny))
     usable = ((first > 16) & (first < 242) & (second > 16) & (second < 242)).all(axis=1)
     if usable.sum() < 50:
-        return match_light(background, frame), "good"
+        return match_light(empty.tiny, seen.tiny), "good"
     ratios = _linear(second[usable]) / _linear(first[usable])
     stops = np.log2(np.median(ratios, axis=0)).astype(np.float64)
     if np.abs(stops).max() > LARGEST_STOPS:
@@ -347,15 +372,15 @@ def _mix(before: Map, now: Map, fresh: Map) -> Map:
     return np.asarray(before + (now - before) * fresh, dtype=np.float32)
 
 
-def _unmasked(mask: Map | None, size: tuple[int, int]) -> Mask:
+def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
     if mask is None:
         return np.ones(size, dtype=bool)
     # widened, since shadows and soft edges are no background either
-    wide = cv2.dilate(_shrink(mask, size), np.ones((5, 5), np.uint8))
+    wide = cv2.dilate(_shrink(mask, (size[0], size[1])), np.ones((5, 5), np.uint8))
     return np.asarray(wide) < 0.2
 
 
-def _small_size(picture: Picture) -> tuple[int, int]:
+def _tiny_size(picture: Picture) -> tuple[int, int]:
     height, width = picture.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))

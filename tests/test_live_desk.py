@@ -2,6 +2,7 @@
 
 import base64
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,18 @@ def test_frames_leave_nothing_on_the_disk(
     for _ in range(20):
         look(desk, ONE, with_object(scene()))
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_frames_leave_nothing_in_memory(desk: LiveDesk) -> None:
+    capture(desk, ONE, scene())
+    tracemalloc.start()
+    sizes = []
+    for _ in range(3):
+        for _ in range(20):
+            look(desk, ONE, with_object(scene()))
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert sizes[2] < sizes[0] + 100_000  # a frame has 58,000 bytes
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The page as a whole: a header, the tabs, a footer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -10,6 +10,8 @@ from depthmask.ui.cache import KEEP_S, SWEEP_S
 from depthmask.ui.endpoint import build_endpoint
 from depthmask.ui.examples import Example
 from depthmask.ui.image_tab import ImageTab
+from depthmask.ui.live_desk import Looks
+from depthmask.ui.live_tab import build_live_tab
 from depthmask.ui.model_tab import build_model_tab
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.standby import Predicts
@@ -29,7 +31,13 @@ element.addEventListener("click", (event) => {
 
 
 def build_demo(
-    predictor: Predicts, examples: Sequence[Example], *, model: str, card: Path | None = None
+    predictor: Predicts,
+    examples: Sequence[Example],
+    *,
+    model: str,
+    card: Path | None = None,
+    live: Callable[[], Looks] | None = None,
+    debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.
 
@@ -38,6 +46,8 @@ def build_demo(
         examples: Offered for a click, in this order.
         model: The name of the model in use.
         card: Its model card, in Markdown.
+        live: Waits for what the live tab sees by; without it, there is none.
+        debug: The live tab shows how long each stage of a frame took.
     """
     gr.set_static_paths([path for e in examples for path in e.files if path])
     shelf = Shelf()
@@ -51,6 +61,9 @@ def build_demo(
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Photos", id="photos"):
                 ImageTab(predictor, examples, model=model, shelf=shelf)
+            if live is not None:
+                with gr.Tab("Live", id="live-tab"):
+                    build_live_tab(live, debug=debug)
             with gr.Tab("Model", id="model"):
                 build_model_tab(card)
         footer = gr.HTML(words.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)

@@ -4,7 +4,8 @@
 // sent, and those in between are dropped. What is sent is never mirrored; what is seen may be.
 
 const LONGEST_SIDE = 640;
-const WINDOW_MS = 3000; // over which the frames a second are counted
+const WINDOW_MS = 3000; // over which the frames a second are counted,
+const LEAST_FRAMES = 5; // or over so many frames, where these take longer
 const find = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = find("video");
 const shown = find("shown");
@@ -19,6 +20,7 @@ let running = false; // frames are sent and drawn
 let busy = false; // a countdown, a capture or a recording being written
 let captured = false;
 let takenAt = 0; // when the camera took the newest picture, by performance.now()
+let frames = 0; // drawn so far
 let drawn = []; // [when drawn, milliseconds since taken] of the last frames
 
 const REFUSED = {
@@ -43,8 +45,6 @@ function enable() {
     for (const name of ["pause", "snapshot", "record"]) find(name).disabled = !there || !captured;
     find("pause").textContent = running ? "Pause" : "Resume";
     find("start").hidden = stream !== null;
-    element.dataset.captured = captured;
-    element.dataset.running = running;
 }
 
 async function ask(message) {
@@ -166,6 +166,7 @@ async function capture() {
     }
     find("count").textContent = "";
     const locked = await lock("manual");
+    tell("Capturing…");
     let answer = {};
     for (let first = true; stream; first = false) {
         answer = await ask({ do: "capture", first, ...grab() });
@@ -217,7 +218,8 @@ async function show(answer) {
     shown.getContext("2d").drawImage(picture, 0, 0);
     const now = performance.now();
     drawn.push([now, now - answer.at]);
-    drawn = drawn.filter(([when]) => when > now - WINDOW_MS);
+    drawn = drawn.filter(([when], place) =>
+        when > now - WINDOW_MS || place >= drawn.length - LEAST_FRAMES);
     const lasted = Math.max(now - drawn[0][0], 1);
     const rate = drawn.length > 1 ? 1000 * (drawn.length - 1) / lasted : 0;
     const delays = drawn.map(([, delay]) => delay).sort((a, b) => a - b);
@@ -226,7 +228,8 @@ async function show(answer) {
     if (answer.recorded !== null) find("record").textContent = `Stop ${answer.recorded.toFixed(0)} s`;
     find("stages").textContent = Object.entries(answer.stages || {})
         .map(([stage, time]) => `${stage} ${time.toFixed(1)} ms`).join(" · ");
-    element.dataset.frames = Number(element.dataset.frames || 0) + 1;
+    frames += 1;
+    shown.dataset.frames = frames;
 }
 
 function save(url, name) {

@@ -57,7 +57,7 @@ def markup() -> str:
     <span data-live="count" aria-live="assertive"></span>
     <button type="button" class="main" data-live="start">Start camera</button>
   </figure>
-  <figure><canvas data-live="shown" width="640" height="480" role="img"
+  <figure><canvas data-live="shown" data-frames="0" width="640" height="480" role="img"
     aria-label="What is seen of the foreground"></canvas></figure>
 </div>
 <p data-live="sentence" role="status">{escape(START)}</p>

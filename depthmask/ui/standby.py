@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from depthmask.pictures import Picture
 
@@ -18,16 +18,19 @@ class Predicts(Protocol):
     def predict(self, background: Picture, image: Picture) -> "Prediction": ...
 
 
-class Standby:
+PredictsT = TypeVar("PredictsT", bound=Predicts)
+
+
+class Standby(Generic[PredictsT]):
     """Takes predictions from the start, and makes them once `load` is done.
 
     Args:
         make: Makes the predictor; what it imports and reads is waited for by `predict` only.
     """
 
-    def __init__(self, make: Callable[[], Predicts]) -> None:
+    def __init__(self, make: Callable[[], PredictsT]) -> None:
         self._make = make
-        self._predictor: Predicts | None = None
+        self._predictor: PredictsT | None = None
         self._ready = threading.Event()
 
     def load(self) -> None:
@@ -50,6 +53,14 @@ class Standby:
         Raises:
             RuntimeError: They have not come.
         """
+        return self.ready().predict(background, image)
+
+    def ready(self) -> PredictsT:
+        """Waits for the predictor.
+
+        Raises:
+            RuntimeError: Its weights have not come.
+        """
         if not self._ready.wait(LIMIT_S) or self._predictor is None:
             raise RuntimeError("its weights could not be loaded; see what the server printed.")
-        return self._predictor.predict(background, image)
+        return self._predictor

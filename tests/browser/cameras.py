@@ -1,6 +1,5 @@
 """Fake cameras: clips of pictures for Chromium to play, over and over."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from depthmask.pictures import Mask, Picture, read_mask, read_picture
 from depthmask.ui.examples import find_examples
 
 WIDTH, HEIGHT = 640, 480
+RATE = 2  # frames a second: the clip of a minute has 55 MB
 NOISE = 2.0  # levels: each picture has its own, as of a camera
 
 
@@ -36,20 +36,14 @@ def example(name: str) -> tuple[Picture, Picture, Mask]:
 
 
 def write_clip(path: Path, *parts: tuple[Picture, int]) -> Path:
-    """Writes pictures, each for a number of frames, as Motion JPEG."""
+    """Writes pictures, each for a number of seconds, as YUV4MPEG2 of `RATE` frames a second."""
     rng = np.random.default_rng(0)
     with path.open("wb") as clip:
-        for picture, count in parts:
-            for shown in noisy(picture, rng, count):
-                _, data = cv2.imencode(".jpg", shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-                clip.write(data.tobytes())
+        clip.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode())
+        for picture, seconds in parts:
+            for _ in range(seconds * RATE):
+                noise = rng.normal(0, NOISE, picture.shape[:2])[..., None]
+                shown = np.clip(picture + noise, 0, 255).astype(np.uint8)
+                planes = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2YUV_I420))
+                clip.write(b"FRAME\n" + planes.tobytes())
     return path
-
-
-def noisy(picture: Picture, rng: np.random.Generator, count: int) -> Sequence[Picture]:
-    """A few noisy copies, in turns."""
-    copies = [
-        np.clip(picture + rng.normal(0, NOISE, picture.shape), 0, 255).astype(np.uint8)
-        for _ in range(min(count, 5))
-    ]
-    return [copies[place % len(copies)] for place in range(count)]
