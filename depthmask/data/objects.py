@@ -52,12 +52,15 @@ class Looks:
     @classmethod
     def draw(cls, draws: Draws, recipe: Recipe) -> Self:
         natural = recipe.lens is not None
-        gain = draws.log_uniform(0.6, 1.3)[:, None] * (1 + draws.signed(0.08, each=3))
+        brightness = torch.where(
+            draws.chance(recipe.dark), draws.log_uniform(0.15, 0.6), draws.log_uniform(0.6, 1.3)
+        )
+        gain = brightness[:, None] * (1 + draws.signed(0.08, each=3))
         up = draws.log_uniform(0.12, 0.7) * torch.where(draws.chance(0.75), 1.0, -1.0)
         return cls(
             gain=gain if natural else torch.ones_like(gain),
             camouflage=draws.uniform(0.3, 0.9) * draws.chance(recipe.camouflage),
-            shadow=draws.uniform(0.15, 0.8) * draws.chance(recipe.shadow),
+            shadow=draws.uniform(0.15, 0.7) * draws.chance(recipe.shadow),
             tint=1 + draws.signed(0.12, each=3),
             lean=torch.stack((draws.signed(1.4), up), dim=1),
             on_wall=draws.chance(0.3),
