@@ -339,6 +339,11 @@ COMMANDS = {
         data_commands.add_merge_arguments,
         data_commands.run_merge,
     ),
+    "inspect": Command(
+        "Draw a sheet of a data set's samples and distributions.",
+        data_commands.add_inspect_arguments,
+        data_commands.run_inspect,
+    ),
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
         _add_pack_arguments,

@@ -4,6 +4,7 @@ What a command needs is imported when it runs, so that help is quick.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 
@@ -94,3 +95,37 @@ def run_merge(options: argparse.Namespace) -> None:
     from depthmask.data.merge import merge
 
     merge(options.parts, options.out)
+
+
+def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "dataset",
+        type=Path,
+        help="a folder that `build` made, or the original project's folders or zips",
+    )
+    add("-o", "--output", type=Path, required=True, metavar="FILE", help="the sheet, a PNG")
+    add(
+        "--samples",
+        type=int,
+        default=400,
+        metavar="N",
+        help="looked at for the distributions (default: %(default)s)",
+    )
+    add(
+        "--held-out",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="for the test, where no manifest tells (default: %(default)s)",
+    )
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    from depthmask.data.catalogue import open_catalogue
+    from depthmask.data.inspect import inspect
+
+    if options.samples < 1:
+        raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
+    catalogue = open_catalogue(options.dataset, held_out=options.held_out)
+    print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))

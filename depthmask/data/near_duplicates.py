@@ -9,7 +9,9 @@ from depthmask._cv2 import cv2
 from depthmask.data.dataset import shot_of
 
 _SIDE = 16  # of the thumbnails that are compared, in pixels
-_ALIKE = 0.97  # correlation of two thumbnails, from which on they show the same
+# Correlation of two thumbnails, from which on they show the same. Among 948 pictures of rooms and
+# people, copies had 0.986 and more, all others 0.875 and less.
+_ALIKE = 0.92
 _LEAST_CONTRAST = 4.0  # grey levels; below, a thumbnail is a plain surface
 _PART = 512  # thumbnails compared at a time
 

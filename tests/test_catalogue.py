@@ -1,0 +1,108 @@
+"""Reading data sets, and that no picture is on both sides of the split."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.data import depth_source
+from depthmask.data.build import Folders, build
+from depthmask.data.catalogue import Catalogue, is_dataset, open_catalogue
+from depthmask.data.plan import Settings
+from depthmask.data.sources import BuildError
+from tests.sources import write_folders
+from tests.test_build import Rows
+
+ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_out=0.3)
+
+
+@pytest.fixture
+def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A set in the original's layout, without what `build` adds to it; one cut-out is there
+    twice, once mirrored, and one background twice, once darker."""
+    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    foregrounds, backgrounds = write_folders(tmp_path)
+    with Image.open(foregrounds / "disc.png") as disc:
+        disc.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(foregrounds / "zz.png")
+    with Image.open(backgrounds / "yard.png") as yard:
+        Image.fromarray((np.asarray(yard) * 0.7).astype(np.uint8)).save(backgrounds / "aa.png")
+    build(Folders(foregrounds, backgrounds, tmp_path / "set"), ORIGINAL)
+    for name in ("plan.json", "manifest.csv", "dataset.json"):
+        (tmp_path / "set" / name).unlink()
+    return tmp_path / "set"
+
+
+def check_that_nothing_crosses(catalogue: Catalogue) -> None:
+    train, test = catalogue.of_side("train"), catalogue.of_side("test")
+    assert train and test
+    assert not {s.background for s in train} & {s.background for s in test}
+    assert not {s.cutout for s in train} & {s.cutout for s in test}
+
+
+def test_built_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    folders = Folders(*write_folders(tmp_path), tmp_path / "out")
+    build(folders, Settings(size=48, placements=2, held_out=0.3))
+    catalogue = open_catalogue(folders.out)
+    assert len(catalogue.samples) == 24
+    check_that_nothing_crosses(catalogue)
+    example = catalogue.read(catalogue.samples[-1])
+    assert example.image.shape == (48, 48, 3) == example.background.shape
+    assert example.mask.max() == 1 and 0.1 < example.mask.mean() < 0.3
+    assert example.depth.max() == 1 and example.depth.min() > 0.2
+
+
+@pytest.mark.parametrize("held_out", [0.1, 0.3, 0.5])
+def test_original_folders(original: Path, held_out: float) -> None:
+    catalogue = open_catalogue(original, held_out=held_out)
+    assert len(catalogue.samples) == 4 * 5 * 40
+    check_that_nothing_crosses(catalogue)
+    sides: dict[tuple[str, str], str] = {
+        (s.background, s.cutout): s.side for s in catalogue.samples
+    }
+    for cutout in {s.cutout for s in catalogue.samples}:
+        assert sides["aa", cutout] == sides["yard", cutout], "near-duplicates stay together"
+    for name in ("aa", "yard", "hall 2"):
+        assert sides[name, "cutout 00002"] == sides[name, "cutout 00005"], "disc and its mirror"
+
+
+def test_original_zips(original: Path, tmp_path: Path) -> None:
+    zipped = tmp_path / "zips"
+    zipped.mkdir()
+    for kind, prefix in (("bg", "data/bg/"), ("fg_bg", ""), ("fg_bg_mask", "fg_bg_mask/")):
+        with zipfile.ZipFile(zipped / f"{kind}.zip", "w") as archive:
+            for path in (original / kind).rglob("*.jpg"):
+                archive.write(path, prefix + path.relative_to(original / kind).as_posix())
+    shutil.copytree(original / "dense_depth", zipped / "dense_depth")
+    one, other = open_catalogue(original), open_catalogue(zipped)
+    assert one.samples == other.samples
+    for name in ("image", "mask", "depth", "background"):
+        assert (
+            getattr(one.read(one.samples[7]), name) == getattr(other.read(other.samples[7]), name)
+        ).all()
+    assert is_dataset(original) and is_dataset(zipped)
+
+
+def test_what_is_no_data_set(original: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="no data set at"):
+        open_catalogue(tmp_path / "nowhere")
+    with pytest.raises(BuildError, match="holds no data set"):
+        open_catalogue(tmp_path / "fg")
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    with pytest.raises(BuildError, match="not a zip"):
+        open_catalogue(tmp_path / "bad.zip")
+    (tmp_path / "fg" / "plan.json").write_text("{}")
+    with pytest.raises(BuildError, match="is not complete"):
+        open_catalogue(tmp_path / "fg")
+    catalogue = open_catalogue(original)
+    sample = catalogue.samples[0]
+    broken = original / "fg_bg" / sample.background / f"{sample.number}.jpg"
+    broken.write_bytes(b"")
+    with pytest.raises(BuildError, match="is damaged"):
+        catalogue.read(sample)
+    broken.unlink()
+    with pytest.raises(BuildError, match="cannot be read"):
+        catalogue.read(sample)

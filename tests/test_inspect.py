@@ -1,0 +1,45 @@
+"""The sheet of a data set, and the figures beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.__main__ import main
+from depthmask.data import depth_source
+from depthmask.data.build import Folders, build
+from depthmask.data.plan import Settings
+from tests.sources import write_folders
+from tests.test_build import Rows
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    build(Folders(*write_folders(tmp_path), tmp_path / "set"), Settings(size=48, placements=4))
+    return tmp_path / "set"
+
+
+def test_sheet(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["inspect", str(dataset), "-o", str(tmp_path / "sheet.png")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["samples"] == report["looked_at"] == 48 == sum(report["splits"].values())
+    assert report["cutouts"] == 4 and report["backgrounds"] == 3
+    assert report["object_size"]["median"] == pytest.approx(0.5, abs=0.05)
+    assert 0.05 < report["foreground_share"]["median"] < 0.25
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.ndim == 3 and pixels.shape[1] > 700 and len(np.unique(pixels)) > 100
+
+
+def test_wrong_use(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        ([str(tmp_path / "nowhere"), "-o", "x.png"], "no data set at"),
+        ([str(dataset), "-o", str(tmp_path / "no" / "x.png")], "cannot be written"),
+        ([str(dataset), "-o", "x.png", "--samples", "0"], "--samples must be"),
+    ):
+        assert main(["inspect", *arguments]) == 2
+        assert message in capsys.readouterr().err
