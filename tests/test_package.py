@@ -26,7 +26,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
-    modules = "depthmask.inference, depthmask.evaluate, depthmask.render, depthmask.checkpoint"
+    modules = "depthmask.inference, depthmask.evaluate, depthmask.live, depthmask.video"
     assert loaded_by(modules, above) == ""
 
 

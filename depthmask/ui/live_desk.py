@@ -156,7 +156,8 @@ class LiveDesk:
         with self._lock:
             visit = self._visits.pop(token, None)
         if visit is not None:
-            visit.close()
+            with visit.lock:  # its last frame may be on its way
+                visit.close()
 
     def _capture(self, visit: Visit, message: Answer) -> Answer:
         """Takes one frame of the empty scene; the last of them makes the background."""
