@@ -202,9 +202,11 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         help="holds SEQ/background.png, SEQ/image/*.png, SEQ/mask/*.png (255 foreground, "
-        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown)",
+        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown); or a "
+        "data set that `build` made, or the original project's",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    data_commands.add_score_arguments(parser)
     _add_predictor_arguments(parser)
     _add_pair_arguments(parser)
 
@@ -216,11 +218,13 @@ def _evaluate(options: argparse.Namespace) -> None:
         _make_folder(options.json.parent)
         if options.json.is_dir():
             raise ValueError(f"{options.json} is a folder; give a file name.")
-    predictor = _make_predictor(options)
-    result = evaluate_folder(
-        _make_predict(predictor, options),
-        options.folder,
-        progress=lambda line: print(line, file=sys.stderr),
+    predict = _make_predict(_make_predictor(options), options)
+
+    def progress(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    result = data_commands.score(predict, options, progress) or evaluate_folder(
+        predict, options.folder, progress=progress
     )
     text = json.dumps(result, indent=2, allow_nan=False)
     print(text)

@@ -5,7 +5,12 @@ What a command needs is imported when it runs, so that help is quick.
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from depthmask.evaluate import Predict
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,3 +134,48 @@ def run_inspect(options: argparse.Namespace) -> None:
         raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
     catalogue = open_catalogue(options.dataset, held_out=options.held_out)
     print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
+
+
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--html", type=Path, metavar="FILE", help="of a data set: write a page with the samples")
+    add(
+        "--split",
+        choices=("train", "test", "mixed"),
+        default="test",
+        help="side of a data set (default: %(default)s)",
+    )
+    add("--limit", type=int, metavar="N", help="of a data set: score N samples, evenly over it")
+    add(
+        "--held-out",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of the original's cut-outs and backgrounds, for the test (default: %(default)s)",
+    )
+
+
+def score(
+    predict: "Predict", options: argparse.Namespace, progress: Callable[[str], None]
+) -> Mapping[str, object] | None:
+    """Scores a data set of composites; None where the folder holds none, but sequences."""
+    from depthmask.data.catalogue import is_dataset, open_catalogue
+
+    if not is_dataset(options.folder):
+        if options.html:
+            raise ValueError(f"--html is for data sets, and {options.folder} is none.")
+        return None
+    from depthmask.report import write_report
+    from depthmask.score_set import score_set
+
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit must be 1 or more, not {options.limit}.")
+    if options.html:  # told now, not after an hour
+        options.html.parent.mkdir(parents=True, exist_ok=True)
+    catalogue = open_catalogue(options.folder, held_out=options.held_out)
+    result, scored = score_set(
+        predict, catalogue, side=options.split, limit=options.limit, progress=progress
+    )
+    if options.html:
+        write_report(options.html, result, scored, catalogue, predict)
+    return result

@@ -1,0 +1,107 @@
+"""Teachers of data sets: ONNX files and models of Hugging Face, made here with random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from depthmask.data.depth_source import DepthSource, OnnxTeacher, open_depth
+from depthmask.data.placing import Placed
+from depthmask.data.teachers import TeacherError
+
+SIDE = 64
+
+
+def pictures(count: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 255, (count, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+class Scaled:
+    """Tells red as inverse depth, each time with another scale and shift, as teachers do."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def inverse(self, pictures: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        red = pictures[..., 0].astype(np.float32) / 255
+        return red * (3 + self.calls) + 7 * self.calls
+
+
+def test_composites_get_the_scale_of_their_background() -> None:
+    source = DepthSource("test", Scaled(), per_composite=True)
+    background = np.zeros((SIDE, SIDE, 3), np.uint8)
+    background[..., 0] = np.linspace(0, 100, SIDE)[:, None]
+    plate = source.plate(background)
+    assert plate.ratio.min() < 0.05 and plate.ratio.max() > 0.95
+    image = background[None].copy()
+    image[:, 20:40, 20:40] = 250
+    mask = torch.zeros(1, SIDE, SIDE, dtype=torch.uint8)
+    mask[:, 20:40, 20:40] = 255
+    placed = Placed(torch.from_numpy(image), mask, plate.ratio[None], torch.zeros(1, 4))
+    ratio = source.ratio(placed, plate)
+    assert torch.allclose(ratio[mask == 0], plate.ratio[None][mask == 0], atol=1e-4)
+    assert (ratio[mask > 0] > 2).all(), "the object is nearer than all of the scene"
+
+
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_onnx(tmp_path: Path, batch: int | str) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    shapes = ([batch, 3, SIDE, SIDE], [batch, 1, SIDE, SIDE])
+    entry, leave = (
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, shape in zip(("in", "out"), shapes, strict=True)
+    )
+    axes = helper.make_tensor("axes", onnx.TensorProto.INT64, [1], [1])
+    node = helper.make_node("ReduceMean", ["in", "axes"], ["out"], keepdims=1)
+    graph = helper.make_graph([node], "g", [entry], [leave], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path = tmp_path / "teacher.onnx"
+    onnx.save(model, path)
+    source = open_depth(f"onnx:{path}:metres")
+    assert source.per_composite and source.key == "onnx:teacher.onnx:metres"
+    found, shown = source.teacher.inverse(pictures()), pictures().mean(axis=3) / 255
+    assert found.shape == (3, SIDE, SIDE)
+    assert np.allclose(found, 1 / np.maximum(shown, 1e-3), rtol=1e-3)
+    assert isinstance(open_depth(f"contact:onnx:{path}").teacher, OnnxTeacher)
+    assert not open_depth(f"contact:onnx:{path}").per_composite
+
+
+def test_what_is_no_teacher(tmp_path: Path) -> None:
+    for text in ("guess", "onnx:", "contact:guess:x"):
+        with pytest.raises(TeacherError, match="Write --depth as"):
+            open_depth(text)
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(TeacherError, match="no teacher at"):
+        open_depth(f"onnx:{tmp_path / 'missing.onnx'}")
+
+
+@pytest.fixture
+def huggingface(tmp_path: Path) -> Path:
+    """A folder with a tiny GLPN, which tells metres."""
+    transformers = pytest.importorskip("transformers", reason="an optional extra: huggingface")
+    torch.manual_seed(0)
+    config = transformers.GLPNConfig(
+        num_encoder_blocks=4,
+        depths=[1] * 4,
+        hidden_sizes=[8, 8, 16, 16],
+        num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=8,
+    )
+    transformers.GLPNForDepthEstimation(config).save_pretrained(tmp_path / "glpn")
+    return tmp_path / "glpn"
+
+
+def test_huggingface(huggingface: Path) -> None:
+    source = open_depth(f"hf:{huggingface}")
+    metres = open_depth(f"hf:{huggingface}:metres").teacher.inverse(pictures())
+    raw = open_depth(f"hf:{huggingface}:inverse").teacher.inverse(pictures())
+    found = source.teacher.inverse(pictures())
+    assert found.shape == (3, SIDE, SIDE) and np.isfinite(found).all()
+    assert np.allclose(found, metres), "a GLPN is known to tell metres"
+    assert not np.allclose(found, raw)
+    with pytest.raises(TeacherError, match="cannot be loaded"):
+        open_depth(f"hf:{huggingface / 'missing'}")

@@ -1,0 +1,110 @@
+"""Scoring a built data set, and the page that shows it."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from depthmask.__main__ import main
+from depthmask.data import depth_source
+from depthmask.data.build import Folders, build
+from depthmask.data.catalogue import Catalogue, open_catalogue
+from depthmask.data.plan import Settings
+from depthmask.data.sources import BuildError
+from depthmask.inference import Prediction
+from depthmask.pictures import Picture
+from depthmask.report import choose, write_report
+from depthmask.score_set import score_set
+from tests.sources import write_folders
+from tests.test_build import Rows
+
+pytest.importorskip("torchmetrics", reason="an optional extra: evaluate")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
+    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    folders = Folders(*write_folders(tmp_path), tmp_path / "set")
+    build(folders, Settings(size=48, placements=6, held_out=0.3))
+    return open_catalogue(tmp_path / "set")
+
+
+class Oracle:
+    """Knows the truth of each image."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._known = {
+            example.image.tobytes(): example
+            for example in map(catalogue.read, catalogue.of_side("test"))
+        }
+
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        example = self._known[image.tobytes()]
+        return Prediction(example.mask, example.depth, 0.0)
+
+
+def nothing(background: Picture, image: Picture) -> Prediction:
+    empty = np.zeros(image.shape[:2], np.float32)
+    return Prediction(empty, empty + 0.5, 0.0)
+
+
+def test_the_truth_scores_best(catalogue: Catalogue) -> None:
+    result, scored = score_set(Oracle(catalogue).predict, catalogue)
+    assert result["samples"] == len(scored) == 6 and result["split"] == "test"
+    means = result["means"]
+    for name in ("iou", "boundary_iou", "f_measure", "delta1", "delta3", "depth_edge_recall"):
+        assert means[name] == pytest.approx(1), name
+    for name in ("ssim", "ssim_aligned", "delta1_aligned"):
+        assert means[name] == pytest.approx(1, abs=1e-3), name
+    for name in (
+        *("mae", "mse", "sad", "gradient", "connectivity", "mae_band", "connectivity_band"),
+        *("depth_rmse", "abs_rel", "depth_rmse_aligned", "depth_rmse_over_deviation"),
+    ):
+        assert means[name] == pytest.approx(0, abs=1e-3), name
+    assert result["original"] == {"batch_iou": 1.0, "batch_rmse": pytest.approx(1e-3)}
+    json.dumps(result, allow_nan=False)
+
+
+def test_finding_nothing(catalogue: Catalogue) -> None:
+    result, scored = score_set(nothing, catalogue, limit=3)
+    assert result["samples"] == len(scored) == 3
+    means = result["means"]
+    assert means["iou"] == 0 == means["f_measure"] == means["depth_edge_recall"]
+    assert means["mae"] == pytest.approx(means["sad"] * 1000 / 48**2)
+    assert means["mae_band"] > means["mae"]
+    assert result["original"]["batch_iou"] == 0
+
+
+def test_a_side_without_samples(tmp_path: Path, catalogue: Catalogue) -> None:
+    alone = Catalogue(catalogue.files, catalogue.layout, catalogue.of_side("train"))
+    with pytest.raises(BuildError, match="no sample for test"):
+        score_set(nothing, alone)
+
+
+def test_page(catalogue: Catalogue, tmp_path: Path) -> None:
+    oracle = Oracle(catalogue).predict
+    result, scored = score_set(oracle, catalogue)
+    write_report(tmp_path / "report.html", result, scored, catalogue, oracle)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    for word in ("Best", "Median", "Worst", "<svg", "connectivity", "batch iou"):
+        assert word in page
+    assert page.count("data:image/jpeg;base64,") == 6 * 6
+    assert not re.findall(r"(?:src|href)=.(?!data:)", page), "nothing is fetched"
+    groups = choose(scored)
+    shown = [one.sample for _, group in groups for one in group]
+    assert len(shown) == len(set(shown)) == 6
+
+
+def test_command(
+    catalogue: Catalogue, tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    arguments = ["evaluate", str(tmp_path / "set"), "--checkpoint", str(tiny_checkpoint)]
+    assert main([*arguments, "--limit", "2", "--html", str(tmp_path / "r" / "r.html")]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["samples"] == 2 and "2 of 2 samples" in printed.err
+    assert (tmp_path / "r" / "r.html").is_file()
+    assert main([*arguments, "--limit", "0"]) == 2
+    assert "--limit must be" in capsys.readouterr().err
