@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# The 3D view needs WebGL, which is computed where there is no graphics card.
+WEBGL = ("--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 MISSING = (
     "no Chromium or Chrome found, and none could be installed: the browser tests are skipped "
     "(install one, or name it in DEPTHMASK_BROWSER)"

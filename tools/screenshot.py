@@ -1,33 +1,76 @@
-"""Takes the README's picture: python -m tools.screenshot URL FILE, with the demo running at URL."""
+"""Takes the pictures of the README: python -m tools.screenshot URL FOLDER, a demo being at URL."""
 
 import sys
+from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tools.browser import FLAGS, MISSING, find_browser
+from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
-EXAMPLE = 0  # the one that is clicked
-LIMIT_MS = 60_000
+LIMIT_MS = 180_000
+FADE_MS = 1500  # pictures fade in
+TURN_MS = 8000  # the 3D view arrives and comes to rest
 
 
 def main() -> int:
-    url, output = sys.argv[1:]
+    url, folder = sys.argv[1], Path(sys.argv[2])
     executable = find_browser()
     if executable is None:
         print(MISSING, file=sys.stderr)
         return 2
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(LIMIT_MS)
-        page.goto(url)
-        page.locator("#examples button").nth(EXAMPLE).click()
-        page.wait_for_selector("#mask img")
-        page.wait_for_selector("#depth img")
-        page.wait_for_timeout(1000)  # the pictures fade in
-        page.screenshot(path=output)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *WEBGL])
+        take_desktop(browser, url, folder)
+        take_phone(browser, url, folder)
         browser.close()
     return 0
+
+
+def take_desktop(browser: Browser, url: str, folder: Path) -> None:
+    """demo.png, mask and depth; and views.png, a cut-out and the 3D view, turned a little."""
+    page = visit(browser, f"{url}?example=teddy", width=1280, height=800, dark=False)
+    page.screenshot(path=folder / "demo.png")
+    look(page, "mask", "Backdrop")
+    look(page, "depth", "3D")
+    page.wait_for_selector("#depth-model canvas")
+    page.wait_for_timeout(TURN_MS)
+    canvas = page.locator("#depth-model canvas").bounding_box()
+    assert canvas is not None
+    x, y = canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + 10, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(TURN_MS)
+    page.locator("#results").screenshot(path=folder / "views.png")
+    page.close()
+
+
+def take_phone(browser: Browser, url: str, folder: Path) -> None:
+    """phone.png: the same on a phone, in the dark."""
+    page = visit(browser, f"{url}?example=astronaut", width=390, height=844, dark=True)
+    look(page, "mask", "Cut-out")
+    page.wait_for_timeout(TURN_MS)
+    page.locator("#results").scroll_into_view_if_needed()
+    page.screenshot(path=folder / "phone.png")
+    page.close()
+
+
+def visit(browser: Browser, url: str, *, width: int, height: int, dark: bool) -> Page:
+    """Opens the page and waits for the example in its address."""
+    page = browser.new_page(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+    )
+    page.set_default_timeout(LIMIT_MS)
+    page.goto(url)
+    page.wait_for_selector("#mask img")
+    page.wait_for_selector("#depth img")
+    page.wait_for_timeout(FADE_MS)
+    return page
+
+
+def look(page: Page, panel: str, label: str) -> None:
+    page.locator(f"#{panel}-views label", has_text=label).click()
 
 
 if __name__ == "__main__":

@@ -29,6 +29,14 @@ element.addEventListener("click", (event) => {
 const wanted = new URLSearchParams(window.location.search).get("example");
 if (wanted) setTimeout(() => trigger("click", { name: wanted }), 0);
 """
+# The 3D viewer's canvas claims the first place of the page in the keyboard's order; here it gets
+# the place where it stands.
+IN_ORDER = """
+new MutationObserver(() => {
+    const canvas = document.querySelector("#depth-model canvas[tabindex='1']");
+    if (canvas) canvas.tabIndex = 0;
+}).observe(document.body, { childList: true, subtree: true });
+"""
 # Screen readers read out what changes inside an element of this role.
 ANNOUNCE = 'element.setAttribute("role", "status");'
 
@@ -182,4 +190,4 @@ def _results(parts: dict[str, Any]) -> None:
         }
     parts["carrier"] = gr.DownloadButton(visible="hidden", elem_id="carrier")
     parts["about_run"] = gr.HTML(words.about_run(NOTHING_YET), elem_id="about-run")
-    gr.HTML(words.convention(), elem_id="convention")
+    gr.HTML(words.convention(), elem_id="convention", js_on_load=IN_ORDER)

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tools.browser import FLAGS, MISSING, find_browser
+from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 180
 WAIT_LIMIT_MS = 120_000
 OpenPage = Callable[..., Page]
-# The 3D view needs WebGL, which is computed where there is no graphics card.
-WEBGL = ("--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 
 
 @pytest.fixture(scope="session")
