@@ -87,7 +87,7 @@ def build(
         raise BuildError(f"--shard I/N needs I from 1 to N, not {shard[0]}/{shard[1]}.")
     maker = Maker.prepare(folders, settings)
     plan, out = maker.plan, folders.out
-    _begin(out, plan)
+    begin(out, plan)
     if is_finished(out):
         clear_records(out)
         say(f"{out} is complete.")
@@ -95,7 +95,7 @@ def build(
     wanted = list(plan.shard(*shard))
     missing = missing_blocks(out, wanted)
     progress = Progress(plan, wanted, missing)
-    with _one_thread_each(), _full_disk_in_words(out):
+    with one_thread_each(), _full_disk_in_words(out):
         for number in (run or Threads(jobs)).make(maker, missing):
             progress.done(number)
         if not _all_recorded(out, plan):
@@ -252,7 +252,7 @@ class Progress:
         )
 
 
-def _begin(out: Path, plan: Plan) -> None:
+def begin(out: Path, plan: Plan) -> None:
     """Makes the folders; a folder that another plan has begun is refused."""
     path, text = out / PLAN, plan.as_text()
     try:
@@ -304,7 +304,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Blocks run side by side; and sums come out the same however many processors there are."""
     before, cv2_before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)

@@ -85,8 +85,13 @@ class Plan:
         return len(self.backgrounds) * self.per_background
 
     @property
+    def samples_per_block(self) -> int:
+        """At most; the last of a background may hold fewer."""
+        return BATCH * _BATCHES
+
+    @property
     def blocks_per_background(self) -> int:
-        return -(-self.per_background // (BATCH * _BATCHES))
+        return -(-self.per_background // self.samples_per_block)
 
     @property
     def block_count(self) -> int:
@@ -95,8 +100,10 @@ class Plan:
     def block(self, number: int) -> Block:
         """The block with a number from 0 to `block_count`."""
         background, part = divmod(number, self.blocks_per_background)
-        first = part * BATCH * _BATCHES
-        return Block(number, background, first, min(first + BATCH * _BATCHES, self.per_background))
+        first = part * self.samples_per_block
+        return Block(
+            number, background, first, min(first + self.samples_per_block, self.per_background)
+        )
 
     def shard(self, index: int, count: int) -> Iterator[int]:
         """The blocks of part `index` of `count`, from 1: a run, so that backgrounds stay whole."""
