@@ -20,6 +20,7 @@ let running = false; // frames are sent and drawn
 let busy = false; // a countdown, a capture or a recording being written
 let captured = false;
 let takenAt = 0; // when the camera took the newest picture, by performance.now()
+let turn = Promise.resolve(); // the last message's answer
 let frames = 0; // drawn so far
 let drawn = []; // [when drawn, milliseconds since taken] of the last frames
 
@@ -47,7 +48,13 @@ function enable() {
     find("start").hidden = stream !== null;
 }
 
-async function ask(message) {
+// One message at a time, in their order: a button's waits for the frame that is on its way.
+function ask(message) {
+    turn = turn.then(() => send(message));
+    return turn;
+}
+
+async function send(message) {
     let answer;
     try {
         answer = await server.live({ token, ...message });
@@ -256,7 +263,7 @@ async function record() {
     enable();
     button.dataset.on = "false";
     button.textContent = "Writing…";
-    const answer = await patient({ do: "stop" });
+    const answer = await ask({ do: "stop" });
     busy = false;
     button.textContent = "Record";
     if (answer.path) {
@@ -266,15 +273,6 @@ async function record() {
     running = resume;
     enable();
     run();
-}
-
-// While a frame is on its way, the server drops what else comes.
-async function patient(message) {
-    for (;;) {
-        const answer = await ask(message);
-        if (!answer.dropped) return answer;
-        await pause(50);
-    }
 }
 
 async function chooseBackdrop(file) {
@@ -294,7 +292,7 @@ async function chooseBackdrop(file) {
     canvas.width = Math.round(picture.width * scale);
     canvas.height = Math.round(picture.height * scale);
     canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-    await patient({ do: "backdrop", frame: canvas.toDataURL("image/jpeg", 0.9) });
+    await ask({ do: "backdrop", frame: canvas.toDataURL("image/jpeg", 0.9) });
 }
 
 find("start").addEventListener("click", start);
@@ -310,7 +308,7 @@ find("pause").addEventListener("click", () => {
     }
 });
 find("snapshot").addEventListener("click", async () => {
-    const answer = await patient({ do: "snapshot" });
+    const answer = await ask({ do: "snapshot" });
     if (answer.picture) save(answer.picture, "depthmask.png");
 });
 find("views").addEventListener("click", (event) => {
@@ -322,7 +320,7 @@ find("views").addEventListener("click", (event) => {
     }
     find("choose").hidden = view !== "backdrop";
 });
-find("colour").addEventListener("input", () => patient({ do: "backdrop" }));
+find("colour").addEventListener("input", () => ask({ do: "backdrop" }));
 find("file").addEventListener("change", (event) => {
     if (event.target.files[0]) chooseBackdrop(event.target.files[0]);
 });
