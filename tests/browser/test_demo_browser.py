@@ -141,6 +141,8 @@ def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
     assert example_page.locator("#examples button").count() == len(find_examples())
     for frame in ("#background", "#image", "#mask", "#depth"):
         loaded(example_page.locator(frame))
+    for other in ("#mask-slider", "#depth-model"):  # no empty frame beside them
+        expect(example_page.locator(other)).not_to_be_visible()
     for figures in FIGURES:
         expect(example_page.locator(f"{figures} dd")).to_have_text(FIGURE)
 
