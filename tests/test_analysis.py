@@ -10,6 +10,7 @@ from PIL import Image
 from depthmask.align import NOT_REGISTERED
 from depthmask.inference import PairReport, Prediction
 from depthmask.light import NOT_MATCHED
+from depthmask.pictures import Map
 from depthmask.quality import PairQuality
 from depthmask.ui import analysis
 from depthmask.ui.analysis import Analysis, Convention, Files, analyse, depth_error
@@ -132,7 +133,7 @@ def test_notes_on_a_photo_name_it(files: Files) -> None:
     assert "Image: The transparent parts" in look(Fake(), files).message
 
 
-def ramp() -> np.ndarray:
+def ramp() -> Map:
     return np.linspace(0.3, 1, 64, dtype=np.float32)[None].repeat(4, axis=0)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from depthmask import render
 from depthmask.inference import Prediction
 from depthmask.render import LARGEST_ERROR, MISSED
 from depthmask.ui import views
@@ -54,7 +55,7 @@ def test_the_mask_is_hard_and_its_alpha_soft(scene: Scene) -> None:
 def test_the_cutout_lies_on_a_checkerboard(scene: Scene, pair: Pair) -> None:
     drawn = draw("cutout", scene)
     assert (drawn[40, 40] == pair.image[40, 40]).all()
-    assert set(np.unique(drawn[:15])) == {views.render.LIGHT, views.render.DARK}
+    assert set(np.unique(drawn[:15])) == {render.LIGHT, render.DARK}
 
 
 def test_before_and_after_are_of_one_size(scene: Scene) -> None:

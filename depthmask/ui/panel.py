@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -16,7 +16,7 @@ from depthmask.ui.views import CHOOSING, MODEL, SLIDER, Choices, Scene, View
 CAMERA = (90, 90, 0.85)
 
 # On the page, though out of sight: a viewer that appears together with its model stays empty.
-HIDDEN = "hidden"
+HIDDEN: Literal["hidden"] = "hidden"
 
 
 @dataclass(frozen=True)

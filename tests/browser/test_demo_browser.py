@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from depthmask.ui.analysis import NEEDS_BACKGROUND, NEEDS_IMAGE, START
 from depthmask.ui.downloads import DOWNLOADS, REPORT
 from depthmask.ui.examples import find_examples
-from depthmask.ui.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER
+from depthmask.ui.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, View
 from depthmask.ui.words import NEEDS_TRUTH
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -148,7 +148,7 @@ def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
 
 
 @pytest.mark.parametrize(("panel", "views"), [("mask", MASK_VIEWS), ("depth", DEPTH_VIEWS)])
-def test_every_view_has_its_picture(example_page: Page, panel: str, views: dict) -> None:
+def test_every_view_has_its_picture(example_page: Page, panel: str, views: dict[str, View]) -> None:
     sources = set()
     for name, view in [*views.items()][::-1]:  # so that the first is shown in the end
         look(example_page, panel, view.label)
