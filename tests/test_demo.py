@@ -214,6 +214,13 @@ def test_https_needs_a_certificate_and_its_key(tmp_path: Path) -> None:
         Serving(certificate=tmp_path / "cert.pem", key=tmp_path / "key.pem")
 
 
+def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    bad = tmp_path / "cert.pem"
+    bad.write_text("no certificate")
+    with pytest.raises(LaunchError, match="cannot be used for https"):
+        Serving(certificate=bad, key=bad)
+
+
 def run_demo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", ["demo.py", *arguments])
     return demo.main()

@@ -31,7 +31,7 @@ class Serving:
     """Where and for whom the page is served.
 
     Raises:
-        LaunchError: Two settings do not go together, or a file is missing.
+        LaunchError: Two settings do not go together, or a file is missing or of no use.
     """
 
     host: str = "127.0.0.1"  # to listen on; "0.0.0.0" lets other computers in
@@ -57,6 +57,19 @@ class Serving:
         for file in (self.certificate, self.key):
             if file and not file.is_file():
                 raise LaunchError(f"There is no file {file}; check --ssl-certfile, --ssl-keyfile.")
+        if self.certificate and self.key:
+            check_certificate(self.certificate, self.key)
+
+
+def check_certificate(certificate: Path, key: Path) -> None:
+    """Raises LaunchError unless https can be served with these files."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # SSLError is one
+        raise LaunchError(
+            f"{certificate} and {key} cannot be used for https ({error.strerror or error}); give "
+            "a certificate and its key, both as PEM."
+        ) from error
 
 
 def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> None:
@@ -69,8 +82,7 @@ def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
             the serving, and is raised again.
 
     Raises:
-        LaunchError: The port is taken, the host is not this computer's, or the certificate
-            cannot be used.
+        LaunchError: The port is taken, or the host is not this computer's.
     """
     port = (
         free_port(serving.host) if serving.port is None else check_port(serving.host, serving.port)
@@ -111,32 +123,29 @@ def share_line(share_url: str | None) -> str:
 def _serve(demo: gr.Blocks, serving: Serving, port: int) -> tuple[str, str | None]:
     """Returns the local address and, where one was asked for and made, the public link."""
     https = serving.certificate is not None
-    try:
-        # Gradio's own lines, "quiet" or not, are many; those printed instead say as much.
-        with redirect_stdout(StringIO()):
-            _, url, share_url = demo.launch(
-                server_name=serving.host,
-                server_port=port,
-                share=serving.share,
-                auth=serving.auth,
-                ssl_certfile=str(serving.certificate) if https else None,
-                ssl_keyfile=str(serving.key) if https else None,
-                ssl_verify=not https,  # Gradio asks itself whether it is up: one's own is enough
-                theme=theme(),
-                css_paths=STYLE,
-                quiet=True,
-                prevent_thread_lock=True,
-                show_error=True,
-                footer_links=[],
-                run_history=False,
-                enable_monitoring=False,
-                max_file_size=MAX_UPLOAD,
-                ssr_mode=False,
-                pwa=False,
-                mcp_server=serving.mcp,
-            )
-    except ssl.SSLError as error:
-        raise LaunchError(f"The certificate cannot be used ({error}); it must be PEM.") from error
+    # Gradio's own lines, "quiet" or not, are many; those printed instead say as much.
+    with redirect_stdout(StringIO()):
+        _, url, share_url = demo.launch(
+            server_name=serving.host,
+            server_port=port,
+            share=serving.share,
+            auth=serving.auth,
+            ssl_certfile=str(serving.certificate) if https else None,
+            ssl_keyfile=str(serving.key) if https else None,
+            ssl_verify=not https,  # Gradio asks itself whether it is up: one's own is enough
+            theme=theme(),
+            css_paths=STYLE,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=True,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size=MAX_UPLOAD,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=serving.mcp,
+        )
     return url, share_url
 
 
