@@ -59,7 +59,7 @@ class _Panel:
         spread = max(values) - min(values) or 1.0
         # The strip above the curves is for the phases' sizes.
         self.low, self.high = max(0.0, min(values) - 0.05 * spread), max(values) + 0.2 * spread
-        self.last = last
+        self.last = max(last, 1)  # a validation may come before the first sample
 
     def x(self, samples: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * samples / self.last

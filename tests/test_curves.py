@@ -50,3 +50,7 @@ def test_a_single_point_and_a_flat_line_can_be_drawn() -> None:
 )
 def test_ticks_are_round_numbers(low: float, high: float, most: int, expected: list[float]) -> None:
     assert ticks(low, high, most) == expected
+
+
+def test_a_run_that_has_seen_nothing_yet_has_a_picture() -> None:
+    ET.fromstring(draw_curves([Point("validation", 64, 0, 0, {"iou": 0.1})]))
