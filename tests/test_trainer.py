@@ -247,7 +247,7 @@ def test_a_checkpoint_of_other_tasks_is_refused(config: TrainConfig) -> None:
 
 @pytest.mark.slow
 def test_it_learns(config: TrainConfig) -> None:
-    trainer = Trainer(replace(config, phases=(Phase(32, 400, 8, 3e-3),), validation=32))
+    trainer = Trainer(replace(config, phases=(Phase(32, 960, 8, 2e-3),), validation=32))
     before = trainer.validate(32).metrics
     after = trainer.fit().metrics
     assert after["iou"] > before["iou"] + 0.1
