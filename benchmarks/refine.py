@@ -27,8 +27,9 @@ from depthmask._cv2 import cv2
 from depthmask.evaluate import IGNORED
 from depthmask.inference import Predictor, crop_to_aspect, network_size, resize
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
-from depthmask.refine import enlarge, refine_depth, refine_mask, unmix
+from depthmask.refine import refine_depth, refine_mask, unmix
 from depthmask.render import cutout, lay_over
+from depthmask.scaling import enlarge
 
 SIDE = 1280  # pixels, width of a composite
 LARGE = (3000, 4000)

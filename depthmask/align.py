@@ -129,11 +129,11 @@ class _Views:
         rows, columns = background.shape[:2]
         height, width = image.shape[:2]
         scale = min(1.0, SIDE / max(height, width))
-        image_copy = _grey(_scaled(image, scale))
+        image_copy = to_grey(_scaled(image, scale))
         cover = fit(rows, columns, height, width)
         # as large as it will be in the frame, but never larger than it is
         back_scale = min(1.0, cover[0, 0] * scale)
-        background_copy = _grey(_scaled(background, back_scale))
+        background_copy = to_grey(_scaled(background, back_scale))
         to_background = _scaling(
             background_copy.shape[1] / columns, background_copy.shape[0] / rows
         )
@@ -164,14 +164,16 @@ class _Views:
         counts &= (self.unchanged(transform) > 0) | (self.unchanged(other) > 0)
         if counts.sum() < 2:
             return 0.0
-        fine = _fine(self.warped(transform)), _fine(self.image)
+        fine = fine_structure(self.warped(transform)), fine_structure(self.image)
         first, second = (plane[counts] for plane in fine)
         energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
         return float((first * second).mean()) / energy if energy > 1e-3 else 0.0
 
     def unchanged(self, transform: Transform) -> Plane:
         """Where the photos have the same fine structure: (H, W), 255 there, 0 elsewhere."""
-        difference = cv2.blur(np.abs(_fine(self.warped(transform)) - _fine(self.image)), (9, 9))
+        difference = cv2.blur(
+            np.abs(fine_structure(self.warped(transform)) - fine_structure(self.image)), (9, 9)
+        )
         limit = max(LEAST_DIFFERENCE, 2.5 * float(np.median(difference)))
         return np.where(difference < limit, self.usable, 0).astype(np.uint8)
 
@@ -296,11 +298,12 @@ def _warped(picture: Picture, transform: Transform, height: int, width: int) -> 
     return np.asarray(moved, dtype=np.uint8)
 
 
-def _grey(picture: Picture) -> Plane:
+def to_grey(picture: Picture) -> Plane:
+    """(H, W, 3) uint8 -> (H, W) uint8."""
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY))
 
 
-def _fine(plane: Plane) -> Map:
-    """What is finer than about 15 pixels and coarser than noise."""
+def fine_structure(plane: Plane) -> Map:
+    """What is finer than about 15 pixels and coarser than noise: (H, W) uint8 -> float32."""
     values = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 1.0)
     return np.asarray(values - cv2.blur(values, (15, 15)))

@@ -22,3 +22,14 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(kind for kind, number in found.items() if number)
         raise ValueError(f"There is no device {name!r} here; use auto or one of: {there}.")
     return device
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Tells whether to compute in bfloat16: on CPUs with instructions for it, which need about
+    0.6 of the time. The network is trained that way; `tests/test_inference.py` bounds what it
+    changes. Elsewhere float32 is used.
+    """
+    if device.type != "cpu":
+        return False
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.align import NOT_REGISTERED, Registration, register, warp
+from depthmask.backends.protocol import STRIDE
 from depthmask.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
-from depthmask.device import choose_device
+from depthmask.device import choose_device, has_fast_bfloat16
 from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
@@ -23,7 +24,6 @@ from depthmask.refine import refine_depth, refine_mask
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 
-STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 RESOLUTIONS = range(STRIDE, 2048 + 1)
 MISLED = 0.15  # stops, in a channel: what the network does not mind is less
 SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
@@ -217,17 +217,6 @@ class Predictor:
         # a copy, since torch takes neither read-only arrays nor reversed channels
         pixels = torch.from_numpy(picture.copy()).to(self.device)
         return pixels.permute(2, 0, 1)[None].float() / 255
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Tells whether to compute in bfloat16: on CPUs with instructions for it, which need about
-    0.6 of the time. The network is trained that way; `tests/test_inference.py` bounds what it
-    changes. Elsewhere float32 is used.
-    """
-    if device.type != "cpu":
-        return False
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
 
 
 def check_picture(picture: Picture, name: str) -> None:

@@ -12,10 +12,11 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.align import LARGEST_SHIFT, Registration, register, warp
+from depthmask.align import LARGEST_SHIFT, Registration, fine_structure, register, to_grey, warp
 from depthmask.light import LightMatch, apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.quality import SWAPPED, swap_evidence
+from depthmask.scaling import fit_size
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 See = Callable[[Picture, Picture], dict[str, Map]]
@@ -76,8 +77,8 @@ class Copies:
 
     @classmethod
     def make(cls, picture: Picture, size: tuple[int, int]) -> "Copies":
-        tiny = _shrink(picture, _tiny_size(picture))
-        return cls(picture, _shrink(picture, size), tiny, _fine(tiny))
+        tiny = _shrink(picture, fit_size(picture.shape, SIDE))
+        return cls(picture, _shrink(picture, size), tiny, fine_structure(to_grey(tiny)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +140,10 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
             f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
             "the scene empty? Capture again."
         )
-    first, last = (_fine(_shrink(each, _tiny_size(each))) for each in (picture, frames[-1]))
+    first, last = (
+        fine_structure(to_grey(_shrink(each, fit_size(each.shape, SIDE))))
+        for each in (picture, frames[-1])
+    )
     return Plate(picture, check, _agreement(first, last, None) or 0.0)
 
 
@@ -237,7 +241,7 @@ def _check_light(frames: Sequence[Picture]) -> None:
 
 def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     """Raises CaptureError if a part of the scene moved."""
-    size = _tiny_size(picture)
+    size = fit_size(picture.shape, SIDE)
     still = _shrink(picture, size).astype(np.int16)
     moved = np.zeros(size, np.uint8)
     for frame in frames:
@@ -380,24 +384,11 @@ def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
     return np.asarray(wide) < 0.2
 
 
-def _tiny_size(picture: Picture) -> tuple[int, int]:
-    height, width = picture.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
 def _shrink(array: ArrayT, size: tuple[int, int]) -> ArrayT:
     if array.shape[:2] == size:
         return array
     shrunk = cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, dtype=array.dtype)
-
-
-def _fine(picture: Picture) -> Map:
-    """What is finer than about 15 pixels and coarser than noise."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    values = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    return np.asarray(values - cv2.blur(values, (15, 15)))
 
 
 def _linear(levels: Map) -> Map:

@@ -6,17 +6,16 @@ foreground nearby; a second one carries the edge to the image's own size, in til
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.guided import apply_guides, fit_guides, mean_around
 from depthmask.pictures import Map, Mask, Picture
+from depthmask.scaling import Size, enlarge, fit_size, shrink
 
-ArrayT = TypeVar("ArrayT", Picture, Map)
 Part = tuple[slice, slice]  # rows and columns
-Size = tuple[int, ...]  # height and width
+
 
 DECIDE, FOLLOW = 768, 1536  # pixels, longest side at which is decided, and edges are fitted
 WORTHWHILE = 1.25  # times the mask's longest side; of a smaller image the network saw it all
@@ -126,29 +125,6 @@ def unmix(image: Picture, background: Picture, mask: Map) -> Picture:
         colours = guess + error * (a / (a * a + FAINT))
         result[part][mixed] = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)[mixed]
     return result
-
-
-def fit_size(size: Size, side: int) -> tuple[int, int]:
-    """Height and width in the same aspect with no side above `side` and none below 1."""
-    height, width = size[:2]
-    scale = min(1.0, side / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def shrink(values: ArrayT, height: int, width: int) -> ArrayT:
-    """Averages (H, W) or (H, W, C) down to at most this height and width."""
-    rows, columns = values.shape[:2]
-    size = (min(columns, width), min(rows, height))
-    if size == (columns, rows):
-        return values
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), values.dtype)
-
-
-def enlarge(values: Map, height: int, width: int) -> Map:
-    """Interpolates (h, w) to a height and width; always an array of its own."""
-    if values.shape == (height, width):
-        return values.copy()
-    return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def sample(

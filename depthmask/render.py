@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Mask, Picture
+from depthmask.scaling import fit_size, shrink
 
 Map = npt.NDArray[np.floating]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
@@ -182,13 +183,7 @@ def spread(values: Map, known: Mask) -> Map:
 
 def at_most(array: Pixels, side: int) -> Pixels:
     """Shrinks (H, W) or (H, W, C) so that no side is longer, by averaging; smaller ones stay."""
-    height, width = array.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return array
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, dtype=array.dtype)
+    return shrink(array, *fit_size(array.shape, side))
 
 
 def fill(picture: Picture, height: int, width: int) -> Picture:

@@ -11,6 +11,7 @@ import torch
 
 from depthmask import inference
 from depthmask.checkpoint import WEIGHTS, CheckpointError
+from depthmask.device import has_fast_bfloat16
 from depthmask.inference import Predictor
 from depthmask.pictures import Map, Picture
 from tests.conftest import Pair
@@ -240,7 +241,7 @@ def test_bfloat16_changes_little_with_the_shipped_weights(
 def test_bfloat16_is_for_cpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert inference.has_fast_bfloat16(cpu)
-    assert not inference.has_fast_bfloat16(torch.device("cuda"))
+    assert has_fast_bfloat16(cpu)
+    assert not has_fast_bfloat16(torch.device("cuda"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
-    assert not inference.has_fast_bfloat16(cpu)
+    assert not has_fast_bfloat16(cpu)

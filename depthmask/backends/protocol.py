@@ -10,7 +10,7 @@ import numpy as np
 
 from depthmask.pictures import Map, Picture
 
-STRIDE = 32  # sides are multiples of it
+STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 INPUTS = ("background", "image")  # of a graph: (1, h, w, 3), uint8
 OUTPUTS = ("mask", "depth")  # of a graph: (1, h, w), float32 in [0, 1]
 INFO_KEY = "depthmask"  # of a graph's metadata; holds a GraphInfo as JSON

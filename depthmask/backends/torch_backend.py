@@ -8,7 +8,7 @@ from torch import Tensor
 
 from depthmask.backends.protocol import BackendError, check_pair
 from depthmask.checkpoint import load_checkpoint
-from depthmask.device import choose_device
+from depthmask.device import choose_device, has_fast_bfloat16
 from depthmask.fused import FusedNet
 from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
@@ -70,7 +70,4 @@ def best_precision(device: torch.device) -> str:
     """The fastest precision that a device has instructions for."""
     if device.type == "cuda":
         return "fp16"
-    if device.type != "cpu":
-        return "fp32"
-    found = torch.cpu.get_capabilities()
-    return "bf16" if found.get("amx_bf16") or found.get("avx512_bf16") else "fp32"
+    return "bf16" if has_fast_bfloat16(device) else "fp32"
