@@ -1,10 +1,12 @@
 """A small packed data set, drawn rather than photographed."""
 
+import zlib
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from depthmask.data.near_duplicates import shot_of
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
 
 SIDE = 64
@@ -42,13 +44,19 @@ def _cutout(name: str) -> Tensor:
         line[:, None].hypot(line) if "disc" in name else line.abs()[:, None].maximum(line.abs())
     )
     alpha = ((0.9 - distance) * 20).clamp(0, 1) * 255
-    colour = torch.tensor([220.0, 30.0, 40.0])[:, None, None].expand(3, SIDE, SIDE)
+    colour = torch.tensor([220.0, 30.0, 40.0])[:, None, None] * (0.4 + 0.6 * _squares(name))
     return torch.cat((colour, alpha[None])).to(torch.uint8)
 
 
 def _scene(number: int) -> Tensor:
     row = torch.linspace(0, 1, SIDE)
-    waves = 0.5 + 0.5 * torch.sin(row * (8 + number))
-    blue = (90 + 100 * waves)[None].expand(SIDE, SIDE)
+    blue = 60 + 160 * _squares(SCENES[number])
     green = (60 + 120 * row)[:, None].expand(SIDE, SIDE)
     return torch.stack((torch.full((SIDE, SIDE), 20.0), green, blue)).to(torch.uint8)
+
+
+def _squares(name: str) -> Tensor:
+    """A pattern that tells one shot from another, (SIDE, SIDE), 0 and 1."""
+    generator = torch.Generator().manual_seed(zlib.crc32(shot_of(name).encode()))
+    pattern = torch.rand(4, 4, generator=generator).round()
+    return pattern.repeat_interleave(SIDE // 4, 0).repeat_interleave(SIDE // 4, 1)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools, is_held_out, load_pools, shot_of
+from depthmask.data.dataset import Pools, is_held_out, load_pools
+from depthmask.data.near_duplicates import shot_of
+from depthmask.data.packfile import write_pack
 from depthmask.data.recipe import ORIGINAL, Recipe
 from tests import packs
 
@@ -137,6 +139,17 @@ def test_no_picture_crosses_the_split(tmp_path: Path) -> None:
     for kind in ("foregrounds", "backgrounds"):
         sides = [set(getattr(side, kind).members.tolist()) for side in (train, validation)]
         assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+def test_what_shows_the_same_as_a_picture_for_training_is_not_held_out(tmp_path: Path) -> None:
+    kinds = packs.make_kinds()
+    scenes = kinds["backgrounds"]
+    assert is_held_out("room_3_left", 0.4) and not is_held_out("room_0_left", 0.4)
+    scenes.pixels[6] = scenes.pixels[0].flip(-1)  # a scene of shot 3 mirrors one of shot 0
+    path = tmp_path / "pack.safetensors"
+    write_pack(path, kinds, finest=8)
+    held_out = load_pools(path, CPU, held_out=0.4)[1].backgrounds.members.tolist()
+    assert held_out and not {6, 7} & set(held_out)
 
 
 def test_in_a_perfect_pair_only_what_enters_differs(pools: Pools) -> None:

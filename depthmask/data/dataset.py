@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from depthmask.data.near_duplicates import group, on_grey, shot_of, thumbnail
 from depthmask.data.packfile import Kind, read_pack
 
 _SMALLEST = 32  # side of the smallest level of a pyramid, in pixels
@@ -68,6 +69,7 @@ def load_pools(path: Path, device: torch.device, *, held_out: float) -> tuple[Po
     """
     kinds = read_pack(path)
     whole = {name: _build_pool(kind, device) for name, kind in kinds.items()}
+    sides = {name: _find_held_out(kind, held_out) for name, kind in kinds.items()}
 
     def side(kept_back: bool) -> Pools:
         return Pools(
@@ -75,7 +77,7 @@ def load_pools(path: Path, device: torch.device, *, held_out: float) -> tuple[Po
                 name: _with_members(
                     whole[name],
                     kind.names,
-                    [is_held_out(shot, held_out) == kept_back for shot in kind.names],
+                    [is_back == kept_back for is_back in sides[name]],
                 )
                 for name, kind in kinds.items()
             }
@@ -109,15 +111,22 @@ def load_shared_pools(path: Path, device: torch.device, *, pictures: int) -> Poo
     return Pools(**found)
 
 
-def shot_of(name: str) -> str:
-    """The part of a file's stem that frames of one shot share: two words of three or more."""
-    words = name.split("_")
-    return "_".join(words[:2]) if len(words) > 2 else name
-
-
 def is_held_out(name: str, share: float) -> bool:
     """Whether a picture belongs to validation; the same for all frames of one shot."""
     return zlib.crc32(shot_of(name).encode()) % 1000 < share * 1000
+
+
+def _find_held_out(kind: Kind, share: float) -> list[bool]:
+    """Chooses pictures by name; one that shows the same as a picture for training goes there."""
+    squares = kind.pixels.permute(0, 2, 3, 1).numpy()
+    flat = (on_grey(square) if square.shape[-1] == 4 else square for square in squares)
+    groups = group(kind.names, [thumbnail(picture) for picture in flat])
+    trained = {
+        number
+        for number, name in zip(groups, kind.names, strict=True)
+        if not is_held_out(name, share)
+    }
+    return [number not in trained for number in groups]
 
 
 def _build_pool(kind: Kind, device: torch.device) -> Pool:

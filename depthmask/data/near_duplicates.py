@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.dataset import shot_of
 
 _SIDE = 16  # of the thumbnails that are compared, in pixels
 # Correlation of two thumbnails, from which on they show the same. Among 948 pictures of rooms and
 # people, copies had 0.986 and more, all others 0.875 and less.
 _ALIKE = 0.92
 _LEAST_CONTRAST = 4.0  # grey levels; below, a thumbnail is a plain surface
+_BEHIND = 127  # grey level around cut-outs
 _PART = 512  # thumbnails compared at a time
 
 Thumbnail = NDArray[np.float32]
@@ -25,6 +25,18 @@ def thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
     if centred.std() < _LEAST_CONTRAST:  # plain surfaces are all alike: told apart by colour
         centred = small
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), dtype=np.float32)
+
+
+def on_grey(cutout: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lays a cut-out, (H, W, 4), on middle grey, so that it can be compared: (H, W, 3)."""
+    alpha = cutout[..., 3:].astype(np.float32) / 255
+    return np.asarray(cutout[..., :3] * alpha + _BEHIND * (1 - alpha)).astype(np.uint8)
+
+
+def shot_of(name: str) -> str:
+    """The part of a file's stem that frames of one shot share: two words of three or more."""
+    words = name.split("_")
+    return "_".join(words[:2]) if len(words) > 2 else name
 
 
 def group(names: Sequence[str], thumbnails: Sequence[Thumbnail]) -> list[int]:

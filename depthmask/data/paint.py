@@ -15,6 +15,7 @@ _HIDDEN_SIDE = 32  # side of the map on which an object's nearest hidden backgro
 _WALL_SHIFT = (0.12, -0.1)  # how far a shadow on a wall falls aside, for a lean of 1
 _CONTACT_HEIGHT, _CONTACT_BLUR = 0.1, 2.5  # of the dark spot right under an object
 _SHUTTER = (-0.5, -0.25, 0.25, 0.5)  # moments beside the middle, in exposure times
+_NEARER = 0.03  # share of what an object hides that may be nearer than it: errors of labels
 _RELIEF = 0.06  # how much nearer than its outline an object's middle is
 
 
@@ -128,8 +129,8 @@ def _object_ratio(objects: Objects, alpha: Tensor, behind: Tensor) -> Tensor:
     shape = (min(_HIDDEN_SIDE, alpha.shape[-2]), min(_HIDDEN_SIDE, alpha.shape[-1]))
     covers = F.interpolate(alpha, shape).flatten(1) > 0.5
     hidden = F.interpolate(behind, shape).flatten(1).masked_fill(~covers, -math.inf)
-    nearest_tenth = (covers.sum(dim=1, keepdim=True) * 0.1).long()
-    limit = hidden.sort(dim=1, descending=True).values.gather(1, nearest_tenth)[:, 0]
+    farther = (covers.sum(dim=1, keepdim=True) * _NEARER).long()
+    limit = hidden.sort(dim=1, descending=True).values.gather(1, farther)[:, 0]
     ratio = torch.maximum(objects.ratio, limit)[:, None, None, None]
     coarse = F.adaptive_avg_pool2d(alpha, 12)
     relief = F.interpolate(coarse, alpha.shape[-2:], mode="bilinear", align_corners=False)

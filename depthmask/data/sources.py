@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
 from depthmask.data.dataset import Pool, find_foot
-from depthmask.data.near_duplicates import Thumbnail, group, thumbnail
+from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
@@ -21,7 +21,6 @@ _SUFFIXES = {
     *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
     *(".avif", ".heic", ".heif", ".ppm"),
 }
-_BEHIND = 127  # grey level under cut-outs when they are compared
 
 Read = TypeVar("Read")
 Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
@@ -69,7 +68,7 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
     def read(path: Path) -> tuple[Picture, Thumbnail, float]:
         picture = read_cutout(path)  # which may be large, and is not kept
         aspect = picture.shape[1] / picture.shape[0]
-        return _fitted(picture, longest), thumbnail(_on_grey(picture)), aspect
+        return _fitted(picture, longest), thumbnail(on_grey(picture)), aspect
 
     files, found = _read_all(folder, read, "cut-out")
     squares, thumbnails, aspects = zip(*found, strict=True)
@@ -143,11 +142,6 @@ def _sources(
         Source(name, path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()), side)
         for name, path, side in zip(names, files, sides, strict=True)
     )
-
-
-def _on_grey(cutout: Picture) -> Picture:
-    alpha = cutout[..., 3:].astype(np.float32) / 255
-    return (cutout[..., :3] * alpha + _BEHIND * (1 - alpha)).astype(np.uint8)
 
 
 def _fitted(cutout: Picture, longest: int) -> Picture:
