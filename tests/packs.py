@@ -44,7 +44,7 @@ def _cutout(name: str) -> Tensor:
         line[:, None].hypot(line) if "disc" in name else line.abs()[:, None].maximum(line.abs())
     )
     alpha = ((0.9 - distance) * 20).clamp(0, 1) * 255
-    colour = torch.tensor([220.0, 30.0, 40.0])[:, None, None] * (0.4 + 0.6 * _squares(name))
+    colour = torch.tensor([220.0, 30.0, 40.0])[:, None, None] * (0.6 + 0.4 * _squares(name))
     return torch.cat((colour, alpha[None])).to(torch.uint8)
 
 
