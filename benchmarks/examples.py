@@ -1,40 +1,72 @@
 """Scores a checkpoint on the repository's example pairs, as rows of the model card.
 
-python -m benchmarks.examples [--checkpoint FILE] [--resolution R]
+    python -m benchmarks.examples [--checkpoint FILE] [--resolution R] [--sheet FILE]
+
+A row of the sheet: image, mask with its errors in colour, cut-out, true depth, predicted depth.
 """
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from depthmask.evaluate import compare
-from depthmask.inference import Predictor
-from depthmask.pictures import read_mask, read_picture, read_true_depth
+from depthmask.inference import Prediction, Predictor
+from depthmask.metrics import THRESHOLD
+from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
+from depthmask.render import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+TILE = (200, 200)  # pixels, height and width of a picture in the sheet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     parser.add_argument("--resolution", type=int, help="default: the checkpoint's")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write what is predicted")
     options = parser.parse_args()
     predictor = Predictor(options.checkpoint, resolution=options.resolution)
+    rows = []
     print("| example | IoU | RMSE |\n|---|---|---|")
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
-        scores = score_example(predictor, folder)
+        prediction = predict_example(predictor, folder)
+        scores = score(prediction, folder)
+        rows.append(draw(prediction, folder))
         print(f"| `{folder.name}` | {scores['iou']:.3f} | {scores['rmse']:.3f} |")
+    if options.sheet:
+        Image.fromarray(np.vstack(rows)).save(options.sheet, quality=85)
 
 
-def score_example(predictor: Predictor, folder: Path) -> dict[str, float]:
-    """Compares a prediction with an example's truth: "iou" and "rmse"."""
-    prediction = predictor.predict(
+def predict_example(predictor: Predictor, folder: Path) -> Prediction:
+    return predictor.predict(
         read_picture(folder / "background.jpg"), read_picture(folder / "image.jpg")
     )
+
+
+def score(prediction: Prediction, folder: Path) -> dict[str, float]:
+    """Compares a prediction with an example's truth: "iou" and "rmse"."""
     return compare(
         prediction,
         true_mask=read_mask(folder / "mask.png"),
         true_depth=read_true_depth(folder / "depth.png"),
     )
+
+
+def draw(prediction: Prediction, folder: Path) -> Picture:
+    """A row of the sheet."""
+    image = read_picture(folder / "image.jpg")
+    true_depth = read_true_depth(folder / "depth.png")
+    whole = checkerboard(*image.shape[:2])
+    shown = (
+        image,
+        mask_errors(image, prediction.mask > THRESHOLD, read_mask(folder / "mask.png")),
+        lay_over(cutout(image, prediction.mask), whole),
+        colour_depth(true_depth),
+        colour_depth(prediction.depth),
+    )
+    return np.hstack([fill(picture, *TILE) for picture in shown])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from benchmarks.examples import EXAMPLES, score_example
+from benchmarks.examples import EXAMPLES, predict_example, score
 from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.inference import Predictor
 from depthmask.pictures import read_picture
@@ -48,7 +48,7 @@ def test_they_describe_themselves() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
 def test_examples_score_what_the_card_says(predictor: Predictor, name: str) -> None:
-    scores = score_example(predictor, EXAMPLES / name)
+    scores = score(predict_example(predictor, EXAMPLES / name), EXAMPLES / name)
     iou, rmse = card_figures()[name]
     # bfloat16, where the CPU has it, moves the third decimal.
     assert scores["iou"] == pytest.approx(iou, abs=0.01)
