@@ -31,7 +31,7 @@ def main() -> int:
     checkpoint = options.checkpoint
     if not checkpoint.is_file():  # told now; what is inside is seen once the page is up
         return refuse(f"There is no checkpoint at {checkpoint}; check the path.")
-    predictor = Standby(lambda: make_predictor(checkpoint, options.device))
+    predictor = Standby(lambda: make_predictor(checkpoint, options.device, options.backend))
     try:
         serving = Serving(
             host=options.host,
@@ -57,11 +57,11 @@ def main() -> int:
     return 0
 
 
-def make_predictor(checkpoint: Path, device: str) -> "Predictor":
+def make_predictor(checkpoint: Path, device: str, backend: str) -> "Predictor":
     """Loads the network; the page is up meanwhile."""
     from depthmask.inference import Predictor
 
-    return Predictor(checkpoint, device=device)
+    return Predictor(checkpoint, device=device, backend=backend)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, metavar="FILE", default=WEIGHTS, help="weights of your own")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    add("--backend", default="auto", help="auto (default), openvino, onnxruntime, torch")
     add("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in")
     add("--port", type=int, help="without it, the first free one from 7860 on")
     add("--share", action="store_true", help="also ask Gradio for a public link")

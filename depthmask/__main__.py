@@ -65,6 +65,11 @@ def _add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)"
     )
     parser.add_argument(
+        "--backend",
+        default="auto",
+        help="auto, openvino, onnxruntime or torch (default: %(default)s, the fastest that works)",
+    )
+    parser.add_argument(
         "--resolution",
         type=int,
         metavar="R",
@@ -97,7 +102,12 @@ def _make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predi
 def _make_predictor(options: argparse.Namespace) -> "Predictor":
     from depthmask.inference import Predictor
 
-    return Predictor(options.checkpoint, device=options.device, resolution=options.resolution)
+    return Predictor(
+        options.checkpoint,
+        device=options.device,
+        resolution=options.resolution,
+        backend=options.backend,
+    )
 
 
 def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +127,7 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from depthmask.depth import CONVENTION
+    from depthmask.convention import CONVENTION
     from depthmask.evaluate import compare
     from depthmask.pictures import read_photo
 
@@ -145,7 +155,9 @@ def _predict(options: argparse.Namespace) -> None:
         **files,
         **compare(prediction, true_mask=truth.mask, true_depth=truth.depth),
         "resolution": predictor.resolution,
-        "device": str(predictor.device),
+        "device": predictor.device,
+        "backend": predictor.backend.name,
+        "precision": predictor.backend.precision,
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "convention": CONVENTION,
         "pair": prediction.pair.summary(),

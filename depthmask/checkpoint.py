@@ -2,6 +2,8 @@
 
 A file is safetensors: tensors and a text header, nothing that could run. Files of the original
 project (a pickled `.pt`) are read with `weights_only=True`, which executes nothing either.
+
+torch is imported by what handles weights; `read_info` does without.
 """
 
 import json
@@ -9,17 +11,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
+from depthmask.architecture import LITE, TASKS, Stage
 from depthmask.durable import replace_durably
-from depthmask.model import LITE, TASKS, Stage, U2Net
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from depthmask.model import U2Net
 
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "depthmask.safetensors"
+_PICKLED = (".pt", ".pth")  # of the original project
 
 
 class CheckpointError(ValueError):
@@ -39,8 +45,10 @@ class CheckpointInfo:
     training: dict[str, object] = field(default_factory=dict)  # the configuration, as it was
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInfo) -> None:
+def save_checkpoint(path: Path, state: Mapping[str, "Tensor"], info: CheckpointInfo) -> None:
     """Writes weights and their description, atomically: a killed run leaves the old file whole."""
+    from safetensors.torch import save_file
+
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     header = {"format_version": str(FORMAT_VERSION), "depthmask": json.dumps(asdict(info))}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +57,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInf
     replace_durably(draft, path)
 
 
-def load_checkpoint(path: Path) -> tuple[U2Net, CheckpointInfo]:
+def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
     """Reads a network, in evaluation mode, and what its file says about it.
 
     Args:
@@ -58,6 +66,8 @@ def load_checkpoint(path: Path) -> tuple[U2Net, CheckpointInfo]:
     Raises:
         CheckpointError: The file is missing, damaged, or of another network.
     """
+    from depthmask.model import U2Net
+
     state, info = read_checkpoint(path)
     model = U2Net(info.tasks, info.in_ch, info.stages)
     try:
@@ -69,21 +79,50 @@ def load_checkpoint(path: Path) -> tuple[U2Net, CheckpointInfo]:
     return model.eval(), info
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], CheckpointInfo]:
+def read_checkpoint(path: Path) -> tuple[dict[str, "Tensor"], CheckpointInfo]:
     """Reads tensors and description without building a network; errors as `load_checkpoint`."""
-    if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint at {path}; check the path.")
-    if path.suffix in {".pt", ".pth"}:
+    _check_file(path)
+    if path.suffix in _PICKLED:
         return from_original(_read_pickled(path)), CheckpointInfo()
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a checkpoint; download it again or train a new one."
-        ) from error
+        raise _damaged(path) from error
     return state, _parse_header(path, header)
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """Reads the description alone; errors as `load_checkpoint`, as far as the description shows."""
+    _check_file(path)
+    if path.suffix in _PICKLED:
+        return CheckpointInfo()
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _parse_header(path, file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path) from error
+
+
+def check_tasks(path: Path, info: CheckpointInfo) -> None:
+    """Raises CheckpointError unless a checkpoint predicts mask and depth from two pictures."""
+    if set(info.tasks) != set(TASKS) or info.in_ch != 6:
+        raise CheckpointError(
+            f"{path} predicts {' and '.join(info.tasks)} from {info.in_ch // 3} picture(s); mask "
+            "and depth from two are needed."
+        )
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}; check the path.")
+
+
+def _damaged(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is damaged or not a checkpoint; download it again or train a new one."
+    )
 
 
 def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
@@ -103,8 +142,10 @@ def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
         raise CheckpointError(f"The description inside {path} is damaged.") from error
 
 
-def _read_pickled(path: Path) -> dict[str, Tensor]:
+def _read_pickled(path: Path) -> dict[str, "Tensor"]:
     """Reads a `.pt` without running what is pickled in it: tensors and plain containers only."""
+    import torch
+
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types for damaged or unsafe files
@@ -114,7 +155,9 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(v, torch.Tensor) for v in content.values()
+    ):
         raise CheckpointError(f"{path} holds no state dict; save the model's state_dict() instead.")
     return content
 
@@ -141,7 +184,7 @@ _RENAMES = (
 )
 
 
-def from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_original(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     """Renames the keys of an original `U2NETP` checkpoint to those of `U2Net()`."""
 
     def rename(key: str) -> str:

@@ -16,12 +16,7 @@ from pathlib import Path
 from typing import Required, TypedDict, cast
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from depthmask import metrics
-from depthmask.depth import inverse_from_depth
 from depthmask.inference import Prediction
 from depthmask.pictures import (
     Grey,
@@ -32,6 +27,15 @@ from depthmask.pictures import (
     check_size,
     read_grey,
     read_picture,
+)
+from depthmask.scores import (
+    THRESHOLD,
+    abs_rel,
+    align_inverse_depth,
+    delta1,
+    depth_rmse,
+    inverse_from_depth,
+    mask_iou,
 )
 
 Predict = Callable[[Picture, Picture], Prediction]  # (background, image) -> Prediction
@@ -103,10 +107,10 @@ def compare(
     scores = {}
     if true_mask is not None:
         check_size(true_mask, prediction.mask, "The true mask")
-        scores["iou"] = metrics.mask_iou(_batch(prediction.mask), _batch(true_mask)).item()
+        scores["iou"] = mask_iou(prediction.mask, true_mask)
     if true_depth is not None:
         check_size(true_depth, prediction.depth, "The true depth")
-        scores["rmse"] = metrics.depth_rmse(_batch(prediction.depth), _batch(true_depth)).item()
+        scores["rmse"] = depth_rmse(prediction.depth, true_depth)
     return scores
 
 
@@ -125,9 +129,9 @@ def mask_scores(pred: Map, labels: Grey) -> dict[str, float]:
     foreground, background = true & valid, ~true & valid
     scores = {}
     if foreground.mean() >= LEAST_FOREGROUND:
-        scores["iou"] = metrics.mask_iou(_batch(pred), _batch(true), _batch(valid)).item()
+        scores["iou"] = mask_iou(pred, true, valid)
     if background.any():
-        scores["false_foreground"] = float((pred > metrics.THRESHOLD)[background].mean())
+        scores["false_foreground"] = float((pred > THRESHOLD)[background].mean())
     return scores
 
 
@@ -141,18 +145,18 @@ def depth_scores(pred: Map, millimetres: Grey) -> dict[str, float]:
     Returns:
         "abs_rel", "delta1" and "rmse_m" (metres); nothing where no pixel has a true depth.
     """
-    true = _batch(millimetres.astype(np.float64)) / 1000
+    true = millimetres.astype(np.float64) / 1000
     valid = (true >= NEAREST) & (true <= FARTHEST)
     if not valid.any():
         return {}
-    true = true.clamp(NEAREST, FARTHEST)  # keeps pixels that do not count finite
-    inverse = inverse_from_depth(_batch(pred).double())
-    aligned = metrics.align_inverse_depth(inverse, 1 / true, valid)
-    metres = 1 / aligned.clamp(1 / FARTHEST, 1 / NEAREST)
+    true = true.clip(NEAREST, FARTHEST)  # keeps pixels that do not count finite
+    inverse = inverse_from_depth(pred.astype(np.float64))
+    aligned = align_inverse_depth(inverse, 1 / true, valid)
+    metres = 1 / aligned.clip(1 / FARTHEST, 1 / NEAREST)
     return {
-        "abs_rel": metrics.abs_rel(metres, true, valid).item(),
-        "delta1": metrics.delta1(metres, true, valid).item(),
-        "rmse_m": metrics.depth_rmse(metres, true, valid).item(),
+        "abs_rel": abs_rel(metres, true, valid),
+        "delta1": delta1(metres, true, valid),
+        "rmse_m": depth_rmse(metres, true, valid),
     }
 
 
@@ -193,10 +197,6 @@ def _read_truth(path: Path, image: Picture) -> Grey:
     truth = read_grey(path)
     check_size(truth, image, str(path))
     return truth
-
-
-def _batch(array: npt.NDArray[np.generic]) -> Tensor:
-    return torch.from_numpy(array)[None]
 
 
 def _average(scores: Iterable[Mapping[str, Mapping[str, float]]]) -> Scores:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from depthmask._cv2 import cv2
+from depthmask._openvino import import_openvino
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
 from depthmask.backends.torch_backend import TorchBackend
@@ -95,7 +96,12 @@ def export(
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
     samples = list(_read_pairs(pairs, network.resolution, size))
-    info = GraphInfo(network.resolution, sha256(checkpoint.read_bytes()).hexdigest())
+    info = GraphInfo(
+        resolution=network.resolution,
+        checkpoint=sha256(checkpoint.read_bytes()).hexdigest(),
+        samples=network.info.samples,
+        metrics=network.info.metrics,
+    )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         draft = Path(folder) / output.name
@@ -172,7 +178,7 @@ def _write_openvino(
     net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None
 ) -> Run:
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError as error:
         raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
     with tempfile.TemporaryDirectory() as folder:

@@ -1,29 +1,27 @@
 """From two photos as arrays to a mask and a depth map of the image's own size."""
 
+import logging
 import math
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.align import NOT_REGISTERED, Registration, register, warp
+from depthmask.backends import Backend, make_backend
 from depthmask.backends.protocol import STRIDE
-from depthmask.checkpoint import WEIGHTS, CheckpointError, load_checkpoint
-from depthmask.device import choose_device, has_fast_bfloat16
+from depthmask.checkpoint import WEIGHTS, check_tasks, read_info
 from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
-from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
 from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
 from depthmask.refine import refine_depth, refine_mask
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 
+_LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)
 MISLED = 0.15  # stops, in a channel: what the network does not mind is less
 SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
@@ -78,13 +76,16 @@ class Predictor:
 
     Args:
         checkpoint: A file of `train.py` or of the original project; without it, `WEIGHTS`.
-        device: "auto" (CUDA, else MPS, else CPU), or a name of torch's such as "cpu" or "cuda:1".
+        device: "auto" (a GPU that torch can use, else the CPU), or a name of torch's such as "cpu"
+            or "cuda:1".
         resolution: Square root of the number of pixels that the network gets to see. Without
             it, what the checkpoint is meant to see.
+        backend: What runs the network: "auto", a name of `depthmask.backends.backend_names`, or
+            one of those objects. Where "auto" cannot have the fastest, the log says why.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or lacks mask or depth.
-        ValueError: There is no such device, or the resolution is out of range.
+        ValueError: There is no such device or backend, or the resolution is out of range.
     """
 
     def __init__(
@@ -93,26 +94,25 @@ class Predictor:
         *,
         device: str = "auto",
         resolution: int | None = None,
+        backend: str | Backend = "auto",
     ) -> None:
-        self.device = choose_device(device)
         path = Path(checkpoint or WEIGHTS)
-        model, self.info = load_checkpoint(path)
-        if set(self.info.tasks) != set(TASKS) or self.info.in_ch != 6:
-            raise CheckpointError(
-                f"{path} predicts {' and '.join(self.info.tasks)} from "
-                f"{self.info.in_ch // 3} picture(s); mask and depth from two are needed."
-            )
+        self.info = read_info(path)
+        check_tasks(path, self.info)
         self.resolution = self.info.resolution if resolution is None else resolution
         if self.resolution not in RESOLUTIONS:
             raise ValueError(
                 f"The resolution must be from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}, "
                 f"not {self.resolution}."
             )
-        model = model.to(self.device)
-        # torch's stubs do not know memory_format here
-        self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._bfloat16 = has_fast_bfloat16(self.device)
-        self._lock = threading.Lock()
+        if isinstance(backend, str):
+            backend = make_backend(backend, checkpoint=path, device=device, say=_LOG.warning)
+        self.backend = backend
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, by torch's names."""
+        return self.backend.device
 
     def predict(
         self,
@@ -178,7 +178,7 @@ class Predictor:
         Returns:
             "mask" and "depth", each (h, w), float32 in [0, 1].
         """
-        return self._run(background, image)
+        return self.backend.run(background, image)
 
     def _see(
         self, background: Picture, image: Picture, *, light: bool
@@ -195,28 +195,14 @@ class Predictor:
         size = network_size(height, width, self.resolution)
         small_background, small_image = resize(background, *size), resize(image, *size)
         if not light:
-            return self._run(small_background, small_image), NOT_MATCHED
+            return self.backend.run(small_background, small_image), NOT_MATCHED
         first = match_light(small_background, small_image)
-        maps = self._run(apply_light(small_background, first), small_image)
+        maps = self.backend.run(apply_light(small_background, first), small_image)
         second = match_light(small_background, small_image, foreground=maps["mask"])
         # a mask that leaves nothing to compare is no reason to doubt the first fit
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MISLED:
             return maps, first
-        return self._run(apply_light(small_background, second), small_image), second
-
-    @torch.inference_mode()
-    def _run(self, background: Picture, image: Picture) -> dict[str, Map]:
-        """Runs the network on two pictures of its own size: {task: (h, w) float32 in [0, 1]}."""
-        precision = torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16)
-        with self._lock, precision:
-            logits = self._model(self._to_tensor(background), self._to_tensor(image))
-            return {task: x[0, 0].float().sigmoid().cpu().numpy() for task, x in logits.items()}
-
-    def _to_tensor(self, picture: Picture) -> Tensor:
-        """(h, w, 3) uint8 -> (1, 3, h, w) float32 in [0, 1], channels last in memory."""
-        # a copy, since torch takes neither read-only arrays nor reversed channels
-        pixels = torch.from_numpy(picture.copy()).to(self.device)
-        return pixels.permute(2, 0, 1)[None].float() / 255
+        return self.backend.run(apply_light(small_background, second), small_image), second
 
 
 def check_picture(picture: Picture, name: str) -> None:

@@ -8,33 +8,14 @@ Qin et al., "U²-Net: Going Deeper with Nested U-Structure for Salient Object De
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-class Stage(NamedTuple):
-    """One row of the architecture table: the size of an RSU block."""
-
-    height: int  # levels of the block's inner U
-    mid_ch: int  # channels inside that U
-    out_ch: int  # channels the block yields
-    dilated: bool = False  # dilate instead of pooling: these maps are too small to halve
-
-
-# U²-Net-P, from full resolution (first) down to 1/32 (last). A decoder mirrors all but the last.
-LITE = (
-    Stage(7, 16, 64),
-    Stage(6, 16, 64),
-    Stage(5, 16, 64),
-    Stage(4, 16, 64),
-    Stage(4, 16, 64, dilated=True),
-    Stage(4, 16, 64, dilated=True),
-)
-
-TASKS = ("depth", "mask")
+from depthmask.architecture import LITE as LITE
+from depthmask.architecture import TASKS as TASKS
+from depthmask.architecture import Stage as Stage
 
 
 class U2Net(nn.Module):

@@ -1,6 +1,7 @@
 """What tests share: a small pair of photos with ground truth, a predictor that needs no weights,
 and a checkpoint of a small random network."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from depthmask.backends import graph_of
 from depthmask.backends.protocol import check_pair
 from depthmask.checkpoint import CheckpointInfo, save_checkpoint
+from depthmask.export import export
 from depthmask.inference import Prediction
 from depthmask.model import Stage, U2Net
 from depthmask.pictures import Map, Mask, Picture, write_depth, write_mask
@@ -59,7 +62,7 @@ class FakePredictor:
     """Stands in for `Predictor`: finds what is 40 levels brighter, and calls it near."""
 
     resolution = 64
-    device = torch.device("cpu")
+    device = "cpu"
     info = CheckpointInfo(resolution=64)
 
     def predict(self, background: Picture, image: Picture) -> Prediction:
@@ -75,6 +78,7 @@ class FakeBackend:
 
     name = "fake"
     precision = "fp32"
+    device = "cpu"
     resolution = 64
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
@@ -105,3 +109,11 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
 @pytest.fixture(scope="session")
 def tiny_checkpoint(make_checkpoint: Callable[..., Path]) -> Path:
     return make_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def exported_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with its graph beside it."""
+    path = Path(shutil.copy(tiny_checkpoint, tmp_path_factory.mktemp("weights")))
+    export(path, graph_of(path), dynamic=True)
+    return path

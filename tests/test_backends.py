@@ -38,12 +38,8 @@ def network(checkpoint: Path, background: Picture, image: Picture) -> dict[str, 
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with its graph beside it."""
-    folder = tmp_path_factory.mktemp("weights")
-    path = Path(shutil.copy(tiny_checkpoint, folder))
-    export(path, backends.graph_of(path), dynamic=True)
-    return path
+def checkpoint(exported_checkpoint: Path) -> Path:
+    return exported_checkpoint
 
 
 MAKERS: dict[str, Callable[[Path], Backend]] = {
@@ -57,6 +53,7 @@ MAKERS: dict[str, Callable[[Path], Backend]] = {
 def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None:
     backend = MAKERS[name](checkpoint)
     assert (backend.name, backend.precision, backend.resolution) == (name, "fp32", 64)
+    assert backend.device == "cpu"
     for height, width in SIZES:
         pair = noise(height, width)
         expected, maps = network(checkpoint, *pair), backend.run(*pair)
@@ -157,7 +154,9 @@ def test_without_a_graph_torch_is_taken(
     said: list[str] = []
     backend = backends.make_backend(checkpoint=tiny_checkpoint, device="cpu", say=said.append)
     assert backend.name == "torch"
-    assert all("python -m depthmask export" in line for line in said) and len(said) == 2
+    (line,) = said
+    assert line.startswith("openvino is passed over for torch: There is no ")
+    assert f"`python -m depthmask export --dynamic --checkpoint {tiny_checkpoint}`" in line
 
 
 def test_a_graph_of_other_weights_is_refused(checkpoint: Path, tmp_path: Path) -> None:
@@ -167,6 +166,27 @@ def test_a_graph_of_other_weights_is_refused(checkpoint: Path, tmp_path: Path) -
         backends.make_backend("openvino", checkpoint=tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").unlink()  # with no weights beside it, the graph is all there is
     assert backends.make_backend("onnxruntime", checkpoint=graph.with_suffix(".safetensors"))
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_graph_of_one_size_is_refused(tiny_checkpoint: Path, tmp_path: Path, name: str) -> None:
+    path = Path(shutil.copy(tiny_checkpoint, tmp_path / "a.safetensors"))
+    export(path, backends.graph_of(path))
+    with pytest.raises(BackendError, match=r"one size only; .* --dynamic"):
+        backends.make_backend(name, checkpoint=path)
+
+
+def test_openvino_comes_without_what_reports_its_use() -> None:
+    program = (
+        "import socket, sys\n"
+        "def refuse(*arguments):\n"
+        "    raise SystemExit('the network was asked for')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from depthmask._openvino import import_openvino\n"
+        "core = import_openvino().Core()\n"
+        "print([name for name in sys.modules if 'telemetry' in name or name.endswith('.ovc')])\n"
+    )
+    assert run(program).strip() == "[]"
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -1,6 +1,7 @@
 """The predictor takes any two photos, keeps the image's size, and refuses the rest clearly."""
 
 import json
+import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,17 +11,20 @@ import pytest
 import torch
 
 from depthmask import inference
+from depthmask.backends import choice, graph_of
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.torch_backend import TorchBackend
 from depthmask.checkpoint import WEIGHTS, CheckpointError
 from depthmask.device import has_fast_bfloat16
 from depthmask.inference import Predictor
 from depthmask.pictures import Map, Picture
-from tests.conftest import Pair
+from tests.conftest import FakeBackend, Pair
 from tests.test_align import moved, scene
 
 
-@pytest.fixture(scope="module")
-def predictor(tiny_checkpoint: Path) -> Predictor:
-    return Predictor(tiny_checkpoint, device="cpu")
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def predictor(exported_checkpoint: Path, request: pytest.FixtureRequest) -> Predictor:
+    return Predictor(exported_checkpoint, device="cpu", backend=request.param)
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -128,7 +132,7 @@ def test_the_network_runs_again_where_its_mask_corrects_the_light(
         mask[:, : width * 2 // 3] = 1
         return {"mask": mask, "depth": mask}
 
-    monkeypatch.setattr(predictor, "_run", fake_run)
+    monkeypatch.setattr(predictor.backend, "run", fake_run)
     background = np.full((64, 96, 3), 100, np.uint8)
     image = background.copy()
     predictor.predict(background, image)
@@ -148,6 +152,43 @@ def test_resolution_and_device_are_checked(tiny_checkpoint: Path) -> None:
     for device in ("toaster", "cuda:99", "meta", "cpu:1", ""):
         with pytest.raises(ValueError, match=f"no device {device!r}"):
             Predictor(tiny_checkpoint, device=device)
+
+
+def test_backends_are_chosen_and_told(
+    exported_checkpoint: Path,
+    tiny_checkpoint: Path,
+    pair: Pair,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(choice, "has_gpu", lambda: False)
+    assert Predictor(exported_checkpoint).backend.name == "openvino"
+    assert caplog.messages == []
+    assert Predictor(tiny_checkpoint).backend.name == "torch"  # it has no graph
+    (line,) = caplog.messages
+    assert line.startswith("openvino is passed over for torch")
+    predictor = Predictor(tiny_checkpoint, backend=FakeBackend())
+    found = predictor.predict(pair.background, pair.image, light=False).mask > 0.5
+    assert (found == pair.true_mask).mean() > 0.9 and predictor.device == "cpu"
+    with pytest.raises(ValueError, match="no backend 'abacus'"):
+        Predictor(tiny_checkpoint, backend="abacus")
+
+
+def test_all_backends_predict_the_same(exported_checkpoint: Path, pair: Pair) -> None:
+    first, *others = (
+        Predictor(exported_checkpoint, device="cpu", backend=backend).predict(
+            pair.background, pair.image
+        )
+        for backend in (
+            TorchBackend(exported_checkpoint, device="cpu", precision="fp32"),
+            OpenVINOBackend(graph_of(exported_checkpoint), precision="fp32"),
+            OnnxRuntimeBackend(graph_of(exported_checkpoint)),
+        )
+    )
+    for other in others:
+        assert np.abs(other.mask - first.mask).max() < 1e-3
+        assert np.abs(other.depth - first.depth).max() < 1e-3
 
 
 def test_unfit_checkpoints_are_refused(
@@ -212,30 +253,19 @@ def test_shrinking_averages_and_growing_interpolates() -> None:
     assert (np.diff(grown[0]) >= 0).all() and 0 < grown[0, 3] < 1
 
 
-def check_bfloat16(checkpoint: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    predictions = []
-    for fast in (True, False):
-        monkeypatch.setattr(inference, "has_fast_bfloat16", lambda device, fast=fast: fast)
-        predictor = Predictor(checkpoint, device="cpu")
-        predictions.append(predictor.predict(pair.background, pair.image))
-    coarse, exact = predictions
+@pytest.mark.parametrize("shipped", [False, True])
+def test_bfloat16_changes_little(tiny_checkpoint: Path, pair: Pair, shipped: bool) -> None:
+    checkpoint = WEIGHTS if shipped else tiny_checkpoint
+    coarse, exact = (
+        Predictor(
+            checkpoint, backend=TorchBackend(checkpoint, device="cpu", precision=precision)
+        ).predict(pair.background, pair.image)
+        for precision in ("bf16", "fp32")
+    )
     assert (coarse.mask > 0.5).any() == (exact.mask > 0.5).any()
     assert ((coarse.mask > 0.5) != (exact.mask > 0.5)).mean() < 0.005
     assert np.abs(coarse.mask - exact.mask).mean() < 0.005
-    assert np.abs(coarse.depth - exact.depth).max() < 0.03
-
-
-def test_bfloat16_changes_little(
-    tiny_checkpoint: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check_bfloat16(tiny_checkpoint, pair, monkeypatch)
-
-
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the weights are not there yet")
-def test_bfloat16_changes_little_with_the_shipped_weights(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check_bfloat16(WEIGHTS, pair, monkeypatch)
+    assert 0 < np.abs(coarse.depth - exact.depth).max() < 0.03
 
 
 def test_bfloat16_is_for_cpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ def loaded_by(modules: str, among: list[str]) -> str:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = ["torch", "numpy", "cv2", "PIL", "gradio", "safetensors"]
+    heavy = ["torch", "openvino", "numpy", "cv2", "PIL", "gradio", "safetensors"]
     assert loaded_by("depthmask, depthmask.__main__", heavy) == ""
 
 
@@ -28,6 +29,30 @@ def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
     modules = "depthmask.inference, depthmask.evaluate, depthmask.live, depthmask.video"
     assert loaded_by(modules, above) == ""
+
+
+def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: Path) -> None:
+    """The command, with ground truth, and what the app does with a pair."""
+    files = {name: str(pair_folder / f"{name}.png") for name in ("background", "image")}
+    truth = {f"true_{name}": str(pair_folder / f"{name}.png") for name in ("mask", "depth")}
+    program = (
+        "import sys\n"
+        "from depthmask.__main__ import main\n"
+        "from depthmask.inference import Predictor\n"
+        "from depthmask.ui.analysis import Convention, Files, analyse\n"
+        "from depthmask.ui.shelf import Shelf\n"
+        "import depthmask.live, depthmask.video, depthmask.scene3d, depthmask.ui\n"
+        f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
+        f"files, truth = {files}, {truth}\n"
+        "truths = ['--true-mask', truth['true_mask'], '--true-depth', truth['true_depth']]\n"
+        f"folder = ['-o', {str(pair_folder / 'out')!r}]\n"
+        "assert main(['predict', *files.values(), *folder, *options, *truths]) == 0\n"
+        f"predictor = Predictor({str(exported_checkpoint)!r}, backend='openvino')\n"
+        "found = analyse(predictor, Shelf(), Files(**files, **truth), Convention(align=True))\n"
+        "assert found.iou is not None and found.rmse is not None, found.message\n"
+        "print('torch' in sys.modules)\n"
+    )
+    assert run(program).splitlines()[-1] == "False"
 
 
 def test_the_package_exports_what_it_says() -> None:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import Backend, BackendError, GraphInfo
+from depthmask.backends.protocol import Backend, BackendError
 
 
 def make_backend(
@@ -24,7 +25,7 @@ def make_backend(
         name: "auto", or one of `backend_names()`.
         checkpoint: The weights; OpenVINO and ONNX Runtime need its graph beside it, `graph_of`.
         device: "auto", or a name of torch's; all but "cpu" leave only torch to choose from.
-        say: Gets one line for each backend that was tried in vain.
+        say: Gets a line if a GPU cannot be used, and one if the fastest backend cannot.
 
     Raises:
         BackendError: The named backend is unknown or cannot be used, or none can.
@@ -40,13 +41,18 @@ def make_backend(
     if complaint:
         say(complaint)
     *first, last = preferred_backends(device)
+    problems: list[str] = []
     for choice in first:
         try:
-            return _BACKENDS[choice](checkpoint, device)
+            backend = _BACKENDS[choice](checkpoint, device)
+            break
         except (BackendError, ImportError, OSError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            say(f"{choice} is passed over: {reason}")
-    return _BACKENDS[last](checkpoint, device)
+            problems.append((str(error).splitlines() or [type(error).__name__])[0])
+    else:
+        backend = _BACKENDS[last](checkpoint, device)
+    if problems:  # the others are seldom there, and their problems then of no interest
+        say(f"{first[0]} is passed over for {backend.name}: {problems[0]}")
+    return backend
 
 
 def backend_names() -> list[str]:
@@ -75,8 +81,10 @@ def unusable_gpu() -> str | None:
     """Says what to do about a GPU that this torch cannot use; None where all is well."""
     if not has_gpu():
         return None
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return "There is a GPU, and no torch; run `pip install torch` to use it."
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         return None
     if torch.version.cuda is None and sys.platform != "darwin":
@@ -101,16 +109,14 @@ def _make_torch(checkpoint: Path, device: str) -> Backend:
 
 def _make_openvino(checkpoint: Path, device: str) -> Backend:
     _check_cpu("OpenVINO", device)
-    backend = OpenVINOBackend(graph_of(checkpoint))
-    _check_fresh(checkpoint, backend.info)
-    return backend
+    graph = _find_graph(checkpoint)
+    return _check_fit(OpenVINOBackend(graph), graph, checkpoint)
 
 
 def _make_onnxruntime(checkpoint: Path, device: str) -> Backend:
     _check_cpu("ONNX Runtime", device)
-    backend = OnnxRuntimeBackend(graph_of(checkpoint))
-    _check_fresh(checkpoint, backend.info)
-    return backend
+    graph = _find_graph(checkpoint)
+    return _check_fit(OnnxRuntimeBackend(graph), graph, checkpoint)
 
 
 _BACKENDS: dict[str, Callable[[Path, str], Backend]] = {
@@ -127,10 +133,32 @@ def _check_cpu(name: str, device: str) -> None:
         )
 
 
-def _check_fresh(checkpoint: Path, info: GraphInfo) -> None:
-    """Raises BackendError if the graph was made from other weights than the checkpoint's."""
-    if checkpoint.is_file() and sha256(checkpoint.read_bytes()).hexdigest() != info.checkpoint:
+def _find_graph(checkpoint: Path) -> Path:
+    graph = graph_of(checkpoint)
+    if not graph.is_file():
+        raise BackendError(f"There is no {graph}; write it with {_export_command(checkpoint)}.")
+    return graph
+
+
+GraphBackendT = TypeVar("GraphBackendT", OpenVINOBackend, OnnxRuntimeBackend)
+
+
+def _check_fit(backend: GraphBackendT, graph: Path, checkpoint: Path) -> GraphBackendT:
+    """Returns the backend if its graph is of these weights and takes pictures of any shape."""
+    if checkpoint.is_file():
+        digest = sha256(checkpoint.read_bytes()).hexdigest()
+        if digest != backend.info.checkpoint:
+            raise BackendError(
+                f"{graph} was made from other weights; write it anew with "
+                f"{_export_command(checkpoint)}."
+            )
+    if not backend.takes_any_size:
         raise BackendError(
-            f"{graph_of(checkpoint)} was made from other weights; write it anew with "
-            "`python -m depthmask export`."
+            f"{graph} takes pictures of one size only; write it anew with "
+            f"{_export_command(checkpoint)}."
         )
+    return backend
+
+
+def _export_command(checkpoint: Path) -> str:
+    return f"`python -m depthmask export --dynamic --checkpoint {checkpoint}`"

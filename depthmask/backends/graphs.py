@@ -2,10 +2,11 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from depthmask._openvino import import_openvino
 from depthmask.backends.protocol import (
     INFO_KEY,
     INPUTS,
@@ -16,9 +17,6 @@ from depthmask.backends.protocol import (
 )
 from depthmask.pictures import Map, Picture
 
-if TYPE_CHECKING:
-    import openvino
-
 
 class OpenVINOBackend:
     """Runs a graph by OpenVINO on the CPU.
@@ -27,15 +25,18 @@ class OpenVINOBackend:
         graph: An ONNX file, or the .xml of OpenVINO's own format.
         precision: "bf16" or "fp32"; without it, bf16 on CPUs with instructions for it.
 
+    `info` is what the graph says about itself, and `takes_any_size` whether its sides are open.
+
     Raises:
         BackendError: OpenVINO is missing, or the graph is not one of depthmask.
     """
 
     name = "openvino"
+    device = "cpu"
 
     def __init__(self, graph: Path, *, precision: str | None = None) -> None:
         try:
-            import openvino
+            openvino = import_openvino()
         except ImportError as error:
             raise BackendError("OpenVINO is missing; run `pip install openvino`.") from error
         _check_file(graph)
@@ -46,6 +47,7 @@ class OpenVINOBackend:
             raise BackendError(f"{graph} cannot be read; write it anew.") from error
         self.info = GraphInfo.from_metadata(graph, _metadata(model))
         self.resolution = self.info.resolution
+        self.takes_any_size = bool(model.is_dynamic())
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = precision or ("bf16" if fast else "fp32")
         settings = {
@@ -70,12 +72,15 @@ class OnnxRuntimeBackend:
     Args:
         graph: An ONNX file.
 
+    `info` and `takes_any_size` are as OpenVINO's backend has them.
+
     Raises:
         BackendError: ONNX Runtime is missing, or the graph is not one of depthmask.
     """
 
     name = "onnxruntime"
     precision = "fp32"
+    device = "cpu"
 
     def __init__(self, graph: Path) -> None:
         try:
@@ -90,6 +95,8 @@ class OnnxRuntimeBackend:
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = GraphInfo.from_metadata(graph, metadata)
         self.resolution = self.info.resolution
+        sides = self._session.get_inputs()[0].shape[1:3]
+        self.takes_any_size = all(isinstance(side, str) for side in sides)
         self._lock = threading.Lock()
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
@@ -112,7 +119,7 @@ def _feed(background: Picture, image: Picture) -> dict[str, Picture]:
     return dict(zip(INPUTS, pictures, strict=True))
 
 
-def _metadata(model: "openvino.Model") -> dict[str, str]:
+def _metadata(model: Any) -> dict[str, str]:
     """Finds the metadata of an ONNX file in a model, which keeps it when it is saved."""
     place = ["framework", INFO_KEY]
     return {INFO_KEY: model.get_rt_info(place).astype(str)} if model.has_rt_info(place) else {}

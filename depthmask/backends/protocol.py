@@ -32,6 +32,10 @@ class Backend(Protocol):
         """What it computes in: fp32, bf16 or fp16."""
 
     @property
+    def device(self) -> str:
+        """Where it computes, by torch's names: "cpu", "cuda", "mps"."""
+
+    @property
     def resolution(self) -> int:
         """Square root of the number of pixels the weights are meant to see."""
 
@@ -56,6 +60,8 @@ class GraphInfo:
 
     resolution: int  # square root of the number of pixels the weights are meant to see
     checkpoint: str  # SHA-256 of the checkpoint it was made from, hexadecimal
+    samples: int  # composites that the checkpoint has seen
+    metrics: dict[str, float]  # on validation composites, as the checkpoint has them
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -6,11 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depthmask.backends.protocol import BackendError, check_pair
-from depthmask.checkpoint import load_checkpoint
+from depthmask.backends.protocol import check_pair
+from depthmask.checkpoint import check_tasks, load_checkpoint
 from depthmask.device import choose_device, has_fast_bfloat16
 from depthmask.fused import FusedNet
-from depthmask.model import TASKS
 from depthmask.pictures import Map, Picture
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -26,8 +25,9 @@ class TorchBackend:
             instructions for it, else fp32.
 
     Raises:
-        BackendError: The checkpoint lacks mask or depth, or takes other than two pictures.
-        ValueError: The checkpoint cannot be read, or there is no such device.
+        CheckpointError: The checkpoint cannot be read, lacks mask or depth, or takes other than
+            two pictures.
+        ValueError: There is no such device.
     """
 
     name = "torch"
@@ -35,16 +35,13 @@ class TorchBackend:
     def __init__(
         self, checkpoint: Path, *, device: str = "auto", precision: str | None = None
     ) -> None:
-        self.device = choose_device(device)
-        model, info = load_checkpoint(checkpoint)
-        if set(info.tasks) != set(TASKS) or info.in_ch != 6:
-            raise BackendError(
-                f"{checkpoint} predicts {' and '.join(info.tasks)} from {info.in_ch // 3} "
-                "picture(s); mask and depth from two are needed."
-            )
-        self.resolution = info.resolution
-        self.precision = precision or best_precision(self.device)
-        net = FusedNet(model).to(self.device)
+        self._device = choose_device(device)
+        self.device = str(self._device)
+        model, self.info = load_checkpoint(checkpoint)
+        check_tasks(checkpoint, self.info)
+        self.resolution = self.info.resolution
+        self.precision = precision or best_precision(self._device)
+        net = FusedNet(model).to(self._device)
         # torch's stubs do not know memory_format here
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._lock = threading.Lock()
@@ -53,7 +50,7 @@ class TorchBackend:
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
         check_pair(background, image)
         kind = _TYPES[self.precision]
-        precision = torch.autocast(self.device.type, kind, enabled=kind != torch.float32)
+        precision = torch.autocast(self._device.type, kind, enabled=kind != torch.float32)
         with self._lock, precision:
             maps = self.net(self._to_tensor(background), self._to_tensor(image))
             return {
@@ -63,7 +60,7 @@ class TorchBackend:
 
     def _to_tensor(self, picture: Picture) -> Tensor:
         # a copy, since torch takes neither read-only arrays nor reversed channels
-        return torch.from_numpy(picture.copy()).to(self.device)[None]
+        return torch.from_numpy(picture.copy()).to(self._device)[None]
 
 
 def best_precision(device: torch.device) -> str:

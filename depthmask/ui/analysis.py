@@ -20,6 +20,7 @@ from depthmask.pictures import (
     read_photo,
     read_true_depth,
 )
+from depthmask.scores import THRESHOLD, align_inverse_depth, mask_iou
 from depthmask.ui.shelf import Seen, Shelf
 from depthmask.ui.standby import Predicts
 
@@ -41,7 +42,6 @@ NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 GONE = "it was deleted here, an hour after its last use; drop it again."
 
 MAX_BYTES = 25_000_000  # of a file that is dropped
-THRESHOLD = 0.5  # as in metrics.py, which would load torch
 EMPTY_SHARE = 0.001  # of the picture; below it a mask is called empty
 
 
@@ -102,7 +102,7 @@ def analyse(
     true_depth = desk.check("true_depth", true_depth, mask)
     iou = error = None
     if true_mask is not None:
-        iou = _iou(mask, true_mask)
+        iou = mask_iou(mask, true_mask)
     if true_depth is not None:
         error = depth_error(depth, true_depth, convention or Convention())
     return Analysis(
@@ -152,14 +152,9 @@ def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
     """
     if not convention.align:
         return pred - (1 - true if convention.near_is_bright else true)
-    import torch
-
-    from depthmask.metrics import align_inverse_depth
-
     values = 1 / np.maximum(pred, np.float32(1e-6)) if convention.near_is_bright else pred
     # the fit asks for numbers that are linear in each other, whatever they mean
-    fitted = align_inverse_depth(torch.from_numpy(values)[None], torch.from_numpy(true)[None])
-    error = fitted[0].numpy().astype(np.float32) - true
+    error = align_inverse_depth(values, true).astype(np.float32) - true
     return -error if convention.near_is_bright else error
 
 
@@ -182,14 +177,6 @@ def _look(predictor: Predicts, desk: "_Desk", files: Files) -> Seen | None:
     )
     height, width = background.picture.shape[:2]
     return Seen(image.picture, prediction, (height, width), notes)
-
-
-def _iou(mask: Map, true: Mask) -> float:
-    import torch
-
-    from depthmask.metrics import mask_iou
-
-    return mask_iou(torch.from_numpy(mask)[None], torch.from_numpy(true)[None]).item()
 
 
 @dataclass

@@ -12,7 +12,8 @@ import numpy as np
 
 from depthmask import render
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.ui.analysis import THRESHOLD, Analysis
+from depthmask.scores import THRESHOLD
+from depthmask.ui.analysis import Analysis
 from depthmask.ui.shelf import Seen
 
 PREVIEW = 1600  # longest side of what is sent to the browser, in pixels
