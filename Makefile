@@ -1,13 +1,14 @@
 # One door for everything. Each target works from a fresh clone: it makes .venv first if need be.
 PYTHON := .venv/bin/python
 
-.PHONY: help demo test check train clean
+.PHONY: help demo test check train weights clean
 
 help:
 	@echo "make demo    open the app              (ARGS='--port 8000' passes options on)"
 	@echo "make test    run all tests             (ARGS='tests/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on a set made from examples/"
+	@echo "make weights make the graph in weights/ anew, after the weights have changed"
 	@echo "make clean   remove .venv and caches"
 
 demo:
@@ -35,6 +36,11 @@ train:
 	@echo "  $(PYTHON) -m depthmask pack --foregrounds DIR --backgrounds DIR \\"
 	@echo "      --teacher FILE.onnx:inverse -o runs/mine/pack.safetensors"
 	@echo "  $(PYTHON) train.py --data runs/mine/pack.safetensors --out runs/mine"
+
+weights:
+	@tools/setup.sh dev
+	@$(PYTHON) -m depthmask export --dynamic --precision fp16 -o weights/depthmask.onnx
+	@cd weights && sha256sum *.onnx *.safetensors >SHA256SUMS
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

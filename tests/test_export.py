@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,20 @@ from PIL import Image
 
 from depthmask import export as module
 from depthmask.__main__ import main
+from depthmask.backends import graph_of
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.checkpoint import load_checkpoint
-from depthmask.export import SUFFIXES, Agreement, ExportError, compare, export
+from depthmask.backends.protocol import GraphInfo
+from depthmask.backends.torch_backend import TorchBackend
+from depthmask.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.export import (
+    EXAMPLES,
+    SUFFIXES,
+    Agreement,
+    ExportError,
+    _read_pairs,
+    compare,
+    export,
+)
 from depthmask.fused import FusedNet
 from depthmask.model import U2Net
 from depthmask.pictures import Map, Picture
@@ -177,6 +189,25 @@ def test_the_command(
     report = json.loads(capsys.readouterr().out)
     assert report["files"] == [str(tmp_path / "mine.onnx")]
     assert load_checkpoint(checkpoint)[1].resolution == report["resolution"]
+
+
+def test_the_shipped_graph_is_that_of_the_shipped_weights() -> None:
+    network = TorchBackend(WEIGHTS, device="cpu", precision="fp32")
+    pairs = list(_read_pairs(EXAMPLES, network.resolution, None))
+    assert len(pairs) > 1 and len({image.shape for _, image in pairs}) > 1
+    for graph in (
+        OpenVINOBackend(graph_of(WEIGHTS), precision="fp32"),
+        OnnxRuntimeBackend(graph_of(WEIGHTS)),
+    ):
+        assert graph.takes_any_size
+        assert graph.info == GraphInfo(
+            resolution=network.info.resolution,
+            checkpoint=sha256(WEIGHTS.read_bytes()).hexdigest(),
+            samples=network.info.samples,
+            metrics=network.info.metrics,
+        ), "run `make weights`"
+        found = compare(network.run, graph.run, pairs)
+        assert found.iou > 0.998 and found.mask_rmse < 1e-3 and found.depth_rmse < 1e-3
 
 
 def test_a_missing_package_is_named(
