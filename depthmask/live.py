@@ -31,6 +31,9 @@ EMPTY = 0.02  # of the empty scene may be taken for foreground
 
 SIDE = 160  # pixels, longest side of the copies that light and bumps are checked on
 LEAST_SHARE = 0.1  # of the picture must be background, to check on
+DARKEST, BRIGHTEST = 16, 242  # levels; outside, noise and clipping hide the light
+STOPS = 2.2 * np.log2(np.arange(256, dtype=np.float32).clip(1) / 255)  # of each level
+LEAST_PIXELS = 50  # between these levels, to check on
 LEAST_STOPS = 0.02  # less cannot be seen in 8 bits
 LARGEST_STOPS = 2.5  # of correction; beyond, a photo has lost its shadows or its lights
 LEAST_STRUCTURE = 0.2  # agreement on a still scene; with less, a bump cannot be told from noise
@@ -77,8 +80,8 @@ class Copies:
 
     @classmethod
     def make(cls, picture: Picture, size: tuple[int, int]) -> "Copies":
-        tiny = _shrink(picture, fit_size(picture.shape, SIDE))
-        return cls(picture, _shrink(picture, size), tiny, fine_structure(to_grey(tiny)))
+        tiny = shrink(picture, fit_size(picture.shape, SIDE))
+        return cls(picture, shrink(picture, size), tiny, fine_structure(to_grey(tiny)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +134,9 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
     picture = np.median(np.stack(frames), axis=0).astype(np.uint8)
     _check_light(frames)
     _check_still(picture, frames)
-    small = _shrink(picture, size)
+    small = shrink(picture, size)
     places = np.linspace(0, len(frames) - 1, min(CHECKED, len(frames))).astype(int)
-    shown = [_shrink(frames[place], size) for place in places]
+    shown = [shrink(frames[place], size) for place in places]
     check = float(np.mean([(see(small, frame)["mask"] > 0.5).mean() for frame in shown]))
     if check > EMPTY:
         raise CaptureError(
@@ -141,7 +144,7 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
             "the scene empty? Capture again."
         )
     first, last = (
-        fine_structure(to_grey(_shrink(each, fit_size(each.shape, SIDE))))
+        fine_structure(to_grey(shrink(each, fit_size(each.shape, SIDE))))
         for each in (picture, frames[-1])
     )
     return Plate(picture, check, _agreement(first, last, None) or 0.0)
@@ -242,10 +245,10 @@ def _check_light(frames: Sequence[Picture]) -> None:
 def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     """Raises CaptureError if a part of the scene moved."""
     size = fit_size(picture.shape, SIDE)
-    still = _shrink(picture, size).astype(np.int16)
+    still = shrink(picture, size).astype(np.int16)
     moved = np.zeros(size, np.uint8)
     for frame in frames:
-        change = np.abs(_shrink(frame, size) - still).max(axis=2)
+        change = np.abs(shrink(frame, size) - still).max(axis=2)
         # a change of light as a whole was checked before, and is no motion
         moved |= (change - np.median(change) > STILL).astype(np.uint8)
     _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
@@ -319,9 +322,10 @@ def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
     counts = _unmasked(mask, second.shape)
     if counts.mean() < LEAST_SHARE:
         return None
-    first, second = first[counts], second[counts]
-    energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
-    return float((first * second).mean()) / energy if energy > 1.0 else None
+    # sums as products of vectors: choosing the pixels one by one would take longer than all else
+    first, second = ((fine * counts).ravel() for fine in (first, second))
+    energy = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
+    return float(np.dot(first, second)) / energy if energy > counts.sum() else None
 
 
 def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, Health]:
@@ -334,12 +338,16 @@ def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, H
     if session.mask is None or counts.mean() < LEAST_SHARE:
         found = match_light(empty.tiny, seen.tiny)
         return found, "dark" if found.reason else "good"
-    first, second = (tiny[counts].astype(np.float32) for tiny in (empty.tiny, seen.tiny))
-    usable = ((first > 16) & (first < 242) & (second > 16) & (second < 242)).all(axis=1)
-    if usable.sum() < 50:
+    # a quarter of the pixels: a median of thousands is as good as one of all
+    places = np.flatnonzero(counts[::2, ::2])
+    pixels = (copy[::2, ::2].reshape(-1, 3)[places] for copy in (empty.tiny, seen.tiny))
+    levels = np.concatenate(tuple(pixels), axis=1)  # (N, 6)
+    levels = levels[((levels > DARKEST) & (levels < BRIGHTEST)).all(axis=1)]
+    if len(levels) < LEAST_PIXELS:
         return match_light(empty.tiny, seen.tiny), "good"
-    ratios = _linear(second[usable]) / _linear(first[usable])
-    stops = np.log2(np.median(ratios, axis=0)).astype(np.float64)
+    values, middle = STOPS[levels.T], len(levels) // 2  # (6, N)
+    ratios = np.partition(values[3:] - values[:3], middle, axis=1)
+    stops = ratios[:, middle].astype(np.float64)
     if np.abs(stops).max() > LARGEST_STOPS:
         return LightMatch(np.ones(3), 0.0, False, "too far"), "dark"
     accepted = bool(np.abs(stops).max() > LEAST_STOPS)
@@ -365,7 +373,8 @@ def _worst(session: Session, light: Health) -> Health:
 
 def _motion(before: Picture, now: Picture) -> Map:
     """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
-    change = cv2.absdiff(before, now).max(axis=2)
+    red, green, blue = cv2.split(cv2.absdiff(before, now))
+    change = cv2.max(cv2.max(red, green), blue)
     # a little wider than what moves, since the network's borders are
     wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
     low, high = MOVES
@@ -380,16 +389,20 @@ def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
     if mask is None:
         return np.ones(size, dtype=bool)
     # widened, since shadows and soft edges are no background either
-    wide = cv2.dilate(_shrink(mask, (size[0], size[1])), np.ones((5, 5), np.uint8))
+    small = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    wide = cv2.dilate(small, np.ones((5, 5), np.uint8))
     return np.asarray(wide) < 0.2
 
 
-def _shrink(array: ArrayT, size: tuple[int, int]) -> ArrayT:
-    if array.shape[:2] == size:
+def shrink(array: ArrayT, size: tuple[int, int]) -> ArrayT:
+    """Averages (H, W) or (H, W, C) down to a height and width, fast rather than exact.
+
+    By halves as far as they go: these take a third of the time.
+    """
+    height, width = array.shape[:2]
+    if (height, width) == size:
         return array
-    shrunk = cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, dtype=array.dtype)
-
-
-def _linear(levels: Map) -> Map:
-    return np.asarray((levels / 255) ** 2.2)
+    halves = height % 2 == width % 2 == 0 and height >= 2 * size[0] and width >= 2 * size[1]
+    step = (height // 2, width // 2) if halves else size
+    shrunk = cv2.resize(array, (step[1], step[0]), interpolation=cv2.INTER_AREA)
+    return shrink(np.asarray(shrunk, dtype=array.dtype), size)

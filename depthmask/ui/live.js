@@ -6,6 +6,8 @@
 const LONGEST_SIDE = 640;
 const WINDOW_MS = 3000; // over which the frames a second are counted,
 const LEAST_FRAMES = 5; // or over so many frames, where these take longer
+const FRAME_MS = 60000; // a frame's answer may take so long on a busy server,
+const LONGEST_MS = 600000; // and any other: the network is loaded, or a recording is written
 const find = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = find("video");
 const shown = find("shown");
@@ -17,6 +19,7 @@ const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
 let stream = null;
 let view = "cutout";
 let running = false; // frames are sent and drawn
+let looping = false; // `run` has not ended yet
 let busy = false; // a countdown, a capture or a recording being written
 let captured = false;
 let takenAt = 0; // when the camera took the newest picture, by performance.now()
@@ -31,8 +34,12 @@ const REFUSED = {
     OverconstrainedError: "This device has no such camera: choose another one.",
     NotReadableError: "Another program uses the camera: close it, then press Start camera.",
 };
+const SILENT = "The server did not answer: look whether it still runs, then press Resume.";
 const INSECURE = "Browsers give the camera only to pages of this computer or by https: open the "
-    + "page as http://localhost, or start demo.py with --ssl-certfile and --ssl-keyfile.";
+    + `page as http://localhost${location.port && ":"}${location.port} on the computer that serves `
+    + "it, or start demo.py with --ssl-certfile and --ssl-keyfile.";
+
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 function tell(text, failed = false) {
     if (say.textContent !== text) say.textContent = text;
@@ -44,7 +51,9 @@ function enable() {
     find("capture").disabled = !there;
     find("capture").textContent = captured ? "Recapture" : "Capture background";
     for (const name of ["pause", "snapshot", "record"]) find(name).disabled = !there || !captured;
-    find("pause").textContent = running ? "Pause" : "Resume";
+    // what was recorded can be had even if the camera is gone
+    if (find("record").dataset.on === "true") find("record").disabled = busy;
+    find("pause").textContent = captured && !running ? "Resume" : "Pause";
     find("start").hidden = stream !== null;
 }
 
@@ -57,15 +66,26 @@ function ask(message) {
 async function send(message) {
     let answer;
     try {
-        answer = await server.live({ token, ...message });
+        const wait = message.do === "frame" ? FRAME_MS : LONGEST_MS;
+        answer = await Promise.race([server.live({ token, ...message }), pause(wait)]);
     } catch (error) {
-        answer = { failed: "The server did not answer; is it still running?" };
+        console.debug("depthmask: no answer", error);
     }
+    answer ||= { failed: SILENT }; // Gradio, too, gives nothing where no answer came
     if (answer.failed) tell(answer.failed, true);
     return answer;
 }
 
 async function start() {
+    find("start").disabled = true; // a second camera would be left running
+    try {
+        await open();
+    } finally {
+        find("start").disabled = false;
+    }
+}
+
+async function open() {
     stop();
     if (!window.isSecureContext || !navigator.mediaDevices) {
         tell(INSECURE, true);
@@ -90,7 +110,6 @@ async function start() {
     });
     video.srcObject = stream;
     await video.play();
-    watch();
     // what faces the visitor is a mirror to the eye
     const rear = track.getSettings().facingMode === "environment" || chosen === "environment";
     for (const picture of [video, shown]) picture.classList.toggle("mirrored", !rear);
@@ -109,7 +128,6 @@ function stop() {
 
 // Browsers that can say when a picture was taken are believed.
 function watch() {
-    if (!video.requestVideoFrameCallback) return;
     video.requestVideoFrameCallback((now, about) => {
         takenAt = about.captureTime || about.expectedDisplayTime || now;
         watch();
@@ -141,10 +159,9 @@ function grab() {
     return { frame: still.toDataURL("image/jpeg", 0.85), at };
 }
 
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-
 // A camera that goes on adapting to whoever enters would change the empty scene as well.
 async function lock(mode) {
+    if (!stream) return []; // it was unplugged
     const track = stream.getVideoTracks()[0];
     const can = track.getCapabilities ? track.getCapabilities() : {};
     const done = [];
@@ -165,35 +182,54 @@ async function capture() {
     running = false;
     busy = true;
     enable();
+    let answer = {};
+    try {
+        answer = await learn();
+    } finally {
+        busy = false;
+        captured = Boolean(answer.captured);
+        running = captured;
+        enable();
+    }
+    if (!captured) return;
+    find("check").textContent = `${(100 * answer.selfCheck).toFixed(1)}%`;
+    find("locked").textContent = answer.locked.length
+        ? `Locked: ${answer.locked.join(", ")}.` : "This camera's exposure cannot be locked.";
+    drawn = [];
+    run();
+}
+
+// Counts down, and sends frames until the server has enough of them.
+async function learn() {
+    tell("Leave the picture, and let nothing move.");
     await lock("continuous");
     for (const second of [3, 2, 1]) {
-        tell("Leave the picture, and let nothing move.");
-        find("count").textContent = second;
+        if (stream) find("count").textContent = second;
         await pause(1000);
     }
     find("count").textContent = "";
     const locked = await lock("manual");
-    tell("Capturing…");
+    if (stream) tell("Capturing…");
     let answer = {};
     for (let first = true; stream; first = false) {
         answer = await ask({ do: "capture", first, ...grab() });
         if (!answer.missing && !answer.dropped) break;
         await pause(60);
     }
-    busy = false;
-    captured = Boolean(answer.captured);
-    running = captured;
-    enable();
-    if (!captured) return;
-    find("check").textContent = `${(100 * answer.selfCheck).toFixed(1)}%`;
-    find("locked").textContent = locked.length
-        ? `Locked: ${locked.join(", ")}.` : "This camera's exposure cannot be locked.";
-    tell("Step in.");
-    drawn = [];
-    run();
+    return { ...answer, locked };
 }
 
 async function run() {
+    if (looping) return; // a pause so short that it has not been noticed
+    looping = true;
+    try {
+        await follow();
+    } finally {
+        looping = false;
+    }
+}
+
+async function follow() {
     while (running && stream) {
         if (!element.offsetParent || document.hidden) { // nobody looks
             await pause(300);
@@ -206,7 +242,7 @@ async function run() {
             return;
         }
         if (answer.picture && running) {
-            await show(answer);
+            await show(answer).catch((error) => console.debug("depthmask: not drawn", error));
             tell(answer.sentence, answer.health !== "good" && answer.health !== "moved");
         }
         // the camera has the time to bring the next picture
@@ -223,14 +259,15 @@ async function show(answer) {
         shown.height = picture.height;
     }
     shown.getContext("2d").drawImage(picture, 0, 0);
+    find("waits").hidden = true;
     const now = performance.now();
     drawn.push([now, now - answer.at]);
     drawn = drawn.filter(([when], place) =>
         when > now - WINDOW_MS || place >= drawn.length - LEAST_FRAMES);
     const lasted = Math.max(now - drawn[0][0], 1);
-    const rate = drawn.length > 1 ? 1000 * (drawn.length - 1) / lasted : 0;
+    const rate = 1000 * (drawn.length - 1) / lasted;
     const delays = drawn.map(([, delay]) => delay).sort((a, b) => a - b);
-    find("fps").textContent = rate.toFixed(1);
+    if (drawn.length > 1) find("fps").textContent = rate.toFixed(1);
     find("latency").textContent = `${delays[delays.length >> 1].toFixed(0)} ms`;
     if (answer.recorded !== null) find("record").textContent = `Stop ${answer.recorded.toFixed(0)} s`;
     find("stages").textContent = Object.entries(answer.stages || {})
@@ -324,6 +361,7 @@ find("colour").addEventListener("input", () => ask({ do: "backdrop" }));
 find("file").addEventListener("change", (event) => {
     if (event.target.files[0]) chooseBackdrop(event.target.files[0]);
 });
+if (video.requestVideoFrameCallback) watch();
 window.addEventListener("pagehide", () => { if (captured) server.live({ token, do: "leave" }); });
 if (!window.isSecureContext) tell(INSECURE, true);
 enable();

@@ -28,12 +28,14 @@ MOST = 16  # visitors at a time
 KEEP_S = 600.0  # a visitor who sends nothing for so long has left
 LARGEST = 2_000_000  # bytes of a message's picture
 LARGEST_SIDE = 1280  # pixels, of a frame
+LEAST_SEEN = 0.002  # of the picture: less is nothing that has entered
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 FULL = f"All {MOST} places for live visitors are taken; try again in a few minutes."
 NOTHING_YET = "Capture the background first."
 BAD_FRAME = "The camera's picture could not be read; reload the page."
 BAD_MESSAGE = "The page and the server do not fit together; reload the page."
+STEP_IN = "Nothing is in the scene: step in."
 FULL_TAPE = "The recording is as long as it can be; press Stop to get it."
 Answer = dict[str, Any]
 
@@ -195,7 +197,7 @@ class LiveDesk:
         answer = {
             "picture": data_url(to_jpeg(shown)),
             "at": message.get("at"),
-            "sentence": full or sight.sentence,
+            "sentence": full or sight.sentence or ("" if _shows(sight) else STEP_IN),
             "health": sight.health,
             "selfCheck": visit.session.plate.self_check,
             "recorded": visit.recording.seconds if visit.recording else None,
@@ -269,6 +271,11 @@ def decode(url: object) -> Picture:
 def data_url(data: bytes, kind: str = "jpeg") -> str:
     """What an <img> can show without asking the server again: nothing is left on its disk."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _shows(sight: Sight) -> bool:
+    """Whether anything is to be seen in the scene."""
+    return bool((sight.mask > 0.5).mean() > LEAST_SEEN)
 
 
 def _size(looks: Looks, frame: Picture) -> tuple[int, int]:

@@ -58,7 +58,8 @@ def markup() -> str:
     <button type="button" class="main" data-live="start">Start camera</button>
   </figure>
   <figure><canvas data-live="shown" data-frames="0" width="640" height="480" role="img"
-    aria-label="What is seen of the foreground"></canvas></figure>
+    aria-label="What is seen of the foreground"></canvas>
+    <figcaption data-live="waits">What is found appears here</figcaption></figure>
 </div>
 <p data-live="sentence" role="status">{escape(START)}</p>
 <div class="live-row">

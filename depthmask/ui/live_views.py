@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.light import apply_light
-from depthmask.live import Sight
+from depthmask.live import Sight, shrink
 from depthmask.pictures import Map, Picture
 from depthmask.render import TINT, checkerboard, colour_depth, fill
 from depthmask.ui.views import parse_colour
 
 TILE = 16  # pixels, of the checkerboard
+COARSE = 4  # times smaller is the copy that is blurred
 BLUR = 0.012  # standard deviation, as a share of the frame's diagonal
 QUALITY = 80  # of the JPEGs that are shown
 
@@ -63,35 +65,46 @@ def _depth(frame: Picture, sight: Sight, _: Choice) -> Picture:
 
 
 def _composite(frame: Picture, sight: Sight, _: Choice) -> Picture:
-    return _blend(frame, np.full_like(frame, TINT), 1 - np.float32(0.5) * full_mask(frame, sight))
+    return _blend(frame, _plain(frame.shape, TINT), 1 - np.float32(0.5) * full_mask(frame, sight))
 
 
 def _cutout(frame: Picture, sight: Sight, _: Choice) -> Picture:
-    board = checkerboard(*frame.shape[:2], tile=TILE)
-    return _blend(frame, board, full_mask(frame, sight))
+    return _blend(frame, _board(frame.shape), full_mask(frame, sight))
 
 
 def _blur(frame: Picture, sight: Sight, _: Choice) -> Picture:
     height, width = frame.shape[:2]
-    mask = full_mask(frame, sight)
+    coarse = height // COARSE, width // COARSE  # what is blurred has no detail to lose
+    image, background = shrink(frame, coarse), shrink(sight.background, coarse)
+    mask = shrink(sight.mask, coarse)
     # the empty scene stands in for what the foreground hides, or its colours would make a halo
-    behind = _blend(apply_light(sight.background, sight.gain), frame, mask)
-    half = cv2.resize(behind, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(half, (0, 0), BLUR * float(np.hypot(height, width)) / 2)
-    return _blend(frame, np.asarray(cv2.resize(soft, (width, height))), mask)
+    behind = _blend(apply_light(background, sight.gain), image, mask)
+    soft = cv2.GaussianBlur(behind, (0, 0), BLUR * float(np.hypot(*coarse)))
+    return _blend(frame, np.asarray(cv2.resize(soft, (width, height))), full_mask(frame, sight))
 
 
 def _backdrop(frame: Picture, sight: Sight, choice: Choice) -> Picture:
     if choice.backdrop is not None:
         behind = fill(choice.backdrop, *frame.shape[:2])
     else:
-        behind = np.full_like(frame, parse_colour(choice.colour))
+        behind = _plain(frame.shape, parse_colour(choice.colour))
     return _blend(frame, behind, full_mask(frame, sight))
 
 
 def _blend(front: Picture, back: Picture, alpha: Map) -> Picture:
     mixed = cv2.blendLinear(front, np.ascontiguousarray(back), alpha, 1 - alpha)
     return np.asarray(mixed, dtype=np.uint8)
+
+
+# Drawing these would take longer than blending them.
+@lru_cache(maxsize=4)
+def _board(shape: tuple[int, ...]) -> Picture:
+    return checkerboard(*shape[:2], tile=TILE)
+
+
+@lru_cache(maxsize=4)
+def _plain(shape: tuple[int, ...], colour: tuple[int, int, int]) -> Picture:
+    return np.full(shape, colour, np.uint8)
 
 
 VIEWS: dict[str, tuple[str, Draw]] = {
