@@ -16,7 +16,7 @@ from PIL import Image
 
 from depthmask.data import build as building
 from depthmask.data import depth_source
-from depthmask.data.build import Folders, build
+from depthmask.data.build import Folders, Threads, build
 from depthmask.data.merge import merge
 from depthmask.data.plan import Settings
 from depthmask.data.sources import BuildError
@@ -27,6 +27,8 @@ SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
 
 class Rows:
     """A teacher that calls lower rows nearer."""
+
+    can_use_gpu = False
 
     def inverse(self, pictures: np.ndarray) -> np.ndarray:
         rows = np.linspace(0, 1, pictures.shape[1], dtype=np.float32)[None, :, None]
@@ -129,12 +131,12 @@ def test_splits_share_no_picture(folders: Folders) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_same_bytes_however_it_is_split(folders: Folders, tmp_path: Path) -> None:
-    assert build(folders, SMALL, jobs=2)
+    assert build(folders, SMALL, run=Threads(2))
     whole = contents(folders.out)
     parts = [tmp_path / f"part{number}" for number in (1, 2, 3)]
     for number, part in enumerate(parts, start=1):
         at = Folders(folders.foregrounds, folders.backgrounds, part)
-        assert not build(at, SMALL, shard=(number, 3), jobs=1)
+        assert not build(at, SMALL, shard=(number, 3), run=Threads(1))
     merge(parts, tmp_path / "merged")
     assert contents(tmp_path / "merged") == whole
     together = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "together")

@@ -21,6 +21,8 @@ def pictures(count: int = 3) -> np.ndarray:
 class Scaled:
     """Tells red as inverse depth, each time with another scale and shift, as teachers do."""
 
+    can_use_gpu = False
+
     def __init__(self) -> None:
         self.calls = 0
 

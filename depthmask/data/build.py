@@ -36,6 +36,7 @@ from depthmask.data.sides import side_of
 from depthmask.data.sources import (
     BuildError,
     Cutouts,
+    counted,
     read_backgrounds,
     read_cutouts,
     read_plate,
@@ -58,13 +59,16 @@ class Folders:
     backgrounds: Path
     out: Path
 
+    def absolute(self) -> "Folders":
+        """The same, from whatever folder a process was started in."""
+        return Folders(*(p.absolute() for p in (self.foregrounds, self.backgrounds, self.out)))
+
 
 def build(
     folders: Folders,
     settings: Settings,
     *,
     shard: Shard = (1, 1),
-    jobs: int | None = None,
     run: "Runner | None" = None,
 ) -> bool:
     """Builds a data set, or a part of it, and goes on with one that was begun.
@@ -73,8 +77,7 @@ def build(
         folders: Cut-outs, backgrounds, and where to write.
         settings: What to make.
         shard: Which part of how many; parts may share a folder, or `merge` joins theirs.
-        jobs: Threads; as many as there are processors, if None.
-        run: Makes blocks in some other way than in threads of this process.
+        run: Makes the blocks: threads of this process, as many as there are processors, if None.
 
     Returns:
         Whether the data set is complete; if not, other parts are missing.
@@ -95,23 +98,33 @@ def build(
     wanted = list(plan.shard(*shard))
     missing = missing_blocks(out, wanted)
     progress = Progress(plan, wanted, missing)
+    ending = f"; {counted(maker.left_out, 'file')} left out, see above" if maker.left_out else ""
     with one_thread_each(), _full_disk_in_words(out):
-        for number in (run or Threads(jobs)).make(maker, missing):
+        for number in (run or Threads()).make(maker, missing):
             progress.done(number)
         if not _all_recorded(out, plan):
-            say(f"This part is done: {progress.total:,} composites; `merge` joins the parts.")
+            say(f"This part is done: {progress.total:,} composites{ending}; `merge` joins parts.")
             return False
         _finish_once(out, plan)
-    say(f"{out} is complete: {plan.samples:,} composites.")
+    say(f"{out} is complete: {plan.samples:,} composites{ending}.")
     return True
 
 
 class Maker:
     """Makes any block of a plan; threads may share it."""
 
-    def __init__(self, folders: Folders, plan: Plan, cutouts: Cutouts, source: DepthSource) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        plan: Plan,
+        cutouts: Cutouts,
+        source: DepthSource,
+        *,
+        left_out: int = 0,
+    ) -> None:
         self.folders, self.plan = folders, plan
-        self._cutouts, self._source = cutouts, source
+        self.left_out = left_out  # files that cannot be used
+        self.cutouts, self.source = cutouts, source
         self._lock = threading.Lock()
         self._plate = lru_cache(maxsize=_PLATES)(self._label)
 
@@ -120,10 +133,10 @@ class Maker:
         """Reads all cut-outs, looks through the backgrounds, and loads the teacher."""
         held_out = settings.held_out
         cutouts = read_cutouts(folders.foregrounds, longest=settings.longest, held_out=held_out)
-        backgrounds = read_backgrounds(folders.backgrounds, held_out=held_out)
+        backgrounds, left_out = read_backgrounds(folders.backgrounds, held_out=held_out)
         source = open_depth(settings.depth)
         plan = Plan(replace(settings, depth=source.key), cutouts.sources, backgrounds)
-        return cls(folders, plan, cutouts, source)
+        return cls(folders, plan, cutouts, source, left_out=cutouts.left_out + left_out)
 
     def make(self, number: int) -> None:
         """Makes a block's files and its record, whether they are there or not."""
@@ -147,7 +160,7 @@ class Maker:
         mirrored = numbers % plan.each >= settings.placements
         numbers = numbers + block.background * plan.per_background
         placed = place(
-            self._cutouts.pool,
+            self.cutouts.pool,
             plate,
             numbers,
             cutouts,
@@ -155,7 +168,7 @@ class Maker:
             seed=settings.seed,
             scale=settings.scale,
         )
-        depth = depth_from_ratio(self._source.ratio(placed, plate)).numpy()
+        depth = depth_from_ratio(self.source.ratio(placed, plate)).numpy()
         pixels: dict[str, Pixels] = {
             "image": placed.image.numpy(),
             "mask": placed.mask.numpy(),
@@ -191,7 +204,7 @@ class Maker:
 
     def _label(self, background: int) -> Plate:
         source = self.plan.backgrounds[background]
-        return self._source.plate(
+        return self.source.plate(
             read_plate(self.folders.backgrounds, source, self.plan.settings.size)
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from depthmask.data.build import Runner
     from depthmask.evaluate import Predict
 
 
@@ -58,6 +59,12 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--shard", default="1/1", metavar="I/N", help="make part I of N; `merge` joins them")
     add("--jobs", type=int, metavar="N", help="threads (default: as many as processors)")
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="make it on a Ray cluster: auto, or HOST:PORT of its head; all its machines must see "
+        "the folders",
+    )
 
 
 def run_build(options: argparse.Namespace) -> None:
@@ -74,12 +81,24 @@ def run_build(options: argparse.Namespace) -> None:
         seed=options.seed,
         held_out=options.held_out,
     )
+    if options.jobs is not None and (options.ray or options.jobs < 1):
+        raise ValueError("--jobs must be 1 or more, and is not for --ray, which uses all machines.")
     build(
         Folders(options.foregrounds, options.backgrounds, options.out),
         settings,
         shard=_parse_shard(options.shard),
-        jobs=options.jobs,
+        run=_make_runner(options),
     )
+
+
+def _make_runner(options: argparse.Namespace) -> "Runner":
+    from depthmask.data.build import Threads
+
+    if not options.ray:
+        return Threads(options.jobs)
+    from depthmask.data.cluster import RayTasks
+
+    return RayTasks(options.ray)
 
 
 def _parse_shard(text: str) -> tuple[int, int]:

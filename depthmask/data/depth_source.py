@@ -24,6 +24,7 @@ from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
 from depthmask.depth import inverse_from_depth, scene_range
 from depthmask.metrics import align_inverse_depth
 
+_CONTACT = "contact"
 HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"
 _NOT_COVERED = 13  # of 255: alpha below which a pixel still shows the background
 
@@ -33,6 +34,8 @@ Maps = NDArray[np.float32]  # (B, H, W)
 
 class DepthTeacher(Protocol):
     """Tells inverse depth, of any scale and shift."""
+
+    can_use_gpu: bool
 
     def inverse(self, pictures: Pictures) -> Maps:
         """Labels pictures."""
@@ -45,6 +48,7 @@ class DepthSource:
     key: str  # as the user wrote it, files without their folders
     teacher: DepthTeacher
     per_composite: bool
+    text: str = "contact"  # with which `open_depth` makes the same, whatever the current folder
 
     def plate(self, pixels: NDArray[np.uint8]) -> Plate:
         """Labels a background, (S, S, 3)."""
@@ -71,21 +75,38 @@ def open_depth(text: str) -> DepthSource:
     Raises:
         TeacherError: It is none of the forms, or the teacher is missing or unusable.
     """
-    kind, _, rest = text.partition(":")
-    if kind == "contact":
-        teacher, key = _open_teacher(rest) if rest else (ShippedTeacher(), "")
-        return DepthSource(f"contact:{key}" if key else "contact", teacher, per_composite=False)
-    teacher, key = _open_teacher(text)
-    return DepthSource(key, teacher, per_composite=True)
+    if text == _CONTACT:
+        return DepthSource(text, ShippedTeacher(), per_composite=False)
+    per_composite = not text.startswith(f"{_CONTACT}:")
+    before = "" if per_composite else f"{_CONTACT}:"
+    kind, _, rest = text.removeprefix(before).partition(":")
+    if kind not in _TEACHERS or not rest:
+        raise TeacherError(f"Write --depth as {HELP}, not {text!r}.")
+    name, unit = rest, ""
+    for known in ("inverse", "metres"):
+        if rest.endswith(f":{known}"):
+            name, unit = rest.removesuffix(f":{known}"), known
+    ending = f":{unit}" if unit else ""
+    file = Path(name)
+    whole = file.absolute() if file.exists() else name  # a model of a hub is no file
+    return DepthSource(
+        key=f"{before}{kind}:{file.name}{ending}",
+        teacher=_TEACHERS[kind](name, unit),
+        per_composite=per_composite,
+        text=f"{before}{kind}:{whole}{ending}",
+    )
 
 
 class ShippedTeacher:
     """The network in weights/, shown a background twice."""
 
+    can_use_gpu = False
+
     def __init__(self) -> None:
         from depthmask.inference import Predictor
 
-        self._predictor = Predictor(device="cpu")
+        # whatever else is installed, the same bytes
+        self._predictor = Predictor(device="cpu", backend="torch")
 
     def inverse(self, pictures: Pictures) -> Maps:
         """Labels pictures, one by one."""
@@ -102,6 +123,7 @@ class OnnxTeacher:
 
     def __init__(self, name: str, unit: str) -> None:
         self._teacher = Teacher(TeacherSpec(Path(name), unit or "inverse"))
+        self.can_use_gpu = self._teacher.can_use_gpu
 
     def inverse(self, pictures: Pictures) -> Maps:
         """Labels pictures, all at once where the network takes a batch."""
@@ -118,15 +140,3 @@ _TEACHERS: dict[str, Callable[[str, str], DepthTeacher]] = {
     "onnx": OnnxTeacher,
     "hf": _open_huggingface,
 }
-
-
-def _open_teacher(text: str) -> tuple[DepthTeacher, str]:
-    kind, _, rest = text.partition(":")
-    if kind not in _TEACHERS or not rest:
-        raise TeacherError(f"Write --depth as {HELP}, not {text!r}.")
-    name, unit = rest, ""
-    for known in ("inverse", "metres"):
-        if rest.endswith(f":{known}"):
-            name, unit = rest.removesuffix(f":{known}"), known
-    ending = f":{unit}" if unit else ""
-    return _TEACHERS[kind](name, unit), f"{kind}:{Path(name).name}{ending}"

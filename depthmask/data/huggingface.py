@@ -20,6 +20,8 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # where a mode
 class HuggingFaceTeacher:
     """A depth-estimation model, from a folder or by its name on the hub."""
 
+    can_use_gpu = True
+
     def __init__(self, name: str, unit: str = "") -> None:
         try:
             from transformers import AutoConfig, AutoModelForDepthEstimation

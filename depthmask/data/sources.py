@@ -46,11 +46,17 @@ class Cutouts:
 
     sources: tuple[Source, ...]
     pool: Pool
+    left_out: int  # files that cannot be used
 
 
 def say(line: str) -> None:
     """Tells the user something, on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
@@ -70,7 +76,7 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
         aspect = picture.shape[1] / picture.shape[0]
         return _fitted(picture, longest), thumbnail(on_grey(picture)), aspect
 
-    files, found = _read_all(folder, read, "cut-out")
+    files, found, left_out = _read_all(folder, read, "cut-out")
     squares, thumbnails, aspects = zip(*found, strict=True)
     levels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
     foot, trunk = find_foot(levels[:, 3])
@@ -83,17 +89,22 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
         foot=foot,
         trunk=trunk,
     )
-    return Cutouts(_sources(folder, files, thumbnails, held_out), pool)
+    return Cutouts(_sources(folder, files, thumbnails, held_out), pool, left_out)
 
 
-def read_backgrounds(folder: Path, *, held_out: float) -> tuple[Source, ...]:
+def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ...], int]:
     """Looks through the backgrounds of a folder; tells of each that cannot be used.
+
+    Returns:
+        Those that can be used, and the number of those that cannot.
 
     Raises:
         BuildError: The folder is missing, or nothing in it can be used.
     """
-    files, thumbnails = _read_all(folder, lambda path: thumbnail(read_picture(path)), "background")
-    return _sources(folder, files, thumbnails, held_out)
+    files, thumbnails, left_out = _read_all(
+        folder, lambda path: thumbnail(read_picture(path)), "background"
+    )
+    return _sources(folder, files, thumbnails, held_out), left_out
 
 
 def read_plate(folder: Path, source: Source, size: int) -> Picture:
@@ -108,7 +119,7 @@ def read_plate(folder: Path, source: Source, size: int) -> Picture:
 
 def _read_all(
     folder: Path, read: Callable[[Path], Read], what: str
-) -> tuple[list[Path], list[Read]]:
+) -> tuple[list[Path], list[Read], int]:
     if not folder.is_dir():
         raise BuildError(f"There is no folder at {folder}; check the path.")
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
@@ -122,8 +133,8 @@ def _read_all(
     if not files:
         raise BuildError(f"{folder} holds no {what} that can be used; give another folder.")
     left_out = len(found) - len(files)
-    say(f"{len(files)} {what}s from {folder}" + (f", {left_out} left out" if left_out else ""))
-    return files, read_ones
+    say(f"{counted(len(files), what)} from {folder}, {left_out} left out")
+    return files, read_ones, left_out
 
 
 def _sources(

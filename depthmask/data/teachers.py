@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from depthmask._cv2 import cv2
 
 Map = NDArray[np.float32]
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
 
 
 class TeacherError(ValueError):
@@ -58,9 +59,12 @@ class Teacher:
         self.spec = spec
         self.short_side = short_side
         options.log_severity_level = 3  # exporters leave unused weights behind; not our concern
+        known = onnxruntime.get_available_providers()  # onnxruntime-gpu knows more
+        providers = [provider for provider in _PROVIDERS if provider in known]
+        self.can_use_gpu = _PROVIDERS[0] in providers
         try:
             self.session: Any = onnxruntime.InferenceSession(
-                str(spec.path), options, providers=["CPUExecutionProvider"]
+                str(spec.path), options, providers=providers
             )
         except Exception as error:  # onnxruntime has an exception type for each cause
             raise TeacherError(f"{spec.path} is not an ONNX network that can be run.") from error

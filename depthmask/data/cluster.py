@@ -1,0 +1,151 @@
+"""Makes blocks on the machines of a Ray cluster, each block as a task of its own.
+
+What a lost worker or machine was making, another makes again. Every machine needs depthmask, and
+sees the same folders under the same paths; what they write has the bytes that one machine writes.
+"""
+
+import platform
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from depthmask.data.build import Folders, Maker, Runner, one_thread_each
+from depthmask.data.depth_source import open_depth
+from depthmask.data.finish import PLAN
+from depthmask.data.plan import Plan
+from depthmask.data.sources import BuildError, Cutouts
+
+AUTO = "auto"
+_INSTALL = "--ray needs Ray: pip install -e '.[distributed]'."
+_TRIES = 5  # of a block, if workers or machines are lost under it
+_LEAST_OF_A_GPU = 0.25  # no more than four workers hold their teacher on one
+_CONNECT_S = 10.0
+
+
+class RayTasks(Runner):
+    """Makes blocks as tasks of a Ray cluster.
+
+    Args:
+        address: HOST:PORT of the cluster's head, or "auto" for the one this machine belongs to.
+
+    Raises:
+        BuildError: The address is none, or Ray is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        if address != AUTO and not (host and port.isdecimal() and "/" not in host):
+            raise BuildError(f"Write --ray as auto or HOST:PORT, not {address!r}.")
+        self._address, self._ray = address, _load_ray()
+
+    def make(self, maker: Maker, numbers: list[int]) -> Iterator[int]:
+        ray = self._ray
+        with _connected(ray, self._address):
+            needs = resources(ray.cluster_resources(), on_gpu=maker.source.teacher.can_use_gpu)
+            task = ray.remote(**needs, max_retries=_TRIES - 1)(_make_block)
+            job = ray.put(Job.of(maker))
+            waiting = [task.remote([job], number) for number in numbers]
+            while waiting:
+                done, waiting = ray.wait(waiting)
+                yield _result(ray, done[0])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to make blocks."""
+
+    folders: Folders
+    plan: Plan
+    cutouts: Cutouts
+    depth: str  # see `open_depth`
+
+    @classmethod
+    def of(cls, maker: Maker) -> "Job":
+        """The same work for other processes."""
+        return cls(maker.folders.absolute(), maker.plan, maker.cutouts, maker.source.text)
+
+    def open(self) -> Maker:
+        """Loads the teacher; errors: BuildError where this machine does not see the data set."""
+        plan = self.folders.out / PLAN
+        if not plan.is_file() or plan.read_text("utf-8") != self.plan.as_text():
+            raise BuildError(
+                f"The machine {platform.node()} does not see {self.folders.out}; give folders that "
+                "all machines of the cluster share, or use --shard and `merge`."
+            )
+        return Maker(self.folders, self.plan, self.cutouts, open_depth(self.depth))
+
+
+def resources(cluster: Mapping[str, float], *, on_gpu: bool) -> dict[str, float]:
+    """What a task asks for: one processor, and a share of a GPU if its teacher can use one."""
+    gpus, processors = cluster.get("GPU", 0.0), max(cluster.get("CPU", 1.0), 1.0)
+    if not on_gpu or not gpus:
+        return {"num_cpus": 1}
+    return {"num_cpus": 1, "num_gpus": min(1.0, max(_LEAST_OF_A_GPU, gpus / processors))}
+
+
+def _make_block(jobs: list[Any], number: int) -> int:
+    """Runs in a worker; Ray replaces a reference by its value, unless it is in a list."""
+    with one_thread_each():
+        _open(jobs[0]).make(number)
+    return number
+
+
+@lru_cache(maxsize=1)
+def _open(job: Any) -> Maker:
+    """Loads once what a worker needs for all the blocks of a job."""
+    opened: Job = _load_ray().get(job)
+    return opened.open()
+
+
+def _result(ray: Any, done: Any) -> int:
+    try:
+        number: int = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise BuildError(
+            f"A block was given up after its workers were lost {_TRIES} times; give the same "
+            "command again to go on."
+        ) from error
+    return number
+
+
+@contextmanager
+def _connected(ray: Any, address: str) -> Iterator[None]:
+    if address != AUTO:
+        _check_that_someone_listens(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError) as error:
+        raise _no_cluster(address) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_that_someone_listens(address: str) -> None:
+    """Ray itself waits for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> BuildError:
+    where = "on this machine" if address == AUTO else f"at {address}"
+    return BuildError(
+        f"There is no Ray cluster {where}; start one with `ray start --head`, or leave out --ray."
+    )
+
+
+def _load_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise BuildError(_INSTALL) from error
+    return ray
