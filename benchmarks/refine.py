@@ -26,6 +26,7 @@ from depthmask import metrics
 from depthmask._cv2 import cv2
 from depthmask.evaluate import IGNORED
 from depthmask.inference import Predictor, crop_to_aspect, network_size, resize
+from depthmask.light import apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
 from depthmask.refine import refine_depth, refine_mask, unmix
 from depthmask.render import cutout, lay_over
@@ -107,7 +108,7 @@ def find_cases(options: argparse.Namespace) -> Iterator[Case]:
 
 
 def compose(foreground: Path, background: Path, seed: int) -> Case:
-    """Lays a cut-out and a soft shadow on a background, and photographs both scenes."""
+    """Lays a cut-out and a soft shadow on a background, photographs both, and matches the light."""
     numbers = np.random.default_rng(seed)
     scene = read_picture(background)
     scene = np.asarray(cv2.resize(scene, None, fx=(k := SIDE / scene.shape[1]), fy=k))
@@ -125,10 +126,12 @@ def compose(foreground: Path, background: Path, seed: int) -> Case:
     shadow = np.asarray(cv2.GaussianBlur(np.roll(alpha, (8, 30), (0, 1)), (0, 0), 12))[..., None]
     lit = scene * (1 - shadow * numbers.uniform(0, 0.5)) * numbers.uniform(0.97, 1.03, 3)
     image = lit * (1 - alpha[..., None]) + whole[..., :3]
+    photos = [_photograph(each.astype(np.float32), numbers) for each in (scene, image)]
+    light = match_light(*photos, foreground=alpha.astype(np.float32))
     return Case(
         "composites",
-        _photograph(scene.astype(np.float32), numbers),
-        _photograph(image.astype(np.float32), numbers),
+        apply_light(photos[0], light),
+        photos[1],
         alpha.astype(np.float32),
         np.ones(alpha.shape, bool),
     )
