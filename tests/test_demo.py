@@ -282,6 +282,19 @@ def test_the_page_comes_up_before_torch() -> None:
     assert shown.strip() == "False"
 
 
+def test_gradio_is_imported_without_its_type_stubs() -> None:
+    check = (
+        "import ast, inspect\n"
+        "real, parsed = ast.parse, []\n"
+        "ast.parse = lambda *given, **named: parsed.append(given) or real(*given, **named)\n"
+        "import depthmask.ui, gradio\n"
+        "print(any('class Audio' in str(source) for source, *_ in parsed))\n"
+        "print(inspect.getfile(gradio.Audio).endswith('audio.py'))"
+    )
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
+    assert shown.split() == ["False", "True"], "not parsed, and afterwards a class like others"
+
+
 def test_documents_for_hosting_name_what_exists() -> None:
     root = Path(demo.__file__).parent
     docker = (root / "Dockerfile").read_text()

@@ -6,6 +6,11 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+from depthmask.ui.quick_import import without_stubs
+
+with without_stubs():
+    import gradio  # noqa: F401
+
 from depthmask.ui.app import build_demo
 from depthmask.ui.examples import find_examples
 from depthmask.ui.launch import LaunchError, Serving, launch

@@ -183,7 +183,7 @@ class ImageTab:
             words.depth_figures(analysis),
             words.about_run(analysis),
             words.message(analysis),
-            gr.update(variant="primary" if swapped else "secondary"),
+            gr.update(variant="primary" if swapped else "secondary", interactive=scene is not None),
             *(there for _ in parts.downloads),
         ]
 
@@ -204,7 +204,7 @@ class ImageTab:
             "preprocess": False,
             "trigger_mode": "always_last",  # the second drop must not get lost behind the first
             "show_progress": "minimal",
-            "show_progress_on": [parts.mask.frame, parts.depth.frame],
+            "show_progress_on": [parts.mask.frame, parts.depth.frame, parts.message],
             "concurrency_id": "predict",
             "api_visibility": "private",
         }

@@ -37,8 +37,22 @@ new MutationObserver(() => {
     if (canvas) canvas.tabIndex = 0;
 }).observe(document.body, { childList: true, subtree: true });
 """
-# Screen readers read out what changes inside an element of this role.
-ANNOUNCE = 'element.setAttribute("role", "status");'
+# Screen readers read out what changes inside an element of the role "status". While one waits,
+# Gradio writes "queue: 2/3 | 1.2s" or "processing | 1.2s"; the line says the same in words.
+SAY_WAITING = """
+const block = document.getElementById("message");
+const waiting = document.createElement("p");
+waiting.className = "waiting";
+block.append(waiting);
+block.setAttribute("role", "status");
+new MutationObserver(() => {
+    const progress = block.querySelector(".progress-text")?.textContent;
+    const place = progress?.match(/queue: (\\d+)\\/(\\d+)/);
+    const words = place ? `Waiting: place ${place[1]} of ${place[2]} in the queue.` : "Working…";
+    const text = progress ? words : "";
+    if (waiting.textContent !== text) waiting.textContent = text;
+}).observe(block, { childList: true, characterData: true, subtree: true });
+"""
 
 
 @dataclass(frozen=True)
@@ -137,9 +151,11 @@ def _pair(parts: dict[str, Any]) -> list[gr.Image]:
         )
     with gr.Row(elem_id="verdict"):
         parts["message"] = gr.HTML(
-            words.message(NOTHING_YET), elem_id="message", js_on_load=ANNOUNCE
+            words.message(NOTHING_YET), elem_id="message", js_on_load=SAY_WAITING
         )
-        parts["swap"] = gr.Button("⇄ Swap", size="sm", min_width=80, scale=0, elem_id="swap")
+        parts["swap"] = gr.Button(
+            "⇄ Swap", size="sm", min_width=80, scale=0, interactive=False, elem_id="swap"
+        )
     return [background, image]
 
 
@@ -175,7 +191,15 @@ def _results(parts: dict[str, Any]) -> None:
             parts["depth"] = build_panel(DEPTH_VIEWS, "Views of the depth", "depth")
             with gr.Row(visible=False, elem_id="blur") as parts["blur_row"]:
                 parts["blur"] = gr.Slider(
-                    0, 1, 0.5, step=0.05, label="Strength of the blur", buttons=[], min_width=120
+                    0,
+                    1,
+                    0.5,
+                    step=0.05,
+                    label="Strength of the blur",
+                    show_label=False,
+                    container=False,
+                    buttons=[],
+                    min_width=120,
                 )
             parts["depth_figures"] = gr.HTML(
                 words.depth_figures(NOTHING_YET), elem_id="depth-figures"

@@ -91,8 +91,9 @@ def card_figure(card: Path | None) -> str:
 def _bar(legend: Legend) -> str:
     if not legend.bar:
         return note(legend.left)
+    left = f"<span>{escape(legend.left)}</span>" if legend.left else ""
     return (
-        f'<div class="legend"><span>{escape(legend.left)}</span>'
+        f'<div class="legend">{left}'
         f'<span class="bar" style="background: {legend.bar}"></span>'
         f"<span>{escape(legend.right)}</span></div>"
     )

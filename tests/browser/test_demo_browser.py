@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from depthmask.ui.analysis import NEEDS_BACKGROUND, NEEDS_IMAGE, START
+from depthmask.ui.analysis import MAX_BYTES, NEEDS_BACKGROUND, NEEDS_IMAGE, START
 from depthmask.ui.downloads import DOWNLOADS, REPORT
 from depthmask.ui.examples import find_examples
 from depthmask.ui.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, View
@@ -35,6 +36,16 @@ DROP = """
     for (const type of ["dragenter", "dragover", "drop"]) {
         target.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true }));
     }
+}
+"""
+
+# Keeps what the line for those who wait has said.
+COLLECT_WAITING = """
+() => {
+    window.said = [];
+    const line = document.querySelector("#message .waiting");
+    new MutationObserver(() => window.said.push(line.textContent)).observe(
+        line, { childList: true, characterData: true, subtree: true });
 }
 """
 
@@ -127,14 +138,69 @@ def test_bad_and_missing_pictures_are_told_in_words(
     expect(page.locator("#message .failed")).to_contain_text("notes.png")
     expect(page.locator("#background img")).to_have_count(0)
 
-    scan = tmp_path / "scan.tif"
-    Image.open(pair_folder / "background.png").save(scan)
-    drop(page, "#background", scan)
-    loaded(page.locator("#background"))  # a TIFF: what is shown is a stand-in
+    heavy = tmp_path / "heavy.png"
+    heavy.write_bytes((pair_folder / "background.png").read_bytes())
+    os.truncate(heavy, MAX_BYTES + 1_000_000)
+    page.set_input_files("#background input[type=file]", heavy)
+    expect(page.locator("#message .failed")).to_contain_text("at most 25 MB")
+    wide = tmp_path / "wide.png"
+    Image.new("1", (10_000, 5_100)).save(wide)
+    drop(page, "#background", wide)
+    expect(page.locator("#message .failed")).to_contain_text("at most 50 megapixels")
+    expect(page.locator("#background img")).to_have_count(0)
+    drop(page, "#background", pair_folder / "background.png")
     loaded(page.locator("#mask"))
     expect(page.locator("#message .failed")).to_have_count(0)
-    look(page, "mask", "Cut-out")  # which still reads the TIFF
+
+
+@pytest.mark.parametrize("ending", ["tif", "heic"])
+def test_what_browsers_cannot_show_has_a_stand_in(
+    open_page: OpenPage, pair_folder: Path, tmp_path: Path, ending: str
+) -> None:
+    page = open_page()
+    background = tmp_path / f"background.{ending}"
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.open(pair_folder / "background.png").save(background)
+    drop(page, "#background", background)
+    loaded(page.locator("#background"))
+    drop(page, "#image", pair_folder / "image.png")
+    loaded(page.locator("#mask"))
+    expect(page.locator("#message .failed")).to_have_count(0)
+    look(page, "mask", "Cut-out")  # which is made of the file itself
     expect(page.locator("#mask img")).to_have_attribute("alt", MASK_VIEWS["cutout"].alt)
+
+
+def test_a_picture_of_ones_own_becomes_the_backdrop(example_page: Page, tmp_path: Path) -> None:
+    look(example_page, "mask", "Backdrop")
+    picture = example_page.locator("#mask img")
+    expect(picture).to_have_attribute("alt", MASK_VIEWS["backdrop"].alt)
+    plain = str(picture.get_attribute("src"))
+    red = tmp_path / "red.png"
+    Image.new("RGB", (64, 48), (200, 20, 30)).save(red)
+    with example_page.expect_file_chooser() as info:
+        example_page.click("#picture")
+    info.value.set_files(red)
+    expect(picture).not_to_have_attribute("src", plain)
+    loaded(example_page.locator("#mask"))
+    shown = example_page.request.get(str(picture.get_attribute("src"))).body()
+    corner = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))[0, 0].astype(int)
+    assert abs(corner - (200, 20, 30)).max() < 8
+    look(example_page, "mask", "Mask")
+
+
+def test_who_waits_is_told_the_place_in_the_queue(open_page: OpenPage) -> None:
+    pages = [open_page(query=f"?example={example.name}") for example in find_examples()[:3]]
+    for page in pages:
+        loaded(page.locator("#depth"))
+        page.evaluate(COLLECT_WAITING)
+    for page in pages:  # a plain click, since that of Playwright takes as long as a prediction
+        page.evaluate("document.querySelector('#swap').click()")
+    for page in pages:
+        expect(page.locator("#mask .progress-text")).to_have_count(0)
+    said = {line for page in pages for line in page.evaluate("window.said")}
+    assert {"Working…", ""} <= said
+    assert any(re.fullmatch(r"Waiting: place \d of \d in the queue.", line) for line in said)
 
 
 def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
@@ -213,6 +279,10 @@ def test_a_dark_phone_scrolls_in_one_direction_only(open_page: OpenPage) -> None
     page.click("#truth > button")
     loaded(page.locator("#true-mask"))
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    heights = {
+        box(page, f"#{panel}-views .wrap >> nth=-1")["height"] for panel in ("mask", "depth")
+    }
+    assert len(heights) == 1, "the views of either panel take one row"
     assert max(page_colour(page)) < 40
 
 
