@@ -3,10 +3,13 @@
     python -m benchmarks.build --foregrounds DIR --backgrounds DIR [--depth TEACHER] [--samples N]
 
 Whole blocks are made in threads, coded and written, as `build` does, at 224 px, into a folder that
-is removed. CPU time is told beside the rate, because it does not depend on what else runs.
+is removed. CPU time is told beside the rate, because it does not depend on what else runs. Memory
+is told ten times: what the process holds then, and the most it has held.
 """
 
 import argparse
+import math
+import os
 import resource
 import sys
 import tempfile
@@ -45,20 +48,28 @@ def measure(folders: Folders, settings: Settings, samples: int, jobs: int | None
         for number in Threads(jobs).make(maker, numbers):
             block = plan.block(number)
             made += block.last - block.first
-            if made - told >= samples // 4:
+            if made - told >= samples // 10:
                 told = made
                 seconds, used = time.perf_counter() - wall, time.process_time() - cpu
                 print(
                     f"{made:,} composites: {made / seconds:.0f}/s, {used / made * 1000:.2f} ms of "
-                    f"CPU each, {_megabytes():.0f} MB at most",
+                    f"CPU each, {_held():.0f} MB held, {_most():.0f} at most",
                     flush=True,
                 )
     records = folders.out / FOLDER
     print(f"{settings.layout}, {settings.depth}, {len(list(records.iterdir()))} blocks")
 
 
-def _megabytes() -> float:
-    """The most memory this process has held."""
+def _held() -> float:
+    """The memory that this process holds now, in MB; NaN where the system does not tell."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.is_file():
+        return math.nan
+    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _most() -> float:
+    """The most memory that this process has held, in MB."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / (1e6 if sys.platform == "darwin" else 1e3)
 

@@ -39,7 +39,7 @@ def finish(folder: Path, plan: Plan) -> dict[str, Any]:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for number in range(plan.block_count):
-            record = _known(folder, number)
+            record = known(folder, number)
             writer.writerows(record.rows)
             for kind, counted in record.moments.items():
                 if counted.count:
@@ -62,16 +62,17 @@ def clear_records(folder: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a data set is complete."""
-    return os.path.isfile(folder / SUMMARY)
-
-
-def _known(folder: Path, number: int) -> Record:
+def known(folder: Path, number: int) -> Record:
+    """Reads the record of a finished block; errors: BuildError where there is none."""
     record = read_record(record_path(folder, number))
     if record is None:
         raise BuildError(f"Block {number} of {folder} is missing; run `build` on it again.")
     return record
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a data set is complete."""
+    return os.path.isfile(folder / SUMMARY)
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

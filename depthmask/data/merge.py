@@ -13,7 +13,7 @@ from depthmask.data.blocks import (
     read_record,
     record_path,
 )
-from depthmask.data.finish import COLUMNS, MANIFEST, PLAN, SUMMARY, finish
+from depthmask.data.finish import COLUMNS, MANIFEST, PLAN, SUMMARY, finish, known
 from depthmask.data.plan import Plan, read_plan
 from depthmask.data.sources import BuildError, say
 from depthmask.durable import replace_durably
@@ -45,7 +45,8 @@ def merge(parts: Sequence[Path], out: Path) -> Plan:
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(parts[0] / PLAN, out / f".{PLAN}.tmp")
     replace_durably(out / f".{PLAN}.tmp", out / PLAN)
-    for number, (part, record) in enumerate(owners):
+    for number, part in enumerate(owners):
+        record = known(part, number)
         _check(part, record)
         for name in record.sizes:
             _take(part / name, out / name)
@@ -55,16 +56,12 @@ def merge(parts: Sequence[Path], out: Path) -> Plan:
     return plan
 
 
-def _find_owners(parts: Sequence[Path], plan: Plan) -> list[tuple[Path, Record]]:
-    """For each block the part that holds it."""
-    owners: list[tuple[Path, Record]] = []
+def _find_owners(parts: Sequence[Path], plan: Plan) -> list[Path]:
+    """For each block the part that holds it; records of all blocks would fill the memory."""
+    owners: list[Path] = []
     missing: list[int] = []
     for number in range(plan.block_count):
-        found = (
-            (part, record)
-            for part in parts
-            if (record := read_record(record_path(part, number))) is not None
-        )
+        found = (part for part in parts if read_record(record_path(part, number)) is not None)
         owner = next(found, None)
         if owner is None:
             missing.append(number)
