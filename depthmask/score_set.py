@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from depthmask import matting, metrics
-from depthmask.data.catalogue import Catalogue, Example, Sample
+from depthmask.data.catalogue import Catalogue, Example, Sample, choose
 from depthmask.data.sides import TEST
 from depthmask.data.sources import BuildError
 from depthmask.depth import inverse_from_depth
@@ -66,8 +66,8 @@ def score_set(
     known = catalogue.of_side(side)
     if not known:
         raise BuildError(f"The data set has no sample for {side}; raise --held-out and build it.")
-    count = min(limit or len(known), len(known))
-    chosen = [known[i * len(known) // count] for i in range(count)]
+    chosen = choose(known, limit or len(known))
+    count = len(chosen)
     scored: list[Scored] = []
     batches = _Batches()
     spread = _Spread()

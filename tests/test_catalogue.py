@@ -10,7 +10,7 @@ from PIL import Image
 
 from depthmask.data import depth_source
 from depthmask.data.build import Folders, build
-from depthmask.data.catalogue import Catalogue, is_dataset, open_catalogue
+from depthmask.data.catalogue import Catalogue, Sample, choose, is_dataset, open_catalogue
 from depthmask.data.plan import Settings
 from depthmask.data.sources import BuildError
 from tests.sources import write_folders
@@ -106,3 +106,12 @@ def test_what_is_no_data_set(original: Path, tmp_path: Path) -> None:
     broken.unlink()
     with pytest.raises(BuildError, match="cannot be read"):
         catalogue.read(sample)
+
+
+def test_chosen_samples_show_many_cutouts() -> None:
+    known = [Sample(f"b{b}", f"c{c}", c, "train") for b in range(100) for c in range(100)]
+    chosen = choose(known, 400)
+    assert len(set(chosen)) == 400 and chosen == sorted(chosen, key=known.index)
+    assert len({s.cutout for s in chosen}) > 90 and len({s.background for s in chosen}) > 90
+    assert choose(known, 20_000) == known
+    assert len(set(choose(known[:7], 6))) == 6

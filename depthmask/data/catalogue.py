@@ -6,6 +6,7 @@ is made here, by cut-out and by background, near-duplicates together.
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from depthmask.pictures import Map, Picture
 
 # The original placed each cut-out 20 times, then 20 times mirrored; its files are numbered so.
 ORIGINAL_EACH = 40
+_GOLDEN = (5**0.5 - 1) / 2
 _BEHIND = 127  # grey level around cut-outs when they are compared
 
 
@@ -100,6 +102,21 @@ def open_catalogue(path: Path, *, held_out: float = 0.1) -> Catalogue:
     if (path / PLAN).is_file():
         raise BuildError(f"{path} is not complete; give its `build` command again, or `merge`.")
     return _open_original(path, held_out)
+
+
+def choose(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Chooses samples evenly over a set, in its order; all, if there are no more.
+
+    Steps of equal length would meet the same few cut-outs on every background, so the places are
+    multiples of a step of about the golden section, modulo the set's length.
+    """
+    total = len(samples)
+    if count >= total:
+        return list(samples)
+    step = round(total * _GOLDEN)
+    while math.gcd(step, total) > 1:  # so that no place is met twice
+        step += 1
+    return [samples[place] for place in sorted(i * step % total for i in range(count))]
 
 
 def is_dataset(path: Path) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.catalogue import Catalogue, Example, Sample
+from depthmask.data.catalogue import Catalogue, Example, Sample, choose
 from depthmask.data.sides import MIXED, TEST, TRAIN
 from depthmask.data.sources import BuildError
 from depthmask.pictures import Map, Picture
@@ -50,13 +50,9 @@ def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[s
         BuildError: A file of the set is damaged, or the sheet cannot be written.
     """
     known = catalogue.samples
-    looked_at = [known[i * len(known) // samples] for i in range(min(samples, len(known)))]
-    if len(known) <= samples:
-        looked_at = list(known)
+    looked_at = choose(known, samples)
     found = measure(catalogue, looked_at)
-    count = min(_ROWS * _ACROSS, len(known))
-    # the middle of each run: the first samples of a run all show the first cut-out
-    shown = [known[(2 * i + 1) * len(known) // (2 * count)] for i in range(count)]
+    shown = choose(known, _ROWS * _ACROSS)
     sheet = draw([catalogue.read(sample) for sample in shown], found)
     done, coded = cv2.imencode(".png", sheet[..., ::-1])
     assert done, "8-bit pictures can be coded"
