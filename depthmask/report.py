@@ -37,7 +37,7 @@ _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem 
 color:#222;background:#fff}table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:left;
 border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums}
 figure{display:inline-block;margin:.6rem 1rem .6rem 0}figcaption{font-size:13px}
-img{width:124px}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
+img{width:116px}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
 
 
 def write_report(
