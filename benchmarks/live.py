@@ -1,17 +1,29 @@
 """The live tab without its browser: what each stage of a frame takes, how much smoothing steadies,
 and what it costs in ghosts and lateness.
 
-    python -m benchmarks.live [FOLDER] [--frames N] [--resolution N]
+    python -m benchmarks.live [FOLDER] [--frames N] [--quality NAME] [--resolution N]
+    python -m benchmarks.live --minutes N [--quality NAME] [--resolution N]
+
+The stages' times are by the clock, so other programs of the machine are in them; those of the
+processor, of all threads, are not: "others" is all but the network. A frame of 640x480 should take
+15 ms there.
+
+With --minutes, two visitors send frames, look at every view, record and leave again and again, and
+what the process has in memory and on the disk is printed; nothing else is measured then.
 
 Clips are made from `examples/`: the object stands still, then moves by 14 pixels a frame, every
 frame with noise of its own. FOLDER, laid out as `python -m depthmask evaluate --help` tells, adds
 real sequences, whose frames are far apart in time. Flicker is the mean change of mask and depth
 from frame to frame where the truth does not change; ghosts are the share of what the object has
 just left that is still foreground, late is the share of what it has just covered that is not yet.
+"Keep" is the share of the last frame's value that stays: 0 is no smoothing, and what the tab has is
+marked.
 """
 
 import argparse
 import base64
+import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +44,10 @@ HEIGHT, WIDTH = 480, 640
 STEP = 14  # pixels a frame
 NOISE = 3.0  # levels
 KEEPS = (0.0, 0.5, 0.65, 0.8)
+TOKENS = ("0" * 32, "1" * 32)
+TELL_S = 15.0  # between two lines about memory and disk
+STAY = 240  # frames until a visitor leaves and comes again
+TAPE = 60  # frames of each stay that are recorded
 
 
 class Clip(NamedTuple):
@@ -48,13 +64,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="sequences with ground truth")
     parser.add_argument("--frames", type=int, default=16, help="of each clip")
     parser.add_argument("--resolution", type=int, help="square root of the network's pixels")
+    parser.add_argument("--quality", default="balanced", help="as demo.py has it")
+    parser.add_argument("--minutes", type=float, help="watch memory and disk for so long")
     options = parser.parse_args()
-    predictor = Predictor(resolution=options.resolution)
+    predictor = Predictor(resolution=options.resolution, quality=options.quality)
+    if options.minutes is not None:
+        watch(predictor, options.minutes)
+        return
     clips = [rendered(name, options.frames) for name in ("teddy", "desk")]
     if options.folder:
         clips += [real(folder, options.frames) for folder in sorted(options.folder.iterdir())]
     time_stages(predictor, clips[0])
-    print("\nclip        keep  adaptive  flicker  of depth    IoU  ghosts   late")
+    print("\nclip          keep  adaptive  flicker  of depth    IoU  ghosts   late")
     for clip in clips:
         measure_smoothing(predictor, clip)
 
@@ -87,28 +108,101 @@ def real(folder: Path, count: int) -> Clip:
     return Clip(folder.name, read_picture(folder / "background.png"), frames, truth)
 
 
+class Clocked:
+    """A predictor, and the processor's time that its network has taken."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor, self.resolution = predictor, predictor.resolution
+        self.seconds = 0.0
+
+    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+        start = time.process_time()
+        maps = self._predictor.see(background, image)
+        self.seconds += time.process_time() - start
+        return maps
+
+
 def time_stages(predictor: Predictor, clip: Clip) -> None:
     """Prints milliseconds a frame of each stage, from the message of a page to the answer."""
-    desk = LiveDesk(lambda: predictor, debug=True)
-    message = {"token": "0" * 32, "do": "capture", "first": True}
-    for _ in range(live.FRAMES):
-        answer = desk.answer(message | {"frame": data_url(to_jpeg(clip.background))})
-        message.pop("first", None)
-    assert answer.get("captured"), answer
+    looks = Clocked(predictor)
+    desk = LiveDesk(lambda: looks, debug=True)
+    capture(desk, TOKENS[0], clip.background)
     print(f"{WIDTH}x{HEIGHT}, network at {predictor.resolution} px, medians in milliseconds")
     for view in VIEWS:
-        stages, whole = [], []
+        stages, network, others = [], [], []
         for frame in clip.frames:
-            url = data_url(to_jpeg(frame))
-            start = time.perf_counter()
-            answer = desk.answer({"token": "0" * 32, "do": "frame", "frame": url, "view": view})
-            whole.append(1000 * (time.perf_counter() - start))
+            message = {"token": TOKENS[0], "do": "frame", "frame": data_url(to_jpeg(frame))}
+            looks.seconds, start = 0.0, time.process_time()
+            answer = desk.answer(message | {"view": view})
+            network.append(1000 * looks.seconds)
+            others.append(1000 * (time.process_time() - start - looks.seconds))
             stages.append(answer["stages"])
         times = {stage: float(np.median([each[stage] for each in stages])) for stage in stages[0]}
-        rest = float(np.median(whole)) - times["network"]
         row = "  ".join(f"{stage} {value:.1f}" for stage, value in times.items())
         size = len(base64.b64decode(answer["picture"].partition(",")[2])) // 1024
-        print(f"{view:10} {row}  | all but the network {rest:.1f}  {size} KB")
+        print(
+            f"{view:10} {row}  | processor: network {np.median(network):.1f}, "
+            f"others {np.median(others):.1f}, at most {max(others):.1f}  {size} KB"
+        )
+
+
+def capture(desk: LiveDesk, token: str, background: Picture) -> None:
+    """Learns a background as a page does it."""
+    frame, answer = data_url(to_jpeg(background)), {}
+    for place in range(live.FRAMES):
+        message = {"token": token, "do": "capture", "first": place == 0, "frame": frame}
+        answer = desk.answer(message)
+    assert answer.get("captured"), answer
+
+
+def watch(predictor: Predictor, minutes: float) -> None:
+    """Prints memory and disk while visitors come, look, record, take snapshots and leave."""
+    clips = [rendered(name, 16) for name in ("teddy", "desk")]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder  # recordings are made there, too
+        desk = LiveDesk(lambda: predictor)
+        print("minutes  frames  visitors  memory, MB  files  of these not recordings  their MB")
+        start, told, count = time.monotonic(), 0.0, 0
+        while (passed := time.monotonic() - start) < 60 * minutes:
+            for token, clip in zip(TOKENS, clips, strict=True):
+                visit(desk, token, clip, count)
+            count += 1
+            if passed - told >= TELL_S:
+                told = passed
+                print(
+                    f"{passed / 60:7.2f}  {2 * count:6}  {len(desk):8}  {usage(folder)}", flush=True
+                )
+        tempfile.tempdir = None
+
+
+def visit(desk: LiveDesk, token: str, clip: Clip, count: int) -> None:
+    """One frame of a visitor, and what is to be done before and after it."""
+    place = count % STAY
+    if place == 0:
+        desk.answer({"token": token, "do": "leave"})
+        capture(desk, token, clip.background)
+        desk.answer({"token": token, "do": "record"})
+    frame = data_url(to_jpeg(clip.frames[count % len(clip.frames)]))
+    view = list(VIEWS)[count % len(VIEWS)]
+    message = {"token": token, "do": "frame", "frame": frame, "view": view, "at": 100 * count}
+    answer = desk.answer(message)
+    assert "picture" in answer, answer
+    if place == TAPE:
+        assert "path" in desk.answer({"token": token, "do": "stop"})
+        assert "picture" in desk.answer({"token": token, "do": "snapshot"})
+
+
+def usage(folder: str) -> str:
+    """Megabytes in memory, number of files, and what of them are no recordings."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        memory = f"{pages * os.sysconf('SC_PAGE_SIZE') / 2**20:10.1f}"
+    except OSError:
+        memory = "Linux only"
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    others = [path for path in files if path.suffix != ".webm"]
+    size = sum(path.stat().st_size for path in others) / 2**20
+    return f"{memory}  {len(files):5}  {len(others):23}  {size:8.1f}"
 
 
 def measure_smoothing(predictor: Predictor, clip: Clip) -> None:
@@ -125,7 +219,9 @@ def measure_smoothing(predictor: Predictor, clip: Clip) -> None:
                 np.array(maps) for maps in zip(*smoothed(small, seen, keep, adaptive), strict=True)
             )
             figures = score(masks, depths, truth)
-            print(f"{clip.name:10} {keep:5.2f}  {adaptive!s:8}" + "".join(figures), flush=True)
+            mark = "*" if adaptive and keep == live.KEEP else " "
+            row = f"{clip.name:10} {mark} {keep:5.2f}  {adaptive!s:8}"
+            print(row + "".join(figures), flush=True)
 
 
 def smoothed(

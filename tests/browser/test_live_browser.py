@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Mask, Picture
+from depthmask.ui.launch import free_port
 from depthmask.ui.live_desk import LiveDesk
 from depthmask.ui.live_tab import build_live_tab
 from depthmask.ui.words import NEEDS_TRUTH
@@ -82,7 +83,11 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     with gr.Blocks(analytics_enabled=False) as demo:
         desk = build_live_tab(Slow)
     _, url, _ = demo.launch(
-        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False
+        server_name="127.0.0.1",
+        server_port=free_port("127.0.0.1"),  # Gradio's own search leaves sockets open
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
     )
     yield Served(url, desk, cache, lambda: demo.close(verbose=False))
     demo.close(verbose=False)
@@ -114,8 +119,8 @@ def open_tab(context: BrowserContext, url: str) -> Page:
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     page.goto(url)
-    expect(page.locator("#live")).to_be_attached()
     tab = page.get_by_role("tab", name="Live")
+    expect(tab.or_(page.locator("#live"))).to_be_visible()
     if tab.count():
         tab.click()
     expect(part(page, "start")).to_be_visible()
