@@ -73,7 +73,12 @@ def _add_predictor_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         type=int,
         metavar="R",
-        help="let the network see about R x R pixels (default: what suits the checkpoint)",
+        help="let the network see about R x R pixels (default: what the quality asks for)",
+    )
+    parser.add_argument(
+        "--quality",
+        default="balanced",
+        help="fast, balanced or best: fewer or more pixels for the network (default: %(default)s)",
     )
 
 
@@ -107,6 +112,7 @@ def _make_predictor(options: argparse.Namespace) -> "Predictor":
         device=options.device,
         resolution=options.resolution,
         backend=options.backend,
+        quality=options.quality,
     )
 
 
@@ -324,24 +330,28 @@ def _add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
     add("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    add("--svg", type=Path, metavar="FILE", help="draw the speed of each")
     add("--quick", action="store_true", help="one size, under a minute")
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from depthmask.bench import as_table, bench, report
+    from depthmask.bench import as_table, bench, draw, report
     from depthmask.checkpoint import WEIGHTS
 
-    if options.json:  # told now, not after minutes
-        _make_folder(options.json.parent)
+    for file in (options.json, options.svg):
+        if file:  # told now, not after minutes
+            _make_folder(file.parent)
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),
-        seconds=25 if options.quick else 60,
+        seconds=15 if options.quick else 60,
         say=lambda line: print(line, file=sys.stderr),
     )
     print(as_table(rows))
     if options.json:
         options.json.write_text(json.dumps(report(rows), indent=2) + "\n")
+    if options.svg:
+        options.svg.write_text(draw(rows))
 
 
 COMMANDS = {

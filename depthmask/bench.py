@@ -2,35 +2,40 @@
 
 The backends take turns, so that whatever else the machine does slows all of them alike; what is to
 be trusted are the ratios. A ceiling is the time that the network's multiplications would take at
-the rate of a large matrix product.
+the rate of a large matrix product. Start-up and memory are those of a process of its own, which
+makes the backend and predicts once.
 """
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from depthmask.backends import BackendError, graph_of, make_backend
-from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import Backend
-from depthmask.backends.torch_backend import TorchBackend, best_precision
+from depthmask.backends.torch_backend import best_precision
+from depthmask.charts import Bar, draw_bars
 from depthmask.checkpoint import load_checkpoint
+from depthmask.contenders import BASELINE, Run, make_run, noise
 from depthmask.export import export
 from depthmask.model import U2Net
-from depthmask.pictures import Map, Picture
 
-Run = Callable[[Picture, Picture], object]
-BASELINE = "pytorch"
+Key = tuple[str, str]  # backend and precision
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST_ROUNDS = 3
 _PRODUCT = 1024  # side of the matrices of the ceiling
+_BATCH = 4  # pairs at once
+_BATCHES = 3  # of them, the best of which counts
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,16 @@ class Row:
     ratio_to_pytorch_fp32: float  # of medians; 2 is twice as fast
     ratio_to_ceiling: float  # 1 would be as fast as this machine multiplies
     default: bool  # what is chosen here
+    pairs_per_s: float  # four pairs at once
+    startup_s: float  # from nothing to the first prediction, in a process of its own
+    peak_mb: float | None  # resident memory of that process, at most; None: not told here
+
+
+class Probe(NamedTuple):
+    """What a process takes that makes a backend and predicts once."""
+
+    startup_s: float
+    peak_mb: float | None
 
 
 def bench(
@@ -67,28 +82,29 @@ def bench(
         copy = Path(folder) / checkpoint.name
         copy.write_bytes(checkpoint.read_bytes())
         export(copy, graph_of(copy), precision="fp16", dynamic=True)
-        backends = list(_find(copy, say))
+        runs = dict(_find(copy, say))
         default = make_backend(checkpoint=copy, device="cpu")
-    runs: dict[tuple[str, str], Run] = {(BASELINE, "fp32"): plain_pytorch(model)}
-    runs |= {(backend.name, backend.precision): backend.run for backend in backends}
+        probes = {(key, size): probe(*key, copy, size) for key in runs for size in sizes}
     rates = {precision: multiply_rate(precision) for _, precision in runs}
     rows = []
     for size in sizes:
         times = take_turns(runs, size, seconds)
         baseline = float(np.median(times[BASELINE, "fp32"]))
         work = count_operations(model, size)
-        for (name, precision), values in times.items():
+        for key, values in times.items():
             median, p95 = (float(np.percentile(values, share)) for share in (50, 95))
             rows.append(
                 Row(
-                    backend=name,
-                    precision=precision,
+                    backend=key[0],
+                    precision=key[1],
                     size=size,
                     median_ms=median * 1e3,
                     p95_ms=p95 * 1e3,
                     ratio_to_pytorch_fp32=baseline / median,
-                    ratio_to_ceiling=work / rates[precision] / median,
-                    default=(name, precision) == (default.name, default.precision),
+                    ratio_to_ceiling=work / rates[key[1]] / median,
+                    default=key == (default.name, default.precision),
+                    pairs_per_s=throughput(runs[key], size),
+                    **probes[key, size]._asdict(),
                 )
             )
     return rows
@@ -105,21 +121,42 @@ def report(rows: Sequence[Row]) -> dict[str, object]:
 
 def as_table(rows: Sequence[Row]) -> str:
     """The rows as text, a line each; the default has a star."""
-    lines = ["backend      precision  size   median ms   p95 ms  x pytorch  of ceiling"]
+    lines = [
+        "backend      precision  size   median ms   p95 ms  x pytorch  of ceiling  pairs/s  "
+        "start-up s  peak MB"
+    ]
     lines += [
         f"{row.backend:12} {row.precision:9} {row.size:5} {row.median_ms:11.1f} {row.p95_ms:8.1f} "
-        f"{row.ratio_to_pytorch_fp32:10.2f} {row.ratio_to_ceiling:11.2f}{' *' * row.default}"
+        f"{row.ratio_to_pytorch_fp32:10.2f} {row.ratio_to_ceiling:11.2f} {row.pairs_per_s:8.2f} "
+        f"{row.startup_s:11.2f} {row.peak_mb or 0:8.0f}{' *' * row.default}"
         for row in rows
     ]
     return "\n".join(lines)
 
 
-def take_turns(
-    runs: dict[tuple[str, str], Run], size: int, seconds: float
-) -> dict[tuple[str, str], list[float]]:
-    """Times runs on noise until the time is up: seconds of each, one a round."""
-    background, image = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
+def draw(rows: Sequence[Row]) -> str:
+    """The rows as a chart (SVG): how many times as fast as plain PyTorch, the default in red."""
+    sizes = dict.fromkeys(row.size for row in rows)
+    groups = {
+        f"{size} x {size} pixels": [
+            Bar(
+                f"{row.backend} {row.precision}",
+                row.ratio_to_pytorch_fp32,
+                f"{row.ratio_to_pytorch_fp32:.2f} x, {row.median_ms:.0f} ms",
+                row.default,
+            )
+            for row in rows
+            if row.size == size
+        ]
+        for size in sizes
+    }
+    return draw_bars("One pair: speed against plain PyTorch fp32, in the same run", groups)
+
+
+def take_turns(runs: dict[Key, Run], size: int, seconds: float) -> dict[Key, list[float]]:
+    """Times runs of one pair of noise until the time is up: seconds of each, one a round."""
+    background, image = noise(1, size)
+    times: dict[Key, list[float]] = {key: [] for key in runs}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < _LEAST_ROUNDS:
         for key, run in runs.items():
@@ -130,17 +167,43 @@ def take_turns(
     return times
 
 
-def plain_pytorch(model: U2Net) -> Run:
-    """What one would write first: the network as it was trained, in fp32."""
+def throughput(run: Run, size: int) -> float:
+    """Pairs a second, of four at once, the best of three."""
+    backgrounds, images = noise(_BATCH, size)
+    run(backgrounds, images)  # not timed: memory for so many is taken
+    best = float("inf")
+    for _ in range(_BATCHES):
+        start = time.perf_counter()
+        run(backgrounds, images)
+        best = min(best, time.perf_counter() - start)
+    return _BATCH / best
 
-    @torch.inference_mode()
-    def run(background: Picture, image: Picture) -> dict[str, Map]:
-        pictures = (
-            torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 for x in (background, image)
-        )
-        return {task: x[0, 0].sigmoid().numpy() for task, x in model(*pictures).items()}
 
-    return run
+def probe(name: str, precision: str, checkpoint: Path, size: int) -> Probe:
+    """Measures start-up and memory in a process of its own.
+
+    Args:
+        name: `BASELINE`, or a backend's.
+        precision: Of the backend.
+        checkpoint: The weights, their graph beside them.
+        size: Pixels a side.
+
+    Raises:
+        RuntimeError: The process failed.
+    """
+    arguments = [name, precision, str(checkpoint), str(size)]
+    start = time.time()
+    done = subprocess.run(
+        [sys.executable, "-m", "depthmask.contenders", *arguments],
+        cwd=Path(__file__).resolve().parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it was ended"])[-1]
+        raise RuntimeError(f"{name} could not be measured alone: {reason}")
+    found = json.loads(done.stdout)
+    return Probe(found["ready"] - start, found["peak_mb"])
 
 
 def count_operations(model: U2Net, size: int) -> int:
@@ -162,21 +225,14 @@ def multiply_rate(precision: str) -> float:
     return 2 * _PRODUCT**3 / best
 
 
-def _find(checkpoint: Path, say: Callable[[str], None]) -> Iterator[Backend]:
+def _find(checkpoint: Path, say: Callable[[str], None]) -> Iterator[tuple[Key, Run]]:
+    """What can be had here: each backend in fp32, and in the best precision of this CPU."""
     best = best_precision(torch.device("cpu"))
-    graph = graph_of(checkpoint)
-    makers: list[Callable[[], Backend]] = [
-        lambda: TorchBackend(checkpoint, device="cpu", precision="fp32"),
-        lambda: OnnxRuntimeBackend(graph),
-        lambda: OpenVINOBackend(graph, precision="fp32"),
-    ]
+    keys = [(name, "fp32") for name in (BASELINE, "torch", "onnxruntime", "openvino")]
     if best != "fp32":
-        makers += [
-            lambda: TorchBackend(checkpoint, device="cpu", precision=best),
-            lambda: OpenVINOBackend(graph, precision=best),
-        ]
-    for make in makers:
+        keys += [(name, best) for name in ("torch", "openvino")]
+    for key in keys:
         try:
-            yield make()
+            yield key, make_run(*key, checkpoint)
         except BackendError as error:
             say(str(error))

@@ -1,7 +1,7 @@
 """A checkpoint as a graph for OpenVINO, ONNX Runtime or torch, checked against the network.
 
-A graph takes `background` and `image`, (1, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
-(1, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
+A graph takes `background` and `image`, (B, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
+(B, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
 resolution and the checkpoint it was made from.
 """
 
@@ -78,8 +78,8 @@ def export(
         output: Ends as `SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
         kind: "onnx", "openvino" or "torch" (`torch.export`).
         precision: Of the stored weights, "fp32" or "fp16"; a backend computes in its own.
-        dynamic: Any sides that are multiples of 32, up to 2048; else a square of the
-            checkpoint's resolution.
+        dynamic: Any sides that are multiples of 32, up to 2048, and, but for torch, any number
+            of pairs; else one pair, a square of the checkpoint's resolution.
         pairs: Holds NAME/background.* and NAME/image.*.
 
     Returns:

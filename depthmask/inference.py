@@ -23,6 +23,8 @@ ArrayT = TypeVar("ArrayT", Picture, Map)
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)
+# Sides of what the network sees, in those of what the checkpoint is meant to see
+QUALITIES = {"fast": 4 / 7, "balanced": 1.0, "best": 8 / 7}
 MISLED = 0.15  # stops, in a channel: what the network does not mind is less
 SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
@@ -79,13 +81,15 @@ class Predictor:
         device: "auto" (a GPU that torch can use, else the CPU), or a name of torch's such as "cpu"
             or "cuda:1".
         resolution: Square root of the number of pixels that the network gets to see. Without
-            it, what the checkpoint is meant to see.
+            it, what the quality asks for.
+        quality: A name of `QUALITIES`: "balanced" is what the checkpoint is meant to see.
         backend: What runs the network: "auto", a name of `depthmask.backends.backend_names`, or
             one of those objects. Where "auto" cannot have the fastest, the log says why.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or lacks mask or depth.
-        ValueError: There is no such device or backend, or the resolution is out of range.
+        ValueError: There is no such device, backend or quality, or the resolution is out of
+            range.
     """
 
     def __init__(
@@ -95,11 +99,13 @@ class Predictor:
         device: str = "auto",
         resolution: int | None = None,
         backend: str | Backend = "auto",
+        quality: str = "balanced",
     ) -> None:
         path = Path(checkpoint or WEIGHTS)
         self.info = read_info(path)
         check_tasks(path, self.info)
-        self.resolution = self.info.resolution if resolution is None else resolution
+        suited = resolution_for(quality, self.info.resolution)
+        self.resolution = suited if resolution is None else resolution
         if self.resolution not in RESOLUTIONS:
             raise ValueError(
                 f"The resolution must be from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}, "
@@ -203,6 +209,18 @@ class Predictor:
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MISLED:
             return maps, first
         return self.backend.run(apply_light(small_background, second), small_image), second
+
+
+def resolution_for(quality: str, resolution: int) -> int:
+    """The resolution that a quality means for weights that are meant for another: both in pixels.
+
+    Raises:
+        ValueError: There is no such quality.
+    """
+    if quality not in QUALITIES:
+        raise ValueError(f"There is no quality {quality!r}; use one of: {', '.join(QUALITIES)}.")
+    scaled = round(resolution * QUALITIES[quality])
+    return min(max(scaled, RESOLUTIONS[0]), RESOLUTIONS[-1])
 
 
 def check_picture(picture: Picture, name: str) -> None:

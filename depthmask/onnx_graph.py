@@ -34,7 +34,7 @@ def write_onnx(
         path: Of the file.
         info: Goes into the metadata.
         half: Store weights as fp16; runtimes turn them into fp32 once, when they load the graph.
-        size: Height and width; None leaves them open.
+        size: Height and width, of one pair at a time; None leaves them and the number open.
 
     Raises:
         ImportError: The package onnx is missing.
@@ -42,9 +42,9 @@ def write_onnx(
     import onnx
     from onnx import TensorProto, helper
 
-    sides = size or ("height", "width")
-    inputs = [helper.make_tensor_value_info(x, TensorProto.UINT8, [1, *sides, 3]) for x in INPUTS]
-    outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, [1, *sides]) for x in net.tasks]
+    shape = (1, *size) if size else ("pairs", "height", "width")
+    inputs = [helper.make_tensor_value_info(x, TensorProto.UINT8, [*shape, 3]) for x in INPUTS]
+    outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, shape) for x in net.tasks]
     builder = _Builder(half=half)
     _add_network(builder, net)
     graph = helper.make_graph(builder.nodes, "depthmask", inputs, outputs, builder.weights)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from depthmask import backends
-from depthmask.backends import Backend, BackendError, choice
+from depthmask.backends import BackendError, BatchBackend, choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.torch_backend import TorchBackend, best_precision
 from depthmask.checkpoint import load_checkpoint
@@ -42,7 +42,7 @@ def checkpoint(exported_checkpoint: Path) -> Path:
     return exported_checkpoint
 
 
-MAKERS: dict[str, Callable[[Path], Backend]] = {
+MAKERS: dict[str, Callable[[Path], BatchBackend]] = {
     "torch": lambda path: TorchBackend(path, device="cpu", precision="fp32"),
     "openvino": lambda path: OpenVINOBackend(backends.graph_of(path), precision="fp32"),
     "onnxruntime": lambda path: OnnxRuntimeBackend(backends.graph_of(path)),
@@ -61,6 +61,20 @@ def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None
         for task, values in maps.items():
             assert values.shape == (height, width) and values.dtype == np.float32
             assert np.abs(values - expected[task]).max() < 1e-5, task
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_batch_is_its_pairs(checkpoint: Path, name: str) -> None:
+    backend = MAKERS[name](checkpoint)
+    background, image = noise(64, 96)
+    pairs = [(background, image), (image, background), (background, background)]
+    maps = backend.run_batch(*(np.stack(pictures) for pictures in zip(*pairs, strict=True)))
+    assert {values.shape for values in maps.values()} == {(3, 64, 96)}
+    for number, pair in enumerate(pairs):
+        for task, values in backend.run(*pair).items():
+            assert np.abs(values - maps[task][number]).max() < 1e-5, task
+    with pytest.raises(ValueError, match="not"):
+        backend.run_batch(background[None], np.stack([image, image]))
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])

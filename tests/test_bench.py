@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -10,25 +12,66 @@ from torch import nn
 
 from depthmask import bench as module
 from depthmask.__main__ import main
-from depthmask.bench import BASELINE, Row, as_table, bench, count_operations, take_turns
+from depthmask.bench import (
+    Probe,
+    Row,
+    as_table,
+    bench,
+    count_operations,
+    draw,
+    probe,
+    take_turns,
+    throughput,
+)
+from depthmask.contenders import BASELINE
 from depthmask.model import U2Net
+from depthmask.pictures import Map, Picture
 from tests.conftest import TINY
 
 
-def test_every_backend_gets_a_row(tiny_checkpoint: Path) -> None:
+def test_every_backend_gets_a_row(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "probe", lambda *arguments: Probe(1.5, 100.0))
     said: list[str] = []
     rows = bench(tiny_checkpoint, sizes=(32, 64), seconds=0.1, say=said.append)
+    drawn = ElementTree.fromstring(draw(rows))
     assert said == []
     kinds = {(row.backend, row.precision) for row in rows}
     fp32 = {(name, "fp32") for name in (BASELINE, "torch", "openvino", "onnxruntime")}
     assert fp32 <= kinds and len(rows) == 2 * len(kinds)
     for row in rows:
         assert 0 < row.median_ms <= row.p95_ms and row.ratio_to_ceiling > 0
+        assert row.pairs_per_s > 0 and (row.startup_s, row.peak_mb) == (1.5, 100)
         assert (row.ratio_to_pytorch_fp32 == 1) or row.backend != BASELINE
     assert {row.backend for row in rows if row.default} == {"openvino"}
+    bars = drawn.findall("{http://www.w3.org/2000/svg}rect")[1:]  # after the page
+    assert len(bars) == len(rows)
+    assert len({bar.get("fill") for bar in bars}) == 2
+
+
+def test_start_up_and_memory_are_those_of_a_process(exported_checkpoint: Path) -> None:
+    found = probe("openvino", "fp32", exported_checkpoint, 32)
+    assert found.startup_s > 0 and (found.peak_mb or 0) > 30
+
+
+def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"torch could not be measured alone: .*no checkpoint"):
+        probe("torch", "fp32", tmp_path / "missing.safetensors", 32)
+
+
+def test_throughput_counts_pairs() -> None:
+    seen: list[int] = []
+
+    def run(backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        seen.append(len(images))
+        time.sleep(0.01)
+        return {}
+
+    assert 0 < throughput(run, 32) <= 4 / 0.01
+    assert set(seen) == {4}
 
 
 def test_a_missing_backend_is_said(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "probe", lambda *arguments: Probe(1.5, None))
     monkeypatch.setitem(sys.modules, "openvino", None)
     said: list[str] = []
     rows = bench(tiny_checkpoint, sizes=(32,), seconds=0, say=said.append)
@@ -71,11 +114,14 @@ def test_turns_are_taken() -> None:
 def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = Row("openvino", "bf16", 224, 55.0, 60.0, 3.4, 0.8, True)
+    row = Row("openvino", "bf16", 224, 55.0, 60.0, 3.4, 0.8, True, 20.0, 1.5, 250.0)
     monkeypatch.setattr(module, "bench", lambda *arguments, **options: [row])
-    assert main(["bench", "--quick", "--json", str(tmp_path / "new" / "speed.json")]) == 0
+    files = {kind: tmp_path / "new" / f"speed.{kind}" for kind in ("json", "svg")}
+    options = [f"--{kind}={file}" for kind, file in files.items()]
+    assert main(["bench", "--quick", *options]) == 0
+    assert "3.40 x, 55 ms" in files["svg"].read_text()
     assert as_table([row]) in capsys.readouterr().out
-    assert json.loads((tmp_path / "new" / "speed.json").read_text())["rows"] == [
+    assert json.loads(files["json"].read_text())["rows"] == [
         {
             "backend": "openvino",
             "precision": "bf16",
@@ -85,5 +131,8 @@ def test_the_command(
             "ratio_to_pytorch_fp32": 3.4,
             "ratio_to_ceiling": 0.8,
             "default": True,
+            "pairs_per_s": 20.0,
+            "startup_s": 1.5,
+            "peak_mb": 250.0,
         }
     ]

@@ -109,11 +109,11 @@ def test_names_and_types_of_a_graph(tiny_checkpoint: Path, pairs: Path, tmp_path
         return [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
 
     inputs, outputs = model.graph.input, model.graph.output
-    sides = ["height", "width"]
+    open_ = ["pairs", "height", "width"]
     assert [x.name for x in inputs] == ["background", "image"]
     assert {x.name for x in outputs} == {"mask", "depth"}
-    assert all(shape(x) == [1, *sides, 3] for x in inputs)
-    assert all(shape(x) == [1, *sides] for x in outputs)
+    assert all(shape(x) == [*open_, 3] for x in inputs)
+    assert all(shape(x) == open_ for x in outputs)
     assert str(tmp_path) not in str(model) and __file__ not in str(model)
     assert {p.key for p in model.metadata_props} == {"depthmask"}
 

@@ -191,6 +191,18 @@ def test_all_backends_predict_the_same(exported_checkpoint: Path, pair: Pair) ->
         assert np.abs(other.depth - first.depth).max() < 1e-3
 
 
+def test_a_quality_is_a_resolution(tiny_checkpoint: Path) -> None:
+    sides = [
+        Predictor(tiny_checkpoint, quality=quality).resolution
+        for quality in ("fast", "balanced", "best")
+    ]
+    assert sides == sorted(set(sides)) and sides[1] == Predictor(tiny_checkpoint).resolution == 64
+    assert Predictor(tiny_checkpoint, quality="fast", resolution=96).resolution == 96
+    with pytest.raises(ValueError, match="no quality 'superb'; use one of: fast, balanced, best"):
+        Predictor(tiny_checkpoint, quality="superb")
+    assert inference.resolution_for("fast", 32) == 32  # never less than the network halves
+
+
 def test_unfit_checkpoints_are_refused(
     make_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:

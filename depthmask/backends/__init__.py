@@ -5,11 +5,12 @@ those two run a graph, which `python -m depthmask export` writes beside a checkp
 """
 
 from depthmask.backends.choice import backend_names, graph_of, make_backend
-from depthmask.backends.protocol import Backend, BackendError, GraphInfo
+from depthmask.backends.protocol import Backend, BackendError, BatchBackend, GraphInfo
 
 __all__ = [
     "Backend",
     "BackendError",
+    "BatchBackend",
     "GraphInfo",
     "backend_names",
     "graph_of",

@@ -13,6 +13,7 @@ from depthmask.backends.protocol import (
     OUTPUTS,
     BackendError,
     GraphInfo,
+    check_batch,
     check_pair,
 )
 from depthmask.pictures import Map, Picture
@@ -59,11 +60,15 @@ class OpenVINOBackend:
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
         check_pair(background, image)
-        feed = _feed(background, image)
+        return _only(self.run_batch(background[None], image[None]))
+
+    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        check_batch(backgrounds, images)
+        feed = _feed(backgrounds, images)
         with self._lock:
             # the pictures are read where they lie; the maps are copied out
             maps = self._request.infer(feed, share_inputs=True)
-            return {task: maps[task][0] for task in OUTPUTS}
+            return {task: maps[task] for task in OUTPUTS}
 
 
 class OnnxRuntimeBackend:
@@ -101,10 +106,14 @@ class OnnxRuntimeBackend:
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
         check_pair(background, image)
-        feed = _feed(background, image)
+        return _only(self.run_batch(background[None], image[None]))
+
+    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        check_batch(backgrounds, images)
+        feed = _feed(backgrounds, images)
         with self._lock:
             maps = self._session.run(list(OUTPUTS), feed)
-        return {task: values[0] for task, values in zip(OUTPUTS, maps, strict=True)}
+        return dict(zip(OUTPUTS, maps, strict=True))
 
 
 def _check_file(graph: Path) -> None:
@@ -114,9 +123,13 @@ def _check_file(graph: Path) -> None:
         )
 
 
-def _feed(background: Picture, image: Picture) -> dict[str, Picture]:
-    pictures = (np.ascontiguousarray(picture[None]) for picture in (background, image))
+def _feed(backgrounds: Picture, images: Picture) -> dict[str, Picture]:
+    pictures = (np.ascontiguousarray(batch) for batch in (backgrounds, images))
     return dict(zip(INPUTS, pictures, strict=True))
+
+
+def _only(maps: dict[str, Map]) -> dict[str, Map]:
+    return {task: values[0] for task, values in maps.items()}
 
 
 def _metadata(model: Any) -> dict[str, str]:

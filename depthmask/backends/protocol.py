@@ -11,8 +11,8 @@ import numpy as np
 from depthmask.pictures import Map, Picture
 
 STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
-INPUTS = ("background", "image")  # of a graph: (1, h, w, 3), uint8
-OUTPUTS = ("mask", "depth")  # of a graph: (1, h, w), float32 in [0, 1]
+INPUTS = ("background", "image")  # of a graph: (B, h, w, 3), uint8
+OUTPUTS = ("mask", "depth")  # of a graph: (B, h, w), float32 in [0, 1]
 INFO_KEY = "depthmask"  # of a graph's metadata; holds a GraphInfo as JSON
 
 
@@ -76,12 +76,37 @@ class GraphInfo:
             ) from error
 
 
+class BatchBackend(Backend, Protocol):
+    """A backend that can run several pairs at once."""
+
+    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        """Predicts the maps of several pairs of one size.
+
+        Args:
+            backgrounds: (B, h, w, 3), uint8, RGB; h and w are multiples of 32.
+            images: The same.
+
+        Returns:
+            "mask" and "depth", each (B, h, w), float32 in [0, 1].
+
+        Raises:
+            ValueError: The pictures are not of one such size.
+        """
+
+
 def check_pair(background: Picture, image: Picture) -> None:
     """Raises ValueError unless two pictures are (h, w, 3) uint8, sides multiples of 32."""
-    height, width = image.shape[:2]
-    if background.shape != image.shape or image.shape[2:] != (3,):
-        raise ValueError(f"two RGB pictures of one size, not {background.shape}, {image.shape}")
-    if height % STRIDE or width % STRIDE or not image.size:
+    if image.ndim != 3:
+        raise ValueError(f"two RGB pictures, not arrays of shape {image.shape}")
+    check_batch(background[None], image[None])
+
+
+def check_batch(backgrounds: Picture, images: Picture) -> None:
+    """Raises ValueError unless both are (B, h, w, 3) uint8, sides multiples of 32."""
+    height, width = images.shape[1:3]
+    if backgrounds.shape != images.shape or images.shape[3:] != (3,):
+        raise ValueError(f"RGB pictures of one size, not {backgrounds.shape}, {images.shape}")
+    if height % STRIDE or width % STRIDE or not images.size:
         raise ValueError(f"sides must be multiples of {STRIDE}, not {height} and {width}")
-    if background.dtype != np.uint8 or image.dtype != np.uint8:
-        raise ValueError(f"pictures must be uint8, not {background.dtype} and {image.dtype}")
+    if backgrounds.dtype != np.uint8 or images.dtype != np.uint8:
+        raise ValueError(f"pictures must be uint8, not {backgrounds.dtype} and {images.dtype}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depthmask.backends.protocol import check_pair
+from depthmask.backends.protocol import check_batch, check_pair
 from depthmask.checkpoint import check_tasks, load_checkpoint
 from depthmask.device import choose_device, has_fast_bfloat16
 from depthmask.fused import FusedNet
@@ -46,21 +46,26 @@ class TorchBackend:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._lock = threading.Lock()
 
-    @torch.inference_mode()
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
         check_pair(background, image)
+        maps = self.run_batch(background[None], image[None])
+        return {task: values[0] for task, values in maps.items()}
+
+    @torch.inference_mode()
+    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        check_batch(backgrounds, images)
         kind = _TYPES[self.precision]
         precision = torch.autocast(self._device.type, kind, enabled=kind != torch.float32)
         with self._lock, precision:
-            maps = self.net(self._to_tensor(background), self._to_tensor(image))
+            maps = self.net(self._to_tensor(backgrounds), self._to_tensor(images))
             return {
-                task: values[0].cpu().numpy()
+                task: values.cpu().numpy()
                 for task, values in zip(self.net.tasks, maps, strict=True)
             }
 
-    def _to_tensor(self, picture: Picture) -> Tensor:
+    def _to_tensor(self, pictures: Picture) -> Tensor:
         # a copy, since torch takes neither read-only arrays nor reversed channels
-        return torch.from_numpy(picture.copy()).to(self._device)[None]
+        return torch.from_numpy(pictures.copy()).to(self._device)
 
 
 def best_precision(device: torch.device) -> str:
