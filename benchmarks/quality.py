@@ -115,15 +115,24 @@ def measure(
 
 
 def draw(rows: list[Row], backend: Backend) -> str:
-    """Draws IoU over the network's time, the named qualities marked."""
+    """Draws IoU over the network's time, as ratios, the named qualities marked.
+
+    The rows hold one of the backend's own resolution.
+    """
+    usual = next(row.network_ms for row in rows if row.resolution == backend.resolution)
     spots = [
-        Spot(row.network_ms, row.iou, f"{row.resolution} {row.quality}".strip(), bool(row.quality))
+        Spot(
+            row.network_ms / usual,
+            row.iou,
+            f"{row.resolution} {row.quality}".strip(),
+            bool(row.quality),
+        )
         for row in rows
     ]
     return draw_line(
         f"Resolution: accuracy and time ({backend.name}, {backend.precision})",
         spots,
-        x_title="milliseconds the network takes for a pair",
+        x_title=f"time the network takes for a pair, in those of {backend.resolution} pixels",
         y_title="mean IoU",
     )
 
