@@ -213,11 +213,12 @@ def test_who_leaves_is_forgotten_and_places_are_limited(
     desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(MOST):
-        look(desk, f"{number:032x}", scene())
-    assert look(desk, "f" * 32, scene())["failed"] == FULL
+        desk.answer({"do": "backdrop", "token": f"{number:032x}"})
+    assert desk.answer({"do": "backdrop", "token": "f" * 32})["failed"] == FULL
     desk.answer({"do": "leave", "token": f"{0:032x}"})
     assert len(desk) == MOST - 1
-    assert look(desk, "f" * 32, scene())["failed"] == NOTHING_YET
+    assert look(desk, f"{0:032x}", scene())["failed"] == NOTHING_YET
+    assert len(desk) == MOST - 1  # a late frame brings nobody back
     monkeypatch.setattr(live_desk, "KEEP_S", -1.0)
     desk.sweep()
     assert len(desk) == 0

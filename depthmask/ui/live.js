@@ -332,6 +332,20 @@ async function chooseBackdrop(file) {
     await ask({ do: "backdrop", frame: canvas.toDataURL("image/jpeg", 0.9) });
 }
 
+// As `server.live`, but sent even though the page is gone by then.
+function leave() {
+    const { root = "", api_prefix: prefix = "/gradio_api", components } = window.gradio_config;
+    const { id } = components.find((each) => each.props.elem_id === "live");
+    fetch(`${root}${prefix}/component_server/`, {
+        method: "POST",
+        keepalive: true,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({
+            data: { token, do: "leave" }, component_id: id, fn_name: "live", session_hash: token,
+        }),
+    });
+}
+
 find("start").addEventListener("click", start);
 find("camera").addEventListener("change", () => { if (stream) start(); });
 find("capture").addEventListener("click", capture);
@@ -362,6 +376,6 @@ find("file").addEventListener("change", (event) => {
     if (event.target.files[0]) chooseBackdrop(event.target.files[0]);
 });
 if (video.requestVideoFrameCallback) watch();
-window.addEventListener("pagehide", () => { if (captured) server.live({ token, do: "leave" }); });
+window.addEventListener("pagehide", () => { if (captured) leave(); });
 if (!window.isSecureContext) tell(INSECURE, true);
 enable();

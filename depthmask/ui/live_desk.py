@@ -113,7 +113,8 @@ class LiveDesk:
             action = self._do.get(str(message.get("do")))
             if action is None:
                 raise Refusal(BAD_MESSAGE)
-            visit = self._visit(message["token"])
+            # a frame on its way while its page is left must not bring the visitor back
+            visit = self._visit(message["token"], new=message["do"] in ("capture", "backdrop"))
             if not visit.lock.acquire(blocking=False):
                 return {"dropped": True}
             try:
@@ -131,9 +132,11 @@ class LiveDesk:
         for token in gone:
             self._forget(token)
 
-    def _visit(self, token: str) -> Visit:
+    def _visit(self, token: str, *, new: bool) -> Visit:
         self.sweep()
         with self._lock:
+            if token not in self._visits and not new:
+                raise Refusal(NOTHING_YET)
             if token not in self._visits and len(self._visits) >= MOST:
                 raise Refusal(FULL)
             visit = self._visits.setdefault(token, Visit())
