@@ -6,7 +6,7 @@ and what it costs in ghosts and lateness.
 
 The stages' times are by the clock, so other programs of the machine are in them; those of the
 processor, of all threads, are not: "others" is all but the network. A frame of 640x480 should take
-15 ms there.
+15 ms there. With `--backend torch`: threads of other runtimes may still be busy after the network.
 
 With --minutes, two visitors send frames, look at every view, record and leave again and again, and
 what the process has in memory and on the disk is printed; nothing else is measured then.
@@ -65,9 +65,12 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=16, help="of each clip")
     parser.add_argument("--resolution", type=int, help="square root of the network's pixels")
     parser.add_argument("--quality", default="balanced", help="as demo.py has it")
+    parser.add_argument("--backend", default="auto", help="likewise")
     parser.add_argument("--minutes", type=float, help="watch memory and disk for so long")
     options = parser.parse_args()
-    predictor = Predictor(resolution=options.resolution, quality=options.quality)
+    predictor = Predictor(
+        resolution=options.resolution, quality=options.quality, backend=options.backend
+    )
     if options.minutes is not None:
         watch(predictor, options.minutes)
         return
