@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from depthmask.inference import Predictor
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "depthmask.safetensors"
+QUALITIES = ("fast", "balanced", "best")  # as `depthmask.inference` has them, which loads later
 
 
 def main() -> int:
@@ -31,7 +32,9 @@ def main() -> int:
     checkpoint = options.checkpoint
     if not checkpoint.is_file():  # told now; what is inside is seen once the page is up
         return refuse(f"There is no checkpoint at {checkpoint}; check the path.")
-    predictor = Standby(lambda: make_predictor(checkpoint, options.device, options.backend))
+    predictor = Standby(
+        lambda: make_predictor(checkpoint, options.device, options.backend, options.quality)
+    )
     try:
         serving = Serving(
             host=options.host,
@@ -57,11 +60,11 @@ def main() -> int:
     return 0
 
 
-def make_predictor(checkpoint: Path, device: str, backend: str) -> "Predictor":
+def make_predictor(checkpoint: Path, device: str, backend: str, quality: str) -> "Predictor":
     """Loads the network; the page is up meanwhile."""
     from depthmask.inference import Predictor
 
-    return Predictor(checkpoint, device=device, backend=backend)
+    return Predictor(checkpoint, device=device, backend=backend, quality=quality)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -70,6 +73,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--checkpoint", type=Path, metavar="FILE", default=WEIGHTS, help="weights of your own")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     add("--backend", default="auto", help="auto (default), openvino, onnxruntime, torch")
+    add(
+        "--quality", choices=QUALITIES, default="balanced", help="pixels for the network (balanced)"
+    )
     add("--host", default="127.0.0.1", help="0.0.0.0 lets other computers in")
     add("--port", type=int, help="without it, the first free one from 7860 on")
     add("--share", action="store_true", help="also ask Gradio for a public link")

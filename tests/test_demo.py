@@ -15,6 +15,8 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 import demo
+from depthmask import inference
+from depthmask.checkpoint import WEIGHTS
 from depthmask.ui import LaunchError, Serving, cache, examples, find_card, find_examples, words
 from depthmask.ui.analysis import Analysis, Files, analyse
 from depthmask.ui.image_tab import Inputs, choose, empty, stale_truth
@@ -75,6 +77,17 @@ def inputs(**changes: Any) -> Inputs:
         blur=0.5,
     )
     return values._replace(**changes)
+
+
+def test_the_qualities_offered_are_those_there_are() -> None:
+    assert set(demo.QUALITIES) == set(inference.QUALITIES)
+
+
+def test_the_network_gets_the_pixels_that_were_asked_for() -> None:
+    sides = [
+        demo.make_predictor(WEIGHTS, "cpu", "auto", each).resolution for each in demo.QUALITIES
+    ]
+    assert sides == sorted(set(sides))  # each more than the one before
 
 
 def test_a_stand_in_is_known_for_its_original() -> None:
