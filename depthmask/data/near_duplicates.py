@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-
-from depthmask._cv2 import cv2
 
 _SIDE = 16  # of the thumbnails that are compared, in pixels
 # Correlation of two thumbnails, from which on they show the same. Among 948 pictures of rooms and
@@ -20,7 +20,8 @@ Thumbnail = NDArray[np.float32]
 
 def thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
     """Reduces a picture, (H, W, 3) uint8, to a unit vector that light and contrast leave alone."""
-    small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    planes = torch.tensor(picture).permute(2, 0, 1).float()
+    small = F.adaptive_avg_pool2d(planes, _SIDE).permute(1, 2, 0).numpy()
     centred = small - small.mean()
     if centred.std() < _LEAST_CONTRAST:  # plain surfaces are all alike: told apart by colour
         centred = small
