@@ -8,14 +8,13 @@ is told ten times: what the process holds then, and the most it has held.
 """
 
 import argparse
-import math
-import os
 import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.memory import held
 from depthmask.data.blocks import FOLDER
 from depthmask.data.build import Folders, Maker, Threads, begin, one_thread_each
 from depthmask.data.plan import Settings
@@ -53,19 +52,11 @@ def measure(folders: Folders, settings: Settings, samples: int, jobs: int | None
                 seconds, used = time.perf_counter() - wall, time.process_time() - cpu
                 print(
                     f"{made:,} composites: {made / seconds:.0f}/s, {used / made * 1000:.2f} ms of "
-                    f"CPU each, {_held():.0f} MB held, {_most():.0f} at most",
+                    f"CPU each, {held():.0f} MB held, {_most():.0f} at most",
                     flush=True,
                 )
     records = folders.out / FOLDER
     print(f"{settings.layout}, {settings.depth}, {len(list(records.iterdir()))} blocks")
-
-
-def _held() -> float:
-    """The memory that this process holds now, in MB; NaN where the system does not tell."""
-    statistics = Path("/proc/self/statm")
-    if not statistics.is_file():
-        return math.nan
-    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _most() -> float:

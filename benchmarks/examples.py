@@ -33,7 +33,8 @@ def main() -> None:
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
         prediction = predict_example(predictor, folder)
         scores = score(prediction, folder)
-        rows.append(draw(prediction, folder))
+        if options.sheet:
+            rows.append(draw(prediction, folder))
         print(f"| `{folder.name}` | {scores['iou']:.3f} | {scores['rmse']:.3f} |")
     if options.sheet:
         Image.fromarray(np.vstack(rows)).save(options.sheet, quality=85)

@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.examples import EXAMPLES
+from benchmarks.memory import held
 from depthmask import live
 from depthmask._cv2 import cv2
 from depthmask.inference import Predictor, network_size
@@ -197,15 +198,10 @@ def visit(desk: LiveDesk, token: str, clip: Clip, count: int) -> None:
 
 def usage(folder: str) -> str:
     """Megabytes in memory, number of files, and what of them are no recordings."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        memory = f"{pages * os.sysconf('SC_PAGE_SIZE') / 2**20:10.1f}"
-    except OSError:
-        memory = "Linux only"
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
     others = [path for path in files if path.suffix != ".webm"]
-    size = sum(path.stat().st_size for path in others) / 2**20
-    return f"{memory}  {len(files):5}  {len(others):23}  {size:8.1f}"
+    size = sum(path.stat().st_size for path in others) / 1e6
+    return f"{held():10.1f}  {len(files):5}  {len(others):23}  {size:8.1f}"
 
 
 def measure_smoothing(predictor: Predictor, clip: Clip) -> None:

@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from benchmarks.examples import EXAMPLES
+from benchmarks.memory import held
 from depthmask import metrics
 from depthmask._cv2 import cv2
 from depthmask.evaluate import IGNORED
@@ -212,12 +213,12 @@ def measure_cost(case: Case, low: Map) -> None:
 
 def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
     """Wall and CPU seconds, and by how many MB the resident memory grows at its peak."""
-    start, peak, done = _resident(), 0.0, threading.Event()
+    start, peak, done = held(), 0.0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.002):
-            peak = max(peak, _resident() - start)
+            peak = max(peak, held() - start)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -228,11 +229,6 @@ def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
     watcher.join()
     del result
     return wall, busy, peak
-
-
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
 
 
 if __name__ == "__main__":

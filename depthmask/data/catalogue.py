@@ -19,7 +19,7 @@ from depthmask._cv2 import cv2
 from depthmask.data.files import Files
 from depthmask.data.finish import MANIFEST, PLAN, SUMMARY
 from depthmask.data.layout import LAYOUTS, Layout
-from depthmask.data.near_duplicates import Thumbnail, group, thumbnail
+from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide, side_of
 from depthmask.data.sources import BuildError
 from depthmask.pictures import Map, Picture
@@ -27,7 +27,6 @@ from depthmask.pictures import Map, Picture
 # The original placed each cut-out 20 times, then 20 times mirrored; its files are numbered so.
 ORIGINAL_EACH = 40
 _GOLDEN = (5**0.5 - 1) / 2
-_BEHIND = 127  # grey level around cut-outs when they are compared
 
 
 class Sample(NamedTuple):
@@ -212,8 +211,8 @@ def _look_of_cutout(files: Files, layout: Layout, background: str, number: int) 
         return thumbnail(picture)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    alone = np.where(mask[window][..., None], picture[window], _BEHIND)
-    return thumbnail(alone.astype(np.uint8))
+    alpha = mask[window].astype(np.uint8) * 255
+    return thumbnail(on_grey(np.dstack((picture[window], alpha))))
 
 
 def _decode_colours(files: Files, path: str) -> Picture:

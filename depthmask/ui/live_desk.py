@@ -282,7 +282,7 @@ def _shows(sight: Sight) -> bool:
 
 
 def _size(looks: Looks, frame: Picture) -> tuple[int, int]:
-    from depthmask.inference import network_size  # loads torch, which the page need not wait for
+    from depthmask.inference import network_size  # loads what the page need not wait for
 
     height, width = frame.shape[:2]
     return network_size(height, width, looks.resolution)
