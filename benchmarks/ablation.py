@@ -2,8 +2,9 @@
 
     python -m benchmarks.ablation --data PACK --out DIR [--samples 3000] [--size 64]
 
-Trains a network for each row, one after the other, and prints a table. A run that was stopped goes
-on where it was when the same command is given again.
+Trains a network for each row, one after the other, and prints a table; one row is of this project
+alone: the mask's border counts as little as the rest. A run that was stopped goes on where it was
+when the same command is given again.
 """
 
 import argparse
@@ -26,10 +27,11 @@ ROWS: dict[str, tuple[Sequence[str], int]] = {
     "depth alone": (("--tasks", "depth"), BATCH),
     "depth by ssim": (("--depth-loss", "ssim"), BATCH),
     "depth by l1": (("--depth-loss", "l1"), BATCH),
+    "border not weighted": (("--border", "0"), BATCH),
     "batch 16": ((), 16),
     "batch 64": ((), 64),
 }
-COLUMNS = ("iou", "batch_iou", "rmse", "batch_rmse", "rmse_over_deviation")
+COLUMNS = ("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.data.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
 from depthmask.measure import COMPOSITES_SEED, autocast, measure
-from depthmask.metrics import THRESHOLD, boundary_iou
+from depthmask.metrics import THRESHOLD
 
 RECIPES = {
     "original protocol": ORIGINAL,
@@ -84,9 +84,7 @@ def print_scores(
 ) -> None:
     """Prints a row for the network, and one for each baseline."""
     recipe = RECIPES[name]
-    scores = measure(model, held_out, size, samples, recipe)
-    scores["boundary_iou"] = border_score(model, held_out, size, samples, recipe)
-    print_row(name, size, scores)
+    print_row(name, size, measure(model, held_out, size, samples, recipe))
     for baseline, known in depth_baselines(train, size, samples, recipe).items():
         print_row(f"  {baseline}", size, measure(known, held_out, size, samples, recipe))
 
@@ -146,16 +144,6 @@ def predict_depth(model: nn.Module, batch: Batch) -> Tensor:
     with torch.no_grad(), autocast(batch.image.device):
         logits: Tensor = model(batch.background, batch.image)["depth"][:, :1]
     return logits.float().sigmoid()
-
-
-def border_score(model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe) -> float:
-    """Mean boundary IoU over pictures."""
-    scores = []
-    for batch in batches(pools, size, samples, recipe):
-        with torch.no_grad(), autocast(batch.image.device):
-            mask = model(batch.background, batch.image)["mask"][:, 0].float().sigmoid()
-        scores.append(boundary_iou(mask, batch.true_mask[:, 0]))
-    return torch.cat(scores).mean().item()
 
 
 def depth_baselines(pools: Pools, size: int, samples: int, recipe: Recipe) -> dict[str, nn.Module]:

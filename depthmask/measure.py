@@ -9,7 +9,7 @@ from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import Recipe
 from depthmask.device import has_fast_bfloat16
-from depthmask.metrics import batch_iou, batch_rmse, depth_rmse, mask_iou
+from depthmask.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 
 COMPOSITES_SEED = 1  # of the composites; training uses TrainConfig.seed
 
@@ -29,8 +29,9 @@ def measure(
         batch: Samples at a time; the original project's metrics depend on it.
 
     Returns:
-        `iou` and `rmse` (means over pictures), `batch_iou` and `batch_rmse` (the original's), and
-        `rmse_over_deviation`: RMSE over the standard deviation of the true depth of all samples.
+        `iou`, `boundary_iou` and `rmse` (means over pictures), `batch_iou` and `batch_rmse` (the
+        original's), and `rmse_over_deviation`: RMSE over the standard deviation of the true depth
+        of all samples.
     """
     device = pools.foregrounds.aspect.device
     found: dict[str, list[Tensor]] = {}
@@ -55,6 +56,7 @@ def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     if "mask" in logits:
         pred, true = logits["mask"][:, 0].float().sigmoid(), batch.true_mask[:, 0]
         scores |= {"iou": mask_iou(pred, true), "batch_iou": batch_iou(pred, true)}
+        scores["boundary_iou"] = boundary_iou(pred, true)
     if "depth" in logits:
         pred, true = logits["depth"][:, 0].float().sigmoid(), batch.true_depth[:, 0]
         scores |= {"rmse": depth_rmse(pred, true), "batch_rmse": batch_rmse(pred, true)}

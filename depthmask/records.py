@@ -18,7 +18,7 @@ from depthmask.sheet import encode_png
 
 _PLACE = ("kind", "size", "samples", "seconds")
 _FIGURES = (
-    *("loss", "iou", "rmse", "batch_iou", "batch_rmse"),
+    *("loss", "iou", "boundary_iou", "rmse", "batch_iou", "batch_rmse"),
     *("rmse_over_deviation", "images_per_second"),
 )
 COLUMNS = _PLACE + _FIGURES

@@ -94,7 +94,9 @@ def test_it_leaves_checkpoints_that_load_and_a_log(config: TrainConfig) -> None:
     assert stored == info
     assert info.samples == 12 and info.resolution == 48
     assert info.training["depth_loss"] == "bce"
-    assert {"iou", "rmse", "batch_iou", "batch_rmse", "rmse_over_deviation"} == set(info.metrics)
+    assert set(info.metrics) == {
+        *("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
+    }
     rows = (config.out / "log.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == [
         *("kind", "training", "validation", "training", "validation")
