@@ -88,6 +88,18 @@ def add_noise(level: float) -> Change:
     return change
 
 
+def shade(share: float) -> Change:
+    """Takes a share of the light from a slanted half of a picture; the border is soft."""
+
+    def change(picture: Picture) -> Picture:
+        height, width = picture.shape[:2]
+        rows, columns = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        lit = 1 - share / (1 + np.exp(-20 * (columns + 0.5 * rows)))
+        return np.rint(picture * lit[..., None]).astype(np.uint8)
+
+    return change
+
+
 CHANGES: dict[str, Change] = {
     "as taken": lambda picture: picture,
     "moved 1 %": move(0.01),
@@ -95,8 +107,12 @@ CHANGES: dict[str, Change] = {
     "-1 stop": expose(-1, -1, -1),
     "+1 stop": expose(1, 1, 1),
     "warmer": expose(0.3, 0, -0.3),
-    "noise, JPEG": lambda picture: compress(30)(add_noise(10)(picture)),
-    "all that": lambda picture: CHANGES["noise, JPEG"](expose(-0.8, -1, -1.2)(move(0.01)(picture))),
+    "half in shadow": shade(0.35),
+    "noise": add_noise(10),
+    "JPEG of quality 30": compress(30),
+    "several": lambda picture: compress(30)(
+        add_noise(10)(expose(-0.8, -1, -1.2)(move(0.01)(picture)))
+    ),
 }
 
 
