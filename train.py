@@ -51,6 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce")
+    add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add(
