@@ -23,6 +23,8 @@ class Lens:
     noise: float = 0.65
     noise_level: float = 9 / 255  # largest standard deviation, full scale = 1
     jpeg: float = 0.4
+    tint: float = 0.12  # largest cast of a channel that both pictures share, as a share
+    pale: float = 0.4  # both pictures have less or more colour than the scene
 
 
 def photograph(
@@ -30,15 +32,29 @@ def photograph(
 ) -> tuple[Tensor, Tensor]:
     """Takes both pictures, (B, 3, H, W) in [0, 1], with one camera that changes in between.
 
-    Where `changes`, (B,) bool, is false, both are as the scene is.
+    Where `changes`, (B,) bool, is false, the camera is perfect, and only renders colours its way.
     """
-    common = draws.log_uniform(0.6, 1.25)[:, None, None, None]
+    background, image = _render(background, image, draws, lens)
     changed = draws.chance(0.8)[:, None, None, None]
-    before = _expose(background * common, draws, lens, changed)
-    before = _sense(before, draws, lens)
-    after = _sense((image * common).clamp(0, 1), draws, lens)
+    before = _sense(_expose(background, draws, lens, changed), draws, lens)
+    after = _sense(image.clamp(0, 1), draws, lens)
     changes = changes[:, None, None, None]
     return torch.where(changes, before, background), torch.where(changes, after, image)
+
+
+def _render(background: Tensor, image: Tensor, draws: Draws, lens: Lens) -> tuple[Tensor, Tensor]:
+    """Gives both pictures the brightness, the cast and the depth of colour of one camera."""
+    gain = draws.log_uniform(0.6, 1.25)[:, None] * (1 + draws.signed(lens.tint, each=3))
+    colour = torch.where(draws.chance(lens.pale), draws.log_uniform(0.25, 1.5), 1.0)
+    gain, colour = gain[:, :, None, None], colour[:, None, None, None]
+
+    def render(picture: Tensor) -> Tensor:
+        picture = picture * gain
+        grey = picture.mean(dim=1, keepdim=True)
+        # not cut at 1: another exposure may bring highlights back
+        return (grey + colour * (picture - grey)).clamp_min(0)
+
+    return render(background), render(image)
 
 
 def _expose(picture: Tensor, draws: Draws, lens: Lens, changed: Tensor) -> Tensor:

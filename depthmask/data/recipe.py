@@ -21,6 +21,7 @@ class Recipe:
     dark: float = 0.2  # an object is much darker than its cut-out: black is no shadow
     camouflage: float = 0.15  # the object takes on the background's colour
     crop: float = 0.6  # least share of the background's side that is seen
+    roll: float = 4.0  # degrees, by which both pictures are tilted at most
     shadow: float = 0.65  # objects cast shadows, hard or soft
     unseen: float = 0.02  # an object is out of sight, and only its shadow falls into the scene
     motion_blur: float = 0.1
@@ -48,6 +49,7 @@ ORIGINAL = Recipe(
     dark=0.0,
     camouflage=0.0,
     crop=1.0,
+    roll=0.0,
     shadow=0.0,
     unseen=0.0,
     motion_blur=0.0,
@@ -62,4 +64,4 @@ ORIGINAL = Recipe(
 )
 
 # The same seen by a camera: moved by up to 1 %, exposure and white balance changed, noise, shadows.
-ORIGINAL_BY_CAMERA = replace(ORIGINAL, shadow=0.65, moves=1.0, lens=Lens())
+ORIGINAL_BY_CAMERA = replace(ORIGINAL, shadow=0.65, moves=1.0, lens=Lens(tint=0.0, pale=0.0))

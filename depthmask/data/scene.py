@@ -90,9 +90,11 @@ def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tens
     centre_x = draws.signed(1.0) * (extent_x - scale * half_width)
     centre_y = draws.signed(1.0) * (extent_y - scale * half_height)
     flip = torch.where(draws.chance(0.5), -1.0, 1.0)
+    roll = draws.signed(math.radians(recipe.roll))
+    cos, sin = scale * roll.cos(), scale * roll.sin()
     return transform(
-        (flip * scale / extent_x, 0.0, centre_x / extent_x),
-        (0.0, scale / extent_y, centre_y / extent_y),
+        (flip * cos / extent_x, -flip * sin / extent_x, centre_x / extent_x),
+        (sin / extent_y, cos / extent_y, centre_y / extent_y),
     )
 
 
