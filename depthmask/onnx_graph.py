@@ -113,11 +113,10 @@ def _add_network(b: _Builder, net: FusedNet) -> None:
     pixels = b.op("Concat", *INPUTS, axis=3)
     x = b.op("Cast", b.op("Transpose", pixels, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     features = _add_encoder(b, net.encoder, x)
-    for task, decoder in net.decoders.items():
-        assert isinstance(decoder, Decoder)
-        total = _add_decoder(b, decoder, features)
-        axis = b.constant(np.array([1], np.int64))
-        b.op("Squeeze", b.op("Sigmoid", total), axis, output=task)
+    total = _add_votes(b, [_add_decoder(b, d, features) for d in net.decoders.values()])
+    maps = b.op("Sigmoid", total)
+    for number, task in enumerate(net.tasks):
+        b.op("Gather", maps, b.constant(np.array(number, np.int64)), axis=1, output=task)
 
 
 def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:
@@ -128,16 +127,22 @@ def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:
     return features
 
 
-def _add_decoder(b: _Builder, decoder: Decoder, features: Sequence[str]) -> str:
+def _add_decoder(b: _Builder, decoder: nn.Module, features: Sequence[str]) -> list[str]:
+    """Adds a decoder's votes, finest first: each of one channel, half as large as the last."""
+    assert isinstance(decoder, Decoder)
     *skips, x = features
     maps = [x]
     for stage, skip in zip(reversed(decoder.stages), reversed(skips), strict=True):
         x = _add_rsu(b, stage, b.join(b.enlarge(x), skip))
         maps.append(x)
-    votes = [b.conv(vote, m) for vote, m in zip(decoder.votes, reversed(maps), strict=True)]
-    total = votes[0]
-    for level, vote in enumerate(votes[1:], start=1):
-        total = b.op("Add", total, b.enlarge(vote, 2**level))
+    return [b.conv(vote, m) for vote, m in zip(decoder.votes, reversed(maps), strict=True)]
+
+
+def _add_votes(b: _Builder, votes: Sequence[Sequence[str]]) -> str:
+    """Sums each task's votes: one channel a task, since one costs as much to enlarge as two."""
+    total, *coarser = (b.join(*level) for level in zip(*votes, strict=True))
+    for level, joined in enumerate(coarser, start=1):
+        total = b.op("Add", total, b.enlarge(joined, 2**level))
     return total
 
 
