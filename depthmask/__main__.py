@@ -293,9 +293,9 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--precision",
-        choices=("fp32", "fp16"),
+        choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="of the stored weights (default: %(default)s)",
+        help="of the stored weights; int8: of the arithmetic, too (default: %(default)s)",
     )
     add(
         "--dynamic",
@@ -308,20 +308,29 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="holds NAME/background.* and NAME/image.* to compare on (default: examples/)",
     )
+    add(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="packed pictures, of which composites are made to choose the scales of int8 by",
+    )
 
 
 def _export(options: argparse.Namespace) -> None:
+    from depthmask.backends import graph_of
     from depthmask.checkpoint import WEIGHTS
     from depthmask.export import EXAMPLES, SUFFIXES, export
 
     checkpoint = options.checkpoint or WEIGHTS
+    beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
     report = export(
         checkpoint,
-        options.output or checkpoint.with_suffix(SUFFIXES[options.format]),
+        options.output or beside,
         kind=options.format,
         precision=options.precision,
         dynamic=options.dynamic,
         pairs=options.pairs or EXAMPLES,
+        data=options.data,
     )
     print(json.dumps(report, indent=2))
 

@@ -2,15 +2,16 @@
 
 A graph takes `background` and `image`, (B, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
 (B, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
-resolution and the checkpoint it was made from.
+resolution and the checkpoint it was made from. In int8 it is held to true masks, not to the
+network's: scales for bytes move borders about, but not for the worse.
 """
 
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,20 @@ from depthmask.backends.torch_backend import TorchBackend
 from depthmask.fused import FusedNet
 from depthmask.onnx_graph import write_onnx
 from depthmask.pictures import Map, Picture, read_picture
+from depthmask.quantize import (
+    Composite,
+    Composites,
+    ModelT,
+    draw_composites,
+    mean_iou,
+    quantize,
+)
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-PRECISIONS = ("fp32", "fp16")  # of the stored weights
+PRECISIONS = ("fp32", "fp16", "int8")  # of the stored weights; int8: of the arithmetic, too
 LEAST_IOU = 0.99
+MOST_LOST = 0.005  # of the mean IoU on composites, by int8
 _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install -r requirements-export.txt`"
 
@@ -62,6 +72,35 @@ class Agreement:
             )
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What int8 costs: mean IoU with the true masks of composites."""
+
+    composites: int
+    network_iou: float
+    int8_iou: float
+
+    def check(self) -> None:
+        """Raises ExportError, with the numbers, where too much is lost."""
+        if not self.network_iou - self.int8_iou <= MOST_LOST:
+            raise ExportError(
+                f"In int8 the mean IoU on {self.composites} composites is {self.int8_iou:.4f}, the "
+                f"network's {self.network_iou:.4f}: more than {MOST_LOST} is lost; nothing was "
+                "written."
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a graph is written from."""
+
+    net: FusedNet
+    info: GraphInfo
+    size: Size | None  # None: any, of any number of pairs
+    half: bool  # store weights in fp16
+    calibration: Sequence[Composite] = ()  # to quantise by; none: no int8
+
+
 def export(
     checkpoint: Path,
     output: Path,
@@ -70,6 +109,7 @@ def export(
     precision: str = "fp32",
     dynamic: bool = False,
     pairs: Path = EXAMPLES,
+    data: Path | None = None,
 ) -> dict[str, object]:
     """Writes a graph, once it agrees with the network on real pairs.
 
@@ -77,10 +117,12 @@ def export(
         checkpoint: A file that `load_checkpoint` reads.
         output: Ends as `SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
         kind: "onnx", "openvino" or "torch" (`torch.export`).
-        precision: Of the stored weights, "fp32" or "fp16"; a backend computes in its own.
+        precision: Of the stored weights, "fp32" or "fp16": a backend computes in its own. Or
+            "int8", for which NNCF chooses scales: of weights and arithmetic.
         dynamic: Any sides that are multiples of 32, up to 2048, and, but for torch, any number
             of pairs; else one pair, a square of the checkpoint's resolution.
         pairs: Holds NAME/background.* and NAME/image.*.
+        data: For int8, packed pictures to make composites of.
 
     Returns:
         What was written and how well it agrees, ready for JSON.
@@ -89,25 +131,24 @@ def export(
         ExportError: An option is bad, a package is missing, or the graph does not agree.
         ValueError: The checkpoint or a picture cannot be read.
     """
-    if output.suffix != SUFFIXES[kind]:
-        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
-    if kind == "torch" and precision != "fp32":
-        raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
+    _check_options(output, kind, precision, data)
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
     samples = list(_read_pairs(pairs, network.resolution, size))
+    composites = draw_composites(data, network.info) if data else Composites((), ())
     info = GraphInfo(
         resolution=network.resolution,
         checkpoint=sha256(checkpoint.read_bytes()).hexdigest(),
         samples=network.info.samples,
         metrics=network.info.metrics,
+        precision="int8" if data else "fp32",
     )
+    plan = Plan(network.net, info, size, precision == "fp16", composites.calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         draft = Path(folder) / output.name
-        run = _WRITERS[kind](network.net, draft, info, precision == "fp16", size)
-        agreement = compare(network.run, run, samples)
-        agreement.check()
+        run = _WRITERS[kind](plan, draft)
+        found = _check(network.run, run, samples, composites.validation)
         files = sorted(Path(folder).iterdir())
         for file in files:
             shutil.move(file, output.parent / file.name)
@@ -115,11 +156,41 @@ def export(
         "files": [str(output.parent / file.name) for file in files],
         "bytes": sum((output.parent / file.name).stat().st_size for file in files),
         "format": kind,
-        "precision": precision,
         "dynamic": dynamic,
         **asdict(info),
-        **asdict(agreement),
+        "precision": precision,
+        **found,
     }
+
+
+def _check_options(output: Path, kind: str, precision: str, data: Path | None) -> None:
+    if output.suffix != SUFFIXES[kind]:
+        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
+    if kind == "torch" and precision != "fp32":
+        raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
+    if precision == "int8" and data is None:
+        raise ExportError(
+            "int8 needs pictures to choose its scales by: name a file of `python -m depthmask "
+            "pack` by --data; `python -m tools.pack_examples FILE` makes one of examples/."
+        )
+    if precision != "int8" and data is not None:
+        raise ExportError("Only --precision int8 has a use for --data; leave it out.")
+
+
+def _check(
+    network: Run, graph: Run, pairs: list[Pair], composites: Sequence[Composite]
+) -> dict[str, float]:
+    """Compares a graph with the network, and raises ExportError where it is too far from it.
+
+    With composites, what counts are the true masks alone.
+    """
+    agreement = compare(network, graph, pairs)
+    if not composites:
+        agreement.check()
+        return asdict(agreement)
+    loss = Loss(len(composites), mean_iou(network, composites), mean_iou(graph, composites))
+    loss.check()
+    return asdict(agreement) | asdict(loss)
 
 
 def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
@@ -166,38 +237,42 @@ def _fit(picture: Picture, height: int, width: int) -> Picture:
     return np.asarray(fitted, dtype=np.uint8)
 
 
-def _write_onnx(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
-    _write_graph(net, path, info, half, size)
+def _write_onnx(plan: Plan, path: Path) -> Run:
+    _write_graph(plan, path)
+    if plan.calibration:
+        import onnx
+
+        onnx.save(_quantize(onnx.load(path), plan), path)
     try:
         return OnnxRuntimeBackend(path).run
     except BackendError:  # not installed; OpenVINO reads ONNX too
         return OpenVINOBackend(path).run
 
 
-def _write_openvino(
-    net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None
-) -> Run:
+def _write_openvino(plan: Plan, path: Path) -> Run:
     try:
         openvino = import_openvino()
     except ImportError as error:
         raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
-        _write_graph(net, graph, info, False, size)
+        _write_graph(replace(plan, half=False), graph)
         model = openvino.Core().read_model(graph)
-        openvino.save_model(model, path, compress_to_fp16=half)
+        if plan.calibration:
+            model = _quantize(model, plan)
+        openvino.save_model(model, path, compress_to_fp16=plan.half)
     return OpenVINOBackend(path).run
 
 
-def _write_torch(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
-    assert not half
-    program = trace(net, size=size)
-    torch.export.save(program, path, extra_files={INFO_KEY: info.to_json()})
+def _write_torch(plan: Plan, path: Path) -> Run:
+    assert not plan.half and not plan.calibration
+    program = trace(plan.net, size=plan.size)
+    torch.export.save(program, path, extra_files={INFO_KEY: plan.info.to_json()})
     module: Any = torch.export.load(path).module()
 
     def run(background: Picture, image: Picture) -> dict[str, Map]:
         maps = module(torch.from_numpy(background)[None], torch.from_numpy(image)[None])
-        return {task: values[0].numpy() for task, values in zip(net.tasks, maps, strict=True)}
+        return {task: values[0].numpy() for task, values in zip(plan.net.tasks, maps, strict=True)}
 
     return run
 
@@ -205,11 +280,20 @@ def _write_torch(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: S
 _WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
 
 
-def _write_graph(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> None:
+def _write_graph(plan: Plan, path: Path) -> None:
     try:
-        write_onnx(net, path, info, half=half, size=size)
+        write_onnx(plan.net, path, plan.info, half=plan.half, size=plan.size)
     except ImportError as error:
         raise ExportError(f"Writing a graph needs the package onnx; {_INSTALL}.") from error
+
+
+def _quantize(model: ModelT, plan: Plan) -> ModelT:
+    try:
+        return quantize(model, plan.calibration)
+    except ImportError as error:
+        raise ExportError(
+            "Choosing the scales of int8 needs NNCF; run `pip install -r requirements-int8.txt`."
+        ) from error
 
 
 def trace(net: FusedNet, *, size: Size | None) -> torch.export.ExportedProgram:
