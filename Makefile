@@ -40,9 +40,7 @@ train:
 weights:
 	@tools/setup.sh dev
 	@$(PYTHON) -m depthmask export --dynamic --precision fp16
-	@$(PYTHON) -m tools.pack_examples runs/examples/pack.safetensors
-	@$(PYTHON) -m depthmask export --dynamic --precision int8 --format openvino \
-		--data runs/examples/pack.safetensors
+	@$(PYTHON) -m depthmask export --dynamic --precision int8 --format openvino
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 
 clean:

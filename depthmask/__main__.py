@@ -306,13 +306,14 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs",
         type=Path,
         metavar="DIR",
-        help="holds NAME/background.* and NAME/image.* to compare on (default: examples/)",
+        help="holds NAME/background.* and NAME/image.* to compare on, and to choose the scales of "
+        "int8 by (default: examples/)",
     )
     add(
         "--data",
         type=Path,
         metavar="FILE",
-        help="packed pictures, of which composites are made to choose the scales of int8 by",
+        help="packed pictures: judge int8 by composites of them (default: by DIR/NAME/mask.*)",
     )
 
 
@@ -353,7 +354,7 @@ def _bench(options: argparse.Namespace) -> None:
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),
-        seconds=15 if options.quick else 60,
+        seconds=10 if options.quick else 60,
         say=lambda line: print(line, file=sys.stderr),
     )
     print(as_table(rows))

@@ -37,7 +37,7 @@ _LEAST_ROUNDS = 3
 _CEILING = "product"  # in a backend's place where times are kept
 _PRODUCT = 1024  # side of its matrices
 _BATCH = 4  # pairs at once
-_BATCHES = 3  # of them, the best of which counts
+_BATCHES = 2  # of them, the better of which counts
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def take_turns(runs: dict[Key, Run], size: int, seconds: float) -> dict[Key, lis
 
 
 def throughput(run: Run, size: int) -> float:
-    """Pairs a second, of four at once, the best of three."""
+    """Pairs a second, of four at once, the better of two."""
     backgrounds, images = noise(_BATCH, size)
     run(backgrounds, images)  # not timed: memory for so many is taken
     best = float("inf")

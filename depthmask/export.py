@@ -3,13 +3,13 @@
 A graph takes `background` and `image`, (B, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
 (B, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
 resolution and the checkpoint it was made from. In int8 it is held to true masks, not to the
-network's: scales for bytes move borders about, but not for the worse.
+network's: bytes move borders about, and may do so unless it is for the worse.
 """
 
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -26,26 +26,17 @@ from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, Backe
 from depthmask.backends.torch_backend import TorchBackend
 from depthmask.fused import FusedNet
 from depthmask.onnx_graph import write_onnx
-from depthmask.pictures import Map, Picture, read_picture
-from depthmask.quantize import (
-    Composite,
-    Composites,
-    ModelT,
-    draw_composites,
-    mean_iou,
-    quantize,
-)
+from depthmask.pictures import Map, Picture, read_mask, read_picture
+from depthmask.quantize import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 PRECISIONS = ("fp32", "fp16", "int8")  # of the stored weights; int8: of the arithmetic, too
 LEAST_IOU = 0.99
-MOST_LOST = 0.005  # of the mean IoU on composites, by int8
+MOST_LOST = 0.005  # of the mean IoU with true masks, by int8
 _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install -r requirements-export.txt`"
 
-Run = Callable[[Picture, Picture], dict[str, Map]]
-Pair = tuple[Picture, Picture]
 Size = tuple[int, int]  # height and width
 
 
@@ -74,9 +65,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Loss:
-    """What int8 costs: mean IoU with the true masks of composites."""
+    """What int8 costs: mean IoU with true masks."""
 
-    composites: int
+    samples_with_mask: int
     network_iou: float
     int8_iou: float
 
@@ -84,9 +75,9 @@ class Loss:
         """Raises ExportError, with the numbers, where too much is lost."""
         if not self.network_iou - self.int8_iou <= MOST_LOST:
             raise ExportError(
-                f"In int8 the mean IoU on {self.composites} composites is {self.int8_iou:.4f}, the "
-                f"network's {self.network_iou:.4f}: more than {MOST_LOST} is lost; nothing was "
-                "written."
+                f"In int8 the mean IoU with {self.samples_with_mask} true masks is "
+                f"{self.int8_iou:.4f}, the network's {self.network_iou:.4f}: more than {MOST_LOST} "
+                "is lost; nothing was written."
             )
 
 
@@ -98,7 +89,7 @@ class Plan:
     info: GraphInfo
     size: Size | None  # None: any, of any number of pairs
     half: bool  # store weights in fp16
-    calibration: Sequence[Composite] = ()  # to quantise by; none: no int8
+    calibration: Sequence[Pair] = ()  # to choose the scales of int8 by; none: no int8
 
 
 def export(
@@ -121,8 +112,8 @@ def export(
             "int8", for which NNCF chooses scales: of weights and arithmetic.
         dynamic: Any sides that are multiples of 32, up to 2048, and, but for torch, any number
             of pairs; else one pair, a square of the checkpoint's resolution.
-        pairs: Holds NAME/background.* and NAME/image.*.
-        data: For int8, packed pictures to make composites of.
+        pairs: Holds NAME/background.* and NAME/image.*; int8 also takes its scales from them.
+        data: Packed pictures: int8 is judged by composites of them, not by NAME/mask.* of `pairs`.
 
     Returns:
         What was written and how well it agrees, ready for JSON.
@@ -135,20 +126,24 @@ def export(
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
     samples = list(_read_pairs(pairs, network.resolution, size))
-    composites = draw_composites(data, network.info) if data else Composites((), ())
+    int8 = precision == "int8"
+    if int8 and data:
+        truth = list(draw_composites(data, network.info))
+    else:
+        truth = list(_read_samples(pairs, network.resolution, size)) if int8 else []
     info = GraphInfo(
         resolution=network.resolution,
         checkpoint=sha256(checkpoint.read_bytes()).hexdigest(),
         samples=network.info.samples,
         metrics=network.info.metrics,
-        precision="int8" if data else "fp32",
+        precision="int8" if int8 else "fp32",
     )
-    plan = Plan(network.net, info, size, precision == "fp16", composites.calibration)
+    plan = Plan(network.net, info, size, precision == "fp16", samples if int8 else ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         draft = Path(folder) / output.name
         run = _WRITERS[kind](plan, draft)
-        found = _check(network.run, run, samples, composites.validation)
+        found = _check(network.run, run, samples, truth)
         files = sorted(Path(folder).iterdir())
         for file in files:
             shutil.move(file, output.parent / file.name)
@@ -168,27 +163,22 @@ def _check_options(output: Path, kind: str, precision: str, data: Path | None) -
         raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
     if kind == "torch" and precision != "fp32":
         raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
-    if precision == "int8" and data is None:
-        raise ExportError(
-            "int8 needs pictures to choose its scales by: name a file of `python -m depthmask "
-            "pack` by --data; `python -m tools.pack_examples FILE` makes one of examples/."
-        )
     if precision != "int8" and data is not None:
         raise ExportError("Only --precision int8 has a use for --data; leave it out.")
 
 
 def _check(
-    network: Run, graph: Run, pairs: list[Pair], composites: Sequence[Composite]
+    network: Run, graph: Run, pairs: list[Pair], truth: Sequence[Sample]
 ) -> dict[str, float]:
     """Compares a graph with the network, and raises ExportError where it is too far from it.
 
-    With composites, what counts are the true masks alone.
+    With true masks, what counts are those alone.
     """
     agreement = compare(network, graph, pairs)
-    if not composites:
+    if not truth:
         agreement.check()
         return asdict(agreement)
-    loss = Loss(len(composites), mean_iou(network, composites), mean_iou(graph, composites))
+    loss = Loss(len(truth), mean_iou(network, truth), mean_iou(graph, truth))
     loss.check()
     return asdict(agreement) | asdict(loss)
 
@@ -210,20 +200,37 @@ def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
 
 def _read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pair]:
     """Yields pairs at one size or, for a graph of any size, about each image's own shape."""
-    found = False
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        files = [next(place.glob(f"{name}.*"), None) for name in INPUTS]
-        if None in files:
-            continue
-        found = True
-        background, image = (read_picture(file) for file in files if file)
+    for place in _places(folder):
+        background, image = (read_picture(next(place.glob(f"{name}.*"))) for name in INPUTS)
         height, width = size or _size_like(image.shape[0], image.shape[1], resolution)
         yield _fit(background, height, width), _fit(image, height, width)
+
+
+def _read_samples(folder: Path, resolution: int, size: Size | None) -> Iterator[Sample]:
+    """Yields those of the pairs that have a NAME/mask.*, with it."""
+    found = False
+    pairs = _read_pairs(folder, resolution, size)
+    for place, (background, image) in zip(_places(folder), pairs, strict=True):
+        for file in place.glob("mask.*"):
+            found = True
+            covered = _fit(read_mask(file).astype(np.uint8), *image.shape[:2])  # rounded
+            yield Sample(background, image, covered > 0)
     if not found:
+        raise ExportError(
+            f"{folder} holds no NAME/mask.* to judge int8 by; name packed pictures by --data."
+        )
+
+
+def _places(folder: Path) -> list[Path]:
+    """The folders in a folder that hold a pair."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    places = [place for place in inside if all(any(place.glob(f"{name}.*")) for name in INPUTS)]
+    if not places:
         raise ExportError(
             f"{folder} holds no pairs to compare on; name a folder with NAME/background.* and "
             "NAME/image.* by --pairs."
         )
+    return places
 
 
 def _size_like(height: int, width: int, resolution: int) -> Size:

@@ -20,6 +20,7 @@ from depthmask.model import RSU, Decoder, Encoder
 if TYPE_CHECKING:
     import onnx
 
+VOTES = "votes"  # what works on the votes of all tasks together has a name that starts so
 _OPSET = 18
 _READERS_VERSION = 9  # of the file format: what runtimes of 2023 read already
 
@@ -70,7 +71,7 @@ class _Builder:
         from onnx import helper
 
         output = output or self._name(kind)
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
         return output
 
     def constant(self, values: npt.NDArray[Any]) -> str:
@@ -95,12 +96,13 @@ class _Builder:
     def halve(self, x: str) -> str:
         return self.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
 
-    def enlarge(self, x: str, factor: int = 2) -> str:
+    def enlarge(self, x: str, factor: int = 2, *, output: str = "") -> str:
         scales = self.constant(np.array([1, 1, factor, factor], np.float32))
-        return self.op("Resize", x, "", scales, mode="linear")  # half-pixel centres, as in torch
+        # half-pixel centres, as in torch
+        return self.op("Resize", x, "", scales, mode="linear", output=output)
 
-    def join(self, *values: str) -> str:
-        return self.op("Concat", *values, axis=1)
+    def join(self, *values: str, output: str = "") -> str:
+        return self.op("Concat", *values, axis=1, output=output)
 
     def _name(self, kind: str) -> str:
         self._number += 1
@@ -140,9 +142,13 @@ def _add_decoder(b: _Builder, decoder: nn.Module, features: Sequence[str]) -> li
 
 def _add_votes(b: _Builder, votes: Sequence[Sequence[str]]) -> str:
     """Sums each task's votes: one channel a task, since one costs as much to enlarge as two."""
-    total, *coarser = (b.join(*level) for level in zip(*votes, strict=True))
+    total, *coarser = (
+        b.join(*level, output=f"{VOTES}_{number}")
+        for number, level in enumerate(zip(*votes, strict=True))
+    )
     for level, joined in enumerate(coarser, start=1):
-        total = b.op("Add", total, b.enlarge(joined, 2**level))
+        enlarged = b.enlarge(joined, 2**level, output=f"{VOTES}_{level}_enlarged")
+        total = b.op("Add", total, enlarged, output=f"{VOTES}_{level}_added")
     return total
 
 
