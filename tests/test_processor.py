@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from depthmask import processor
+from depthmask._cv2 import cv2
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_products_of_bytes(
     flags: str | None,
     expected: bool,
 ) -> None:
-    monkeypatch.setattr(processor.cv2, "checkHardwareSupport", lambda feature: opencv)
+    monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature: opencv)
     monkeypatch.setattr(processor, "_FLAGS", tmp_path / "cpuinfo")
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
