@@ -72,8 +72,9 @@ def test_too_much_lost_is_told_with_the_numbers() -> None:
 @pytest.mark.parametrize("kind", ["openvino", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_export(tiny_checkpoint: Path, masked: Path, tmp_path: Path, kind: str) -> None:
     output = tmp_path / "out" / f"graph{export_module.SUFFIXES[kind]}"
-    options = {"kind": kind, "precision": "int8"}
-    report = export(tiny_checkpoint, output, **options, dynamic=True, pairs=masked)
+    report = export(
+        tiny_checkpoint, output, kind=kind, precision="int8", dynamic=True, pairs=masked
+    )
     assert report["precision"] == "int8" and report["samples_with_mask"] == 1
     json.dumps(report)
     backend = OpenVINOBackend(output)
