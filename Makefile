@@ -8,7 +8,7 @@ help:
 	@echo "make test    run all tests             (ARGS='tests/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on a set made from examples/"
-	@echo "make weights make the graph in weights/ anew, after the weights have changed"
+	@echo "make weights make the graphs in weights/ anew, after the weights have changed"
 	@echo "make clean   remove .venv and caches"
 
 demo:
@@ -39,8 +39,9 @@ train:
 
 weights:
 	@tools/setup.sh dev
-	@$(PYTHON) -m depthmask export --dynamic --precision fp16 -o weights/depthmask.onnx
-	@cd weights && sha256sum *.onnx *.safetensors >SHA256SUMS
+	@$(PYTHON) -m depthmask export --dynamic --precision fp16
+	@$(PYTHON) -m depthmask export --dynamic --precision int8 --format openvino
+	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -19,12 +19,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from depthmask.checkpoint import WEIGHTS, CheckpointInfo, load_checkpoint
+from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.config import TrainConfig
 from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools, load_pools, load_shared_pools
+from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
-from depthmask.measure import COMPOSITES_SEED, autocast, measure
+from depthmask.measure import COMPOSITES_SEED, autocast, load_sides, measure
 from depthmask.metrics import THRESHOLD
 
 RECIPES = {
@@ -67,16 +67,6 @@ def main() -> None:
             f"{order.true:.4f} against its true depth (truth itself: {order.attainable:.4f})",
             flush=True,
         )
-
-
-def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
-    """The pictures that a checkpoint was trained on, and those to score it on."""
-    shared = int(str(info.training.get("shared_pictures", 0)))
-    if shared:
-        pools = load_shared_pools(data, device, pictures=shared)
-        return pools, pools
-    held_out = float(str(info.training.get("held_out", TrainConfig.held_out)))
-    return load_pools(data, device, held_out=held_out)
 
 
 def print_scores(

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.composites import batches, load_sides
+from benchmarks.composites import batches
 from depthmask.checkpoint import WEIGHTS
 from depthmask.data.camera import Lens
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.inference import Predictor
+from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD
 from depthmask.pictures import Picture
 

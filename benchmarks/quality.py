@@ -1,24 +1,26 @@
-"""What the network's resolution is worth: mean IoU against the time the network takes.
+"""What resolution and precision are worth: mean IoU against the time the network takes.
 
     python -m benchmarks.quality [FOLDER] [--frames N] [--svg FILE] [--json FILE]
 
 FOLDER is laid out as `python -m depthmask evaluate --help` tells; without it, the pairs of
-`examples/` are used. All resolutions take turns on each frame, so that whatever else the machine
-does slows all of them alike. Cameras are taken to be fixed: photos are matched in light, and not
-moved. `depthmask.inference.QUALITIES` was chosen by this.
+`examples/` are used. Where the default is int8, the best floats of this CPU are measured as well.
+All take turns on each frame, so that whatever else the machine does slows all of them alike.
+Cameras are taken to be fixed: photos are matched in light, and not moved.
+`depthmask.inference.QUALITIES` was chosen by this.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from depthmask.backends import Backend, make_backend
-from depthmask.charts import Spot, draw_line
+from depthmask.backends import Backend, graph_of, make_backend
+from depthmask.backends.graphs import OpenVINOBackend
+from depthmask.charts import Spot, draw_lines
 from depthmask.checkpoint import WEIGHTS
 from depthmask.evaluate import mask_scores
 from depthmask.export import EXAMPLES
@@ -38,12 +40,13 @@ class Frame(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one resolution reached."""
+    """What one resolution reached in one precision."""
 
+    precision: str
     resolution: int  # square root of the pixels that the network saw
     iou: float  # over the frames of a sequence, then over the sequences
     network_ms: float  # median of a run
-    quality: str  # its name, or ""
+    quality: str  # its name, of the default precision, or ""
 
 
 class Timed:
@@ -70,69 +73,84 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the trade-off")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     options = parser.parse_args()
-    backend = make_backend(checkpoint=options.checkpoint, say=print)
+    default = make_backend(checkpoint=options.checkpoint, say=print)
+    backends = [default]
+    if default.precision == "int8":
+        backends.append(OpenVINOBackend(graph_of(options.checkpoint)))
     frames = list(read_frames(options.folder, options.frames))
-    rows = measure(options.checkpoint, backend, frames)
-    print(f"{len(frames)} frames, {backend.name} in {backend.precision} on {backend.device}")
-    print("| resolution | quality | IoU | network, ms |\n|---|---|---|---|")
+    rows = measure(options.checkpoint, backends, frames)
+    usual = usual_time(rows, default)
+    print(f"{len(frames)} frames, {default.name} on {default.device}")
+    print(
+        "| precision | resolution | quality | IoU | network, ms | time |\n|---|---|---|---|---|---|"
+    )
     for row in rows:
-        print(f"| {row.resolution} | {row.quality} | {row.iou:.3f} | {row.network_ms:.0f} |")
+        print(
+            f"| {row.precision} | {row.resolution} | {row.quality} | {row.iou:.3f} | "
+            f"{row.network_ms:.0f} | {row.network_ms / usual:.2f} |"
+        )
     if options.svg:
-        options.svg.write_text(draw(rows, backend))
+        options.svg.write_text(draw(rows, default))
     if options.json:
         options.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
 
 
 def measure(
     checkpoint: Path,
-    backend: Backend,
-    frames: list[Frame],
-    resolutions: tuple[int, ...] = RESOLUTIONS,
+    backends: Sequence[Backend],
+    frames: Sequence[Frame],
+    resolutions: Sequence[int] = RESOLUTIONS,
 ) -> list[Row]:
-    """Predicts every frame at every resolution."""
-    clocks = {resolution: Timed(backend) for resolution in resolutions}
-    predictors = {
-        resolution: Predictor(checkpoint, resolution=resolution, backend=clock)
-        for resolution, clock in clocks.items()
+    """Predicts every frame by every backend, the default first, at every resolution."""
+    clocks = {
+        (number, resolution): Timed(backend)
+        for number, backend in enumerate(backends)
+        for resolution in resolutions
     }
-    found: dict[int, dict[str, list[float]]] = {resolution: {} for resolution in resolutions}
+    found: dict[tuple[int, int], dict[str, list[float]]] = {key: {} for key in clocks}
+    predictors = {
+        key: Predictor(checkpoint, resolution=key[1], backend=clock)
+        for key, clock in clocks.items()
+    }
     for frame in frames:
-        for resolution, predictor in predictors.items():
+        for key, predictor in predictors.items():
             mask = predictor.predict(frame.background, frame.image, align=False).mask
             scores = mask_scores(mask, frame.labels)
             if "iou" in scores:
-                found[resolution].setdefault(frame.sequence, []).append(scores["iou"])
-    names = {resolution_for(name, backend.resolution): name for name in QUALITIES}
+                found[key].setdefault(frame.sequence, []).append(scores["iou"])
+    names = {(0, resolution_for(name, backends[0].resolution)): name for name in QUALITIES}
     return [
         Row(
-            resolution,
-            float(np.mean([np.mean(values) for values in found[resolution].values()])),
-            float(np.median(clocks[resolution].seconds)) * 1e3,
-            names.get(resolution, ""),
+            clock.precision,
+            key[1],
+            float(np.mean([np.mean(values) for values in found[key].values()])),
+            float(np.median(clock.seconds)) * 1e3,
+            names.get(key, ""),
         )
-        for resolution in resolutions
+        for key, clock in clocks.items()
     ]
 
 
-def draw(rows: list[Row], backend: Backend) -> str:
-    """Draws IoU over the network's time, as ratios, the named qualities marked.
+def usual_time(rows: Sequence[Row], default: Backend) -> float:
+    """What the default takes at its own resolution, which the rows hold, in milliseconds."""
+    usual = (default.precision, default.resolution)
+    return next(row.network_ms for row in rows if (row.precision, row.resolution) == usual)
 
-    The rows hold one of the backend's own resolution.
-    """
-    usual = next(row.network_ms for row in rows if row.resolution == backend.resolution)
-    spots = [
-        Spot(
-            row.network_ms / usual,
-            row.iou,
-            f"{row.resolution} {row.quality}".strip(),
-            bool(row.quality),
-        )
-        for row in rows
-    ]
-    return draw_line(
-        f"Resolution: accuracy and time ({backend.name}, {backend.precision})",
-        spots,
-        x_title=f"time the network takes for a pair, in those of {backend.resolution} pixels",
+
+def draw(rows: Sequence[Row], default: Backend) -> str:
+    """Draws IoU over the network's time, as ratios, the named qualities marked."""
+    usual = usual_time(rows, default)
+    lines: dict[str, list[Spot]] = {}
+    for row in rows:
+        label = f"{row.resolution} {row.quality}" if row.quality else str(row.resolution)
+        if row.precision != default.precision:
+            label = f"{row.precision} {label}"
+        spot = Spot(row.network_ms / usual, row.iou, label, bool(row.quality))
+        lines.setdefault(row.precision, []).append(spot)
+    return draw_lines(
+        f"Resolution and precision: accuracy and time ({default.name})",
+        list(lines.values()),
+        x_title=f"time the network takes for a pair, in those of {default.resolution} pixels",
         y_title="mean IoU",
     )
 

@@ -293,9 +293,9 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--precision",
-        choices=("fp32", "fp16"),
+        choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="of the stored weights (default: %(default)s)",
+        help="of the stored weights; int8: of the arithmetic, too (default: %(default)s)",
     )
     add(
         "--dynamic",
@@ -306,22 +306,32 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs",
         type=Path,
         metavar="DIR",
-        help="holds NAME/background.* and NAME/image.* to compare on (default: examples/)",
+        help="holds NAME/background.* and NAME/image.* to compare on, and to choose the scales of "
+        "int8 by (default: examples/)",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="packed pictures: judge int8 by composites of them (default: by DIR/NAME/mask.*)",
     )
 
 
 def _export(options: argparse.Namespace) -> None:
+    from depthmask.backends import graph_of
     from depthmask.checkpoint import WEIGHTS
     from depthmask.export import EXAMPLES, SUFFIXES, export
 
     checkpoint = options.checkpoint or WEIGHTS
+    beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
     report = export(
         checkpoint,
-        options.output or checkpoint.with_suffix(SUFFIXES[options.format]),
+        options.output or beside,
         kind=options.format,
         precision=options.precision,
         dynamic=options.dynamic,
         pairs=options.pairs or EXAMPLES,
+        data=options.data,
     )
     print(json.dumps(report, indent=2))
 
@@ -344,7 +354,7 @@ def _bench(options: argparse.Namespace) -> None:
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),
-        seconds=15 if options.quick else 60,
+        seconds=10 if options.quick else 60,
         say=lambda line: print(line, file=sys.stderr),
     )
     print(as_table(rows))

@@ -1,9 +1,8 @@
-"""OpenVINO without the part of it that reports to its makers."""
+"""OpenVINO and NNCF without the parts of them that report to their makers."""
 
 import sys
+from importlib import import_module
 from typing import Any
-
-_CONVERTER = "openvino.tools.ovc"
 
 
 def import_openvino() -> Any:
@@ -16,12 +15,28 @@ def import_openvino() -> Any:
     Raises:
         ImportError: OpenVINO is missing.
     """
-    hide = "openvino" not in sys.modules
-    if hide:
-        sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # Python's way to forbid one
+    return _import_without("openvino", "openvino.tools.ovc")
+
+
+def import_nncf() -> Any:
+    """Imports NNCF, but not what sends an event each time it is used; NNCF does without.
+
+    Raises:
+        ImportError: NNCF or OpenVINO is missing.
+    """
+    import_openvino()
+    return _import_without("nncf", "openvino_telemetry")
+
+
+def _import_without(name: str, unwanted: str) -> Any:
+    if name in sys.modules:  # too late
+        return import_module(name)
+    before = sys.modules.get(unwanted)
+    sys.modules[unwanted] = None  # type: ignore[assignment]  # Python's way to forbid one
     try:
-        import openvino
+        return import_module(name)
     finally:
-        if hide:
-            sys.modules.pop(_CONVERTER, None)
-    return openvino
+        if before is None:
+            sys.modules.pop(unwanted)
+        else:
+            sys.modules[unwanted] = before

@@ -2,8 +2,8 @@
 
 The backends take turns, so that whatever else the machine does slows all of them alike; what is to
 be trusted are the ratios. A ceiling is the time that the network's multiplications would take at
-the rate of a large matrix product. Start-up and memory are those of a process of its own, which
-makes the backend and predicts once.
+the best rate of a large matrix product, which takes its turn as well. Start-up and memory are those
+of a process of its own, which makes the backend and predicts once.
 """
 
 import json
@@ -29,13 +29,15 @@ from depthmask.checkpoint import load_checkpoint
 from depthmask.contenders import BASELINE, Run, make_run, noise
 from depthmask.export import export
 from depthmask.model import U2Net
+from depthmask.pictures import Map, Picture
 
 Key = tuple[str, str]  # backend and precision
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 _LEAST_ROUNDS = 3
-_PRODUCT = 1024  # side of the matrices of the ceiling
+_CEILING = "product"  # in a backend's place where times are kept
+_PRODUCT = 1024  # side of its matrices
 _BATCH = 4  # pairs at once
-_BATCHES = 3  # of them, the best of which counts
+_BATCHES = 2  # of them, the better of which counts
 
 
 @dataclass(frozen=True)
@@ -79,35 +81,40 @@ def bench(
     """
     model, _ = load_checkpoint(checkpoint)
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / checkpoint.name
-        copy.write_bytes(checkpoint.read_bytes())
-        export(copy, graph_of(copy), precision="fp16", dynamic=True)
-        runs = dict(_find(copy, say))
-        default = make_backend(checkpoint=copy, device="cpu")
-        probes = {(key, size): probe(*key, copy, size) for key in runs for size in sizes}
-    rates = {precision: multiply_rate(precision) for _, precision in runs}
+        place = _with_graph(checkpoint, Path(folder))
+        runs = dict(_find(place, say))
+        chosen = make_backend(checkpoint=place, device="cpu")
+        probes = {(key, size): probe(*key, place, size) for key in runs for size in sizes}
+    ceilings = {(_CEILING, precision): product(precision) for _, precision in runs}
     rows = []
     for size in sizes:
-        times = take_turns(runs, size, seconds)
-        baseline = float(np.median(times[BASELINE, "fp32"]))
+        times = take_turns(runs | ceilings, size, seconds)
         work = count_operations(model, size)
-        for key, values in times.items():
-            median, p95 = (float(np.percentile(values, share)) for share in (50, 95))
-            rows.append(
-                Row(
-                    backend=key[0],
-                    precision=key[1],
-                    size=size,
-                    median_ms=median * 1e3,
-                    p95_ms=p95 * 1e3,
-                    ratio_to_pytorch_fp32=baseline / median,
-                    ratio_to_ceiling=work / rates[key[1]] / median,
-                    default=key == (default.name, default.precision),
-                    pairs_per_s=throughput(runs[key], size),
-                    **probes[key, size]._asdict(),
-                )
+        rows += [
+            Row(
+                backend=key[0],
+                precision=key[1],
+                size=size,
+                **_speed(key, times, work),
+                default=key == (chosen.name, chosen.precision),
+                pairs_per_s=throughput(run, size),
+                **probes[key, size]._asdict(),
             )
+            for key, run in runs.items()
+        ]
     return rows
+
+
+def _speed(key: Key, times: dict[Key, list[float]], work: int) -> dict[str, float]:
+    """The columns of a row that tell of one pair's time."""
+    median, p95 = (float(np.percentile(times[key], share)) for share in (50, 95))
+    rate = 2 * _PRODUCT**3 / min(times[_CEILING, key[1]])
+    return {
+        "median_ms": median * 1e3,
+        "p95_ms": p95 * 1e3,
+        "ratio_to_pytorch_fp32": float(np.median(times[BASELINE, "fp32"])) / median,
+        "ratio_to_ceiling": work / rate / median,
+    }
 
 
 def report(rows: Sequence[Row]) -> dict[str, object]:
@@ -168,7 +175,7 @@ def take_turns(runs: dict[Key, Run], size: int, seconds: float) -> dict[Key, lis
 
 
 def throughput(run: Run, size: int) -> float:
-    """Pairs a second, of four at once, the best of three."""
+    """Pairs a second, of four at once, the better of two."""
     backgrounds, images = noise(_BATCH, size)
     run(backgrounds, images)  # not timed: memory for so many is taken
     best = float("inf")
@@ -214,23 +221,37 @@ def count_operations(model: U2Net, size: int) -> int:
     return int(counter.get_total_flops())
 
 
-def multiply_rate(precision: str) -> float:
-    """Multiplications and additions a second in a product of large matrices, the best of five."""
-    left, right = torch.ones(2, _PRODUCT, _PRODUCT, dtype=_TYPES[precision])
-    best = float("inf")
-    for _ in range(6):  # the first one warms up
-        start = time.perf_counter()
-        left @ right
-        best = min(best, time.perf_counter() - start)
-    return 2 * _PRODUCT**3 / best
+def product(precision: str) -> Run:
+    """Makes what multiplies two large matrices in a precision, whatever pictures it is given."""
+    left, right = torch.ones(2, _PRODUCT, _PRODUCT).to(_TYPES[precision])
+    # of bytes, torch has no product with a public name
+    multiply = torch._int_mm if precision == "int8" else torch.mm
+
+    def run(backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        multiply(left, right)
+        return {}
+
+    return run
+
+
+def _with_graph(checkpoint: Path, folder: Path) -> Path:
+    """A checkpoint with a graph beside it: the one given, or a copy in the folder."""
+    if graph_of(checkpoint).is_file():
+        return checkpoint
+    copy = folder / checkpoint.name
+    copy.write_bytes(checkpoint.read_bytes())
+    export(copy, graph_of(copy), precision="fp16", dynamic=True)
+    return copy
 
 
 def _find(checkpoint: Path, say: Callable[[str], None]) -> Iterator[tuple[Key, Run]]:
-    """What can be had here: each backend in fp32, and in the best precision of this CPU."""
+    """What can be had here: each backend in fp32 and the best floats of this CPU, and int8."""
     best = best_precision(torch.device("cpu"))
     keys = [(name, "fp32") for name in (BASELINE, "torch", "onnxruntime", "openvino")]
     if best != "fp32":
         keys += [(name, best) for name in ("torch", "openvino")]
+    if graph_of(checkpoint, "int8").is_file():
+        keys.append(("openvino", "int8"))
     for key in keys:
         try:
             yield key, make_run(*key, checkpoint)

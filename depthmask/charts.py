@@ -50,8 +50,9 @@ def draw_bars(title: str, groups: Mapping[str, Sequence[Bar]]) -> str:
     return _page(drawn, round(y) + 6)
 
 
-def draw_line(title: str, spots: Sequence[Spot], *, x_title: str, y_title: str) -> str:
-    """Draws measurements in the order they have, joined by a line."""
+def draw_lines(title: str, lines: Sequence[Sequence[Spot]], *, x_title: str, y_title: str) -> str:
+    """Draws measurements in the order they have, those of a sequence joined by a line."""
+    spots = [spot for line in lines for spot in line]
     right = max(spot.x for spot in spots) * 1.05
     values = [spot.y for spot in spots]
     margin = 0.15 * (max(values) - min(values)) or 0.05
@@ -73,10 +74,14 @@ def draw_line(title: str, spots: Sequence[Spot], *, x_title: str, y_title: str) 
             _text(place(value, 0)[0], _HEIGHT - _BOTTOM + 18, f"{value:g}", anchor="middle")
         )
     drawn.append(_text(_WIDTH / 2, _HEIGHT - 10, x_title, anchor="middle", colour="#555555"))
-    places = [place(spot.x, spot.y) for spot in spots]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    drawn.append(f'<polyline points="{line}" fill="none" stroke="{_PLAIN}" stroke-width="2"/>')
-    for spot, (x, y) in zip(spots, places, strict=True):
+    for line in lines:
+        places = (place(spot.x, spot.y) for spot in line)
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        drawn.append(
+            f'<polyline points="{points}" fill="none" stroke="{_PLAIN}" stroke-width="2"/>'
+        )
+    for spot in spots:
+        x, y = place(spot.x, spot.y)
         colour = _MARKED if spot.marked else _PLAIN
         drawn.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{6 if spot.marked else 4}" fill="{colour}"/>'

@@ -25,7 +25,7 @@ def make_run(name: str, precision: str, checkpoint: Path) -> Run:
 
     Args:
         name: `BASELINE`, or a backend's.
-        precision: "fp32", or "bf16" where the backend has it.
+        precision: "fp32", or "bf16" or "int8" where the backend has it.
         checkpoint: The weights, their graph beside them.
 
     Raises:
@@ -64,17 +64,21 @@ def noise(pairs: int, size: int) -> tuple[Picture, Picture]:
 
 def peak_megabytes() -> float | None:
     """The most memory this process has had resident; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux, whose getrusage also counts what the parent had at the start
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
     try:
         import resource
     except ImportError:  # Windows
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS, in bytes
 
 
 def _make_backend(name: str, precision: str, checkpoint: Path) -> BatchBackend:
     if name == "openvino":
-        return OpenVINOBackend(graph_of(checkpoint), precision=precision)
+        floats = None if precision == "int8" else precision
+        return OpenVINOBackend(graph_of(checkpoint, precision), precision=floats)
     if name == "onnxruntime":
         return OnnxRuntimeBackend(graph_of(checkpoint))
     from depthmask.backends.torch_backend import TorchBackend

@@ -2,15 +2,16 @@
 
 A graph takes `background` and `image`, (B, h, w, 3) uint8 RGB, and yields `mask` and `depth`,
 (B, h, w) float32 in [0, 1]: scaling, folding and the sigmoid are in it. Its metadata name the
-resolution and the checkpoint it was made from.
+resolution and the checkpoint it was made from. In int8 it is held to true masks, not to the
+network's: bytes move borders about, and may do so unless it is for the worse.
 """
 
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,17 @@ from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, Backe
 from depthmask.backends.torch_backend import TorchBackend
 from depthmask.fused import FusedNet
 from depthmask.onnx_graph import write_onnx
-from depthmask.pictures import Map, Picture, read_picture
+from depthmask.pictures import Map, Picture, read_mask, read_picture
+from depthmask.quantize import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-PRECISIONS = ("fp32", "fp16")  # of the stored weights
+PRECISIONS = ("fp32", "fp16", "int8")  # of the stored weights; int8: of the arithmetic, too
 LEAST_IOU = 0.99
+MOST_LOST = 0.005  # of the mean IoU with true masks, by int8
 _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install -r requirements-export.txt`"
 
-Run = Callable[[Picture, Picture], dict[str, Map]]
-Pair = tuple[Picture, Picture]
 Size = tuple[int, int]  # height and width
 
 
@@ -62,6 +63,35 @@ class Agreement:
             )
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What int8 costs: mean IoU with true masks."""
+
+    samples_with_mask: int
+    network_iou: float
+    int8_iou: float
+
+    def check(self) -> None:
+        """Raises ExportError, with the numbers, where too much is lost."""
+        if not self.network_iou - self.int8_iou <= MOST_LOST:
+            raise ExportError(
+                f"In int8 the mean IoU with {self.samples_with_mask} true masks is "
+                f"{self.int8_iou:.4f}, the network's {self.network_iou:.4f}: more than {MOST_LOST} "
+                "is lost; nothing was written."
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a graph is written from."""
+
+    net: FusedNet
+    info: GraphInfo
+    size: Size | None  # None: any, of any number of pairs
+    half: bool  # store weights in fp16
+    calibration: Sequence[Pair] = ()  # to choose the scales of int8 by; none: no int8
+
+
 def export(
     checkpoint: Path,
     output: Path,
@@ -70,6 +100,7 @@ def export(
     precision: str = "fp32",
     dynamic: bool = False,
     pairs: Path = EXAMPLES,
+    data: Path | None = None,
 ) -> dict[str, object]:
     """Writes a graph, once it agrees with the network on real pairs.
 
@@ -77,10 +108,12 @@ def export(
         checkpoint: A file that `load_checkpoint` reads.
         output: Ends as `SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
         kind: "onnx", "openvino" or "torch" (`torch.export`).
-        precision: Of the stored weights, "fp32" or "fp16"; a backend computes in its own.
+        precision: Of the stored weights, "fp32" or "fp16": a backend computes in its own. Or
+            "int8", for which NNCF chooses scales: of weights and arithmetic.
         dynamic: Any sides that are multiples of 32, up to 2048, and, but for torch, any number
             of pairs; else one pair, a square of the checkpoint's resolution.
-        pairs: Holds NAME/background.* and NAME/image.*.
+        pairs: Holds NAME/background.* and NAME/image.*; int8 also takes its scales from them.
+        data: Packed pictures: int8 is judged by composites of them, not by NAME/mask.* of `pairs`.
 
     Returns:
         What was written and how well it agrees, ready for JSON.
@@ -89,25 +122,28 @@ def export(
         ExportError: An option is bad, a package is missing, or the graph does not agree.
         ValueError: The checkpoint or a picture cannot be read.
     """
-    if output.suffix != SUFFIXES[kind]:
-        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
-    if kind == "torch" and precision != "fp32":
-        raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
+    _check_options(output, kind, precision, data)
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
     samples = list(_read_pairs(pairs, network.resolution, size))
+    int8 = precision == "int8"
+    if int8 and data:
+        truth = list(draw_composites(data, network.info))
+    else:
+        truth = list(_read_samples(pairs, network.resolution, size)) if int8 else []
     info = GraphInfo(
         resolution=network.resolution,
         checkpoint=sha256(checkpoint.read_bytes()).hexdigest(),
         samples=network.info.samples,
         metrics=network.info.metrics,
+        precision="int8" if int8 else "fp32",
     )
+    plan = Plan(network.net, info, size, precision == "fp16", samples if int8 else ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         draft = Path(folder) / output.name
-        run = _WRITERS[kind](network.net, draft, info, precision == "fp16", size)
-        agreement = compare(network.run, run, samples)
-        agreement.check()
+        run = _WRITERS[kind](plan, draft)
+        found = _check(network.run, run, samples, truth)
         files = sorted(Path(folder).iterdir())
         for file in files:
             shutil.move(file, output.parent / file.name)
@@ -115,11 +151,36 @@ def export(
         "files": [str(output.parent / file.name) for file in files],
         "bytes": sum((output.parent / file.name).stat().st_size for file in files),
         "format": kind,
-        "precision": precision,
         "dynamic": dynamic,
         **asdict(info),
-        **asdict(agreement),
+        "precision": precision,
+        **found,
     }
+
+
+def _check_options(output: Path, kind: str, precision: str, data: Path | None) -> None:
+    if output.suffix != SUFFIXES[kind]:
+        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
+    if kind == "torch" and precision != "fp32":
+        raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
+    if precision != "int8" and data is not None:
+        raise ExportError("Only --precision int8 has a use for --data; leave it out.")
+
+
+def _check(
+    network: Run, graph: Run, pairs: list[Pair], truth: Sequence[Sample]
+) -> dict[str, float]:
+    """Compares a graph with the network, and raises ExportError where it is too far from it.
+
+    With true masks, what counts are those alone.
+    """
+    agreement = compare(network, graph, pairs)
+    if not truth:
+        agreement.check()
+        return asdict(agreement)
+    loss = Loss(len(truth), mean_iou(network, truth), mean_iou(graph, truth))
+    loss.check()
+    return asdict(agreement) | asdict(loss)
 
 
 def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
@@ -139,20 +200,37 @@ def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
 
 def _read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pair]:
     """Yields pairs at one size or, for a graph of any size, about each image's own shape."""
-    found = False
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        files = [next(place.glob(f"{name}.*"), None) for name in INPUTS]
-        if None in files:
-            continue
-        found = True
-        background, image = (read_picture(file) for file in files if file)
+    for place in _places(folder):
+        background, image = (read_picture(next(place.glob(f"{name}.*"))) for name in INPUTS)
         height, width = size or _size_like(image.shape[0], image.shape[1], resolution)
         yield _fit(background, height, width), _fit(image, height, width)
+
+
+def _read_samples(folder: Path, resolution: int, size: Size | None) -> Iterator[Sample]:
+    """Yields those of the pairs that have a NAME/mask.*, with it."""
+    found = False
+    pairs = _read_pairs(folder, resolution, size)
+    for place, (background, image) in zip(_places(folder), pairs, strict=True):
+        for file in place.glob("mask.*"):
+            found = True
+            covered = _fit(read_mask(file).astype(np.uint8), *image.shape[:2])  # rounded
+            yield Sample(background, image, covered > 0)
     if not found:
+        raise ExportError(
+            f"{folder} holds no NAME/mask.* to judge int8 by; name packed pictures by --data."
+        )
+
+
+def _places(folder: Path) -> list[Path]:
+    """The folders in a folder that hold a pair."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    places = [place for place in inside if all(any(place.glob(f"{name}.*")) for name in INPUTS)]
+    if not places:
         raise ExportError(
             f"{folder} holds no pairs to compare on; name a folder with NAME/background.* and "
             "NAME/image.* by --pairs."
         )
+    return places
 
 
 def _size_like(height: int, width: int, resolution: int) -> Size:
@@ -166,38 +244,42 @@ def _fit(picture: Picture, height: int, width: int) -> Picture:
     return np.asarray(fitted, dtype=np.uint8)
 
 
-def _write_onnx(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
-    _write_graph(net, path, info, half, size)
+def _write_onnx(plan: Plan, path: Path) -> Run:
+    _write_graph(plan, path)
+    if plan.calibration:
+        import onnx
+
+        onnx.save(_quantize(onnx.load(path), plan), path)
     try:
         return OnnxRuntimeBackend(path).run
     except BackendError:  # not installed; OpenVINO reads ONNX too
         return OpenVINOBackend(path).run
 
 
-def _write_openvino(
-    net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None
-) -> Run:
+def _write_openvino(plan: Plan, path: Path) -> Run:
     try:
         openvino = import_openvino()
     except ImportError as error:
         raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
-        _write_graph(net, graph, info, False, size)
+        _write_graph(replace(plan, half=False), graph)
         model = openvino.Core().read_model(graph)
-        openvino.save_model(model, path, compress_to_fp16=half)
+        if plan.calibration:
+            model = _quantize(model, plan)
+        openvino.save_model(model, path, compress_to_fp16=plan.half)
     return OpenVINOBackend(path).run
 
 
-def _write_torch(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> Run:
-    assert not half
-    program = trace(net, size=size)
-    torch.export.save(program, path, extra_files={INFO_KEY: info.to_json()})
+def _write_torch(plan: Plan, path: Path) -> Run:
+    assert not plan.half and not plan.calibration
+    program = trace(plan.net, size=plan.size)
+    torch.export.save(program, path, extra_files={INFO_KEY: plan.info.to_json()})
     module: Any = torch.export.load(path).module()
 
     def run(background: Picture, image: Picture) -> dict[str, Map]:
         maps = module(torch.from_numpy(background)[None], torch.from_numpy(image)[None])
-        return {task: values[0].numpy() for task, values in zip(net.tasks, maps, strict=True)}
+        return {task: values[0].numpy() for task, values in zip(plan.net.tasks, maps, strict=True)}
 
     return run
 
@@ -205,11 +287,20 @@ def _write_torch(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: S
 _WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
 
 
-def _write_graph(net: FusedNet, path: Path, info: GraphInfo, half: bool, size: Size | None) -> None:
+def _write_graph(plan: Plan, path: Path) -> None:
     try:
-        write_onnx(net, path, info, half=half, size=size)
+        write_onnx(plan.net, path, plan.info, half=plan.half, size=plan.size)
     except ImportError as error:
         raise ExportError(f"Writing a graph needs the package onnx; {_INSTALL}.") from error
+
+
+def _quantize(model: ModelT, plan: Plan) -> ModelT:
+    try:
+        return quantize(model, plan.calibration)
+    except ImportError as error:
+        raise ExportError(
+            "Choosing the scales of int8 needs NNCF; run `pip install -r requirements-int8.txt`."
+        ) from error
 
 
 def trace(net: FusedNet, *, size: Size | None) -> torch.export.ExportedProgram:

@@ -167,8 +167,8 @@ class Predictor:
         else:
             mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
         return Prediction(
-            np.clip(mask, 0, 1),
-            np.clip(depth, SMALLEST_DEPTH, 1),
+            np.clip(mask, 0, 1, out=mask),
+            np.clip(depth, SMALLEST_DEPTH, 1, out=depth),
             time.perf_counter() - start,
             PairReport(registration, lighting, fitness),
             matched,

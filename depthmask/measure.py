@@ -1,12 +1,15 @@
 """How well a network does on composites."""
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from depthmask.checkpoint import CheckpointInfo
+from depthmask.config import TrainConfig
 from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools
+from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.data.recipe import Recipe
 from depthmask.device import has_fast_bfloat16
 from depthmask.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
@@ -48,6 +51,16 @@ def measure(
     if "rmse" in metrics:
         metrics["rmse_over_deviation"] = metrics["rmse"] / torch.cat(depths).std().item()
     return metrics
+
+
+def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
+    """The pictures that a checkpoint was trained on, and those to score it on."""
+    shared = int(str(info.training.get("shared_pictures", 0)))
+    if shared:
+        pools = load_shared_pools(data, device, pictures=shared)
+        return pools, pools
+    held_out = float(str(info.training.get("held_out", TrainConfig.held_out)))
+    return load_pools(data, device, held_out=held_out)
 
 
 def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from depthmask.model import RSU, Decoder, Encoder
 if TYPE_CHECKING:
     import onnx
 
+VOTES = "votes"  # what works on the votes of all tasks together has a name that starts so
 _OPSET = 18
 _READERS_VERSION = 9  # of the file format: what runtimes of 2023 read already
 
@@ -70,7 +71,7 @@ class _Builder:
         from onnx import helper
 
         output = output or self._name(kind)
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], output, **attributes))
         return output
 
     def constant(self, values: npt.NDArray[Any]) -> str:
@@ -95,12 +96,13 @@ class _Builder:
     def halve(self, x: str) -> str:
         return self.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
 
-    def enlarge(self, x: str, factor: int = 2) -> str:
+    def enlarge(self, x: str, factor: int = 2, *, output: str = "") -> str:
         scales = self.constant(np.array([1, 1, factor, factor], np.float32))
-        return self.op("Resize", x, "", scales, mode="linear")  # half-pixel centres, as in torch
+        # half-pixel centres, as in torch
+        return self.op("Resize", x, "", scales, mode="linear", output=output)
 
-    def join(self, *values: str) -> str:
-        return self.op("Concat", *values, axis=1)
+    def join(self, *values: str, output: str = "") -> str:
+        return self.op("Concat", *values, axis=1, output=output)
 
     def _name(self, kind: str) -> str:
         self._number += 1
@@ -113,11 +115,10 @@ def _add_network(b: _Builder, net: FusedNet) -> None:
     pixels = b.op("Concat", *INPUTS, axis=3)
     x = b.op("Cast", b.op("Transpose", pixels, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     features = _add_encoder(b, net.encoder, x)
-    for task, decoder in net.decoders.items():
-        assert isinstance(decoder, Decoder)
-        total = _add_decoder(b, decoder, features)
-        axis = b.constant(np.array([1], np.int64))
-        b.op("Squeeze", b.op("Sigmoid", total), axis, output=task)
+    total = _add_votes(b, [_add_decoder(b, d, features) for d in net.decoders.values()])
+    maps = b.op("Sigmoid", total)
+    for number, task in enumerate(net.tasks):
+        b.op("Gather", maps, b.constant(np.array(number, np.int64)), axis=1, output=task)
 
 
 def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:
@@ -128,16 +129,26 @@ def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:
     return features
 
 
-def _add_decoder(b: _Builder, decoder: Decoder, features: Sequence[str]) -> str:
+def _add_decoder(b: _Builder, decoder: nn.Module, features: Sequence[str]) -> list[str]:
+    """Adds a decoder's votes, finest first: each of one channel, half as large as the last."""
+    assert isinstance(decoder, Decoder)
     *skips, x = features
     maps = [x]
     for stage, skip in zip(reversed(decoder.stages), reversed(skips), strict=True):
         x = _add_rsu(b, stage, b.join(b.enlarge(x), skip))
         maps.append(x)
-    votes = [b.conv(vote, m) for vote, m in zip(decoder.votes, reversed(maps), strict=True)]
-    total = votes[0]
-    for level, vote in enumerate(votes[1:], start=1):
-        total = b.op("Add", total, b.enlarge(vote, 2**level))
+    return [b.conv(vote, m) for vote, m in zip(decoder.votes, reversed(maps), strict=True)]
+
+
+def _add_votes(b: _Builder, votes: Sequence[Sequence[str]]) -> str:
+    """Sums each task's votes: one channel a task, since one costs as much to enlarge as two."""
+    total, *coarser = (
+        b.join(*level, output=f"{VOTES}_{number}")
+        for number, level in enumerate(zip(*votes, strict=True))
+    )
+    for level, joined in enumerate(coarser, start=1):
+        enlarged = b.enlarge(joined, 2**level, output=f"{VOTES}_{level}_enlarged")
+        total = b.op("Add", total, enlarged, output=f"{VOTES}_{level}_added")
     return total
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 import torch
 
 from depthmask import backends
+from depthmask._openvino import import_openvino
 from depthmask.backends import BackendError, BatchBackend, choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.protocol import INFO_KEY
 from depthmask.backends.torch_backend import TorchBackend, best_precision
 from depthmask.checkpoint import load_checkpoint
 from depthmask.export import export
@@ -180,6 +183,40 @@ def test_a_graph_of_other_weights_is_refused(checkpoint: Path, tmp_path: Path) -
         backends.make_backend("openvino", checkpoint=tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").unlink()  # with no weights beside it, the graph is all there is
     assert backends.make_backend("onnxruntime", checkpoint=graph.with_suffix(".safetensors"))
+
+
+def in_int8(checkpoint: Path, folder: Path, *, checkpoint_named: str | None = None) -> Path:
+    """A checkpoint whose second graph says of itself that it is in int8."""
+    path = Path(shutil.copy(checkpoint, folder / "a.safetensors"))
+    shutil.copy(backends.graph_of(checkpoint), backends.graph_of(path))
+    core = import_openvino().Core()
+    model = core.read_model(backends.graph_of(path))
+    info = OpenVINOBackend(backends.graph_of(path)).info
+    changed = replace(info, precision="int8", checkpoint=checkpoint_named or info.checkpoint)
+    model.set_rt_info(changed.to_json(), ["framework", INFO_KEY])
+    import_openvino().save_model(model, backends.graph_of(path, "int8"))
+    return path
+
+
+def test_int8_is_taken_where_the_cpu_is_made_for_it(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = in_int8(checkpoint, tmp_path)
+    for fast in (True, False):
+        monkeypatch.setattr(choice, "multiplies_bytes", lambda fast=fast: fast)
+        backend = backends.make_backend("openvino", checkpoint=path)
+        assert (backend.precision == "int8") is fast
+    assert backends.make_backend("onnxruntime", checkpoint=path).precision == "fp32"
+
+
+def test_a_graph_in_int8_of_other_weights_is_as_if_it_were_not_there(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    path = in_int8(checkpoint, tmp_path, checkpoint_named="0" * 64)
+    said: list[str] = []
+    backend = backends.make_backend(checkpoint=path, device="cpu", say=said.append)
+    assert backend.name == "openvino" and backend.precision != "int8" and said == []
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from depthmask import bench as module
 from depthmask.__main__ import main
+from depthmask.backends import choice
 from depthmask.bench import (
     Probe,
     Row,
@@ -27,6 +29,7 @@ from depthmask.contenders import BASELINE
 from depthmask.model import U2Net
 from depthmask.pictures import Map, Picture
 from tests.conftest import TINY
+from tests.test_backends import in_int8
 
 
 def test_every_backend_gets_a_row(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +49,23 @@ def test_every_backend_gets_a_row(tiny_checkpoint: Path, monkeypatch: pytest.Mon
     bars = drawn.findall("{http://www.w3.org/2000/svg}rect")[1:]  # after the page
     assert len(bars) == len(rows)
     assert len({bar.get("fill") for bar in bars}) == 2
+
+
+def test_int8_has_a_row_where_its_graph_is(
+    exported_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "probe", lambda *arguments: Probe(1.5, None))
+    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    monkeypatch.setitem(sys.modules, "onnx", None)  # whoever only runs graphs lacks it
+    rows = bench(in_int8(exported_checkpoint, tmp_path), sizes=(32,), seconds=0)
+    (row,) = (row for row in rows if row.precision == "int8")
+    assert row.backend == "openvino" and row.default and row.ratio_to_ceiling > 0
+
+
+def test_memory_is_that_of_the_process_alone(exported_checkpoint: Path) -> None:
+    ballast = np.ones(2**26)  # 512 MB, which a child's getrusage would tell of
+    found = probe("openvino", "fp32", exported_checkpoint, 32)
+    assert found.peak_mb is None or found.peak_mb < ballast.nbytes / 2**20
 
 
 def test_start_up_and_memory_are_those_of_a_process(exported_checkpoint: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import quality
-from depthmask.charts import Bar, Spot, draw_bars, draw_line
+from depthmask.charts import Bar, Spot, draw_bars, draw_lines
 from tests.conftest import FakeBackend, Pair
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,8 +25,11 @@ def test_bars_are_to_scale() -> None:
 
 def test_spots_are_where_their_values_are() -> None:
     spots = [Spot(10, 0.8, "small"), Spot(40, 0.9, "large", marked=True)]
-    page = ElementTree.fromstring(draw_line("trade-off", spots, x_title="ms", y_title="IoU"))
-    small, large = page.findall(f"{SVG}circle")
+    lines = [spots, [Spot(20, 0.85, "other")]]
+    page = ElementTree.fromstring(draw_lines("trade-off", lines, x_title="ms", y_title="IoU"))
+    assert len(page.findall(f"{SVG}polyline")) == 2
+    small, large, other = page.findall(f"{SVG}circle")
+    assert float(small.get("cx", 0)) < float(other.get("cx", 0)) < float(large.get("cx", 0))
     assert float(small.get("cx", 0)) < float(large.get("cx", 0))
     assert float(small.get("cy", 0)) > float(large.get("cy", 0))  # y grows downwards
     assert small.get("fill") != large.get("fill")
@@ -35,11 +38,16 @@ def test_spots_are_where_their_values_are() -> None:
 def test_resolutions_are_compared(tiny_checkpoint: Path, pair: Pair) -> None:
     labels = pair.true_mask * np.uint8(255)
     frames = [quality.Frame("room", pair.background, pair.image, labels)] * 2
-    rows = quality.measure(tiny_checkpoint, FakeBackend(), frames, (32, 64))
-    assert [row.resolution for row in rows] == [32, 64]
-    assert [row.quality for row in rows][1] == "balanced"
+    other = FakeBackend()
+    other.precision = "bf16"
+    rows = quality.measure(tiny_checkpoint, [FakeBackend(), other], frames, (32, 64))
+    assert [(row.precision, row.resolution) for row in rows] == [
+        (precision, resolution) for precision in ("fp32", "bf16") for resolution in (32, 64)
+    ]
+    assert [row.quality for row in rows][1:] == ["balanced", "", ""]
     assert all(0.5 < row.iou <= 1 and row.network_ms > 0 for row in rows)
-    ElementTree.fromstring(quality.draw(rows, FakeBackend()))
+    page = ElementTree.fromstring(quality.draw(rows, FakeBackend()))
+    assert len(page.findall(f"{SVG}polyline")) == 2
 
 
 def test_without_a_folder_the_examples_are_measured() -> None:

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks import composites, empty_scenes
+from benchmarks import empty_scenes
 from benchmarks.composites import Known, Order, batches, depth_baselines
 from depthmask.checkpoint import CheckpointInfo
 from depthmask.data.dataset import Pools, load_pools
 from depthmask.data.recipe import ORIGINAL, Recipe
-from depthmask.measure import measure
+from depthmask.measure import load_sides, measure
 from tests import packs
 
 
@@ -63,10 +63,10 @@ def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:
 
 def test_a_checkpoint_is_scored_on_what_its_protocol_says(data: Path) -> None:
     cpu = torch.device("cpu")
-    train, held_out = composites.load_sides(data, CheckpointInfo(training={"held_out": 0.4}), cpu)
+    train, held_out = load_sides(data, CheckpointInfo(training={"held_out": 0.4}), cpu)
     assert not set(train.backgrounds.members.tolist()) & set(held_out.backgrounds.members.tolist())
     leaky = CheckpointInfo(training={"shared_pictures": 2})
-    train, held_out = composites.load_sides(data, leaky, cpu)
+    train, held_out = load_sides(data, leaky, cpu)
     assert train is held_out and len(train.backgrounds.members) == 2
 
 

@@ -21,16 +21,19 @@ from depthmask.backends.torch_backend import TorchBackend
 from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.export import (
     EXAMPLES,
+    MOST_LOST,
     SUFFIXES,
     Agreement,
     ExportError,
     _read_pairs,
+    _read_samples,
     compare,
     export,
 )
 from depthmask.fused import FusedNet
 from depthmask.model import U2Net
 from depthmask.pictures import Map, Picture
+from depthmask.quantize import mean_iou
 from tests.conftest import TINY, FakeBackend, Pair
 from tests.test_backends import noise
 
@@ -208,6 +211,20 @@ def test_the_shipped_graph_is_that_of_the_shipped_weights() -> None:
         ), "run `make weights`"
         found = compare(network.run, graph.run, pairs)
         assert found.iou > 0.998 and found.mask_rmse < 1e-3 and found.depth_rmse < 1e-3
+
+
+def test_the_shipped_graph_in_int8_is_as_good_as_the_shipped_weights() -> None:
+    network = TorchBackend(WEIGHTS, device="cpu", precision="fp32")
+    graph = OpenVINOBackend(graph_of(WEIGHTS, "int8"))
+    assert graph.takes_any_size and graph.precision == "int8"
+    digest = sha256(WEIGHTS.read_bytes()).hexdigest()
+    assert graph.info.checkpoint == digest, "run `make weights`"
+    samples = list(_read_samples(EXAMPLES, network.resolution, None))
+    assert len(samples) == len(list(EXAMPLES.glob("*/mask.png")))
+    expected, found = (mean_iou(backend.run, samples) for backend in (network, graph))
+    assert found > expected - MOST_LOST
+    agreement = compare(network.run, graph.run, [sample[:2] for sample in samples])
+    assert agreement.iou > 0.97 and agreement.depth_rmse < 0.03
 
 
 def test_a_missing_package_is_named(

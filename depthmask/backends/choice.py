@@ -4,12 +4,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import Backend, BackendError
+from depthmask.processor import multiplies_bytes
 
 
 def make_backend(
@@ -96,9 +98,9 @@ def unusable_gpu() -> str | None:
     return "There is a GPU that torch cannot use; update its driver."
 
 
-def graph_of(checkpoint: Path) -> Path:
-    """Where the graph of a checkpoint lies."""
-    return checkpoint.with_suffix(".onnx")
+def graph_of(checkpoint: Path, precision: str = "fp32") -> Path:
+    """Where the graph of a checkpoint lies: the one for int8, OpenVINO's, or the one for floats."""
+    return checkpoint.with_suffix(".int8.xml" if precision == "int8" else ".onnx")
 
 
 def _make_torch(checkpoint: Path, device: str) -> Backend:
@@ -109,14 +111,15 @@ def _make_torch(checkpoint: Path, device: str) -> Backend:
 
 def _make_openvino(checkpoint: Path, device: str) -> Backend:
     _check_cpu("OpenVINO", device)
-    graph = _find_graph(checkpoint)
-    return _check_fit(OpenVINOBackend(graph), graph, checkpoint)
+    if multiplies_bytes():
+        with suppress(BackendError):  # none there, or one of other weights: it is optional
+            return _load(OpenVINOBackend, checkpoint, graph_of(checkpoint, "int8"))
+    return _load(OpenVINOBackend, checkpoint, graph_of(checkpoint))
 
 
 def _make_onnxruntime(checkpoint: Path, device: str) -> Backend:
     _check_cpu("ONNX Runtime", device)
-    graph = _find_graph(checkpoint)
-    return _check_fit(OnnxRuntimeBackend(graph), graph, checkpoint)
+    return _load(OnnxRuntimeBackend, checkpoint, graph_of(checkpoint))
 
 
 _BACKENDS: dict[str, Callable[[Path, str], Backend]] = {
@@ -133,30 +136,21 @@ def _check_cpu(name: str, device: str) -> None:
         )
 
 
-def _find_graph(checkpoint: Path) -> Path:
-    graph = graph_of(checkpoint)
-    if not graph.is_file():
-        raise BackendError(f"There is no {graph}; write it with {_export_command(checkpoint)}.")
-    return graph
-
-
 GraphBackendT = TypeVar("GraphBackendT", OpenVINOBackend, OnnxRuntimeBackend)
 
 
-def _check_fit(backend: GraphBackendT, graph: Path, checkpoint: Path) -> GraphBackendT:
-    """Returns the backend if its graph is of these weights and takes pictures of any shape."""
+def _load(kind: Callable[[Path], GraphBackendT], checkpoint: Path, graph: Path) -> GraphBackendT:
+    """Makes a backend whose graph is of these weights and takes pictures of any shape."""
+    export = _export_command(checkpoint)
+    if not graph.is_file():
+        raise BackendError(f"There is no {graph}; write it with {export}.")
+    backend = kind(graph)
     if checkpoint.is_file():
         digest = sha256(checkpoint.read_bytes()).hexdigest()
         if digest != backend.info.checkpoint:
-            raise BackendError(
-                f"{graph} was made from other weights; write it anew with "
-                f"{_export_command(checkpoint)}."
-            )
+            raise BackendError(f"{graph} was made from other weights; write it anew with {export}.")
     if not backend.takes_any_size:
-        raise BackendError(
-            f"{graph} takes pictures of one size only; write it anew with "
-            f"{_export_command(checkpoint)}."
-        )
+        raise BackendError(f"{graph} takes pictures of one size only; write it anew with {export}.")
     return backend
 
 

@@ -24,7 +24,8 @@ class OpenVINOBackend:
 
     Args:
         graph: An ONNX file, or the .xml of OpenVINO's own format.
-        precision: "bf16" or "fp32"; without it, bf16 on CPUs with instructions for it.
+        precision: "bf16" or "fp32"; without it, bf16 on CPUs with instructions for it. A graph in
+            int8 stays in int8.
 
     `info` is what the graph says about itself, and `takes_any_size` whether its sides are open.
 
@@ -50,10 +51,11 @@ class OpenVINOBackend:
         self.resolution = self.info.resolution
         self.takes_any_size = bool(model.is_dynamic())
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = precision or ("bf16" if fast else "fp32")
+        floats = precision or ("bf16" if fast else "fp32")
+        self.precision = "int8" if self.info.precision == "int8" else floats
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(self.precision, self.precision),
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(floats, floats),
         }
         self._request = core.compile_model(model, "CPU", settings).create_infer_request()
         self._lock = threading.Lock()
@@ -72,7 +74,7 @@ class OpenVINOBackend:
 
 
 class OnnxRuntimeBackend:
-    """Runs a graph by ONNX Runtime on the CPU, in fp32.
+    """Runs a graph by ONNX Runtime on the CPU, in fp32 or, if the graph is, in int8.
 
     Args:
         graph: An ONNX file.
@@ -84,7 +86,6 @@ class OnnxRuntimeBackend:
     """
 
     name = "onnxruntime"
-    precision = "fp32"
     device = "cpu"
 
     def __init__(self, graph: Path) -> None:
@@ -100,6 +101,7 @@ class OnnxRuntimeBackend:
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.info = GraphInfo.from_metadata(graph, metadata)
         self.resolution = self.info.resolution
+        self.precision = self.info.precision
         sides = self._session.get_inputs()[0].shape[1:3]
         self.takes_any_size = all(isinstance(side, str) for side in sides)
         self._lock = threading.Lock()

@@ -29,7 +29,7 @@ class Backend(Protocol):
 
     @property
     def precision(self) -> str:
-        """What it computes in: fp32, bf16 or fp16."""
+        """What it computes in: fp32, bf16, fp16 or int8."""
 
     @property
     def device(self) -> str:
@@ -62,6 +62,7 @@ class GraphInfo:
     checkpoint: str  # SHA-256 of the checkpoint it was made from, hexadecimal
     samples: int  # composites that the checkpoint has seen
     metrics: dict[str, float]  # on validation composites, as the checkpoint has them
+    precision: str = "fp32"  # of the arithmetic: fp32 (a backend may take less), or int8
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -1,4 +1,4 @@
-"""The backend that runs a checkpoint by torch, on any device torch has."""
+"""The backend that runs a checkpoint by torch, on any device torch has: on CUDA by graphs."""
 
 import threading
 from pathlib import Path
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from depthmask.backends.protocol import check_batch, check_pair
+from depthmask.backends.recorded import Call, Recorded, record
 from depthmask.checkpoint import check_tasks, load_checkpoint
 from depthmask.device import choose_device, has_fast_bfloat16
 from depthmask.fused import FusedNet
@@ -44,6 +45,8 @@ class TorchBackend:
         net = FusedNet(model).to(self._device)
         # torch's stubs do not know memory_format here
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        on_cuda = self._device.type == "cuda"
+        self._call: Call = Recorded(self._compute, record) if on_cuda else self._compute
         self._lock = threading.Lock()
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:
@@ -54,14 +57,20 @@ class TorchBackend:
     @torch.inference_mode()
     def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
         check_batch(backgrounds, images)
-        kind = _TYPES[self.precision]
-        precision = torch.autocast(self._device.type, kind, enabled=kind != torch.float32)
-        with self._lock, precision:
-            maps = self.net(self._to_tensor(backgrounds), self._to_tensor(images))
+        with self._lock:
+            maps = self._call(self._to_tensor(backgrounds), self._to_tensor(images))
             return {
                 task: values.cpu().numpy()
                 for task, values in zip(self.net.tasks, maps, strict=True)
             }
+
+    def _compute(self, backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
+        kind = _TYPES[self.precision]
+        # nothing is cached: a recording must hold the making of all that it reads
+        with torch.autocast(
+            self._device.type, kind, enabled=kind != torch.float32, cache_enabled=False
+        ):
+            return self.net(backgrounds, images)
 
     def _to_tensor(self, pictures: Picture) -> Tensor:
         # a copy, since torch takes neither read-only arrays nor reversed channels

@@ -1,0 +1,81 @@
+"""What a GPU is asked once a shape is replayed from then on, in bounded memory."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from depthmask.backends.recorded import MOST, Call, Recorded
+from depthmask.backends.torch_backend import TorchBackend
+from tests.test_backends import noise
+
+
+def add(backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
+    return (backgrounds + images,)
+
+
+def pair(side: int) -> tuple[Tensor, Tensor]:
+    return torch.ones(1, side, side, 3), torch.full((1, side, side, 3), float(side))
+
+
+class Recorder:
+    """Stands in for CUDA: a replay computes anew, and is counted."""
+
+    def __init__(self) -> None:
+        self.recorded: list[int] = []
+        self.replayed: list[int] = []
+
+    def __call__(self, call: Call, backgrounds: Tensor, images: Tensor) -> Call:
+        self.recorded.append(images.shape[1])
+
+        def replay(backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
+            self.replayed.append(images.shape[1])
+            return call(backgrounds, images)
+
+        return replay
+
+
+def test_each_shape_is_recorded_once() -> None:
+    recorder = Recorder()
+    recorded = Recorded(add, recorder)
+    for side in (32, 64, 32, 32, 64):
+        (total,) = recorded(*pair(side))
+        assert torch.equal(total, torch.full((1, side, side, 3), side + 1.0))
+    assert recorder.recorded == [32, 64]
+    assert recorder.replayed == [32, 64, 32, 32, 64]
+
+
+def test_the_shape_unused_for_longest_is_forgotten() -> None:
+    recorder = Recorder()
+    recorded = Recorded(add, recorder)
+    sides = list(range(1, MOST + 1))
+    for side in [*sides, 1, MOST + 1, 1, 2]:  # 2 has made room
+        recorded(*pair(side))
+    assert recorder.recorded == [*sides, MOST + 1, 2]
+
+
+def test_what_cannot_be_recorded_is_run_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(call: Call, backgrounds: Tensor, images: Tensor) -> Call:
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    recorded = Recorded(add, refuse)
+    with caplog.at_level(logging.WARNING):
+        for side in (32, 64):
+            (total,) = recorded(*pair(side))
+            assert total[0, 0, 0, 0] == side + 1
+    (line,) = caplog.messages
+    assert line.endswith("run without them: operation not permitted")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+def test_on_a_gpu_replays_say_what_the_cpu_says(tiny_checkpoint: Path) -> None:
+    cpu = TorchBackend(tiny_checkpoint, device="cpu", precision="fp32")
+    gpu = TorchBackend(tiny_checkpoint, device="cuda", precision="fp32")
+    pairs = [noise(64, 96), noise(64, 96)[::-1], noise(32, 64)]
+    for background, image in pairs:
+        expected, maps = cpu.run(background, image), gpu.run(background, image)
+        for task, values in maps.items():
+            assert np.abs(values - expected[task]).max() < 1e-2, task  # TF32 rounds
