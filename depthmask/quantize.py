@@ -55,7 +55,8 @@ def quantize(model: ModelT, pairs: Sequence[Pair]) -> ModelT:
         ImportError: NNCF is missing.
     """
     nncf = import_nncf()
-    nncf.set_log_level(logging.ERROR)
+    # not by nncf.set_log_level, which changes handlers that others have put there
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     shown = list(_vary(pairs))
 
     def feed(pair: Pair) -> dict[str, Picture]:
