@@ -31,7 +31,7 @@ from depthmask.data.depth_source import DepthSource, open_depth
 from depthmask.data.finish import PLAN, clear_records, finish, is_finished
 from depthmask.data.layout import Pixels, encode
 from depthmask.data.placing import Plate, place
-from depthmask.data.plan import BATCH, Block, Plan, Settings
+from depthmask.data.plan import BATCH, Block, Plan, Settings, read_plan
 from depthmask.data.sides import side_of
 from depthmask.data.sources import (
     BuildError,
@@ -278,6 +278,7 @@ def begin(out: Path, plan: Plan) -> None:
             draft.write_text(text, "utf-8")
             replace_durably(draft, path)
         elif known != text:
+            read_plan(path)  # tells of another version
             raise BuildError(
                 f"{out} was begun with other pictures or settings; repeat those, or choose "
                 "another folder."

@@ -13,7 +13,7 @@ from typing import Any
 from depthmask.data.layout import LAYOUTS, Layout
 from depthmask.data.sources import BuildError, Source
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: PNGs were coded otherwise
 BATCH = 40  # composites made at once: more hardly helps, and costs memory
 _BATCHES = 8  # of a block: what a kill can cost, a few seconds
 
