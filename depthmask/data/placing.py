@@ -86,9 +86,9 @@ def place(
 
 
 def _scene(image: Tensor, ratio: Tensor) -> Scene:
+    """A scene into which one object enters: what was there before it is not looked at again."""
     still = identity(len(image), image.device)
-    mask = torch.zeros_like(ratio)
-    return Scene(image, image.clone(), ratio.clone(), behind=ratio, mask=mask, motion=still)
+    return Scene(image, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=still)
 
 
 def _box(place: Tensor, side: int) -> Tensor:
