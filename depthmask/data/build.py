@@ -130,11 +130,11 @@ class Maker:
 
     @classmethod
     def prepare(cls, folders: Folders, settings: Settings) -> "Maker":
-        """Reads all cut-outs, looks through the backgrounds, and loads the teacher."""
+        """Loads the teacher, reads all cut-outs, and looks through the backgrounds."""
+        source = open_depth(settings.depth)  # first: what is wrong with it is told at once
         held_out = settings.held_out
         cutouts = read_cutouts(folders.foregrounds, longest=settings.longest, held_out=held_out)
         backgrounds, left_out = read_backgrounds(folders.backgrounds, held_out=held_out)
-        source = open_depth(settings.depth)
         plan = Plan(replace(settings, depth=source.key), cutouts.sources, backgrounds)
         return cls(folders, plan, cutouts, source, left_out=cutouts.left_out + left_out)
 
