@@ -35,9 +35,12 @@ _NOTES = {
 }
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;
 color:#222;background:#fff}table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:left;
-border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums}
+border-bottom:1px solid #ddd}td.n{text-align:right;white-space:nowrap;
+font-variant-numeric:tabular-nums}
 figure{display:inline-block;margin:.6rem 1rem .6rem 0}figcaption{font-size:13px}
-img{width:116px}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
+.samples{table-layout:fixed;width:100%;min-width:44rem;font-size:13px}
+.samples td,.samples th{padding:.2rem .3rem;overflow-wrap:anywhere}
+img{width:100%}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
 
 
 def write_report(
@@ -142,7 +145,7 @@ def _samples(title: str, group: Sequence[Scored], catalogue: Catalogue, predict:
             f"{one.scores['depth_rmse']:.3f}{cells}"
         )
     head = "".join(f"<th>{name}" for name in _TILES)
-    table = f"<table><tr><th>{head}{''.join(rows)}</table>"
+    table = f"<table class=samples><tr><th>{head}{''.join(rows)}</table>"
     return f"<h2>{title} by IoU</h2><div class=scroll>{table}</div>"
 
 

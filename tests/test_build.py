@@ -18,7 +18,7 @@ from depthmask.data import build as building
 from depthmask.data import depth_source
 from depthmask.data.build import Folders, Threads, build
 from depthmask.data.merge import merge
-from depthmask.data.plan import Settings
+from depthmask.data.plan import FORMAT_VERSION, Settings
 from depthmask.data.sources import BuildError
 from tests.sources import BACKGROUNDS, CUTOUTS, write_folders
 
@@ -245,6 +245,15 @@ def test_a_folder_of_something_else_is_refused(folders: Folders) -> None:
     other = Folders(folders.foregrounds, folders.backgrounds, folders.backgrounds)
     with pytest.raises(BuildError, match="holds other files"):
         build(other, SMALL)
+
+
+def test_a_folder_of_another_version_is_refused(folders: Folders) -> None:
+    build(folders, SMALL, shard=(1, 2))
+    plan = folders.out / "plan.json"
+    now = f'"format_version": {FORMAT_VERSION}'
+    plan.write_text(plan.read_text("utf-8").replace(now, '"format_version": 0'), "utf-8")
+    with pytest.raises(BuildError, match="another version of depthmask"):
+        build(folders, SMALL)
 
 
 def test_complete_is_complete(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:

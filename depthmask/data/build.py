@@ -31,7 +31,7 @@ from depthmask.data.depth_source import DepthSource, open_depth
 from depthmask.data.finish import PLAN, clear_records, finish, is_finished
 from depthmask.data.layout import Pixels, encode
 from depthmask.data.placing import Plate, place
-from depthmask.data.plan import BATCH, Block, Plan, Settings
+from depthmask.data.plan import BATCH, Block, Plan, Settings, read_plan
 from depthmask.data.sides import side_of
 from depthmask.data.sources import (
     BuildError,
@@ -130,11 +130,11 @@ class Maker:
 
     @classmethod
     def prepare(cls, folders: Folders, settings: Settings) -> "Maker":
-        """Reads all cut-outs, looks through the backgrounds, and loads the teacher."""
+        """Loads the teacher, reads all cut-outs, and looks through the backgrounds."""
+        source = open_depth(settings.depth)  # first: what is wrong with it is told at once
         held_out = settings.held_out
         cutouts = read_cutouts(folders.foregrounds, longest=settings.longest, held_out=held_out)
         backgrounds, left_out = read_backgrounds(folders.backgrounds, held_out=held_out)
-        source = open_depth(settings.depth)
         plan = Plan(replace(settings, depth=source.key), cutouts.sources, backgrounds)
         return cls(folders, plan, cutouts, source, left_out=cutouts.left_out + left_out)
 
@@ -278,6 +278,7 @@ def begin(out: Path, plan: Plan) -> None:
             draft.write_text(text, "utf-8")
             replace_durably(draft, path)
         elif known != text:
+            read_plan(path)  # tells of another version
             raise BuildError(
                 f"{out} was begun with other pictures or settings; repeat those, or choose "
                 "another folder."

@@ -122,11 +122,12 @@ class OnnxTeacher:
     """An ONNX network, see `Teacher`."""
 
     def __init__(self, name: str, unit: str) -> None:
-        self._teacher = Teacher(TeacherSpec(Path(name), unit or "inverse"))
+        # blocks are made side by side, and so are their labels
+        self._teacher = Teacher(TeacherSpec(Path(name), unit or "inverse"), threads=1)
         self.can_use_gpu = self._teacher.can_use_gpu
 
     def inverse(self, pictures: Pictures) -> Maps:
-        """Labels pictures, all at once where the network takes a batch."""
+        """Labels pictures; on a GPU all at once, where the network takes a batch."""
         return self._teacher.label_batch(pictures)
 
 

@@ -86,9 +86,9 @@ def place(
 
 
 def _scene(image: Tensor, ratio: Tensor) -> Scene:
+    """A scene into which one object enters: what was there before it is not looked at again."""
     still = identity(len(image), image.device)
-    mask = torch.zeros_like(ratio)
-    return Scene(image, image.clone(), ratio.clone(), behind=ratio, mask=mask, motion=still)
+    return Scene(image, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=still)
 
 
 def _box(place: Tensor, side: int) -> Tensor:
@@ -100,9 +100,7 @@ def _box(place: Tensor, side: int) -> Tensor:
 
 def _cut(picture: Tensor, corner: Tensor, reach: int) -> Tensor:
     """Cuts windows out of (C, S, S): (B, C, reach, reach), each from its corner's x and y."""
-    steps = torch.arange(reach)
-    columns, rows = (corner[:, axis, None] + steps for axis in (0, 1))
-    return picture[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1).contiguous()
+    return torch.stack([picture[:, y : y + reach, x : x + reach] for x, y in corner.tolist()])
 
 
 def _seen_in(objects: Objects, corner: Tensor, reach: int, side: int) -> Objects:

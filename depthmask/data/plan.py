@@ -13,9 +13,9 @@ from typing import Any
 from depthmask.data.layout import LAYOUTS, Layout
 from depthmask.data.sources import BuildError, Source
 
-FORMAT_VERSION = 1
-BATCH = 40  # composites made at once: more hardly helps, and costs memory
-_BATCHES = 8  # of a block: what a kill can cost, a few seconds
+FORMAT_VERSION = 2  # 1: PNGs were coded otherwise
+BATCH = 20  # composites made at once: more helps nothing, and costs memory
+_BATCHES = 16  # of a block: what a kill can cost, a few seconds
 
 
 @dataclass(frozen=True)
