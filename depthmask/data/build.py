@@ -260,7 +260,7 @@ class Progress:
         rate = (self._made - self._before) / max(now - self._start, 1e-6)
         left = (self.total - self._made) / rate
         say(
-            f"{self._made:,} of {self.total:,} composites, {rate:.0f}/s, "
+            f"{self._made:,} of {self.total:,} composites, {rate:.{int(rate < 10)}f}/s, "
             f"{int(left // 60)} min {int(left % 60)} s left"
         )
 
