@@ -35,9 +35,9 @@ SHIFTED = 0.5  # tolerated where the background is steep, in pixels squared
 SHADOW, GLARE = 0.4, 1.1  # factors by which the background's light may change
 
 # How much a pixel's evidence counts, see `weigh`: logits. `tools/fit_refine.py` finds about
-# (1.19, 0.24, -0.05, 0.03), -0.67 for composites, whose network is seldom wrong; half the weights
-# came from there, and half from a fit to `examples/`: so hair that the network lost comes back,
-# for 0.003 of IoU on composites.
+# (1.27, 0.19, -0.03, 0.02), -0.53 for composites, whose network is seldom wrong; here the photos
+# count more, as a fit to `examples/` has it: so hair that the network lost comes back, for 0.002 of
+# IoU on composites. Half way between, half of that hair is lost.
 WEIGHTS, BIAS = (0.94, 0.475, -0.265, -0.02), 0.27
 
 UNMIXED_FROM = 1024  # pixels, longest side at which the colours around an edge are gathered
