@@ -88,8 +88,8 @@ def test_a_border_is_an_outline_in_one_photo_only() -> None:
     for background in (smooth_scene(), scene()):
         image, mask = with_block(background)
         small = mask[::2, ::2].copy()
-        assert swap_evidence(background, image, small) < -SWAPPED
-        assert swap_evidence(image, background, small) > SWAPPED
+        assert swap_evidence(background, image, small) < SWAPPED - 0.1
+        assert swap_evidence(image, background, small) > SWAPPED + 0.1
 
 
 def test_a_mask_without_a_border_tells_nothing() -> None:
