@@ -138,14 +138,13 @@ def usual_time(rows: Sequence[Row], default: Backend) -> float:
 
 
 def draw(rows: Sequence[Row], default: Backend) -> str:
-    """Draws IoU over the network's time, as ratios, the named qualities marked."""
+    """Draws IoU over the network's time, as ratios; named are the qualities and the lines' ends."""
     usual = usual_time(rows, default)
     lines: dict[str, list[Spot]] = {}
+    largest = max(row.resolution for row in rows)
     for row in rows:
-        label = f"{row.resolution} {row.quality}" if row.quality else str(row.resolution)
-        if row.precision != default.precision:
-            label = f"{row.precision} {label}"
-        spot = Spot(row.network_ms / usual, row.iou, label, bool(row.quality))
+        end = f"{row.precision}, {row.resolution} px" if row.resolution == largest else ""
+        spot = Spot(row.network_ms / usual, row.iou, row.quality or end, bool(row.quality))
         lines.setdefault(row.precision, []).append(spot)
     return draw_lines(
         f"Resolution and precision: accuracy and time ({default.name})",
