@@ -1,8 +1,8 @@
 """The network in 8-bit integers: NNCF's post-training quantisation, calibrated on pairs.
 
 A weight gets a scale of its output channel, and what flows between layers one scale a layer, as
-is seen there while the network runs. The votes stay floats: as bytes, which mask and depth would
-have to share, they cost depth an RMSE of 0.02. What int8 costs is told by true masks.
+is seen there while the network runs. The votes stay floats: as bytes, mask and depth
+would have to share a scale. What int8 costs is told by true masks.
 """
 
 import contextlib

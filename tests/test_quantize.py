@@ -115,24 +115,6 @@ def test_int8_needs_true_masks(tiny_checkpoint: Path, pairs: Path, tmp_path: Pat
         export(tiny_checkpoint, tmp_path / "graph.onnx", precision="int8", pairs=pairs)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--data", "pack.safetensors"], "Only --precision int8"),
-        (["--precision", "int8", "--data", "missing"], "missing"),
-    ],
-)
-def test_bad_options(
-    tiny_checkpoint: Path,
-    options: list[str],
-    message: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["export", "--checkpoint", str(tiny_checkpoint), *options]) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err and printed.err.count("\n") == 1 and printed.out == ""
-
-
 def test_a_missing_nncf_is_named(
     tiny_checkpoint: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
