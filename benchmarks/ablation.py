@@ -27,6 +27,7 @@ ROWS: dict[str, tuple[Sequence[str], int]] = {
     "depth alone": (("--tasks", "depth"), BATCH),
     "depth by ssim": (("--depth-loss", "ssim"), BATCH),
     "depth by l1": (("--depth-loss", "l1"), BATCH),
+    "depth by bce and gradient": (("--depth-loss", "gradient"), BATCH),
     "border not weighted": (("--border", "0"), BATCH),
     "batch 16": ((), 16),
     "batch 64": ((), 64),

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor
 
-DEPTH_LOSSES = ("bce", "ssim", "l1")
+DEPTH_LOSSES = ("bce", "ssim", "l1", "gradient")
 
 _BORDER = 5  # pixels, side of the window in which a mask's border is felt
 
 # Constants of the SSIM paper for values in [0, 1], and the side of its window in pixels.
 _C1, _C2, _WINDOW = 0.01**2, 0.03**2, 7
+
+# Of the gradient loss: its share beside bce, and how often the maps are halved.
+_STEEPNESS, _SCALES = 0.25, 4
 
 
 def task_losses(
@@ -26,7 +29,8 @@ def task_losses(
         logits: {task: (B, M, H, W)}, as `U2Net` returns them.
         true: {task: (B, 1, H, W)} in [0, 1]; may hold further tasks.
         depth_loss: "bce" compares depth as if it were a probability; "ssim" and "l1" compare
-            pictures. The mask is always compared by binary cross-entropy.
+            pictures; "gradient" adds to bce how their slopes differ. The mask is always compared by
+            binary cross-entropy.
         border: How much more a pixel counts for the mask where all around it is different; on a
             straight border it is about half of that. 0 = all pixels count alike.
 
@@ -79,9 +83,27 @@ def structural_similarity(pred: Tensor, true: Tensor) -> Tensor:
     return (brightness * structure).mean()
 
 
+def steepness(error: Tensor) -> Tensor:
+    """Mean difference between neighbours in (B, C, H, W), across plus along, over four scales.
+
+    Of the difference of two depth maps it tells how far their edges and planes differ, wherever
+    the maps lie. Li and Snavely, "MegaDepth", 2018; each scale here averages over 2 x 2 pixels.
+    """
+    total = error.new_zeros(())
+    for _ in range(_SCALES):
+        if min(error.shape[-2:]) < 2:
+            break
+        total = total + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+        error = F.avg_pool2d(error, 2)
+    return total
+
+
 def _map_loss(maps: Tensor, true: Tensor, kind: str) -> Tensor:
     if kind == "bce":
         return F.binary_cross_entropy_with_logits(maps, true)
     if kind == "l1":
         return F.l1_loss(maps.sigmoid(), true)
+    if kind == "gradient":
+        cross_entropy = F.binary_cross_entropy_with_logits(maps, true)
+        return cross_entropy + _STEEPNESS * steepness(maps.sigmoid() - true)
     return 1 - structural_similarity(maps.sigmoid(), true)

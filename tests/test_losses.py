@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from depthmask.losses import border_weight, structural_similarity, task_losses
+from depthmask.losses import border_weight, steepness, structural_similarity, task_losses
 
 
 def test_cross_entropy_is_summed_over_all_maps() -> None:
@@ -41,8 +41,28 @@ def test_l1_is_the_mean_difference() -> None:
     assert loss["depth"].item() == pytest.approx(7 * 0.3)
 
 
+def test_steepness_of_a_ramp_counts_each_scale_and_no_offset() -> None:
+    ramp = torch.arange(32.0).expand(1, 1, 32, 32)
+    # A slope of 1 a pixel is one of 2, 4 and 8 between the pixels of the halved maps.
+    assert steepness(ramp).item() == pytest.approx(1 + 2 + 4 + 8)
+    assert steepness(ramp.mT + 5).item() == pytest.approx(1 + 2 + 4 + 8)
+    assert steepness(torch.full((1, 1, 3, 1), 0.4)).item() == 0
+
+
+def test_the_gradient_loss_prefers_a_shifted_map_to_a_flat_or_a_blotchy_one() -> None:
+    true = (torch.linspace(0.2, 0.7, 32) * torch.ones(32, 1))[None, None]
+    stripes = 0.1 * torch.tensor([1.0, -1.0]).repeat(16)
+
+    def loss(depth: torch.Tensor) -> float:
+        logits = {"depth": depth.logit().expand(1, 7, 32, 32)}
+        return task_losses(logits, {"depth": true}, depth_loss="gradient")["depth"].item()
+
+    assert loss(true) < loss(true + 0.1) < loss(true + stripes)
+    assert loss(true) < loss(torch.full_like(true, 0.45))
+
+
 def test_an_unknown_depth_loss_is_refused() -> None:
-    with pytest.raises(ValueError, match="bce, ssim, l1"):
+    with pytest.raises(ValueError, match="bce, ssim, l1, gradient"):
         task_losses({}, {}, depth_loss="l3")
 
 
