@@ -2,9 +2,9 @@
 
     python -m benchmarks.ablation --data PACK --out DIR [--samples 3000] [--size 64]
 
-Trains a network for each row, one after the other, and prints a table; one row is of this project
-alone: the mask's border counts as little as the rest. A run that was stopped goes on where it was
-when the same command is given again.
+Trains a network for each row, one after the other, and prints a table; two rows are of this project
+alone: the mask's border counts as little as the rest, and depth's slopes count. A run that was
+stopped goes on where it was when the same command is given again.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from benchmarks.results import minutes
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
 from depthmask.records import read_log
 
-ROOT = Path(__file__).resolve().parent.parent
 BATCH = 32
 # What differs from the first row: options of train.py, and the batch.
 ROWS: dict[str, tuple[Sequence[str], int]] = {
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         info = trained(folder_of(name, options), options.samples)
         if info is None:
             print(f"== {name}", file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+            subprocess.run([sys.executable, *command], check=True)
         table.append(row_of(name, folder_of(name, options), command))
     print("\n".join(table))
     return 0
@@ -65,7 +64,7 @@ def command_of(name: str, options: argparse.Namespace) -> list[str]:
     special, batch = ROWS[name]
     return [
         "train.py",
-        *("--data", str(options.data.resolve()), "--out", str(folder_of(name, options))),
+        *("--data", str(options.data), "--out", str(folder_of(name, options))),
         *("--phases", f"{options.size}:{options.samples}:{batch}:{options.rate}"),
         *("--validation", str(options.validation), "--epoch", str(options.samples)),
         *special,
@@ -74,7 +73,7 @@ def command_of(name: str, options: argparse.Namespace) -> list[str]:
 
 
 def folder_of(name: str, options: argparse.Namespace) -> Path:
-    return Path(options.out).resolve() / name.replace(",", "").replace(" ", "-")
+    return Path(options.out) / name.replace(",", "").replace(" ", "-")
 
 
 def trained(out: Path, samples: int) -> CheckpointInfo | None:
