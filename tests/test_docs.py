@@ -16,7 +16,8 @@ TEXT = (ROOT / "docs" / "training.md").read_text()
 
 def commands(program: str) -> list[list[str]]:
     """The arguments of each command that runs `program`."""
-    lines = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.S)).splitlines()
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.S))
+    lines = blocks.replace("\\\n", " ").splitlines()
     words = [shlex.split(line, comments=True) for line in lines if program in line]
     return [line[line.index(program) + 1 :] for line in words]
 
@@ -39,7 +40,8 @@ def test_every_option_it_names_exists(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ablation", "results", "composites", "empty_scenes", "training"])
 def test_every_benchmark_takes_its_options(name: str) -> None:
-    (arguments,) = commands(f"benchmarks.{name}")
+    found = commands(f"benchmarks.{name}")
+    assert found
     shown = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", "--help"],
         cwd=ROOT,
@@ -47,4 +49,5 @@ def test_every_benchmark_takes_its_options(name: str) -> None:
         text=True,
         check=True,
     ).stdout
-    assert all(word in shown for word in arguments if word.startswith("--"))
+    options = [word for arguments in found for word in arguments if word.startswith("--")]
+    assert all(option in shown for option in options)
