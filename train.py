@@ -55,6 +55,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add(
+        "--candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train on the hardest of N times more",
+    )
+    add(
         "--protocol",
         choices=PROTOCOLS,
         default="depthmask",

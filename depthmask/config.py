@@ -67,6 +67,7 @@ class TrainConfig:
     held_out: float = 0.08  # share of the shots kept for validation
     shared_pictures: int = 0  # above 0: so many of each kind, in training and validation alike
     limit: int = 0  # above 0: so many different composites, over and over
+    candidates: int = 1  # made for each sample trained on; the hardest are taken
     aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
     freeze_norm: bool = False  # batch norms keep the statistics they start with
     validation: int = 128  # samples
@@ -89,6 +90,13 @@ class TrainConfig:
             raise ValueError("held_out is a share from 0 to under 1")
         if min(self.limit, self.shared_pictures) < 0:
             raise ValueError("limit and shared_pictures are 0, or how many there shall be")
+        if self.candidates < 1:
+            raise ValueError("candidates is at least 1")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much a task's loss counts, by task."""
+        return {"mask": self.mask_weight, "depth": self.depth_weight}
 
 
 # How --protocol changes the configuration. The original project's: 100 cut-outs on 100 backgrounds,

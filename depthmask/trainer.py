@@ -22,6 +22,8 @@ from depthmask.device import choose_device
 from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
+from depthmask.mining import SIZE as MINING_SIZE
+from depthmask.mining import hardest
 from depthmask.model import U2Net
 from depthmask.optimizer import Optimizer
 from depthmask.records import Records
@@ -155,29 +157,42 @@ class Trainer:
                     module.eval()
 
     def _next_batch(self, phase: Phase) -> Batch:
-        first = self.progress.samples
-        numbers = torch.arange(first, first + phase.batch, device=self.device)
-        if self.config.limit:
-            first, numbers = first % self.config.limit, numbers % self.config.limit
+        config, made = self.config, phase.batch * self.config.candidates
+        first = self.progress.samples * config.candidates
+        numbers = torch.arange(first, first + made, device=self.device)
+        if config.limit:
+            first, numbers = first % config.limit, numbers % config.limit
         chosen = Draws(_ASPECT_SEED, torch.tensor([first])).uniform().item()
-        aspects = self.config.aspects
-        size = frame_size(phase.size, aspects[int(chosen * len(aspects))])
-        return compose(
+        aspect = config.aspects[int(chosen * len(config.aspects))]
+        numbers = self.team.share(numbers)
+        if config.candidates > 1:
+            numbers = self._hardest(numbers, phase, aspect)
+        size = frame_size(phase.size, aspect)
+        return compose(self.train_pools, numbers, size=size, seed=config.seed, recipe=config.recipe)
+
+    def _hardest(self, candidates: Tensor, phase: Phase, aspect: float) -> Tensor:
+        """This process's part of a batch, out of its part of the candidates."""
+        self.model.eval()
+        chosen = hardest(
+            self.model,
             self.train_pools,
-            self.team.share(numbers),
-            size=size,
+            candidates,
+            len(candidates) // self.config.candidates,
+            size=frame_size(min(phase.size, MINING_SIZE), aspect),
             seed=self.config.seed,
             recipe=self.config.recipe,
+            weights=self.config.weights,
         )
+        self._enter_training()
+        return chosen
 
     def _step(self, model: nn.Module, batch: Batch) -> StepResult:
         config = self.config
-        weights = {"mask": config.mask_weight, "depth": config.depth_weight}
         with autocast(self.device):
             logits = model(batch.background, batch.image)
         true = {"mask": batch.true_mask, "depth": batch.true_depth}
         losses = task_losses(logits, true, depth_loss=config.depth_loss, border=config.border)
-        loss = torch.stack([weights[task] * value for task, value in losses.items()]).sum()
+        loss = torch.stack([config.weights[task] * value for task, value in losses.items()]).sum()
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)

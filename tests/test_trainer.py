@@ -69,10 +69,11 @@ def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(trainer, "_next_batch", dying)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize(("steps", "candidates"), [(1, 1), (3, 1), (1, 2)])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, steps: int
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, steps: int, candidates: int
 ) -> None:
+    config = replace(config, candidates=candidates)
     whole = Trainer(replace(config, out=config.out.with_name("whole")))
     whole.fit()
     killed = Trainer(config)
