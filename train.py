@@ -55,6 +55,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add(
+        "--original-share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the batches made as the original project made its own: square, nothing changes",
+    )
+    add(
         "--candidates",
         type=int,
         default=1,

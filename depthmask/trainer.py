@@ -18,6 +18,7 @@ from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.data.draws import Draws
+from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.device import choose_device
 from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
@@ -35,7 +36,7 @@ StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits
 
 TensorLists = tuple[list[Tensor], list[Tensor]]  # of equal length
 
-_ASPECT_SEED = 2
+_KIND_SEED = 2  # of what kind a batch is
 
 
 class Trainer:
@@ -162,15 +163,18 @@ class Trainer:
         numbers = torch.arange(first, first + made, device=self.device)
         if config.limit:
             first, numbers = first % config.limit, numbers % config.limit
-        chosen = Draws(_ASPECT_SEED, torch.tensor([first])).uniform().item()
-        aspect = config.aspects[int(chosen * len(config.aspects))]
+        draws = Draws(_KIND_SEED, torch.tensor([first]))
+        aspect = config.aspects[int(draws.uniform().item() * len(config.aspects))]
+        recipe = config.recipe
+        if draws.uniform().item() < config.original_share:
+            recipe, aspect = ORIGINAL, 1.0
         numbers = self.team.share(numbers)
         if config.candidates > 1:
-            numbers = self._hardest(numbers, phase, aspect)
+            numbers = self._hardest(numbers, recipe, phase, aspect)
         size = frame_size(phase.size, aspect)
-        return compose(self.train_pools, numbers, size=size, seed=config.seed, recipe=config.recipe)
+        return compose(self.train_pools, numbers, size=size, seed=config.seed, recipe=recipe)
 
-    def _hardest(self, candidates: Tensor, phase: Phase, aspect: float) -> Tensor:
+    def _hardest(self, candidates: Tensor, recipe: Recipe, phase: Phase, aspect: float) -> Tensor:
         """This process's part of a batch, out of its part of the candidates."""
         self.model.eval()
         chosen = hardest(
@@ -180,7 +184,7 @@ class Trainer:
             len(candidates) // self.config.candidates,
             size=frame_size(min(phase.size, MINING_SIZE), aspect),
             seed=self.config.seed,
-            recipe=self.config.recipe,
+            recipe=recipe,
             weights=self.config.weights,
         )
         self._enter_training()

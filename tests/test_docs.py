@@ -38,7 +38,9 @@ def test_every_option_it_names_exists(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ablation", "results", "composites", "empty_scenes", "training"])
+@pytest.mark.parametrize(
+    "name", ["ablation", "results", "composites", "empty_scenes", "labels", "training"]
+)
 def test_every_benchmark_takes_its_options(name: str) -> None:
     found = commands(f"benchmarks.{name}")
     assert found

@@ -191,6 +191,26 @@ def test_a_limit_repeats_the_same_composites(config: TrainConfig) -> None:
     assert not torch.equal(first.image, trainer._next_batch(config.phases[0]).image)
 
 
+def test_a_share_of_the_batches_is_as_the_original_made_them(config: TrainConfig) -> None:
+    """Square, and nothing changes between the two pictures but what enters."""
+    trainer = Trainer(replace(config, original_share=0.5, aspects=(16 / 9,)))
+    originals = 0
+    for step in range(40):
+        trainer.progress.samples = 4 * step
+        batch = trainer._next_batch(config.phases[0])
+        square = batch.image.shape[2] == batch.image.shape[3]
+        still = ((batch.image - batch.background).abs() * (batch.true_mask == 0)).max() == 0
+        assert still or not square
+        originals += square
+    assert 10 <= originals <= 30
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_that_is_none_is_refused(config: TrainConfig, share: float) -> None:
+    with pytest.raises(ValueError, match="original_share"):
+        replace(config, original_share=share)
+
+
 @pytest.mark.slow
 def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
     phase = Phase(32, 4 * 120, 4, 3e-3)

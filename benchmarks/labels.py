@@ -1,0 +1,98 @@
+"""How far depth's labels depend on what should not matter: how sure the truth of composites is.
+
+    python -m benchmarks.labels --data PACK --teacher FILE:UNIT[:WEIGHT] ... [--count N]
+
+Labels held-out backgrounds as they are, and mirrored, darker, smaller, and by each teacher alone,
+and prints how far these depths are from one another in the unit of `benchmarks.composites`: RMSE
+over the standard deviation of the depth of all pictures. No network can be expected to come nearer
+to such labels than they come to themselves.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from depthmask._cv2 import cv2
+from depthmask.checkpoint import WEIGHTS, read_info
+from depthmask.data.dataset import Pool
+from depthmask.data.teachers import Ensemble, TeacherSpec
+from depthmask.depth import depth_from_ratio
+from depthmask.measure import load_sides
+
+SIDE = 112  # pixels at which depths are compared
+
+Picture = NDArray[np.uint8]  # (S, S, 3), RGB
+Depth = NDArray[np.float32]  # (SIDE, SIDE), see `depthmask.depth`
+Labeller = Callable[[Picture], Depth]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="packed training data")
+    parser.add_argument(
+        "--teacher", type=TeacherSpec.parse, nargs="+", required=True, metavar="FILE:UNIT[:WEIGHT]"
+    )
+    parser.add_argument("--checkpoint", type=Path, default=WEIGHTS, help="says what is held out")
+    parser.add_argument("--count", type=int, default=200, help="pictures at most")
+    options = parser.parse_args()
+    _, pools = load_sides(options.data, read_info(options.checkpoint), torch.device("cpu"))
+    shown = list(pictures(pools.backgrounds, options.count))
+    print(f"{len(shown)} held-out backgrounds, {SIDE} px, RMSE over the deviation of all labels")
+    for name, difference in compare(shown, options.teacher).items():
+        print(f"  {name:60} {difference:.3f}")
+
+
+def pictures(pool: Pool, count: int) -> Iterator[Picture]:
+    """The pool's first pictures, as the squares that composites show."""
+    for member in pool.members[:count].tolist():
+        yield pool.levels[0][member].permute(1, 2, 0).contiguous().numpy()
+
+
+def compare(shown: Sequence[Picture], teachers: Sequence[TeacherSpec]) -> dict[str, float]:
+    """How far labels are apart that ought to be the same, by what differs."""
+    plain = labeller(teachers)
+    labels = [plain(picture) for picture in shown]
+    deviation = float(np.std(np.stack(labels)))
+
+    def apart(one: Sequence[Depth], other: Sequence[Depth]) -> float:
+        pairs = zip(one, other, strict=True)
+        return float(np.mean([np.sqrt(((a - b) ** 2).mean()) for a, b in pairs])) / deviation
+
+    found = {
+        "picture mirrored": apart(labels, [plain(p[:, ::-1].copy())[:, ::-1] for p in shown]),
+        "picture a fifth darker": apart(labels, [plain((p * 0.8).astype(np.uint8)) for p in shown]),
+        "picture of half the side": apart(labels, [plain(_halved(p)) for p in shown]),
+    }
+    if len(teachers) > 1:
+        alone = {spec: list(map(labeller([spec]), shown)) for spec in teachers}
+        for spec, own in alone.items():
+            found[f"{spec.path.stem} alone"] = apart(labels, own)
+        for one, other in combinations(alone, 2):
+            name = f"{one.path.stem} against {other.path.stem}"
+            found[name] = apart(alone[one], alone[other])
+    return found
+
+
+def labeller(teachers: Sequence[TeacherSpec]) -> Labeller:
+    """What turns a picture into its depth, by an ensemble."""
+    ensemble = Ensemble(teachers)
+
+    def label(picture: Picture) -> Depth:
+        ratio = cv2.resize(ensemble.label(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        return np.asarray(depth_from_ratio(torch.from_numpy(ratio)).numpy(), dtype=np.float32)
+
+    return label
+
+
+def _halved(picture: Picture) -> Picture:
+    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.asarray(half, dtype=np.uint8)
+
+
+if __name__ == "__main__":
+    main()
