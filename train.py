@@ -42,38 +42,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="file made by `python -m depthmask pack`")
     add("--out", type=Path, required=True, help="folder for checkpoints, state and log")
-    add(
-        "--phases",
-        type=_phase,
-        nargs="+",
-        default=DEFAULT_PHASES,
-        metavar="SIZE:SAMPLES:BATCH:RATE",
-    )
+    shape = "SIZE:SAMPLES:BATCH:RATE"
+    add("--phases", type=_phase, nargs="+", default=DEFAULT_PHASES, metavar=shape)
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce")
     add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
-    add(
-        "--original-share",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="of the batches made as the original project made its own: square, nothing changes",
-    )
-    add(
-        "--candidates",
-        type=int,
-        default=1,
-        metavar="N",
-        help="train on the hardest of N times more",
-    )
-    add(
-        "--protocol",
-        choices=PROTOCOLS,
-        default="depthmask",
-        help="original: 100 cut-outs on 100 backgrounds, shared by training and validation",
-    )
+    add("--original-share", type=float, default=0.0, help="of the batches: made as the original's")
+    add("--candidates", type=int, default=1, help="made for each composite used: the hardest are")
+    protocol = "original: 100 cut-outs on 100 backgrounds, in training and validation alike"
+    add("--protocol", choices=PROTOCOLS, default="depthmask", help=protocol)
     add("--start", type=Path, help="checkpoint to begin from")
     add("--held-out", type=float, default=0.08, help="share of the shots kept for validation")
     add("--validation", type=int, default=128, help="samples of a validation")

@@ -1,6 +1,7 @@
 """Hard examples: of more candidates than a step needs, it takes those the network does worst on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,6 @@ from depthmask.data.dataset import Pools
 from depthmask.data.geometry import Size
 from depthmask.data.recipe import Recipe
 from depthmask.measure import autocast
-
-SIZE = 64  # square root of the pixels at which candidates are looked at: a small part of a step
 
 
 @torch.no_grad()
@@ -32,7 +31,7 @@ def hardest(
     A sample is the same picture at every size, so a small one tells how hard the large one is.
 
     Args:
-        model: In evaluation mode.
+        model: Looks at them in evaluation mode, and keeps its own.
         pools: What to compose.
         candidates: (N,) int64, numbers of samples.
         keep: How many to pick, at most N.
@@ -44,7 +43,7 @@ def hardest(
         (keep,) int64, in rising order.
     """
     batch = compose(pools, candidates, size=size, seed=seed, recipe=recipe)
-    with autocast(candidates.device):
+    with _evaluating(model), autocast(candidates.device):
         logits = model(batch.background, batch.image)
     errors = difficulty(logits, batch, weights)
     chosen = errors.topk(keep).indices.sort().values
@@ -71,3 +70,14 @@ def difficulty(logits: Mapping[str, Tensor], batch: Batch, weights: Mapping[str,
             error = (pred.sigmoid() - batch.true_depth[:, 0]).abs()
         total += weights[task] * error.flatten(1).mean(dim=1)
     return total
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

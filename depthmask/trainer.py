@@ -15,28 +15,23 @@ from torch import Tensor, nn
 
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch, compose
+from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
-from depthmask.data.draws import Draws
-from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.device import choose_device
 from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
-from depthmask.mining import SIZE as MINING_SIZE
-from depthmask.mining import hardest
 from depthmask.model import U2Net
 from depthmask.optimizer import Optimizer
 from depthmask.records import Records
 from depthmask.sheet import draw_sheet
 from depthmask.state import Tensors, damaged, load_state, save_state
+from depthmask.supply import Supply
 from depthmask.team import Team
 
 StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
 
 TensorLists = tuple[list[Tensor], list[Tensor]]  # of equal length
-
-_KIND_SEED = 2  # of what kind a batch is
 
 
 class Trainer:
@@ -56,6 +51,7 @@ class Trainer:
         self.device = choose_device(config.device)
         self.team = Team.join(self.device)
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
+        self.supply = Supply(config, self.train_pools, self.team)
         torch.manual_seed(config.seed)
         self.model = _first_model(config)
         if self.team.size > 1 and self.device.type == "cuda":
@@ -125,7 +121,8 @@ class Trainer:
         started = time.monotonic()
         share = self.progress.step / phase.steps
         self.optimizer.set_rate(phase.rate * one_cycle(share, self.config))
-        result = self._step(step_model, self._next_batch(phase))
+        batch = self.supply.batch(phase, self.progress.samples, self.model)
+        result = self._step(step_model, batch)
         self.progress.step += 1
         self.progress.samples += phase.batch
         self.progress.seconds += time.monotonic() - started
@@ -156,39 +153,6 @@ class Trainer:
             for module in self.model.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
-
-    def _next_batch(self, phase: Phase) -> Batch:
-        config, made = self.config, phase.batch * self.config.candidates
-        first = self.progress.samples * config.candidates
-        numbers = torch.arange(first, first + made, device=self.device)
-        if config.limit:
-            first, numbers = first % config.limit, numbers % config.limit
-        draws = Draws(_KIND_SEED, torch.tensor([first]))
-        aspect = config.aspects[int(draws.uniform().item() * len(config.aspects))]
-        recipe = config.recipe
-        if draws.uniform().item() < config.original_share:
-            recipe, aspect = ORIGINAL, 1.0
-        numbers = self.team.share(numbers)
-        if config.candidates > 1:
-            numbers = self._hardest(numbers, recipe, phase, aspect)
-        size = frame_size(phase.size, aspect)
-        return compose(self.train_pools, numbers, size=size, seed=config.seed, recipe=recipe)
-
-    def _hardest(self, candidates: Tensor, recipe: Recipe, phase: Phase, aspect: float) -> Tensor:
-        """This process's part of a batch, out of its part of the candidates."""
-        self.model.eval()
-        chosen = hardest(
-            self.model,
-            self.train_pools,
-            candidates,
-            len(candidates) // self.config.candidates,
-            size=frame_size(min(phase.size, MINING_SIZE), aspect),
-            seed=self.config.seed,
-            recipe=recipe,
-            weights=self.config.weights,
-        )
-        self._enter_training()
-        return chosen
 
     def _step(self, model: nn.Module, batch: Batch) -> StepResult:
         config = self.config
@@ -280,12 +244,6 @@ def one_cycle(share: float, config: TrainConfig) -> float:
         return max(share / config.warm_up, 0.02)
     fall = (share - config.warm_up) / (1 - config.warm_up)
     return config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * fall))
-
-
-def frame_size(size: int, aspect: float) -> tuple[int, int]:
-    """Height and width of about size² pixels with the given aspect, multiples of 16."""
-    height, width = size / math.sqrt(aspect), size * math.sqrt(aspect)
-    return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
 
 
 def _plain(value: object) -> dict[str, object]:

@@ -100,7 +100,7 @@ def test_training_takes_some_of_its_candidates_and_sees_none_twice(
         taken.append(numbers.tolist())
         return real(pools, numbers, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("depthmask.trainer.compose", watched)
+    monkeypatch.setattr("depthmask.supply.compose", watched)
     trainer.fit()
     assert len(taken) == 2, "two steps"
     assert set(taken[0]) < set(range(12)) and set(taken[1]) < set(range(12, 24))
@@ -111,7 +111,7 @@ def test_picking_leaves_the_network_as_it_was(config: TrainConfig) -> None:
     trainer = Trainer(replace(config, candidates=2))
     trainer.ready()
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    trainer._next_batch(config.phases[0])
+    trainer.supply.batch(config.phases[0], 0, trainer.model)
     after = trainer.model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert trainer.model.training

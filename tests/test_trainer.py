@@ -15,17 +15,19 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import train
 from depthmask import config as config_module
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
+from depthmask.data.compose import Batch
 from depthmask.journal import TrainingError
 from depthmask.measure import score
 from depthmask.model import U2Net
 from depthmask.records import read_log
-from depthmask.trainer import Trainer, frame_size, one_cycle
+from depthmask.supply import frame_size
+from depthmask.trainer import Trainer, one_cycle
 from tests import packs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,16 +59,17 @@ class Killed(Exception):
 
 def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a trainer save, then die, before its step number `steps` + 1."""
-    real: Callable[..., object] = trainer._next_batch
+    real: Callable[..., object] = trainer._step
 
-    def dying(phase: Phase) -> object:
-        done = trainer.progress.samples // 4 if phase.batch == 4 else 2 + trainer.progress.step
+    def dying(model: nn.Module, batch: Batch) -> object:
+        shorter = trainer.progress.phase > 0
+        done = 2 + trainer.progress.step if shorter else trainer.progress.samples // 4
         if done == steps:
             trainer._save_state()
             raise Killed
-        return real(phase)
+        return real(model, batch)
 
-    monkeypatch.setattr(trainer, "_next_batch", dying)
+    monkeypatch.setattr(trainer, "_step", dying)
 
 
 @pytest.mark.parametrize(("steps", "candidates"), [(1, 1), (3, 1), (1, 2)])
@@ -182,13 +185,12 @@ def wait_for(is_true: Callable[[], bool], limit_s: float = 600) -> None:
 
 
 def test_a_limit_repeats_the_same_composites(config: TrainConfig) -> None:
-    trainer = Trainer(replace(config, limit=4))
-    first = trainer._next_batch(config.phases[0])
-    trainer.progress.samples = 8
-    again = trainer._next_batch(config.phases[0])
-    assert torch.equal(first.image, again.image)
-    trainer.config = config
-    assert not torch.equal(first.image, trainer._next_batch(config.phases[0]).image)
+    def batch(limit: int, samples: int) -> Batch:
+        trainer = Trainer(replace(config, limit=limit))
+        return trainer.supply.batch(config.phases[0], samples, trainer.model)
+
+    assert torch.equal(batch(4, 0).image, batch(4, 8).image)
+    assert not torch.equal(batch(0, 0).image, batch(0, 8).image)
 
 
 def test_a_share_of_the_batches_is_as_the_original_made_them(config: TrainConfig) -> None:
@@ -196,8 +198,7 @@ def test_a_share_of_the_batches_is_as_the_original_made_them(config: TrainConfig
     trainer = Trainer(replace(config, original_share=0.5, aspects=(16 / 9,)))
     originals = 0
     for step in range(40):
-        trainer.progress.samples = 4 * step
-        batch = trainer._next_batch(config.phases[0])
+        batch = trainer.supply.batch(config.phases[0], 4 * step, trainer.model)
         square = batch.image.shape[2] == batch.image.shape[3]
         still = ((batch.image - batch.background).abs() * (batch.true_mask == 0)).max() == 0
         assert still or not square
@@ -241,7 +242,7 @@ def test_the_original_protocol_validates_on_the_pictures_it_trains_on(config: Tr
     pools = trainer.train_pools
     assert pools.foregrounds.members.tolist() == [0, 2, 4]
     assert pools.backgrounds.pick(torch.tensor([0.0, 0.4, 0.99])).tolist() == [0, 5, 10]
-    batch = trainer._next_batch(Phase(32, 8, 8, 1e-3))
+    batch = trainer.supply.batch(Phase(32, 8, 8, 1e-3), 0, trainer.model)
     assert batch.image.shape == (8, 3, 32, 32)
     assert batch.true_mask.amax(dim=(1, 2, 3)).min() > 0.5, "every composite has its cut-out"
 
