@@ -1,7 +1,8 @@
-"""Averages checkpoints of one training run: python -m tools.average_checkpoints -r R -o OUT FILE...
+"""Averages checkpoints: python -m tools.average_checkpoints --data PACK -r R -o OUT FILE...
 
-The mean of weights from the end of several phases often does better than each. R is the resolution
-at which the result was found to work best; everything else is described as in the last FILE.
+The mean of weights from the end of runs that began alike often does better than each. It is scored
+at R pixels, where it shall be used, on the composites that validation uses; its configuration is
+the last FILE's.
 """
 
 import argparse
@@ -11,11 +12,16 @@ from pathlib import Path
 import torch
 
 from depthmask.checkpoint import read_checkpoint, save_checkpoint
+from depthmask.config import TrainConfig
+from depthmask.data.recipe import Recipe
+from depthmask.measure import load_sides, measure
+from depthmask.model import U2Net
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--data", type=Path, required=True, metavar="PACK")
     parser.add_argument("-r", "--resolution", type=int, required=True, metavar="R")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     options = parser.parse_args()
@@ -26,8 +32,15 @@ def main() -> None:
         else last
         for key, last in states[-1].items()
     }
-    training = {**infos[-1].training, "averaged": [file.name for file in options.files]}
-    info = replace(infos[-1], resolution=options.resolution, training=training)
+    model = U2Net(infos[-1].tasks)
+    model.load_state_dict(mean)
+    _, pools = load_sides(options.data, infos[-1], torch.device("cpu"))
+    info = replace(
+        infos[-1],
+        resolution=options.resolution,
+        training={**infos[-1].training, "averaged": [file.name for file in options.files]},
+        metrics=measure(model.eval(), pools, options.resolution, TrainConfig.validation, Recipe()),
+    )
     save_checkpoint(options.output, mean, info)
 
 
