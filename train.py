@@ -49,8 +49,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
-    add("--original-share", type=float, default=0.0, help="of the batches: made as the original's")
-    add("--candidates", type=int, default=1, help="made for each composite used: the hardest are")
+    add("--original-share", type=float, default=0.0, help="of batches made as the original's")
+    add("--candidates", type=int, default=1, help="composites to choose each from: the hardest")
     protocol = "original: 100 cut-outs on 100 backgrounds, in training and validation alike"
     add("--protocol", choices=PROTOCOLS, default="depthmask", help=protocol)
     add("--start", type=Path, help="checkpoint to begin from")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
 from depthmask.checkpoint import WEIGHTS, read_info
@@ -23,12 +22,12 @@ from depthmask.data.dataset import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
 from depthmask.measure import load_sides
+from depthmask.pictures import Map, Picture
+from depthmask.scores import depth_rmse
 
 SIDE = 112  # pixels at which depths are compared
 
-Picture = NDArray[np.uint8]  # (S, S, 3), RGB
-Depth = NDArray[np.float32]  # (SIDE, SIDE), see `depthmask.depth`
-Labeller = Callable[[Picture], Depth]
+Labeller = Callable[[Picture], Map]  # depth of (SIDE, SIDE), see `depthmask.depth`
 
 
 def main() -> None:
@@ -59,9 +58,8 @@ def compare(shown: Sequence[Picture], teachers: Sequence[TeacherSpec]) -> dict[s
     labels = [plain(picture) for picture in shown]
     deviation = float(np.std(np.stack(labels)))
 
-    def apart(one: Sequence[Depth], other: Sequence[Depth]) -> float:
-        pairs = zip(one, other, strict=True)
-        return float(np.mean([np.sqrt(((a - b) ** 2).mean()) for a, b in pairs])) / deviation
+    def apart(one: Sequence[Map], other: Sequence[Map]) -> float:
+        return float(np.mean(list(map(depth_rmse, one, other)))) / deviation
 
     found = {
         "picture mirrored": apart(labels, [plain(p[:, ::-1].copy())[:, ::-1] for p in shown]),
@@ -82,7 +80,7 @@ def labeller(teachers: Sequence[TeacherSpec]) -> Labeller:
     """What turns a picture into its depth, by an ensemble."""
     ensemble = Ensemble(teachers)
 
-    def label(picture: Picture) -> Depth:
+    def label(picture: Picture) -> Map:
         ratio = cv2.resize(ensemble.label(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         return np.asarray(depth_from_ratio(torch.from_numpy(ratio)).numpy(), dtype=np.float32)
 

@@ -97,7 +97,7 @@ class TrainConfig:
             raise ValueError("candidates is at least 1")
 
     @property
-    def weights(self) -> dict[str, float]:
+    def task_weights(self) -> dict[str, float]:
         """How much a task's loss counts, by task."""
         return {"mask": self.mask_weight, "depth": self.depth_weight}
 

@@ -66,7 +66,7 @@ class Supply:
             size=size,
             seed=self.config.seed,
             recipe=recipe,
-            weights=self.config.weights,
+            weights=self.config.task_weights,
         )
 
 

@@ -160,7 +160,9 @@ class Trainer:
             logits = model(batch.background, batch.image)
         true = {"mask": batch.true_mask, "depth": batch.true_depth}
         losses = task_losses(logits, true, depth_loss=config.depth_loss, border=config.border)
-        loss = torch.stack([config.weights[task] * value for task, value in losses.items()]).sum()
+        loss = torch.stack(
+            [config.task_weights[task] * value for task, value in losses.items()]
+        ).sum()
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)

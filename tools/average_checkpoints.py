@@ -1,8 +1,8 @@
 """Averages checkpoints: python -m tools.average_checkpoints --data PACK -r R -o OUT FILE...
 
 The mean of weights from the end of runs that began alike often does better than each. It is scored
-at R pixels, where it shall be used, on the composites that validation uses; its configuration is
-the last FILE's.
+at R pixels, where it shall be used, on composites of held-out pictures made by the default recipe;
+its configuration is the last FILE's.
 """
 
 import argparse
