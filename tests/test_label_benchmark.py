@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks import labels
 from depthmask.data.dataset import load_pools
@@ -17,7 +18,7 @@ from tests import packs
 class Ramp:
     """Falls from 1 to 0 downwards, or from left to right, whatever it is shown."""
 
-    def __init__(self, specs: Sequence[TeacherSpec]) -> None:
+    def __init__(self, specs: Sequence[TeacherSpec], *, views: bool = False) -> None:
         self.sideways = any(spec.path.stem == "sideways" for spec in specs)
 
     def label(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -54,3 +55,28 @@ def test_teachers_are_compared_with_each_other(shown: list[NDArray[np.uint8]]) -
     found = labels.compare(shown, teachers)
     assert found["sideways alone"] == 0, "the fake ensemble listens to that one alone"
     assert found["downwards alone"] == found["downwards against sideways"] > 0.5
+
+
+def test_the_examples_and_frames_have_their_depth(tmp_path: Path) -> None:
+    known = list(labels.known_examples())
+    assert {scene for scene, *_ in known} >= {"teddy", "empty"}
+    for _, image, inverse, valid in known:
+        assert image.shape[:2] == inverse.shape == valid.shape
+        assert valid.mean() > 0.9
+    sequence = tmp_path / "room"
+    for part, pixel in (("image", np.zeros(3, np.uint8)), ("depth", np.uint16(2000))):
+        (sequence / part).mkdir(parents=True)
+        for number in range(5):
+            picture = np.tile(pixel, (4, 6, 1)).squeeze()
+            Image.fromarray(picture).save(sequence / part / f"{number}.png")
+    frames = list(labels.known_frames(tmp_path))
+    assert [scene for scene, *_ in frames] == ["room", "room"], "every fourth"
+    assert np.allclose(frames[0][2], 1 / 2000)
+
+
+def test_truth_explains_itself_and_nothing_across() -> None:
+    ramp = np.tile(np.linspace(1, 0, 40, dtype=np.float32)[:, None], (1, 40))
+    image, valid = np.zeros((40, 40, 3), np.uint8), np.ones((40, 40), bool)
+    known = [("down", image, 3 * ramp + 2, valid), ("across", image, ramp.T, valid)]
+    found = labels.unexplained(known, Ramp([]))  # type: ignore[arg-type]
+    assert found == pytest.approx({"down": 0, "across": 1, "mean": 0.5}, abs=1e-4)

@@ -17,7 +17,7 @@ class RowTeacher:
 
     key = "rows:inverse"
 
-    def __init__(self, specs: object) -> None:
+    def __init__(self, specs: object, *, views: bool = False) -> None:
         self.calls = 0
 
     def label(self, picture: Picture) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -73,7 +73,7 @@ def test_labels_are_made_once(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = RowTeacher([])
-    monkeypatch.setattr(packing, "Ensemble", lambda specs: teacher)
+    monkeypatch.setattr(packing, "Ensemble", lambda specs, views: teacher)
     run(folders, tmp_path / "out.safetensors")
     run(folders, tmp_path / "out.safetensors")
     assert teacher.calls == 3

@@ -34,6 +34,7 @@ def pack(
     *,
     side: int = 256,
     max_mb: float = 50,
+    views: bool = False,
 ) -> None:
     """Writes one packed data file.
 
@@ -44,6 +45,7 @@ def pack(
         output: The file to write.
         side: Pictures are kept as squares of this many pixels, a multiple of 16.
         max_mb: Largest size of the file, in 10^6 bytes; the quality is lowered until it fits.
+        views: Whether a label is the mean over several views of the background.
 
     Raises:
         PackError: No usable pictures, or the file cannot be made small enough.
@@ -51,7 +53,7 @@ def pack(
     """
     if side < 16 or side % 16:
         raise PackError(f"--side must be a multiple of 16, not {side}.")
-    ensemble = Ensemble(teachers)
+    ensemble = Ensemble(teachers, views=views)
     cache = output.parent / "labels" / ensemble.key.replace(":", "-")
     kinds = {
         "foregrounds": _pack_foregrounds(_pictures(foregrounds), side),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
+from depthmask.data.views import label_views
 
 Map = NDArray[np.float32]
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
@@ -107,13 +108,20 @@ class Teacher:
 
 
 class Ensemble:
-    """A weighted sum of teachers, each brought to the same centre and spread first."""
+    """A weighted sum of teachers, each brought to the same centre and spread first.
 
-    def __init__(self, specs: Sequence[TeacherSpec]) -> None:
+    Args:
+        specs: The teachers.
+        views: Whether each labels several views of a picture, see `depthmask.data.views`.
+    """
+
+    def __init__(self, specs: Sequence[TeacherSpec], *, views: bool = False) -> None:
         if not specs:
             raise TeacherError("Name at least one teacher with --teacher FILE:inverse|metres.")
         self.teachers = [Teacher(spec) for spec in specs]
-        self.key = "+".join(f"{s.path.name}:{s.unit}:{s.weight:g}" for s in specs)
+        self.views = views
+        names = [f"{s.path.name}:{s.unit}:{s.weight:g}" for s in specs]
+        self.key = "+".join([*names, "views"] if views else names)
 
     def label(self, picture: NDArray[np.uint8]) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to relative inverse depth (H, W).
@@ -121,9 +129,10 @@ class Ensemble:
         The result is r of the depth convention over the whole picture: its 2nd percentile is 0,
         its 98th is 1.
         """
-        total = sum(
-            teacher.spec.weight * _standardised(teacher.label(picture)) for teacher in self.teachers
-        )
+        total = np.zeros(picture.shape[:2], dtype=np.float32)
+        for teacher in self.teachers:
+            seen = label_views(teacher.label, picture) if self.views else teacher.label(picture)
+            total += teacher.spec.weight * _standardised(seen)
         low, high = np.percentile(total, (2, 98))
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
 
