@@ -65,9 +65,10 @@ def test_onnx(tmp_path: Path, batch: int | str) -> None:
     onnx.save(model, path)
     source = open_depth(f"onnx:{path}:metres")
     assert source.per_composite and source.key == "onnx:teacher.onnx:metres"
-    found, shown = source.teacher.inverse(pictures()), pictures().mean(axis=3) / 255
+    bright = pictures() // 2 + 100  # nothing is so near that it would be taken for a hole
+    found, shown = source.teacher.inverse(bright), bright.mean(axis=3) / 255
     assert found.shape == (3, SIDE, SIDE)
-    assert np.allclose(found, 1 / np.maximum(shown, 1e-3), rtol=1e-3)
+    assert np.allclose(found, 1 / shown, rtol=1e-3)
     assert isinstance(open_depth(f"contact:onnx:{path}").teacher, OnnxTeacher)
     assert not open_depth(f"contact:onnx:{path}").per_composite
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from depthmask.data import pack as packing
 from depthmask.data.packfile import PackError, ratio_from_bytes, read_pack
-from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec
+from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec, _inverse
 from depthmask.pictures import Picture
 
 
@@ -110,3 +110,14 @@ def test_an_ensemble_needs_a_teacher_that_is_there() -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(TeacherError, match="no teacher at"):
         Ensemble([TeacherSpec(Path("missing.onnx"), "inverse")])
+
+
+def test_what_a_network_cannot_tell_is_filled_from_around() -> None:
+    metres = np.full((60, 80), 2.0, dtype=np.float32)
+    metres[20:26, 30:38] = 0  # a window's glare, with the dip that surrounds it
+    metres[18:28, 28:40] *= 0.5
+    inverse = _inverse(metres)
+    assert np.allclose(inverse, 0.5, atol=0.02)
+    near = np.full((60, 80), 0.4, dtype=np.float32)
+    assert np.allclose(_inverse(near), 2.5), "near is no hole"
+    assert np.isfinite(_inverse(np.zeros((4, 4), dtype=np.float32))).all()

@@ -20,6 +20,7 @@ from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pac
 from depthmask.data.teachers import Ensemble, TeacherSpec
 
 LABEL_SIDE = 128
+_CACHE = "labels-2"  # counts up when what was cached before is no longer right
 # Finest quantisation steps to try, best first.
 _QUALITIES = (8.0, 10.0, 12.5, 16.0, 20.0, 26.0, 34.0)
 _SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -54,7 +55,7 @@ def pack(
     if side < 16 or side % 16:
         raise PackError(f"--side must be a multiple of 16, not {side}.")
     ensemble = Ensemble(teachers, views=views)
-    cache = output.parent / "labels" / ensemble.key.replace(":", "-")
+    cache = output.parent / _CACHE / ensemble.key.replace(":", "-")
     kinds = {
         "foregrounds": _pack_foregrounds(_pictures(foregrounds), side),
         "backgrounds": _pack_backgrounds(_pictures(backgrounds), side, ensemble, cache),

@@ -15,6 +15,10 @@ from depthmask._cv2 import cv2
 from depthmask.data.views import label_views
 
 Map = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+_NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, often exactly 0
+_REACH = 0.04  # share of a map's longer side as far as such a hole spoils what is around it
+_SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
 
 
@@ -95,7 +99,7 @@ class Teacher:
         parts = [tensor] if together else np.split(tensor, len(tensor))
         maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
         found = maps[:, 0] if maps.ndim == 4 else maps
-        inverse = 1 / np.maximum(found, 1e-3) if self.spec.unit == "metres" else found
+        inverse = map(_inverse, found) if self.spec.unit == "metres" else found
         labels = np.stack([cv2.resize(one, (width, height)) for one in inverse])
         return np.asarray(labels, dtype=np.float32)
 
@@ -135,6 +139,24 @@ class Ensemble:
             total += teacher.spec.weight * _standardised(seen)
         low, high = np.percentile(total, (2, 98))
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
+
+
+def _inverse(metres: Map) -> Map:
+    """Inverse depth (H, W) of depth in metres; holes get what is around them."""
+    holes = metres < _NEAREST
+    if holes.any() and not holes.all():
+        metres = _filled(metres, holes)
+    return np.asarray(1 / np.maximum(metres, _NEAREST), dtype=np.float32)
+
+
+def _filled(metres: Map, holes: Mask) -> Map:
+    """Replaces holes, and what is near one, by the mean of the neighbourhood."""
+    reach = max(metres.shape) * _REACH
+    spoilt = cv2.GaussianBlur(holes.astype(np.float32), (0, 0), reach)
+    trust = np.exp(-spoilt / _SPOILT).astype(np.float32)
+    around = cv2.GaussianBlur(metres * trust, (0, 0), 2 * reach)
+    around /= np.maximum(cv2.GaussianBlur(trust, (0, 0), 2 * reach), 1e-6)
+    return np.asarray(trust * metres + (1 - trust) * around, dtype=np.float32)
 
 
 def _standardised(inverse: Map) -> Map:
