@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 from depthmask._cv2 import cv2
 from depthmask.live import FRAMES, CaptureError, Session, Sight, Stopwatch, learn, step
@@ -27,7 +29,7 @@ from depthmask.video import Recording, RecordingError, write_webm
 MOST = 16  # visitors at a time
 KEEP_S = 600.0  # a visitor who sends nothing for so long has left
 LARGEST = 2_000_000  # bytes of a message's picture
-LARGEST_SIDE = 1280  # pixels, of a frame
+SMALLEST_SIDE, LARGEST_SIDE = 32, 1280  # pixels, of a frame
 LEAST_SEEN = 0.002  # of the picture: less is nothing that has entered
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -265,10 +267,22 @@ def decode(url: object) -> Picture:
         data = base64.b64decode(text.partition(",")[2], validate=True)
     except binascii.Error as error:
         raise Refusal(BAD_FRAME) from error
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
-    if picture is None or max(picture.shape) > LARGEST_SIDE or min(picture.shape[:2]) < 32:
+    if not _is_frame(data):
+        raise Refusal(BAD_FRAME)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
         raise Refusal(BAD_FRAME)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _is_frame(data: bytes) -> bool:
+    """Whether the header tells of a frame's size: a few bytes can decode to gigabytes."""
+    try:
+        with Image.open(BytesIO(data)) as picture:
+            sides = picture.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+    return min(sides) >= SMALLEST_SIDE and max(sides) <= LARGEST_SIDE
 
 
 def data_url(data: bytes, kind: str = "jpeg") -> str:

@@ -31,9 +31,12 @@ def build_live_tab(ready: Callable[[], Looks], *, debug: bool = False) -> LiveDe
     desk = LiveDesk(ready, debug=debug)
 
     def live(message: Any) -> dict[str, Any]:
-        return desk.answer(message)
+        answer = desk.answer(message)
+        if "path" in answer:  # Gradio sweeps what it knows of
+            html.temp_files.add(answer["path"])
+        return answer
 
-    gr.HTML(
+    html = gr.HTML(
         html_template=markup(),
         css_template=(HERE / "live.css").read_text("utf-8"),
         js_on_load=(HERE / "live.js").read_text("utf-8"),
