@@ -1,5 +1,6 @@
 """The shelf: the last pairs, within its room and its time."""
 
+import threading
 import time
 
 import numpy as np
@@ -49,3 +50,42 @@ def test_what_nobody_asks_for_is_dropped() -> None:
     time.sleep(0.05)
     assert shelf.get("a") is None
     assert len(shelf) == 0
+
+
+def test_one_timer_watches_however_many_ask() -> None:
+    shelf, before = Shelf(), threading.active_count()
+    shelf.put("a", seen())
+    for _ in range(20):
+        shelf.get("a")
+    assert threading.active_count() == before + 1
+
+
+def test_what_is_left_alone_goes_by_itself() -> None:
+    shelf = Shelf(keep_s=0.01)
+    for key in "abc":
+        shelf.put(key, seen())
+    deadline = time.monotonic() + 10
+    while len(shelf) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(shelf) == 0
+
+
+def test_a_pair_that_many_ask_for_is_made_once() -> None:
+    shelf, made, together = Shelf(), [], threading.Barrier(4)
+
+    def make() -> Seen:
+        made.append(1)
+        time.sleep(0.05)
+        return seen()
+
+    def ask() -> None:
+        together.wait()
+        assert shelf.get_or_make("a", make) is shelf.get("a")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert shelf.get_or_make("b", lambda: None) is None and len(shelf) == 1

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from depthmask._cv2 import cv2
 from depthmask.pictures import (
     Map,
     Mask,
@@ -91,12 +92,12 @@ def analyse(
     Never raises for what a user did: what cannot be read or compared ends up in the message.
     """
     desk = _Desk()
-    seen = shelf.get((files.background, files.image)) or _look(predictor, desk, files)
+    pair = (files.background, files.image)
+    seen = shelf.get_or_make(pair, lambda: _look(predictor, desk, files))
     true_mask = desk.read("true_mask", files.true_mask, read_mask)
     true_depth = desk.read("true_depth", files.true_depth, read_true_depth)
     if seen is None:
         return desk.nothing(missing(files.background is not None, files.image is not None))
-    shelf.put((files.background, files.image), seen)
     mask, depth = seen.prediction.mask, seen.prediction.depth
     true_mask = desk.check("true_mask", true_mask, mask)
     true_depth = desk.check("true_depth", true_depth, mask)
@@ -166,7 +167,7 @@ def _look(predictor: Predicts, desk: "_Desk", files: Files) -> Seen | None:
         return None
     try:
         prediction = predictor.predict(background.picture, image.picture)
-    except (RuntimeError, ValueError, MemoryError) as error:
+    except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
         logging.getLogger(__name__).exception("prediction failed")
         desk.complaints.append(f"The network failed on this pair: {_first_line(error)}")
         return None

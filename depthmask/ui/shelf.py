@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask.pictures import Picture
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ROOM = 2**30  # bytes; a pair of 12 megapixels takes 170 MB
 KEEP_S = 3600  # what nobody asked for is dropped after an hour
+_LATE_S = 1  # looked for so much later, so that the age has passed
 
 
 class Seen(NamedTuple):
@@ -42,7 +43,8 @@ class Shelf:
     def __init__(self, *, room: int = ROOM, keep_s: float = KEEP_S) -> None:
         self._room, self._keep_s = room, keep_s
         self._pairs: OrderedDict[Hashable, tuple[float, Seen]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._timer: threading.Timer | None = None
 
     def get(self, key: Hashable) -> Seen | None:
         """Hands out a pair; it stays on the shelf, as the newest."""
@@ -53,6 +55,24 @@ class Shelf:
             seen = self._pairs.pop(key)[1]
             self._pairs[key] = time.monotonic(), seen
         self._watch()
+        return seen
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Seen | None]) -> Seen | None:
+        """Hands out a pair, made first where it is not there: one at a time, and each once.
+
+        Args:
+            key: Of the pair.
+            make: Makes it; None where that is not possible, and nothing is kept then.
+        """
+        seen = self.get(key)
+        if seen is not None:
+            return seen
+        with self._making:
+            seen = self.get(key)  # who held the lock may have made it
+            if seen is None:
+                seen = make()
+            if seen is not None:
+                self.put(key, seen)
         return seen
 
     def put(self, key: Hashable, seen: Seen) -> None:
@@ -78,7 +98,16 @@ class Shelf:
         return sum(seen.size for _, seen in self._pairs.values())
 
     def _watch(self) -> None:
-        # looks again even if nobody comes any more; a second late, so that the age has passed
-        timer = threading.Timer(self._keep_s + 1, self.drop_old)
-        timer.daemon = True
-        timer.start()
+        """Looks again once the oldest pair may go, even if nobody comes any more."""
+        with self._lock:
+            if self._timer is None and self._pairs:
+                oldest = min(used for used, _ in self._pairs.values())
+                wait = oldest + self._keep_s - time.monotonic()
+                self._timer = threading.Timer(max(wait, 0) + _LATE_S, self._look_again)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.drop_old()
+        self._watch()
