@@ -271,7 +271,25 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     assert "update its driver" in (choice.unusable_gpu() or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choice.preferred_backends() == ["torch"]
+    assert choice.preferred_backends() == ["torch", "openvino", "onnxruntime"]
+
+
+class FullGpu(FakeBackend):
+    """A GPU whose memory another program holds."""
+
+    name, device = "torch", "cuda"
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+
+
+def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+    on_a_machine(monkeypatch, gpu=True)
+    monkeypatch.setattr(choice, "unusable_gpu", lambda: None)
+    monkeypatch.setitem(choice._BACKENDS, "torch", lambda checkpoint, device: FullGpu())
+    said: list[str] = []
+    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
+    assert said == ["torch is passed over for openvino: CUDA out of memory."]
 
 
 def test_the_best_precision_of_a_gpu() -> None:

@@ -9,8 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import Backend, BackendError
+from depthmask.backends.protocol import STRIDE, Backend, BackendError
 from depthmask.processor import multiplies_bytes
 
 
@@ -47,6 +49,8 @@ def make_backend(
     for choice in first:
         try:
             backend = _BACKENDS[choice](checkpoint, device)
+            if backend.device != "cpu":
+                _try(backend)
             break
         except (BackendError, ImportError, OSError, RuntimeError) as error:
             problems.append((str(error).splitlines() or [type(error).__name__])[0])
@@ -64,12 +68,13 @@ def backend_names() -> list[str]:
 
 def preferred_backends(device: str = "auto") -> list[str]:
     """What to try on this machine, fastest first; `benchmarks/backends.py` measures it."""
-    gpu = device not in ("auto", "cpu")
-    if gpu or (device == "auto" and has_gpu() and unusable_gpu() is None):
+    if device not in ("auto", "cpu"):
         return ["torch"]
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return ["openvino", "onnxruntime", "torch"]
-    return ["onnxruntime", "torch"]
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    on_cpu = ["openvino", "onnxruntime"] if on_x86 else ["onnxruntime"]
+    if device == "auto" and has_gpu() and unusable_gpu() is None:
+        return ["torch", *on_cpu]
+    return [*on_cpu, "torch"]
 
 
 def has_gpu() -> bool:
@@ -101,6 +106,12 @@ def unusable_gpu() -> str | None:
 def graph_of(checkpoint: Path, precision: str = "fp32") -> Path:
     """Where the graph of a checkpoint lies: the one for int8, OpenVINO's, or the one for floats."""
     return checkpoint.with_suffix(".int8.xml" if precision == "int8" else ".onnx")
+
+
+def _try(backend: Backend) -> None:
+    """Runs a small pair: a GPU that is full, or too old for this torch, only says so then."""
+    nothing = np.zeros((STRIDE, STRIDE, 3), dtype=np.uint8)
+    backend.run(nothing, nothing)
 
 
 def _make_torch(checkpoint: Path, device: str) -> Backend:
