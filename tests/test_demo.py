@@ -20,7 +20,7 @@ from depthmask.checkpoint import WEIGHTS
 from depthmask.ui import LaunchError, Serving, cache, examples, find_card, find_examples, words
 from depthmask.ui.analysis import Analysis, Files, analyse
 from depthmask.ui.image_tab import Inputs, choose, empty, stale_truth
-from depthmask.ui.launch import check_port, free_port, remarks, share_line
+from depthmask.ui.launch import check_port, free_port, remarks, share_line, spare_from_proxy
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.views import BACKDROP, MASK_VIEWS
 from tests.pages import HEIGHT, WIDTH, Fake, files
@@ -60,7 +60,12 @@ def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
     assert card is not None
     footer = words.footer("depthmask.safetensors", card)
     assert "on real footage" in footer and 'data-tab="model"' in footer
-    assert find_card(tmp_path / "mine.safetensors") is None
+    for mine in (tmp_path / "mine.safetensors", tmp_path / demo.WEIGHTS.name):
+        mine.write_bytes(b"weights of somebody's own")
+        shutil.copy(card, tmp_path)
+        assert find_card(mine) is None
+        shutil.copy(card.with_name("SHA256SUMS"), tmp_path)
+        assert find_card(mine) is None, "a card of other weights"
     assert "data-tab" not in words.footer("mine.safetensors", None)
 
 
@@ -206,6 +211,15 @@ def test_an_open_door_is_remarked_upon() -> None:
     assert "--auth" in said(Serving(share=True), "https://x.gradio.live")
     assert "--auth" not in said(Serving(share=True))
     assert said(Serving(host="0.0.0.0", auth=("ann", "x"))) == ""
+
+
+def test_no_proxy_stands_between_the_page_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "intranet,localhost")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for _ in range(2):
+        spare_from_proxy("127.0.0.1", "localhost")
+    assert os.environ["no_proxy"] == "intranet,localhost,127.0.0.1"
+    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost"
 
 
 def test_tools_and_a_password_do_not_go_together() -> None:

@@ -1,5 +1,6 @@
 """Serving the page: Gradio's options, set once, and plain words where it cannot be served."""
 
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import gradio as gr
+import httpx
 
 from depthmask.ui.theme import STYLE, theme
 
@@ -82,12 +84,20 @@ def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
             the serving, and is raised again.
 
     Raises:
-        LaunchError: The port is taken, or the host is not this computer's.
+        LaunchError: The port is taken, the host is not this computer's, or the page that is served
+            there does not answer.
     """
     port = (
         free_port(serving.host) if serving.port is None else check_port(serving.host, serving.port)
     )
-    url, share_url = _serve(demo, serving, port)
+    spare_from_proxy(serving.host, *LOCAL)
+    try:
+        url, share_url = _serve(demo, serving, port)
+    except httpx.HTTPError as error:
+        raise LaunchError(
+            f"The page is served on {serving.host}:{port}, but this computer cannot reach it "
+            f"({error}); look for a firewall, or choose another with --host or --port."
+        ) from error
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
     for line in remarks(serving, url, share_url):
         print(line, flush=True)
@@ -97,6 +107,13 @@ def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
         demo.close(verbose=False)
         raise
     demo.block_thread()
+
+
+def spare_from_proxy(*hosts: str) -> None:
+    """Adds hosts to NO_PROXY: Gradio asks its own page whether it is up, and no proxy can tell."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [entry for entry in os.environ.get(name, "").split(",") if entry]
+        os.environ[name] = ",".join([*known, *(host for host in hosts if host not in known)])
 
 
 def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
