@@ -187,16 +187,16 @@ def at_most(array: Pixels, side: int) -> Pixels:
 
 
 def fill(picture: Picture, height: int, width: int) -> Picture:
-    """Scales a picture to cover a size, and crops it around its centre: (h, w, 3) -> (H, W, 3)."""
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    size = (
-        max(width, round(picture.shape[1] * scale)),
-        max(height, round(picture.shape[0] * scale)),
-    )
+    """Scales a picture to cover a size, cropped around its centre: (h, w, 3) -> (H, W, 3)."""
+    rows, columns = picture.shape[:2]
+    scale = max(height / rows, width / columns)
+    # cropped first: a strip a pixel wide would be gigabytes when it is scaled
+    kept_rows, kept_columns = (max(1, round(n / scale)) for n in (height, width))
+    top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
+    part = picture[top : top + kept_rows, left : left + kept_columns]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)
-    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
-    return scaled[top : top + height, left : left + width]
+    scaled = cv2.resize(part, (width, height), interpolation=method)
+    return np.asarray(scaled, dtype=np.uint8)
 
 
 def _blur(picture: Picture, amount: Map) -> Picture:

@@ -1,5 +1,7 @@
 """Pictures of maps: fixed scales, exact ends."""
 
+import tracemalloc
+
 import numpy as np
 
 from depthmask import render
@@ -112,3 +114,13 @@ def test_shrinking_and_filling() -> None:
     filled = render.fill(picture, 10, 10)
     assert filled.shape == (10, 10, 3)
     assert filled[5, 5, 0] == 200, "the middle of the picture is kept"
+    assert render.fill(picture, 90, 60).shape == (90, 60, 3)
+
+
+def test_a_strip_is_cropped_before_it_is_enlarged() -> None:
+    tracemalloc.start()
+    filled = render.fill(np.full((1, 4000, 3), 7, np.uint8), 300, 400)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert filled.shape == (300, 400, 3) and (filled == 7).all()
+    assert most < 20 * filled.nbytes

@@ -123,11 +123,12 @@ class ImageTab:
             analysis = Analysis(
                 message=f"There is no example called {event.name}; there are {known}.", failed=True
             )
-            return [*(gr.skip() for _ in ZONES), gr.skip(), *self._show(analysis, inputs)]
+            untouched = [gr.skip() for _ in (*ZONES, "originals")]
+            return [*untouched, *self._show(analysis, inputs), gr.skip(), gr.skip()]
         # the truth of the examples is in the project's own convention
         inputs = inputs._replace(near_is_bright=False, align=False)
         analysis = self._analyse(Files(*example.files), Convention())
-        return [*example.files, {}, *self._show(analysis, inputs)]
+        return [*example.files, {}, *self._show(analysis, inputs), False, False]
 
     def on_mask_view(self, *values: Any) -> Updates:
         inputs = Inputs(*values)
@@ -213,7 +214,7 @@ class ImageTab:
         drops += [box.input for box in parts.convention]
         gr.on(drops, self.on_drop, inputs, filled, **predicts)
         parts.swap.click(self.on_swap, inputs, filled, **predicts)
-        parts.chooser.click(self.on_example, inputs, filled, **predicts)
+        parts.chooser.click(self.on_example, inputs, [*filled, *parts.convention], **predicts)
         mask_looks = looks | {"show_progress_on": [parts.mask.frame]}
         depth_looks = looks | {"show_progress_on": [parts.depth.frame]}
         left, right = parts.mask.outputs, parts.depth.outputs
