@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         COMMANDS[options.command].run(options)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         print(f"depthmask: {error}", file=sys.stderr)
         return BAD_INPUT
     return 0
@@ -137,6 +137,7 @@ def _predict(options: argparse.Namespace) -> None:
     from depthmask.evaluate import compare
     from depthmask.pictures import read_photo
 
+    _check_outputs(options)
     background, background_notes = read_photo(options.background)
     image, image_notes = read_photo(options.image)
     truth = _read_truth(options, image)
@@ -197,13 +198,26 @@ def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") 
     from depthmask.refine import unmix
     from depthmask.render import cutout
 
-    files = {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
+    files = _outputs(folder)
     write_mask(files["mask"], prediction.mask)
     write_depth(files["depth"], prediction.depth)
     if prediction.background is not None:
         image = unmix(image, prediction.background, prediction.mask)
     write_cutout(files["cutout"], cutout(image, prediction.mask))
     return {name: str(path) for name, path in files.items()}
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuses to write over what is read."""
+    inputs = (options.background, options.image, options.true_mask, options.true_depth)
+    read = {Path(path).resolve() for path in inputs if path}
+    for path in _outputs(options.output).values():
+        if path.resolve() in read:
+            raise ValueError(f"{path} is read here and would be written over; choose another -o.")
+
+
+def _outputs(folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
 
 
 def _make_folder(folder: Path) -> None:

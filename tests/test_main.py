@@ -117,6 +117,18 @@ def test_a_folder_as_picture(
     assert "is a folder" in sentence(capsys)
 
 
+def test_what_is_read_is_not_written_over(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    true_mask = pair_folder / "mask.png"
+    before = true_mask.read_bytes()
+    more = ["-o", str(pair_folder / "out" / ".."), "--true-mask", str(true_mask)]
+    (pair_folder / "out").mkdir()
+    assert predict(pair_folder, tiny_checkpoint, *more) == 2
+    assert "would be written over" in sentence(capsys)
+    assert true_mask.read_bytes() == before
+
+
 def test_an_output_that_cannot_be_made(
     pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
