@@ -13,7 +13,7 @@ fail() { say "$*"; exit 1; }
 
 find_python() {
     local candidate
-    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do
+    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
         [ -n "$candidate" ] || continue
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
@@ -28,10 +28,12 @@ make_venv() {
     local python
     python="$(find_python)"
     say "making .venv with $("$python" --version)"
+    trap 'rm -rf .venv; exit 130' INT TERM  # half of one would be taken for a whole one
     "$python" -m venv .venv || {
         rm -rf .venv
         fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
     }
+    trap - INT TERM
 }
 
 # Without an NVIDIA driver the CPU build does the same work, and spares gigabytes.
@@ -46,6 +48,8 @@ install_torch() {
 }
 
 install_packages() {
+    .venv/bin/python -m pip --version >/dev/null 2>&1 ||
+        fail ".venv has no pip; remove it with rm -rf .venv, and run the command again"
     say "installing packages, a few minutes the first time"
     install_torch
     local files=(-r requirements.txt)
