@@ -38,7 +38,7 @@ class Phase:
 
 
 DEFAULT_PHASES = (
-    Phase(64, 40_000, 32, 3e-3),
+    Phase(64, 40_000, 16, 3e-3),
     Phase(96, 16_000, 24, 2e-3),
     Phase(112, 14_000, 16, 1.5e-3),
     Phase(224, 5_000, 8, 6e-4),
