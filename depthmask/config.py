@@ -44,6 +44,8 @@ DEFAULT_PHASES = (
     Phase(224, 5_000, 8, 6e-4),
 )
 
+SEEDS = 2**30  # as many for training; what is measured on has one beyond them
+
 ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
 
 
@@ -95,6 +97,8 @@ class TrainConfig:
             raise ValueError("limit and shared_pictures are 0, or how many there shall be")
         if self.candidates < 1:
             raise ValueError("candidates is at least 1")
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"seed is a number from 0 to {SEEDS - 1}")
 
     @property
     def task_weights(self) -> dict[str, float]:

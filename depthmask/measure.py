@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from depthmask.checkpoint import CheckpointInfo
-from depthmask.config import TrainConfig
+from depthmask.config import SEEDS, TrainConfig
 from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.data.recipe import Recipe
 from depthmask.device import has_fast_bfloat16
 from depthmask.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 
-COMPOSITES_SEED = 1  # of the composites; training uses TrainConfig.seed
+COMPOSITES_SEED = SEEDS + 1  # of the composites: no training can have seen them
 
 
 @torch.no_grad()
