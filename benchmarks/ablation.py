@@ -73,7 +73,8 @@ def command_of(name: str, options: argparse.Namespace) -> list[str]:
 
 
 def folder_of(name: str, options: argparse.Namespace) -> Path:
-    return Path(options.out) / name.replace(",", "").replace(" ", "-")
+    row = name.replace(",", "").replace(" ", "-")
+    return Path(options.out) / f"{options.size}-{options.samples}" / row
 
 
 def trained(out: Path, samples: int) -> CheckpointInfo | None:

@@ -18,16 +18,24 @@ from depthmask.checkpoint import CheckpointError
 from depthmask.durable import flush
 from depthmask.journal import Progress
 
+_OPTIONS = "options.json"
+
 Tensors = dict[str, dict[str, Tensor]]  # tensors by name, of each file by its stem
 
 
-def save_state(out: Path, tensors: Mapping[str, Mapping[str, Tensor]], progress: Progress) -> None:
+def save_state(
+    out: Path,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    progress: Progress,
+    options: Mapping[str, object],
+) -> None:
     """Writes the state beside the old one, then swaps them: at any moment one of them is whole.
 
     Args:
         out: The run's folder; the state is `out/state`.
         tensors: The content of each file, by its stem.
         progress: Where the run stands.
+        options: What the run was started with, ready for JSON.
     """
     folder, draft, old = (out / name for name in ("state", "state.new", "state.old"))
     shutil.rmtree(draft, ignore_errors=True)
@@ -36,6 +44,7 @@ def save_state(out: Path, tensors: Mapping[str, Mapping[str, Tensor]], progress:
         plain = {key: value.detach().cpu().contiguous() for key, value in content.items()}
         save_file(plain, draft / f"{name}.safetensors")
     (draft / "progress.json").write_text(json.dumps(asdict(progress)))
+    (draft / _OPTIONS).write_text(json.dumps(options))
     for path in (*draft.iterdir(), draft):
         flush(path)
     if folder.exists():
@@ -47,11 +56,11 @@ def save_state(out: Path, tensors: Mapping[str, Mapping[str, Tensor]], progress:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_state(out: Path) -> tuple[Tensors, Progress] | None:
+def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, Progress] | None:
     """Reads what `save_state` wrote; None if there is nothing.
 
     Raises:
-        CheckpointError: The state is damaged.
+        CheckpointError: The state is damaged, or of a run with other options.
     """
     folder = out / "state"
     if not folder.exists():
@@ -59,10 +68,18 @@ def load_state(out: Path) -> tuple[Tensors, Progress] | None:
     if not folder.exists():
         return None
     try:
+        before = json.loads((folder / _OPTIONS).read_text()) if (folder / _OPTIONS).exists() else {}
+        changed = [name for name in before if before[name] != options.get(name)]
         stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-        return stored, Progress(**json.loads((folder / "progress.json").read_text()))
+        progress = Progress(**json.loads((folder / "progress.json").read_text()))
     except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise damaged(out, error) from error
+    if changed:
+        raise CheckpointError(
+            f"The run in {out} had other options ({', '.join(changed)}): give another --out, begin "
+            "from its checkpoint with --start, or leave --resume out."
+        )
+    return stored, progress
 
 
 def damaged(out: Path, error: Exception) -> CheckpointError:

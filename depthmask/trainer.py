@@ -31,6 +31,9 @@ from depthmask.team import Team
 
 StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
 
+# Options that a resumed run may have changed.
+_DECIDES_NOTHING = ("out", "device", "compile", "validation", "epoch", "save_minutes")
+
 TensorLists = tuple[list[Tensor], list[Tensor]]  # of equal length
 
 
@@ -198,14 +201,15 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        save_state(self.config.out, self._state_tensors(), self.progress)
+        options = _what_decides(self.config)
+        save_state(self.config.out, self._state_tensors(), self.progress, options)
 
     def _state_tensors(self) -> Tensors:
         tensors = {"model": self.model.state_dict(), "average": self.average}
         return tensors | self.optimizer.state()
 
     def _load_state(self) -> None:
-        found = load_state(self.config.out)
+        found = load_state(self.config.out, _what_decides(self.config))
         if found is None:
             say(f"nothing to resume in {self.config.out}: starting anew")
             return
@@ -246,6 +250,11 @@ def one_cycle(share: float, config: TrainConfig) -> float:
         return max(share / config.warm_up, 0.02)
     fall = (share - config.warm_up) / (1 - config.warm_up)
     return config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * fall))
+
+
+def _what_decides(config: TrainConfig) -> dict[str, object]:
+    """The options that a run's weights depend on: a resumed run has the same."""
+    return {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
 
 
 def _plain(value: object) -> dict[str, object]:
