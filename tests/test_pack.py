@@ -8,7 +8,7 @@ from PIL import Image
 
 from depthmask.data import pack as packing
 from depthmask.data.packfile import PackError, ratio_from_bytes, read_pack
-from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec, _inverse
+from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec, inverse_from_metres
 from depthmask.pictures import Picture
 
 
@@ -37,7 +37,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     Image.new("RGB", (40, 40)).save(foregrounds / "no_alpha.png")
     (foregrounds / "broken ü.png").write_bytes(b"not a picture")
     for number in range(3):
-        shade = np.linspace(0, 200, 90, dtype=np.uint8)[None, :, None]
+        shade = np.linspace(0, 200 + number, 90, dtype=np.uint8)[None, :, None]
         Image.fromarray(np.broadcast_to(shade, (60, 90, 3)).copy()).save(
             backgrounds / f"room_{number}_x.jpg"
         )
@@ -116,8 +116,47 @@ def test_what_a_network_cannot_tell_is_filled_from_around() -> None:
     metres = np.full((60, 80), 2.0, dtype=np.float32)
     metres[20:26, 30:38] = 0  # a window's glare, with the dip that surrounds it
     metres[18:28, 28:40] *= 0.5
-    inverse = _inverse(metres)
+    inverse = inverse_from_metres(metres)
     assert np.allclose(inverse, 0.5, atol=0.02)
+    for side in (1, 2, 3):
+        small = np.full((60, 80), 2.0, dtype=np.float32)
+        small[20 : 20 + side, 30 : 30 + side] = 0
+        assert np.allclose(inverse_from_metres(small), 0.5, atol=0.05)
+    odd = np.full((60, 80), 2.0, dtype=np.float32)
+    odd[5, 5], odd[9, 9], odd[40, 40] = np.nan, 0, np.inf
+    assert np.isfinite(inverse_from_metres(odd)).all()
+    assert inverse_from_metres(odd)[40, 40] < 0.01, "an infinite sky is far"
     near = np.full((60, 80), 0.4, dtype=np.float32)
-    assert np.allclose(_inverse(near), 2.5), "near is no hole"
-    assert np.isfinite(_inverse(np.zeros((4, 4), dtype=np.float32))).all()
+    assert np.allclose(inverse_from_metres(near), 2.5), "near is no hole"
+    assert np.isfinite(inverse_from_metres(np.zeros((4, 4), dtype=np.float32))).all()
+
+
+def test_a_label_is_of_its_own_picture_and_teacher(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = RowTeacher([])
+    monkeypatch.setattr(packing, "Ensemble", lambda specs, views: teacher)
+    for number, path in enumerate(sorted(folders[1].iterdir())):
+        Image.new("RGB", (90, 60), (40 * number, 0, 0)).save(path)
+    run(folders, tmp_path / "out.safetensors")
+    (folders[1] / "hall").mkdir()
+    for blue, name in enumerate(("hall/room_0_x.jpg", "room_1_x.jpg"), start=1):
+        Image.new("RGB", (90, 60), (0, 0, 90 * blue)).save(folders[1] / name)  # new, and replaced
+    run(folders, tmp_path / "out.safetensors")
+    assert teacher.calls == 5
+    teacher.key = "another teacher"
+    run(folders, tmp_path / "out.safetensors")
+    assert teacher.calls == 9
+
+
+def test_pictures_are_read_as_the_app_reads_them(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "Ensemble", RowTeacher)
+    lying = Image.Exif()
+    lying[0x0112] = 6  # orientation: to be turned by a quarter
+    for path in folders[1].iterdir():
+        path.unlink()
+    Image.new("RGB", (90, 60), "red").save(folders[1] / "phone.jpg", exif=lying)
+    run(folders, tmp_path / "out.safetensors")
+    assert read_pack(tmp_path / "out.safetensors")["backgrounds"].aspect.item() < 1

@@ -19,13 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from depthmask.checkpoint import WEIGHTS
 from depthmask.data.placing import Placed, Plate
-from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
-from depthmask.depth import inverse_from_depth, scene_range
+from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec, digest
+from depthmask.depth import FLOOR, inverse_from_depth, scene_range
 from depthmask.metrics import align_inverse_depth
 
 _CONTACT = "contact"
 HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"
+_LEAST_RANGE = 1e-6  # of inverse depth: less is no landscape but noise
 _NOT_COVERED = 13  # of 255: alpha below which a pixel still shows the background
 
 Pictures = NDArray[np.uint8]  # (B, H, W, 3), RGB
@@ -45,15 +47,16 @@ class DepthTeacher(Protocol):
 class DepthSource:
     """What tells depth, and for which pictures."""
 
-    key: str  # as the user wrote it, files without their folders
+    key: str  # as the user wrote it, files by name and digest instead of their folders
     teacher: DepthTeacher
     per_composite: bool
+    least_range: float = _LEAST_RANGE  # of a background's inverse depth, in the teacher's unit
     text: str = "contact"  # with which `open_depth` makes the same, whatever the current folder
 
     def plate(self, pixels: NDArray[np.uint8]) -> Plate:
         """Labels a background, (S, S, 3)."""
         label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
-        low, span = scene_range(label)
+        low, span = scene_range(label, floor=self.least_range)
         return Plate(torch.from_numpy(pixels), (label[0] - low) / span)
 
     def ratio(self, placed: Placed, plate: Plate) -> Tensor:
@@ -76,7 +79,8 @@ def open_depth(text: str) -> DepthSource:
         TeacherError: It is none of the forms, or the teacher is missing or unusable.
     """
     if text == _CONTACT:
-        return DepthSource(text, ShippedTeacher(), per_composite=False)
+        key = f"{text}@{digest(WEIGHTS)}"
+        return DepthSource(key, ShippedTeacher(), per_composite=False, least_range=FLOOR)
     per_composite = not text.startswith(f"{_CONTACT}:")
     before = "" if per_composite else f"{_CONTACT}:"
     kind, _, rest = text.removeprefix(before).partition(":")
@@ -88,9 +92,10 @@ def open_depth(text: str) -> DepthSource:
             name, unit = rest.removesuffix(f":{known}"), known
     ending = f":{unit}" if unit else ""
     file = Path(name)
+    content = f"@{digest(file)}" if file.is_file() else ""
     whole = file.absolute() if file.exists() else name  # a model of a hub is no file
     return DepthSource(
-        key=f"{before}{kind}:{file.name}{ending}",
+        key=f"{before}{kind}:{file.name}{content}{ending}",
         teacher=_TEACHERS[kind](name, unit),
         per_composite=per_composite,
         text=f"{before}{kind}:{whole}{ending}",

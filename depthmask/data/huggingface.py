@@ -7,12 +7,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from depthmask.data.teachers import TeacherError
+from depthmask.data.teachers import TeacherError, inverse_from_metres
 
 _INSTALL = "Models of Hugging Face need transformers: pip install -e '.[huggingface]'."
 # What the models of each architecture tell. Depth Anything says it in its configuration.
 _UNITS = {"dpt": "inverse", "zoedepth": "metres", "glpn": "metres", "depth_pro": "metres"}
-_LEAST_METRES = 1e-3
 _MULTIPLE = 32  # sides that every architecture takes, but those with patches of 14
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # where a model says nothing
 
@@ -53,7 +52,10 @@ class HuggingFaceTeacher:
         )[:, None, None]
         tensor = F.interpolate(tensor, size, mode="bicubic", align_corners=False)
         found = self._model(pixel_values=tensor).predicted_depth.float()
-        inverse = 1 / found.clamp_min(_LEAST_METRES) if self._unit == "metres" else found
+        inverse = found
+        if self._unit == "metres":
+            maps = map(inverse_from_metres, found.cpu().numpy())
+            inverse = torch.from_numpy(np.stack(list(maps)))
         enlarged = F.interpolate(inverse[:, None], (height, width), mode="bilinear")[:, 0]
         labels: NDArray[np.float32] = enlarged.cpu().numpy()
         return labels

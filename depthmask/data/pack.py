@@ -5,26 +5,25 @@ one source are balanced against the others, and frames of one shot stay on one s
 between training and validation.
 """
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
+from depthmask.data.sources import SUFFIXES, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
+from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
 LABEL_SIDE = 128
 _CACHE = "labels-2"  # counts up when what was cached before is no longer right
 # Finest quantisation steps to try, best first.
 _QUALITIES = (8.0, 10.0, 12.5, 16.0, 20.0, 26.0, 34.0)
-_SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-_LEAST_OPAQUE = 0.01  # share of a cut-out's pixels; less is taken for a mistake
 
 
 def pack(
@@ -62,7 +61,7 @@ def pack(
     }
     for finest in _QUALITIES:
         size = write_pack(output, kinds, finest=finest) / 1e6
-        _say(f"{output}: {size:.1f} MB at quantisation step {finest:g}")
+        say(f"{output}: {size:.1f} MB at quantisation step {finest:g}")
         if size <= max_mb:
             return
     raise PackError(f"The data does not fit {max_mb:g} MB; lower --side or raise --max-mb.")
@@ -71,7 +70,7 @@ def pack(
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PackError(f"There is no folder {folder}; check the path.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise PackError(f"There are no pictures in {folder}.")
     return found
@@ -79,10 +78,10 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _pack_foregrounds(paths: Sequence[Path], side: int) -> Kind:
     names, aspects, pixels = [], [], []
-    for path, picture in _opened(paths, "RGBA"):
+    for path, picture in _opened(paths, read_cutout, "cut-outs"):
         opaque = picture[..., 3] > 127
-        if not _LEAST_OPAQUE < opaque.mean() < 1:
-            _say(f"left out, no usable alpha: {path.name}")
+        if not opaque.any():
+            say(f"Left out: {path} is nowhere opaque.")
             continue
         cropped = _crop_to(picture, opaque)
         names.append(path.stem)
@@ -94,11 +93,11 @@ def _pack_foregrounds(paths: Sequence[Path], side: int) -> Kind:
 def _pack_backgrounds(paths: Sequence[Path], side: int, teacher: Ensemble, cache: Path) -> Kind:
     names, aspects, pixels, labels = [], [], [], []
     cache.mkdir(parents=True, exist_ok=True)
-    for path, picture in _opened(paths, "RGB"):
+    for path, picture in _opened(paths, read_picture, "backgrounds"):
         names.append(path.stem)
         aspects.append(picture.shape[1] / picture.shape[0])
         pixels.append(_square(picture, side))
-        labels.append(_cached_label(cache / f"{path.stem}.npy", picture, teacher))
+        labels.append(_cached_label(cache, picture, teacher))
     return _kind(names, aspects, pixels, torch.stack(labels))
 
 
@@ -114,7 +113,9 @@ def _kind(
     return Kind(names=names, aspect=torch.tensor(aspects), pixels=stacked, labels=labels)
 
 
-def _cached_label(path: Path, picture: NDArray[np.uint8], teacher: Ensemble) -> Tensor:
+def _cached_label(cache: Path, picture: NDArray[np.uint8], teacher: Ensemble) -> Tensor:
+    pixels = sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
+    path = cache / f"{pixels[:32]}.npy"
     if path.is_file():
         return torch.from_numpy(np.load(path, allow_pickle=False))
     ratio = cv2.resize(
@@ -125,15 +126,16 @@ def _cached_label(path: Path, picture: NDArray[np.uint8], teacher: Ensemble) -> 
     return label
 
 
-def _opened(paths: Sequence[Path], mode: str) -> Iterable[tuple[Path, NDArray[np.uint8]]]:
+def _opened(
+    paths: Sequence[Path], read: Callable[[Path], Picture], what: str
+) -> Iterator[tuple[Path, Picture]]:
     for number, path in enumerate(paths, start=1):
         try:
-            with Image.open(path) as file:
-                yield path, np.asarray(file.convert(mode))
-        except (UnidentifiedImageError, OSError) as error:
-            _say(f"left out, cannot be read: {path.name} ({error})")
+            yield path, read(path)
+        except PictureError as error:
+            say(f"Left out: {error}")
         if number % 250 == 0 or number == len(paths):
-            _say(f"{number} of {len(paths)} {mode} pictures")
+            say(f"{number} of {len(paths)} {what}")
 
 
 def _crop_to(picture: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -159,7 +161,3 @@ def _square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     shrinks = min(picture.shape[:2]) >= side
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (side, side), interpolation=method), dtype=np.uint8)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

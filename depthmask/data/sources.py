@@ -17,7 +17,7 @@ from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
-_SUFFIXES = {
+SUFFIXES = {
     *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
     *(".avif", ".heic", ".heif", ".ppm"),
 }
@@ -122,7 +122,7 @@ def _read_all(
 ) -> tuple[list[Path], list[Read], int]:
     if not folder.is_dir():
         raise BuildError(f"There is no folder at {folder}; check the path.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     files, read_ones = [], []
     for path in found:
         try:

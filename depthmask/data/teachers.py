@@ -5,6 +5,7 @@ A teacher is an ONNX file with one picture in and one map out. Several together 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from depthmask.data.views import label_views
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 _NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, often exactly 0
+_FARTHEST = 1e3  # metres; an infinite sky is as far
 _REACH = 0.04  # share of a map's longer side as far as such a hole spoils what is around it
 _SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
@@ -92,15 +94,25 @@ class Teacher:
         height, width = pictures.shape[1:3]
         entry = self.session.get_inputs()[0]
         size = self._input_size(entry.shape, width, height)
-        resized = np.stack([cv2.resize(picture, size) for picture in pictures])
+        shrinks = min(height, width) > min(size)
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = np.stack([cv2.resize(p, size, interpolation=method) for p in pictures])
         tensor = resized.astype(np.float32).transpose(0, 3, 1, 2) / 255
         # Many exported networks take one picture at a time; on a CPU, that is the fastest anyway.
         together = self.can_use_gpu and not isinstance(entry.shape[0], int)
         parts = [tensor] if together else np.split(tensor, len(tensor))
-        maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
+        try:
+            maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
+        except Exception as error:  # onnxruntime has an exception type for each cause
+            raise TeacherError(
+                f"{self.spec.path} cannot label a picture of {size[0]}x{size[1]} pixels: it is to "
+                "take (1, 3, H, W), RGB in [0, 1], of a size of its own or of multiples of 32."
+            ) from error
         found = maps[:, 0] if maps.ndim == 4 else maps
-        inverse = map(_inverse, found) if self.spec.unit == "metres" else found
+        inverse = map(inverse_from_metres, found) if self.spec.unit == "metres" else found
         labels = np.stack([cv2.resize(one, (width, height)) for one in inverse])
+        if not np.isfinite(labels).all():
+            raise TeacherError(f"{self.spec.path} gives labels that are no numbers; take another.")
         return np.asarray(labels, dtype=np.float32)
 
     def _input_size(self, shape: Sequence[Any], width: int, height: int) -> tuple[int, int]:
@@ -124,7 +136,7 @@ class Ensemble:
             raise TeacherError("Name at least one teacher with --teacher FILE:inverse|metres.")
         self.teachers = [Teacher(spec) for spec in specs]
         self.views = views
-        names = [f"{s.path.name}:{s.unit}:{s.weight:g}" for s in specs]
+        names = [f"{s.path.stem}-{digest(s.path)}:{s.unit}:{s.weight:g}" for s in specs]
         self.key = "+".join([*names, "views"] if views else names)
 
     def label(self, picture: NDArray[np.uint8]) -> Map:
@@ -141,9 +153,15 @@ class Ensemble:
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
 
 
-def _inverse(metres: Map) -> Map:
-    """Inverse depth (H, W) of depth in metres; holes get what is around them."""
-    holes = metres < _NEAREST
+def digest(path: Path) -> str:
+    """Tells a file's content from another's of the same name: 8 hexadecimal digits."""
+    return sha256(path.read_bytes()).hexdigest()[:8]
+
+
+def inverse_from_metres(metres: Map) -> Map:
+    """Inverse depth (H, W), 1 / m, of depth (H, W) in metres; holes get what is around them."""
+    holes = ~(metres >= _NEAREST)  # NaN is one, too
+    metres = np.where(holes, 0, np.minimum(metres, _FARTHEST)).astype(np.float32)
     if holes.any() and not holes.all():
         metres = _filled(metres, holes)
     return np.asarray(1 / np.maximum(metres, _NEAREST), dtype=np.float32)
@@ -153,10 +171,10 @@ def _filled(metres: Map, holes: Mask) -> Map:
     """Replaces holes, and what is near one, by the mean of the neighbourhood."""
     reach = max(metres.shape) * _REACH
     spoilt = cv2.GaussianBlur(holes.astype(np.float32), (0, 0), reach)
-    trust = np.exp(-spoilt / _SPOILT).astype(np.float32)
+    trust = np.where(holes, 0, np.exp(-spoilt / _SPOILT)).astype(np.float32)
     around = cv2.GaussianBlur(metres * trust, (0, 0), 2 * reach)
-    around /= np.maximum(cv2.GaussianBlur(trust, (0, 0), 2 * reach), 1e-6)
-    return np.asarray(trust * metres + (1 - trust) * around, dtype=np.float32)
+    known = np.maximum(cv2.GaussianBlur(trust, (0, 0), 2 * reach), 1e-6)
+    return np.asarray(trust * metres + (1 - trust) * (around / known), dtype=np.float32)
 
 
 def _standardised(inverse: Map) -> Map:
