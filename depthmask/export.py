@@ -33,6 +33,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 PRECISIONS = ("fp32", "fp16", "int8")  # of the stored weights; int8: of the arithmetic, too
 LEAST_IOU = 0.99
+MOST_DEPTH_RMSE = 0.02  # of the graph's depth from the network's
 MOST_LOST = 0.005  # of the mean IoU with true masks, by int8
 _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install -r requirements-export.txt`"
@@ -54,12 +55,21 @@ class Agreement:
     depth_rmse: float
 
     def check(self) -> None:
-        """Raises ExportError, with the numbers, where the masks do not agree."""
+        """Raises ExportError, with the numbers, where masks or depth do not agree."""
         if not self.iou >= LEAST_IOU:  # nan does not agree either
             raise ExportError(
                 f"The graph's masks agree with the network's by an IoU of {self.iou:.4f} on "
                 f"{self.pairs} pair(s), under {LEAST_IOU}, and depth is off by "
                 f"{self.depth_rmse:.4f}; nothing was written."
+            )
+        self.check_depth()
+
+    def check_depth(self) -> None:
+        """Raises ExportError where depth alone does not agree."""
+        if not self.depth_rmse <= MOST_DEPTH_RMSE:
+            raise ExportError(
+                f"The graph's depth is off by an RMSE of {self.depth_rmse:.4f} from the network's "
+                f"on {self.pairs} pair(s), over {MOST_DEPTH_RMSE}; nothing was written."
             )
 
 
@@ -178,6 +188,7 @@ def _check(
     if not truth:
         agreement.check()
         return asdict(agreement)
+    agreement.check_depth()
     loss = Loss(len(truth), mean_iou(network, truth), mean_iou(graph, truth))
     loss.check()
     return asdict(agreement) | asdict(loss)

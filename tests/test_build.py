@@ -156,8 +156,14 @@ def test_merge_checks_the_parts(folders: Folders, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="are in none of the parts"):
         merge(parts[:1], tmp_path / "m")
     damaged = next((parts[1] / "mask").rglob("5.png"))
-    damaged.write_bytes(damaged.read_bytes()[:-1])
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(BuildError, match="damaged"):
+        merge(parts, tmp_path / "m")
+    damaged.write_bytes(whole)
+    cut_short = next((parts[1] / "background").iterdir())
+    cut_short.write_bytes(cut_short.read_bytes()[:-1])
+    with pytest.raises(BuildError, match="cut short"):
         merge(parts, tmp_path / "m")
     other = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "c")
     build(other, Settings(size=32, placements=3), shard=(1, 2))

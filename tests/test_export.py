@@ -157,6 +157,9 @@ def test_agreement() -> None:
     assert compare(constant(0, 1), constant(0, 1), pair).iou == 1
     assert compare(constant(1, 1), constant(0, 1), pair).iou == 0
     Agreement(1, 0.99, 0, 0).check()
+    for far in (0.021, float("nan")):
+        with pytest.raises(ExportError, match="depth is off"):
+            Agreement(1, 1, 0, far).check()
     for bad in (0.9899, float("nan")):
         with pytest.raises(ExportError):
             Agreement(1, bad, 0, 0).check()

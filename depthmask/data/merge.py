@@ -9,6 +9,7 @@ from pathlib import Path
 from depthmask.data.blocks import (
     FOLDER,
     Record,
+    is_whole,
     ranges,
     read_record,
     record_path,
@@ -76,7 +77,9 @@ def _find_owners(parts: Sequence[Path], plan: Plan) -> list[Path]:
 
 
 def _check(part: Path, record: Record) -> None:
-    """Compares a block's files with the checksums in its record."""
+    """Compares a block's files with the sizes and checksums in its record."""
+    if not is_whole(part, record):
+        raise BuildError(f"Files of {part} are missing or cut short; run `build` on it again.")
     for row in record.rows:
         checksum = 0
         for name in row[_FILES]:
