@@ -26,12 +26,12 @@ from benchmarks.memory import held
 from depthmask import metrics
 from depthmask._cv2 import cv2
 from depthmask.evaluate import IGNORED
-from depthmask.inference import Predictor, crop_to_aspect, network_size, resize
+from depthmask.inference import Predictor, network_size
 from depthmask.light import apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
 from depthmask.refine import refine_depth, refine_mask, unmix
 from depthmask.render import cutout, lay_over
-from depthmask.scaling import enlarge
+from depthmask.scaling import crop_to_aspect, enlarge, resize
 
 SIDE = 1280  # pixels, width of a composite
 LARGE = (3000, 4000)

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from depthmask._openvino import import_openvino
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
 from depthmask.backends.torch_backend import TorchBackend
+from depthmask.fingerprint import fingerprint
 from depthmask.fused import FusedNet
 from depthmask.onnx_graph import write_onnx
 from depthmask.pictures import Map, Picture, read_mask, read_picture
@@ -143,7 +143,7 @@ def export(
         truth = list(_read_samples(pairs, network.resolution, size)) if int8 else []
     info = GraphInfo(
         resolution=network.resolution,
-        checkpoint=sha256(checkpoint.read_bytes()).hexdigest(),
+        checkpoint=fingerprint(checkpoint),
         samples=network.info.samples,
         metrics=network.info.metrics,
         precision="int8" if int8 else "fp32",

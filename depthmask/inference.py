@@ -5,11 +5,9 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.align import NOT_REGISTERED, Registration, register, warp
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.protocol import STRIDE
@@ -18,8 +16,7 @@ from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.pictures import Map, Picture
 from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
 from depthmask.refine import refine_depth, refine_mask
-
-ArrayT = TypeVar("ArrayT", Picture, Map)
+from depthmask.scaling import crop_to_aspect, resize
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)
@@ -250,25 +247,3 @@ def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:
 
     aspect = math.sqrt(height / width)
     return side(resolution * aspect), side(resolution / aspect)
-
-
-def crop_to_aspect(picture: Picture, height: int, width: int) -> Picture:
-    """Cuts the largest centred part with the aspect height : width out of a picture (a view)."""
-    rows, columns = picture.shape[:2]
-    scale = min(rows / height, columns / width)
-    new_rows = min(rows, max(1, round(height * scale)))
-    new_columns = min(columns, max(1, round(width * scale)))
-    top, left = (rows - new_rows) // 2, (columns - new_columns) // 2
-    return picture[top : top + new_rows, left : left + new_columns]
-
-
-def resize(array: ArrayT, height: int, width: int) -> ArrayT:
-    """Scales (H, W) or (H, W, C) to a size: shrinks by averaging, grows by interpolation."""
-    rows, columns = array.shape[:2]
-    if (rows, columns) == (height, width):
-        return array
-    # cv2 takes (width, height); each side for itself, since a thread may grow and shrink at once
-    size = (min(columns, width), min(rows, height))
-    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-    grown = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown, dtype=array.dtype)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Mask, Picture
-from depthmask.scaling import fit_size, shrink
+from depthmask.scaling import crop_to_aspect, fit_size, resize, shrink
 
 Map = npt.NDArray[np.floating]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
@@ -188,15 +188,8 @@ def at_most(array: Pixels, side: int) -> Pixels:
 
 def fill(picture: Picture, height: int, width: int) -> Picture:
     """Scales a picture to cover a size, cropped around its centre: (h, w, 3) -> (H, W, 3)."""
-    rows, columns = picture.shape[:2]
-    scale = max(height / rows, width / columns)
     # cropped first: a strip a pixel wide would be gigabytes when it is scaled
-    kept_rows, kept_columns = (max(1, round(n / scale)) for n in (height, width))
-    top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
-    part = picture[top : top + kept_rows, left : left + kept_columns]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(part, (width, height), interpolation=method)
-    return np.asarray(scaled, dtype=np.uint8)
+    return resize(crop_to_aspect(picture, height, width), height, width)
 
 
 def _blur(picture: Picture, amount: Map) -> Picture:

@@ -32,3 +32,25 @@ def enlarge(values: Map, height: int, width: int) -> Map:
     if values.shape == (height, width):
         return values.copy()
     return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def crop_to_aspect(picture: Picture, height: int, width: int) -> Picture:
+    """Cuts the largest centred part with the aspect height : width out of a picture (a view)."""
+    rows, columns = picture.shape[:2]
+    scale = min(rows / height, columns / width)
+    new_rows = min(rows, max(1, round(height * scale)))
+    new_columns = min(columns, max(1, round(width * scale)))
+    top, left = (rows - new_rows) // 2, (columns - new_columns) // 2
+    return picture[top : top + new_rows, left : left + new_columns]
+
+
+def resize(array: ArrayT, height: int, width: int) -> ArrayT:
+    """Scales (H, W) or (H, W, C) to a size: shrinks by averaging, grows by interpolation."""
+    rows, columns = array.shape[:2]
+    if (rows, columns) == (height, width):
+        return array
+    # cv2 takes (width, height); each side for itself, since a thread may grow and shrink at once
+    size = (min(columns, width), min(rows, height))
+    shrunk = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    grown = cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, dtype=array.dtype)

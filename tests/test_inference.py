@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask import inference
+from depthmask import inference, scaling
 from depthmask.backends import choice, graph_of
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.torch_backend import TorchBackend
@@ -250,18 +250,18 @@ def test_the_size_keeps_to_its_budget() -> None:
 def test_a_background_is_cropped_to_the_images_aspect(
     shape: tuple[int, int], target: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert inference.crop_to_aspect(noise(*shape), *target).shape[:2] == expected
+    assert scaling.crop_to_aspect(noise(*shape), *target).shape[:2] == expected
 
 
 def test_the_crop_is_centred() -> None:
     picture = noise(60, 80)
-    assert np.array_equal(inference.crop_to_aspect(picture, 1, 1), picture[:, 10:70])
+    assert np.array_equal(scaling.crop_to_aspect(picture, 1, 1), picture[:, 10:70])
 
 
 def test_shrinking_averages_and_growing_interpolates() -> None:
     checks = np.indices((64, 64)).sum(axis=0) % 2 * np.float32(1)
-    assert np.allclose(inference.resize(checks, 8, 8), 0.5)
-    grown = inference.resize(np.array([[0, 1]], np.float32), 1, 8)
+    assert np.allclose(scaling.resize(checks, 8, 8), 0.5)
+    grown = scaling.resize(np.array([[0, 1]], np.float32), 1, 8)
     assert (np.diff(grown[0]) >= 0).all() and 0 < grown[0, 3] < 1
 
 

@@ -44,6 +44,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return foregrounds, backgrounds
 
 
+@pytest.fixture
+def teacher(monkeypatch: pytest.MonkeyPatch) -> RowTeacher:
+    """The one that every run asks."""
+    only = RowTeacher([])
+    monkeypatch.setattr(packing, "Ensemble", lambda specs, views: only)
+    return only
+
+
 def run(folders: tuple[Path, Path], output: Path, max_mb: float = 50) -> None:
     packing.pack(*folders, [], output, side=64, max_mb=max_mb)
 
@@ -70,10 +78,8 @@ def test_folders_become_one_file(
 
 
 def test_labels_are_made_once(
-    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: tuple[Path, Path], tmp_path: Path, teacher: RowTeacher
 ) -> None:
-    teacher = RowTeacher([])
-    monkeypatch.setattr(packing, "Ensemble", lambda specs, views: teacher)
     run(folders, tmp_path / "out.safetensors")
     run(folders, tmp_path / "out.safetensors")
     assert teacher.calls == 3
@@ -132,10 +138,8 @@ def test_what_a_network_cannot_tell_is_filled_from_around() -> None:
 
 
 def test_a_label_is_of_its_own_picture_and_teacher(
-    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: tuple[Path, Path], tmp_path: Path, teacher: RowTeacher
 ) -> None:
-    teacher = RowTeacher([])
-    monkeypatch.setattr(packing, "Ensemble", lambda specs, views: teacher)
     for number, path in enumerate(sorted(folders[1].iterdir())):
         Image.new("RGB", (90, 60), (40 * number, 0, 0)).save(path)
     run(folders, tmp_path / "out.safetensors")

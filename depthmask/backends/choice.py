@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import STRIDE, Backend, BackendError
+from depthmask.fingerprint import fingerprint
 from depthmask.processor import multiplies_bytes
 
 
@@ -67,7 +67,7 @@ def backend_names() -> list[str]:
 
 
 def preferred_backends(device: str = "auto") -> list[str]:
-    """What to try on this machine, fastest first; `benchmarks/backends.py` measures it."""
+    """What to try on this machine, fastest first; `python -m depthmask bench` measures it."""
     if device not in ("auto", "cpu"):
         return ["torch"]
     on_x86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -156,10 +156,8 @@ def _load(kind: Callable[[Path], GraphBackendT], checkpoint: Path, graph: Path) 
     if not graph.is_file():
         raise BackendError(f"There is no {graph}; write it with {export}.")
     backend = kind(graph)
-    if checkpoint.is_file():
-        digest = sha256(checkpoint.read_bytes()).hexdigest()
-        if digest != backend.info.checkpoint:
-            raise BackendError(f"{graph} was made from other weights; write it anew with {export}.")
+    if checkpoint.is_file() and fingerprint(checkpoint) != backend.info.checkpoint:
+        raise BackendError(f"{graph} was made from other weights; write it anew with {export}.")
     if not backend.takes_any_size:
         raise BackendError(f"{graph} takes pictures of one size only; write it anew with {export}.")
     return backend

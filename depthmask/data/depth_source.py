@@ -21,8 +21,9 @@ from torch import Tensor
 
 from depthmask.checkpoint import WEIGHTS
 from depthmask.data.placing import Placed, Plate
-from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec, digest
+from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
 from depthmask.depth import FLOOR, inverse_from_depth, scene_range
+from depthmask.fingerprint import fingerprint
 from depthmask.metrics import align_inverse_depth
 
 _CONTACT = "contact"
@@ -47,7 +48,7 @@ class DepthTeacher(Protocol):
 class DepthSource:
     """What tells depth, and for which pictures."""
 
-    key: str  # as the user wrote it, files by name and digest instead of their folders
+    key: str  # as the user wrote it, files by name and fingerprint instead of their folders
     teacher: DepthTeacher
     per_composite: bool
     least_range: float = _LEAST_RANGE  # of a background's inverse depth, in the teacher's unit
@@ -79,7 +80,7 @@ def open_depth(text: str) -> DepthSource:
         TeacherError: It is none of the forms, or the teacher is missing or unusable.
     """
     if text == _CONTACT:
-        key = f"{text}@{digest(WEIGHTS)}"
+        key = f"{text}@{fingerprint(WEIGHTS)[:8]}"
         return DepthSource(key, ShippedTeacher(), per_composite=False, least_range=FLOOR)
     per_composite = not text.startswith(f"{_CONTACT}:")
     before = "" if per_composite else f"{_CONTACT}:"
@@ -92,7 +93,7 @@ def open_depth(text: str) -> DepthSource:
             name, unit = rest.removesuffix(f":{known}"), known
     ending = f":{unit}" if unit else ""
     file = Path(name)
-    content = f"@{digest(file)}" if file.is_file() else ""
+    content = f"@{fingerprint(file)[:8]}" if file.is_file() else ""
     whole = file.absolute() if file.exists() else name  # a model of a hub is no file
     return DepthSource(
         key=f"{before}{kind}:{file.name}{content}{ending}",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
-from depthmask.data.sources import SUFFIXES, say
+from depthmask.data.sources import find_pictures, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
@@ -70,7 +70,7 @@ def pack(
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PackError(f"There is no folder {folder}; check the path.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = find_pictures(folder)
     if not found:
         raise PackError(f"There are no pictures in {folder}.")
     return found
@@ -113,7 +113,7 @@ def _kind(
     return Kind(names=names, aspect=torch.tensor(aspects), pixels=stacked, labels=labels)
 
 
-def _cached_label(cache: Path, picture: NDArray[np.uint8], teacher: Ensemble) -> Tensor:
+def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
     pixels = sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
     path = cache / f"{pixels[:32]}.npy"
     if path.is_file():

@@ -17,7 +17,7 @@ from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
-SUFFIXES = {
+_SUFFIXES = {
     *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
     *(".avif", ".heic", ".heif", ".ppm"),
 }
@@ -117,12 +117,17 @@ def read_plate(folder: Path, source: Source, size: int) -> Picture:
     return _resized(middle, size, size)
 
 
+def find_pictures(folder: Path) -> list[Path]:
+    """The files in a folder, and in those in it, that are named as pictures are; in order."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+
+
 def _read_all(
     folder: Path, read: Callable[[Path], Read], what: str
 ) -> tuple[list[Path], list[Read], int]:
     if not folder.is_dir():
         raise BuildError(f"There is no folder at {folder}; check the path.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = find_pictures(folder)
     files, read_ones = [], []
     for path in found:
         try:

@@ -5,18 +5,17 @@ A teacher is an ONNX file with one picture in and one map out. Several together 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
 from depthmask.data.views import label_views
+from depthmask.fingerprint import fingerprint
+from depthmask.pictures import Map, Mask, Picture
+from depthmask.scaling import resize
 
-Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 _NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, often exactly 0
 _FARTHEST = 1e3  # metres; an infinite sky is as far
 _REACH = 0.04  # share of a map's longer side as far as such a hole spoils what is around it
@@ -85,18 +84,16 @@ class Teacher:
         except Exception as error:  # onnxruntime has an exception type for each cause
             raise TeacherError(f"{spec.path} is not an ONNX network that can be run.") from error
 
-    def label(self, picture: NDArray[np.uint8]) -> Map:
+    def label(self, picture: Picture) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W)."""
         return np.asarray(self.label_batch(picture[None])[0], dtype=np.float32)
 
-    def label_batch(self, pictures: NDArray[np.uint8]) -> Map:
+    def label_batch(self, pictures: Picture) -> Map:
         """Labels pictures of one size: uint8 RGB (B, H, W, 3) to inverse depth (B, H, W)."""
         height, width = pictures.shape[1:3]
         entry = self.session.get_inputs()[0]
-        size = self._input_size(entry.shape, width, height)
-        shrinks = min(height, width) > min(size)
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        resized = np.stack([cv2.resize(p, size, interpolation=method) for p in pictures])
+        size = self._input_size(entry.shape, height, width)
+        resized = np.stack([resize(picture, *size) for picture in pictures])
         tensor = resized.astype(np.float32).transpose(0, 3, 1, 2) / 255
         # Many exported networks take one picture at a time; on a CPU, that is the fastest anyway.
         together = self.can_use_gpu and not isinstance(entry.shape[0], int)
@@ -105,7 +102,7 @@ class Teacher:
             maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
         except Exception as error:  # onnxruntime has an exception type for each cause
             raise TeacherError(
-                f"{self.spec.path} cannot label a picture of {size[0]}x{size[1]} pixels: it is to "
+                f"{self.spec.path} cannot label a picture of {size[1]}x{size[0]} pixels: it is to "
                 "take (1, 3, H, W), RGB in [0, 1], of a size of its own or of multiples of 32."
             ) from error
         found = maps[:, 0] if maps.ndim == 4 else maps
@@ -115,12 +112,12 @@ class Teacher:
             raise TeacherError(f"{self.spec.path} gives labels that are no numbers; take another.")
         return np.asarray(labels, dtype=np.float32)
 
-    def _input_size(self, shape: Sequence[Any], width: int, height: int) -> tuple[int, int]:
-        """Width and height that the network takes: its own, or multiples of 32 near the aspect."""
+    def _input_size(self, shape: Sequence[Any], height: int, width: int) -> tuple[int, int]:
+        """Height and width that the network takes: its own, or multiples of 32 near the aspect."""
         if isinstance(shape[2], int) and isinstance(shape[3], int):
-            return shape[3], shape[2]
-        scale = self.short_side / min(width, height)
-        return max(32, round(width * scale / 32) * 32), max(32, round(height * scale / 32) * 32)
+            return shape[2], shape[3]
+        scale = self.short_side / min(height, width)
+        return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
 
 
 class Ensemble:
@@ -136,10 +133,10 @@ class Ensemble:
             raise TeacherError("Name at least one teacher with --teacher FILE:inverse|metres.")
         self.teachers = [Teacher(spec) for spec in specs]
         self.views = views
-        names = [f"{s.path.stem}-{digest(s.path)}:{s.unit}:{s.weight:g}" for s in specs]
+        names = [f"{s.path.stem}-{fingerprint(s.path)[:8]}:{s.unit}:{s.weight:g}" for s in specs]
         self.key = "+".join([*names, "views"] if views else names)
 
-    def label(self, picture: NDArray[np.uint8]) -> Map:
+    def label(self, picture: Picture) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to relative inverse depth (H, W).
 
         The result is r of the depth convention over the whole picture: its 2nd percentile is 0,
@@ -151,11 +148,6 @@ class Ensemble:
             total += teacher.spec.weight * _standardised(seen)
         low, high = np.percentile(total, (2, 98))
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
-
-
-def digest(path: Path) -> str:
-    """Tells a file's content from another's of the same name: 8 hexadecimal digits."""
-    return sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def inverse_from_metres(metres: Map) -> Map:

@@ -7,13 +7,11 @@ is its error, and the mean has less of it.
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from depthmask.pictures import Map, Picture
 from depthmask.scores import align_inverse_depth
 
-Picture = NDArray[np.uint8]  # (H, W, 3), RGB
-Map = NDArray[np.float32]  # (H, W), inverse depth of any scale and shift
-Label = Callable[[Picture], Map]
+Label = Callable[[Picture], Map]  # inverse depth of any scale and shift
 Part = tuple[slice, slice]
 
 _SHARE = 0.85  # of either side of a picture that a corner's view shows

@@ -123,8 +123,8 @@ class ImageTab:
             analysis = Analysis(
                 message=f"There is no example called {event.name}; there are {known}.", failed=True
             )
-            untouched = [gr.skip() for _ in (*ZONES, "originals")]
-            return [*untouched, *self._show(analysis, inputs), gr.skip(), gr.skip()]
+            untouched = [gr.skip() for _ in ZONES]
+            return [*untouched, gr.skip(), *self._show(analysis, inputs), gr.skip(), gr.skip()]
         # the truth of the examples is in the project's own convention
         inputs = inputs._replace(near_is_bright=False, align=False)
         analysis = self._analyse(Files(*example.files), Convention())

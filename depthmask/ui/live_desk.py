@@ -24,6 +24,7 @@ from depthmask.render import cutout
 from depthmask.ui.cache import new_file
 from depthmask.ui.live_views import VIEWS, Choice, draw, full_mask, to_jpeg
 from depthmask.ui.views import foreground_colours
+from depthmask.ui.watch import Watch
 from depthmask.video import Recording, RecordingError, write_webm
 
 MOST = 16  # visitors at a time
@@ -84,7 +85,7 @@ class LiveDesk:
         self._ready, self._debug = ready, debug
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._watch = Watch(self.sweep, lambda: KEEP_S + 1 if self._visits else None)
         self._do: dict[str, Callable[[Visit, Answer], Answer]] = {
             "capture": self._capture,
             "frame": self._frame,
@@ -143,21 +144,8 @@ class LiveDesk:
                 raise Refusal(FULL)
             visit = self._visits.setdefault(token, Visit())
         visit.used = time.monotonic()
-        self._watch()
+        self._watch.set()
         return visit
-
-    def _watch(self) -> None:
-        """Looks again later, even if nobody sends anything any more."""
-        with self._lock:
-            if self._timer is None and self._visits:
-                self._timer = threading.Timer(KEEP_S + 1, self._look_again)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def _look_again(self) -> None:
-        self._timer = None
-        self.sweep()
-        self._watch()
 
     def _forget(self, token: str) -> None:
         with self._lock:

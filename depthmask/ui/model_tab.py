@@ -1,9 +1,10 @@
 """The model tab: its card, as it lies beside the weights."""
 
-from hashlib import sha256
 from pathlib import Path
 
 import gradio as gr
+
+from depthmask.fingerprint import fingerprint
 
 NO_CARD = "There is no model card of these weights: README.md and SHA256SUMS beside them."
 
@@ -13,7 +14,7 @@ def find_card(checkpoint: Path) -> Path | None:
     card, sums = (checkpoint.parent / name for name in ("README.md", "SHA256SUMS"))
     if not (card.is_file() and sums.is_file()):
         return None
-    entry = f"{sha256(checkpoint.read_bytes()).hexdigest()}  {checkpoint.name}"
+    entry = f"{fingerprint(checkpoint)}  {checkpoint.name}"
     return card if entry in sums.read_text("utf-8").splitlines() else None
 
 

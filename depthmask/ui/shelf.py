@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask.pictures import Picture
+from depthmask.ui.watch import Watch
 
 if TYPE_CHECKING:
     from depthmask.inference import Prediction
@@ -44,7 +45,7 @@ class Shelf:
         self._room, self._keep_s = room, keep_s
         self._pairs: OrderedDict[Hashable, tuple[float, Seen]] = OrderedDict()
         self._lock, self._making = threading.Lock(), threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._watch = Watch(self.drop_old, self._wait_s)
 
     def get(self, key: Hashable) -> Seen | None:
         """Hands out a pair; it stays on the shelf, as the newest."""
@@ -54,7 +55,7 @@ class Shelf:
                 return None
             seen = self._pairs.pop(key)[1]
             self._pairs[key] = time.monotonic(), seen
-        self._watch()
+        self._watch.set()
         return seen
 
     def get_or_make(self, key: Hashable, make: Callable[[], Seen | None]) -> Seen | None:
@@ -82,7 +83,7 @@ class Shelf:
             self._pairs[key] = time.monotonic(), seen
             while len(self._pairs) > 1 and self._taken() > self._room:
                 self._pairs.popitem(last=False)
-        self._watch()
+        self._watch.set()
 
     def drop_old(self) -> None:
         """Drops what nobody has asked for in `keep_s` seconds."""
@@ -97,17 +98,10 @@ class Shelf:
     def _taken(self) -> int:
         return sum(seen.size for _, seen in self._pairs.values())
 
-    def _watch(self) -> None:
-        """Looks again once the oldest pair may go, even if nobody comes any more."""
+    def _wait_s(self) -> float | None:
+        """Seconds until the oldest pair may go."""
         with self._lock:
-            if self._timer is None and self._pairs:
-                oldest = min(used for used, _ in self._pairs.values())
-                wait = oldest + self._keep_s - time.monotonic()
-                self._timer = threading.Timer(max(wait, 0) + _LATE_S, self._look_again)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def _look_again(self) -> None:
-        self._timer = None
-        self.drop_old()
-        self._watch()
+            if not self._pairs:
+                return None
+            oldest = min(used for used, _ in self._pairs.values())
+        return max(oldest + self._keep_s - time.monotonic(), 0) + _LATE_S
