@@ -143,7 +143,9 @@ class Trainer:
             if meter.is_due() or is_last:
                 figures = meter.report(self.progress.step)
                 self.records.write("training", phase.size, self.progress, figures)
-            if self.progress.samples % self.config.epoch < phase.batch and not is_last:
+            if is_last:
+                return  # `fit` validates, then saves: a state comes after all rows of its sample
+            if self.progress.samples % self.config.epoch < phase.batch:
                 self.validate(phase.size)
             if time.monotonic() - saved > self.config.save_minutes * 60:
                 meter.check()

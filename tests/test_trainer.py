@@ -90,6 +90,23 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_a_kill_while_a_phase_ends_leaves_no_row_twice(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, save_minutes=0)
+    killed = Trainer(config)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(killed.records, "show", die)
+    with pytest.raises(Killed):
+        killed.fit()
+    Trainer(config, resume=True).fit()
+    rows = [(point.kind, point.samples) for point in read_log(config.out / "log.csv")]
+    assert rows == [(kind, samples) for samples in (8, 12) for kind in ("training", "validation")]
+
+
 def test_it_leaves_checkpoints_that_load_and_a_log(config: TrainConfig) -> None:
     info = Trainer(config).fit()
     for name in ("last", "phase-32", "phase-48"):
