@@ -163,8 +163,9 @@ def _mesh(depth: Map, wanted: Mask | None) -> tuple[Points, Points, Faces]:
     if wanted is None:
         keep[:] = True  # the scene is to have no holes
     else:
-        grown = cv2.resize(wanted.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_AREA)
-        keep &= cv2.dilate(grown, np.ones((3, 3), np.uint8)).astype(bool).reshape(-1)[faces].any(1)
+        # the share of each point's square that is wanted: what is thinner than a square stays
+        part = cv2.resize(wanted.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        keep &= cv2.dilate(part, np.ones((3, 3), np.uint8)).reshape(-1)[faces].max(axis=1) > 0
     used, faces = np.unique(faces[keep], return_inverse=True)
     return points[used], corners[used], faces.reshape(-1, 3)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from depthmask.convention import CONVENTION
 from depthmask.inference import Prediction
 from depthmask.ui.analysis import Analysis
-from depthmask.ui.downloads import DOWNLOADS, REPORT
+from depthmask.ui.downloads import DOWNLOADS, REPORT, Download, prepare
 from depthmask.ui.shelf import Seen
 from tests.conftest import HEIGHT, WIDTH, Pair
 
@@ -76,3 +76,23 @@ def test_the_zip_has_it_all_and_a_description(seen: Seen, tmp_path: Path) -> Non
     assert report["metrics"] == {"iou": 0.5}
     assert report["notes"] == ["A note."]
     assert [path.name for path in tmp_path.iterdir()] == ["depthmask.zip"]
+
+
+def test_a_file_is_made_where_the_page_can_fetch_it(seen: Seen) -> None:
+    path, complaint = prepare(DOWNLOADS["mask"], Analysis("", seen=seen), "weights")
+    assert path is not None and path.name == "mask.png" and complaint == ""
+    with Image.open(path) as mask:
+        assert mask.size == (WIDTH, HEIGHT)
+
+
+def test_a_full_disk_is_said(seen: Seen) -> None:
+    def write(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    download = Download("Mask", "mask.png", write)
+    path, complaint = prepare(download, Analysis("", seen=seen), "weights")
+    assert path is None and "mask.png could not be made: No space left" in complaint
+
+
+def test_nothing_to_download_is_said() -> None:
+    assert prepare(DOWNLOADS["mask"], Analysis("Drop a pair."), "weights") == (None, "Drop a pair.")

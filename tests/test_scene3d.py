@@ -65,6 +65,15 @@ def test_an_empty_mask_has_no_foreground(pair: Pair) -> None:
     assert set(scene.graph.nodes_geometry) == {SCENE}
 
 
+def test_a_thing_thinner_than_the_grid_is_there() -> None:
+    mask = np.zeros((900, 1200), np.float32)
+    mask[200:700, 600] = 1
+    content = write_glb(np.zeros((900, 1200, 3), np.uint8), mask, np.full_like(mask, 0.5))
+    mesh = load(content).geometry[FOREGROUND]
+    longest = 0.5 * 2 * np.tan(np.radians(30))  # what 60 degrees see of distance 0.5
+    assert np.ptp(mesh.vertices[:, 1]) == pytest.approx(500 / 1200 * longest, abs=0.015)
+
+
 def test_viewers_are_asked_to_leave_the_light_alone(pair: Pair) -> None:
     mask = pair.true_mask.astype(np.float32)
     assert b"KHR_materials_unlit" in write_glb(pair.image, mask, pair.true_depth)

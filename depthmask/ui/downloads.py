@@ -1,6 +1,7 @@
 """The files a visitor can take home, each made when it is asked for, at the image's own size."""
 
 import json
+import logging
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from depthmask._cv2 import cv2
 from depthmask.convention import CONVENTION
 from depthmask.pictures import write_cutout, write_depth, write_mask
 from depthmask.render import cutout
 from depthmask.ui.analysis import Analysis
+from depthmask.ui.cache import new_file
 from depthmask.ui.shelf import Seen
 from depthmask.ui.views import foreground_colours
 
@@ -26,6 +29,23 @@ class Download:
     label: str
     file: str
     write: Callable[[Path, Analysis, Seen, str], None]
+
+
+def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | None, str]:
+    """Writes a file where the page can fetch it.
+
+    Returns:
+        The file, or None and what to tell the visitor.
+    """
+    if analysis.seen is None:
+        return None, analysis.message
+    try:
+        path = new_file(download.file)
+        download.write(path, analysis, analysis.seen, model)
+    except (OSError, MemoryError, RuntimeError, ValueError, cv2.error) as error:
+        logging.getLogger(__name__).exception("a download failed")
+        return None, f"{download.file} could not be made: {error}. Try again later."
+    return path, ""
 
 
 def report(analysis: Analysis, seen: Seen, model: str) -> dict[str, Any]:

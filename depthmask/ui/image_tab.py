@@ -16,8 +16,8 @@ from depthmask.ui.analysis import (
     Files,
     analyse,
 )
-from depthmask.ui.cache import SWEEP_S, keep, new_file, stand_in
-from depthmask.ui.downloads import DOWNLOADS
+from depthmask.ui.cache import SWEEP_S, keep, stand_in
+from depthmask.ui.downloads import DOWNLOADS, prepare
 from depthmask.ui.examples import Example
 from depthmask.ui.layout import lay_out
 from depthmask.ui.panel import Panel
@@ -153,12 +153,9 @@ class ImageTab:
         inputs, download = Inputs(*values), DOWNLOADS[name]
         yield [gr.update(value=PREPARING), None]
         analysis = self._analyse(inputs.files, inputs.convention)
-        path = None
-        if analysis.seen is not None:
-            path = new_file(download.file)
-            download.write(path, analysis, analysis.seen, self._model)
-        else:
-            gr.Warning(analysis.message)
+        path, complaint = prepare(download, analysis, self._model)
+        if complaint:
+            gr.Warning(complaint)
         yield [gr.update(value=download.label), path and str(path)]
 
     def on_tick(self, *values: Any) -> None:
