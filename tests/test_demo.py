@@ -1,5 +1,6 @@
 """The demo without a browser: what the page is given to show, how it starts and refuses to."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -19,7 +21,7 @@ from depthmask import inference
 from depthmask.checkpoint import WEIGHTS
 from depthmask.ui import LaunchError, Serving, cache, examples, find_card, find_examples, words
 from depthmask.ui.analysis import Analysis, Files, analyse
-from depthmask.ui.image_tab import Inputs, choose, empty, stale_truth
+from depthmask.ui.image_tab import ImageTab, Inputs, choose, empty, stale_truth
 from depthmask.ui.launch import check_port, free_port, remarks, share_line, spare_from_proxy
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.views import BACKDROP, MASK_VIEWS
@@ -99,6 +101,32 @@ def test_a_stand_in_is_known_for_its_original() -> None:
     given = inputs(background={"path": "a"}, image={"path": "b"}, originals={"b": "scan.tif"})
     assert given.shown == Files("a", "b")
     assert given.files == Files("a", "scan.tif")
+
+
+def test_a_page_names_only_what_was_uploaded_and_the_examples(files: Files) -> None:
+    """Gradio lets any path pass that does not say that it is a file."""
+    example = find_examples()[0]
+
+    async def build() -> ImageTab:
+        with gr.Blocks():
+            return ImageTab(Fake(), [example], model="weights", shelf=Shelf())
+
+    tab = asyncio.run(build())  # Gradio would open a loop of its own and leave it open
+    uploaded = cache.new_file("image.png")
+    shutil.copy(str(files.image), uploaded)
+    beyond = str(Path(get_upload_folder()) / ".." / str(files.image).lstrip("/"))
+    known = {"path": str(uploaded)}
+    for path in (str(files.background), beyond):
+        private = {"path": path}
+        for values in (inputs(background=private, image=known), inputs(true_depth=private)):
+            for event in (tab.on_drop, tab.on_swap, tab.on_mask_view, tab.on_depth_view):
+                with pytest.raises(gr.Error, match="not uploaded"):
+                    event(*values)
+            with pytest.raises(gr.Error, match="not uploaded"):
+                list(tab.on_download("all", *values))
+        with pytest.raises(gr.Error, match="not uploaded"):
+            tab.on_backdrop(private, *inputs())
+    tab.on_mask_view(*inputs(background={"path": str(example.background)}, image=known))
 
 
 def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:

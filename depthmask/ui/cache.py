@@ -50,9 +50,13 @@ def stand_in(path: str, side: int) -> str | None:
     return save_preview(picture, "preview")
 
 
+def is_cached(path: str) -> bool:
+    """Whether a path leads into the cache, wherever its links and dots go."""
+    return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+
+
 def keep(paths: Iterable[str | None]) -> None:
     """Makes files as good as new, so that they are not deleted while somebody has them open."""
-    cache = Path(get_upload_folder())
     for path in paths:
-        if path and cache in Path(path).parents and Path(path).exists():
+        if path and is_cached(path) and Path(path).exists():
             os.utime(path)

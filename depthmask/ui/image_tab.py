@@ -1,6 +1,6 @@
 """The image tab: two photos in, mask and depth out, and what can be made of them."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from depthmask.ui.analysis import (
     Files,
     analyse,
 )
-from depthmask.ui.cache import SWEEP_S, keep, stand_in
+from depthmask.ui.cache import SWEEP_S, is_cached, keep, stand_in
 from depthmask.ui.downloads import DOWNLOADS, prepare
 from depthmask.ui.examples import Example
 from depthmask.ui.layout import lay_out
@@ -33,6 +33,7 @@ from depthmask.ui.views import (
 )
 
 PREPARING = "Preparing…"
+NOT_UPLOADED = "This file was not uploaded here: drop it once more."
 Updates = list[Any]
 
 # Saves the file that the carrier holds, under its own name.
@@ -88,12 +89,13 @@ class ImageTab:
         self, predictor: Predicts, examples: Sequence[Example], *, model: str, shelf: Shelf
     ) -> None:
         self._predictor, self._examples = predictor, {e.name: e for e in examples}
+        self._known = {path for example in examples for path in example.files if path}
         self._model, self._shelf = model, shelf
         self._parts = lay_out(examples)
         self._connect()
 
     def on_drop(self, *values: Any) -> Updates:
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         stale = stale_truth(inputs.files, list(self._examples.values()))
         files = replace(inputs.files, **dict.fromkeys(stale))
         analysis = self._analyse(files, inputs.convention)
@@ -107,7 +109,7 @@ class ImageTab:
         return [*zones, originals, *self._show(analysis, inputs)]
 
     def on_swap(self, *values: Any) -> Updates:
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         shown, files = inputs.shown, inputs.files
         swapped = replace(files, background=files.image, image=files.background)
         stale = stale_truth(swapped, list(self._examples.values()))
@@ -116,7 +118,7 @@ class ImageTab:
         return [shown.image, shown.background, *truth, gr.skip(), *self._show(analysis, inputs)]
 
     def on_example(self, event: gr.EventData, *values: Any) -> Updates:
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         example = self._examples.get(str(event.name))
         if example is None:
             known = ", ".join(self._examples)
@@ -131,18 +133,19 @@ class ImageTab:
         return [*example.files, {}, *self._show(analysis, inputs), False, False]
 
     def on_mask_view(self, *values: Any) -> Updates:
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         chosen = gr.update(visible=inputs.mask_view == BACKDROP)
         return [chosen, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
 
     def on_depth_view(self, *values: Any) -> Updates:
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         chosen = gr.update(visible=inputs.depth_view == BLUR)
         return [chosen, *self._show_panel(self._parts.depth, inputs.depth_view, inputs)]
 
     def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
         path = picture["path"] if picture else None
-        inputs = Inputs(*values)._replace(backdrop=path)
+        self._check([path])
+        inputs = self._read(values)._replace(backdrop=path)
         return [path, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
 
     def on_colour(self, *values: Any) -> Updates:
@@ -150,7 +153,7 @@ class ImageTab:
 
     def on_download(self, name: str, *values: Any) -> Iterator[Updates]:
         """Writes one of `DOWNLOADS`; the button says so meanwhile."""
-        inputs, download = Inputs(*values), DOWNLOADS[name]
+        inputs, download = self._read(values), DOWNLOADS[name]
         yield [gr.update(value=PREPARING), None]
         analysis = self._analyse(inputs.files, inputs.convention)
         path, complaint = prepare(download, analysis, self._model)
@@ -160,10 +163,23 @@ class ImageTab:
 
     def on_tick(self, *values: Any) -> None:
         """Keeps what the page holds from being deleted."""
-        inputs = Inputs(*values)
+        inputs = self._read(values)
         files = inputs.files
         keep([*vars(files).values(), *vars(inputs.shown).values(), inputs.backdrop])
         self._shelf.get((files.background, files.image))
+
+    def _read(self, values: tuple[Any, ...]) -> Inputs:
+        inputs = Inputs(*values)
+        self._check(vars(inputs.shown).values())
+        return inputs
+
+    def _check(self, paths: Iterable[str | None]) -> None:
+        """Lets a page name what it uploaded, what it was given, and the examples: nothing else.
+
+        Gradio looks at the paths in a request only where they say that they are files.
+        """
+        if not all(path is None or path in self._known or is_cached(path) for path in paths):
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
 
     def _analyse(self, files: Files, convention: Convention) -> Analysis:
         return analyse(self._predictor, self._shelf, files, convention)
