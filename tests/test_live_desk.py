@@ -155,6 +155,31 @@ def test_a_recording_is_written_after_stop(
     assert look(desk, ONE, scene())["recorded"] is None
 
 
+@pytest.mark.parametrize("at", [None, "soon", [1], float("nan"), 10**400])
+def test_a_time_that_is_none_spoils_no_recording(
+    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: object
+) -> None:
+    monkeypatch.setattr(live_desk, "new_file", lambda name: tmp_path / name)
+    capture(desk, ONE, scene())
+    desk.answer({"do": "record", "token": ONE})
+    look(desk, ONE, with_object(scene()), at=1000)
+    assert look(desk, ONE, with_object(scene()), at=at) == {"failed": BAD_MESSAGE}
+    assert Path(desk.answer({"do": "stop", "token": ONE})["path"]).exists()
+
+
+def test_a_frame_of_a_page_that_is_left_meanwhile_is_not_recorded() -> None:
+    class Leaves(FakeLooks):
+        def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+            visit.close()  # as leaving does, once the frame before is done
+            return super().see(background, image)
+
+    desk = LiveDesk(Leaves)
+    visit = desk._visit(ONE, new=True)
+    capture(desk, ONE, scene())
+    desk.answer({"do": "record", "token": ONE})
+    assert look(desk, ONE, scene())["recorded"] is None
+
+
 def test_frames_leave_nothing_on_the_disk(
     desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +223,7 @@ def test_a_message_from_elsewhere_is_refused(desk: LiveDesk, message: object) ->
         None,
         "",
         "data:image/jpeg;base64,%%",
+        "data:image/jpeg;base64,é",
         "data:image/jpeg;base64,",
         "data:image/png;base64,AAAA",
     ],

@@ -78,6 +78,7 @@ def test_the_backdrop_is_a_colour_or_a_picture(scene: Scene, pair: Pair) -> None
         ("#0a141e", (10, 20, 30)),
         ("rgb(10, 20, 30)", (10, 20, 30)),
         ("rgba(10.4, 19.6, 999, 0.5)", (10, 20, 255)),
+        (f"rgb({'9' * 400}, 1, 1)", (255, 1, 1)),
         ("nonsense", views.parse_colour(views.COLOUR)),
     ],
 )

@@ -5,7 +5,7 @@ is dropped, and no frame ever waits in a queue.
 """
 
 import base64
-import binascii
+import math
 import re
 import threading
 import time
@@ -67,6 +67,7 @@ class Visit:
     def close(self) -> None:
         if self.recording is not None:
             self.recording.close()
+            self.recording = None
 
 
 class Refusal(ValueError):
@@ -204,7 +205,7 @@ class LiveDesk:
         """Adds the frame to the recording, if there is one; says so when it is full."""
         if visit.recording is None:
             return ""
-        seconds = float(message.get("at") or 0) / 1000
+        seconds = _number(message.get("at")) / 1000
         jpeg = base64.b64decode(str(message["frame"]).partition(",")[2])
         return "" if visit.recording.add(seconds, jpeg, sight.mask) else FULL_TAPE
 
@@ -253,7 +254,7 @@ def decode(url: object) -> Picture:
         raise Refusal(BAD_FRAME)
     try:
         data = base64.b64decode(text.partition(",")[2], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, and what is not ASCII
         raise Refusal(BAD_FRAME) from error
     if not _is_frame(data):
         raise Refusal(BAD_FRAME)
@@ -261,6 +262,16 @@ def decode(url: object) -> Picture:
     if picture is None:
         raise Refusal(BAD_FRAME)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Refusal(BAD_MESSAGE) from error
+    if not math.isfinite(number):
+        raise Refusal(BAD_MESSAGE)
+    return number
 
 
 def _is_frame(data: bytes) -> bool:

@@ -152,7 +152,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     numbers = re.findall(r"\d+(?:\.\d+)?", text) if text.startswith("rgb") else []
     if len(numbers) < 3:
         return parse_colour(COLOUR)
-    red, green, blue = (min(255, round(float(number))) for number in numbers[:3])
+    red, green, blue = (round(min(255.0, float(number))) for number in numbers[:3])
     return red, green, blue
 
 
