@@ -139,6 +139,8 @@ def test_same_bytes_however_it_is_split(folders: Folders, tmp_path: Path) -> Non
         assert not build(at, SMALL, shard=(number, 3), run=Threads(1))
     merge(parts, tmp_path / "merged")
     assert contents(tmp_path / "merged") == whole
+    merge(parts, tmp_path / "merged")
+    assert contents(tmp_path / "merged") == whole, "started again, it ends the same"
     together = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "together")
     assert [build(together, SMALL, shard=(n, 3)) for n in (3, 1, 2)] == [False, False, True]
     assert contents(together.out) == whole

@@ -269,12 +269,14 @@ def begin(out: Path, plan: Plan) -> None:
     """Makes the folders; a folder that another plan has begun is refused."""
     path, text = out / PLAN, plan.as_text()
     try:
+        used = out.is_dir() and any(not p.name.startswith(f".{PLAN}") for p in out.iterdir())
+        # read after that look: another part may begin just now, and puts its plan there first
         known = path.read_text("utf-8") if path.is_file() else None
         if known is None:
-            if out.is_dir() and any(not p.name.startswith(f".{PLAN}") for p in out.iterdir()):
+            if used:
                 raise BuildError(f"{out} holds other files; choose a new folder.")
             out.mkdir(parents=True, exist_ok=True)
-            draft = out / f".{PLAN}.{os.getpid()}.tmp"  # other parts may begin just now
+            draft = out / f".{PLAN}.{os.getpid()}.tmp"
             draft.write_text(text, "utf-8")
             replace_durably(draft, path)
         elif known != text:
