@@ -33,8 +33,8 @@ def make_kinds() -> dict[str, Kind]:
     }
 
 
-def write(path: Path) -> Path:
-    write_pack(path, make_kinds(), finest=8)
+def write(path: Path, finest: float = 8) -> Path:
+    write_pack(path, make_kinds(), finest=finest)
     return path
 
 

@@ -89,8 +89,12 @@ def test_what_cannot_be_packed_is_said(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packing, "Ensemble", RowTeacher)
+    output = tmp_path / "out.safetensors"
+    run(folders, output)
+    before = output.read_bytes()
     with pytest.raises(PackError, match="does not fit"):
-        run(folders, tmp_path / "out.safetensors", max_mb=0.0001)
+        run(folders, output, max_mb=0.0001)
+    assert output.read_bytes() == before, "a pack that is there stays"
     with pytest.raises(PackError, match="no folder"):
         run((tmp_path / "nowhere", folders[1]), tmp_path / "out.safetensors")
     (tmp_path / "empty").mkdir()
@@ -105,7 +109,11 @@ def test_teachers_are_named_by_file_unit_and_weight() -> None:
     assert TeacherSpec.parse("d/a.onnx:inverse:0.5") == TeacherSpec(
         Path("d/a.onnx"), "inverse", 0.5
     )
-    for text in ("a.onnx", "a.onnx:feet", "a.onnx:metres:much"):
+    assert TeacherSpec.parse("C:\\a.onnx:metres:2") == TeacherSpec(Path("C:\\a.onnx"), "metres", 2)
+    for weight in ("much", "nan", "inf", "0", "-1"):
+        with pytest.raises(TeacherError, match="above 0"):
+            TeacherSpec.parse(f"a.onnx:metres:{weight}")
+    for text in ("a.onnx", "a.onnx:feet", ":metres"):
         with pytest.raises(TeacherError, match=r"FILE:inverse or FILE:metres"):
             TeacherSpec.parse(text)
 

@@ -92,6 +92,20 @@ def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
         read_pack(truncated)
 
 
+def test_a_bit_that_flipped_is_said(tmp_path: Path) -> None:
+    """Anywhere in the pictures: it is read, with a fault nobody sees, or it is refused."""
+    path = packs.write(tmp_path / "p")
+    content = path.read_bytes()
+    refused = 0
+    for place in range(len(content) // 3, len(content), len(content) // 20):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+        try:
+            read_pack(path)
+        except PackError as error:
+            refused += "damaged; pack it again" in str(error)
+    assert refused > 0
+
+
 def test_coarser_packs_are_smaller(tmp_path: Path) -> None:
     sizes = [write_pack(tmp_path / "p", packs.make_kinds(), finest=step) for step in (8, 34)]
     assert sizes[0] > sizes[1]

@@ -18,6 +18,7 @@ from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
 from depthmask.data.sources import find_pictures, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
+from depthmask.durable import replace_durably
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 
 LABEL_SIDE = 128
@@ -59,11 +60,14 @@ def pack(
         "foregrounds": _pack_foregrounds(_pictures(foregrounds), side),
         "backgrounds": _pack_backgrounds(_pictures(backgrounds), side, ensemble, cache),
     }
+    draft = output.with_name(f".{output.name}")
     for finest in _QUALITIES:
-        size = write_pack(output, kinds, finest=finest) / 1e6
+        size = write_pack(draft, kinds, finest=finest) / 1e6
         say(f"{output}: {size:.1f} MB at quantisation step {finest:g}")
         if size <= max_mb:
+            replace_durably(draft, output)
             return
+    draft.unlink()
     raise PackError(f"The data does not fit {max_mb:g} MB; lower --side or raise --max-mb.")
 
 
@@ -122,7 +126,10 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
         teacher.label(picture), (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA
     )
     label = bytes_from_ratio(torch.from_numpy(ratio))
-    np.save(path, label.numpy())
+    draft = path.with_suffix(".tmp")
+    with draft.open("wb") as file:
+        np.save(file, label.numpy())
+    replace_durably(draft, path)
     return label
 
 

@@ -7,6 +7,7 @@ set of thousands is a few dense tensors, and a machine without an image library 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 
 import torch
@@ -96,9 +97,12 @@ def read_pack(path: Path) -> dict[str, Kind]:
         raise PackError(f"{path} is damaged or not packed data; pack it again.") from error
     if metadata.get("format_version") != str(FORMAT_VERSION) or "depthmask_pack" not in metadata:
         raise PackError(f"{path} was not packed by this version of depthmask; pack it again.")
-    header = json.loads(metadata["depthmask_pack"])
-    finest = header.pop("finest")
-    return {name: _decode(name, about, tensors, finest) for name, about in header.items()}
+    try:
+        header = json.loads(metadata["depthmask_pack"])
+        finest = header.pop("finest")
+        return {name: _decode(name, about, tensors, finest) for name, about in header.items()}
+    except (LZMAError, LookupError, ValueError, RuntimeError) as error:
+        raise PackError(f"{path} is damaged; pack it again.") from error
 
 
 def _encode(kind: Kind, finest: float) -> dict[str, bytes]:

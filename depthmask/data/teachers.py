@@ -3,6 +3,8 @@
 A teacher is an ONNX file with one picture in and one map out. Several together make an ensemble.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ _NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, oft
 _FARTHEST = 1e3  # metres; an infinite sky is as far
 _REACH = 0.04  # share of a map's longer side as far as such a hole spoils what is around it
 _SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
+_SPEC = re.compile(r"(?P<path>.+):(?P<unit>inverse|metres)(:(?P<weight>\d*\.?\d+))?")
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
 
 
@@ -38,14 +41,14 @@ class TeacherSpec:
     @classmethod
     def parse(cls, text: str) -> "TeacherSpec":
         """Reads `FILE:UNIT[:WEIGHT]`; raises TeacherError for anything else."""
-        path, *rest = text.rsplit(":", 2) if text.count(":") > 1 else text.split(":")
-        try:
-            unit, weight = rest[0], float(rest[1]) if len(rest) > 1 else 1.0
-        except (IndexError, ValueError):
-            unit, weight = "", 1.0
-        if unit not in {"inverse", "metres"}:
-            raise TeacherError(f"Write a teacher as FILE:inverse or FILE:metres, not {text!r}.")
-        return cls(Path(path), unit, weight)
+        found = _SPEC.fullmatch(text)
+        weight = float(found["weight"] or 1) if found else 0.0
+        if found is None or not 0 < weight < math.inf:
+            raise TeacherError(
+                f"Write a teacher as FILE:inverse or FILE:metres, and :WEIGHT above 0 where it is "
+                f"not 1, not {text!r}."
+            )
+        return cls(Path(found["path"]), found["unit"], weight)
 
 
 class Teacher:
