@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             trainer.fit()
         trainer.team.leave()
-    except (CheckpointError, PackError, TrainingError, ValueError) as error:
+    except (CheckpointError, PackError, TrainingError, ValueError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -82,6 +82,14 @@ def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, Progr
     return stored, progress
 
 
+def set_aside(out: Path) -> None:
+    """Keeps the state of an earlier run as `state.previous`, where a new one must not go on."""
+    for name in ("state.old", "state"):  # the newer one last: it stays
+        if (out / name).exists():
+            shutil.rmtree(out / "state.previous", ignore_errors=True)
+            (out / name).rename(out / "state.previous")
+
+
 def damaged(out: Path, error: Exception) -> CheckpointError:
     """What to say of a state that cannot be used."""
     return CheckpointError(

@@ -36,13 +36,16 @@ class Team:
         """Whether this is the one process that validates, writes and reports."""
         return self.rank == 0
 
-    def share(self, numbers: Tensor) -> Tensor:
-        """This process's part of a global batch of sample numbers."""
-        if len(numbers) % self.size:
+    def check(self, batch: int) -> None:
+        """Refuses, with a ValueError, a global batch that cannot be shared equally."""
+        if batch % self.size:
             raise ValueError(
-                f"A batch of {len(numbers)} cannot be shared by {self.size} processes; "
+                f"A batch of {batch} cannot be shared by {self.size} processes; "
                 "choose batches in --phases that the number of processes divides."
             )
+
+    def share(self, numbers: Tensor) -> Tensor:
+        """This process's part of the sample numbers of a global batch."""
         return numbers.chunk(self.size)[self.rank]
 
     def agrees(self, choice: bool) -> bool:

@@ -18,6 +18,7 @@ from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.device import choose_device
+from depthmask.fingerprint import fingerprint
 from depthmask.journal import Meter, Progress, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
@@ -25,7 +26,7 @@ from depthmask.model import U2Net
 from depthmask.optimizer import Optimizer
 from depthmask.records import Records
 from depthmask.sheet import draw_sheet
-from depthmask.state import Tensors, damaged, load_state, save_state
+from depthmask.state import Tensors, damaged, load_state, save_state, set_aside
 from depthmask.supply import Supply
 from depthmask.team import Team
 
@@ -53,6 +54,8 @@ class Trainer:
         self.config = config
         self.device = choose_device(config.device)
         self.team = Team.join(self.device)
+        for phase in config.phases:
+            self.team.check(phase.batch)
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
         self.supply = Supply(config, self.train_pools, self.team)
         torch.manual_seed(config.seed)
@@ -63,6 +66,7 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
         self.optimizer = self._build_optimizer()
+        self._resumes = resume
         if resume:
             self._load_state()
         self.records = Records(config.out, since=self.progress.samples)
@@ -74,6 +78,8 @@ class Trainer:
             TrainingError: The loss is no longer finite.
         """
         info = CheckpointInfo()
+        if self.team.leads and not self._resumes:
+            set_aside(self.config.out)
         while self.progress.phase < len(self.config.phases):
             phase = self.config.phases[self.progress.phase]
             self._run_phase(phase)
@@ -203,15 +209,22 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        options = _what_decides(self.config)
-        save_state(self.config.out, self._state_tensors(), self.progress, options)
+        save_state(self.config.out, self._state_tensors(), self.progress, self._options)
+
+    @cached_property
+    def _options(self) -> dict[str, object]:
+        """What a run's weights depend on: a resumed run has the same."""
+        config = self.config
+        options = {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
+        files = {"data": config.data, "start": config.start}
+        return options | {name: path and fingerprint(path) for name, path in files.items()}
 
     def _state_tensors(self) -> Tensors:
         tensors = {"model": self.model.state_dict(), "average": self.average}
         return tensors | self.optimizer.state()
 
     def _load_state(self) -> None:
-        found = load_state(self.config.out, _what_decides(self.config))
+        found = load_state(self.config.out, self._options)
         if found is None:
             say(f"nothing to resume in {self.config.out}: starting anew")
             return
@@ -252,11 +265,6 @@ def one_cycle(share: float, config: TrainConfig) -> float:
         return max(share / config.warm_up, 0.02)
     fall = (share - config.warm_up) / (1 - config.warm_up)
     return config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * fall))
-
-
-def _what_decides(config: TrainConfig) -> dict[str, object]:
-    """The options that a run's weights depend on: a resumed run has the same."""
-    return {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
 
 
 def _plain(value: object) -> dict[str, object]:

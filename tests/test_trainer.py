@@ -57,6 +57,10 @@ class Killed(Exception):
     pass
 
 
+def die(*_: object) -> None:
+    raise Killed
+
+
 def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a trainer save, then die, before its step number `steps` + 1."""
     real: Callable[..., object] = trainer._step
@@ -96,15 +100,34 @@ def test_a_kill_while_a_phase_ends_leaves_no_row_twice(
     config = replace(config, save_minutes=0)
     killed = Trainer(config)
 
-    def die(*_: object) -> None:
-        raise Killed
-
     monkeypatch.setattr(killed.records, "show", die)
     with pytest.raises(Killed):
         killed.fit()
     Trainer(config, resume=True).fit()
     rows = [(point.kind, point.samples) for point in read_log(config.out / "log.csv")]
     assert rows == [(kind, samples) for samples in (8, 12) for kind in ("training", "validation")]
+
+
+def test_a_new_run_sets_the_state_of_an_old_one_aside(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trainer(config).fit()
+    killed = Trainer(config)
+    monkeypatch.setattr(killed, "_step", die)
+    with pytest.raises(Killed):
+        killed.fit()
+    assert Trainer(config, resume=True).progress.samples == 0, "killed before its first state"
+
+
+def test_a_run_does_not_go_on_with_other_data(config: TrainConfig, tmp_path: Path) -> None:
+    Trainer(config).fit()
+    moved = tmp_path / "moved" / "other-name"
+    moved.parent.mkdir()
+    moved.write_bytes(config.data.read_bytes())
+    assert Trainer(replace(config, data=moved), resume=True).progress.samples == 12
+    packs.write(moved, finest=20)
+    with pytest.raises(CheckpointError, match=r"other options \(data\)"):
+        Trainer(replace(config, data=moved), resume=True)
 
 
 def test_it_leaves_checkpoints_that_load_and_a_log(config: TrainConfig) -> None:
