@@ -216,10 +216,10 @@ import sys
 from pathlib import Path
 import tests.test_build as here
 from depthmask.data import depth_source, plan
-from depthmask.data.build import Folders, build
+from depthmask.data.build import Folders, Threads, build
 depth_source.ShippedTeacher = here.Rows
 plan._BATCHES = 1
-build(Folders(*map(Path, sys.argv[1:4])), here.LARGE)
+build(Folders(*map(Path, sys.argv[1:4])), here.LARGE, run=Threads(2))
 """
 LARGE = Settings(size=64, placements=40, flip=True, held_out=0.3)
 

@@ -84,7 +84,8 @@ def cluster() -> Iterator[Cluster]:
         text=True,
     ) as process:
         assert process.stdout
-        line = next(line for line in process.stdout if line.startswith("nodes "))
+        line = next((line for line in process.stdout if line.startswith("nodes ")), None)
+        assert line is not None, "the cluster did not come up, see its message above"
         _, address, head, other = line.split()
         yield Cluster(process, address, (int(head), int(other)))
         assert process.stdin

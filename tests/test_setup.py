@@ -3,6 +3,9 @@
 import os
 import shutil
 import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,20 @@ def test_missing_libraries_are_installed_as_root(machine: Machine) -> None:
 def test_a_host_that_cannot_be_reached_is_no_hang() -> None:
     assert not reachable("http://127.0.0.1:9/", limit_s=5)
     assert not reachable("no address", limit_s=5)
+
+
+def test_a_host_that_answers_is_reached(tmp_path: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        try:
+            assert reachable(f"{address}/", limit_s=60)
+            assert not reachable(f"{address}/nothing", limit_s=60)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_scripts_can_be_run() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import train
 from depthmask import config as config_module
+from depthmask import journal
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
@@ -39,7 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(data: Path, tmp_path: Path) -> TrainConfig:
+def config(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
+    monkeypatch.setattr(journal, "_REPORT_SECONDS", math.inf)  # however slow: a report a phase
     return TrainConfig(
         data=data,
         out=tmp_path / "run",
@@ -192,7 +194,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data: Path, tmp_path
         return subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
     assert start("whole").wait(timeout=600) == 0
-    killed, dice = tmp_path / "killed", random.Random()
+    seed = random.randrange(2**32)
+    killed, dice = tmp_path / "killed", random.Random(seed)
+    print(f"killed after the dice of {seed}")  # shown if it fails
     for kill in range(4):
         process = start("killed", "--resume")
         saves = kill + 1 + dice.randrange(3)
