@@ -94,6 +94,17 @@ def test_stages_are_told_for_debugging_only() -> None:
     assert "stages" not in look(desk, ONE, scene())
 
 
+def test_the_last_frame_can_be_looked_at_in_another_view(desk: LiveDesk) -> None:
+    assert desk.answer({"do": "look", "token": ONE})["failed"] == NOTHING_YET
+    capture(desk, ONE, scene())
+    assert desk.answer({"do": "look", "token": ONE})["failed"] == NOTHING_YET
+    look(desk, ONE, with_object(scene()), view="cutout")
+    mask = seen(desk.answer({"do": "look", "token": ONE, "view": "mask"})) > 127
+    assert mask[60, 80] and not mask[5, 5]
+    shown = desk.answer({"do": "look", "token": ONE, "view": "backdrop", "colour": "#00ff00"})
+    assert seen(shown)[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
+
+
 def test_each_page_has_its_own_background(desk: LiveDesk) -> None:
     capture(desk, ONE, scene(1))
     capture(desk, TWO, scene(2))

@@ -7,6 +7,7 @@ const LONGEST_SIDE = 640;
 const WINDOW_MS = 3000; // over which the frames a second are counted,
 const LEAST_FRAMES = 5; // or over so many frames, where these take longer
 const FRAME_MS = 60000; // a frame's answer may take so long on a busy server,
+const READ_MS = 6000; // a complaint stands at least so long
 const LONGEST_MS = 600000; // and any other: the network is loaded, or a recording is written
 const find = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = find("video");
@@ -26,6 +27,7 @@ let takenAt = 0; // when the camera took the newest picture, by performance.now(
 let turn = Promise.resolve(); // the last message's answer
 let frames = 0; // drawn so far
 let drawn = []; // [when drawn, milliseconds since taken] of the last frames
+let heldUntil = 0; // no frame's sentence takes the place of a complaint before this
 
 const REFUSED = {
     NotAllowedError: "The camera was refused: allow it beside the address of this page, then press "
@@ -42,6 +44,11 @@ const INSECURE = "Browsers give the camera only to pages of this computer or by 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 function tell(text, failed = false) {
+    heldUntil = failed ? performance.now() + READ_MS : 0;
+    write(text, failed);
+}
+
+function write(text, failed) {
     if (say.textContent !== text) say.textContent = text;
     say.classList.toggle("failed", failed);
 }
@@ -55,6 +62,8 @@ function enable() {
     if (find("record").dataset.on === "true") find("record").disabled = busy;
     find("pause").textContent = captured && !running ? "Resume" : "Pause";
     find("start").hidden = stream !== null;
+    find("off").hidden = stream === null;
+    find("off").disabled = busy;
 }
 
 // One message at a time, in their order: a button's waits for the frame that is on its way.
@@ -83,6 +92,7 @@ async function start() {
     } finally {
         find("start").disabled = false;
     }
+    if (stream) find("capture").focus({ preventScroll: true }); // the next thing to do
 }
 
 async function open() {
@@ -123,7 +133,17 @@ function stop() {
     stream = null;
     running = false;
     captured = false;
+    video.srcObject = null;
+    clear();
     enable();
+}
+
+// What was seen is of a background that is no longer known.
+function clear() {
+    shown.getContext("2d").clearRect(0, 0, shown.width, shown.height);
+    find("waits").hidden = false;
+    for (const figure of ["fps", "latency", "check"]) find(figure).textContent = "–";
+    for (const line of ["locked", "stages"]) find(line).textContent = "";
 }
 
 // Browsers that can say when a picture was taken are believed.
@@ -243,23 +263,29 @@ async function follow() {
         }
         if (answer.picture && running) {
             await show(answer).catch((error) => console.debug("depthmask: not drawn", error));
-            tell(answer.sentence, answer.health !== "good" && answer.health !== "moved");
+            const warn = answer.health !== "good" && answer.health !== "moved";
+            if (performance.now() > heldUntil) write(answer.sentence, warn);
         }
         // the camera has the time to bring the next picture
         await new Promise((next) => requestAnimationFrame(next));
     }
 }
 
-async function show(answer) {
+async function draw(url) {
     const picture = new Image();
-    picture.src = answer.picture;
+    picture.src = url;
     await picture.decode();
+    if (!captured) return; // the camera was turned off meanwhile
     if (shown.width !== picture.width || shown.height !== picture.height) {
         shown.width = picture.width;
         shown.height = picture.height;
     }
     shown.getContext("2d").drawImage(picture, 0, 0);
     find("waits").hidden = true;
+}
+
+async function show(answer) {
+    await draw(answer.picture);
     const now = performance.now();
     drawn.push([now, now - answer.at]);
     drawn = drawn.filter(([when], place) =>
@@ -330,6 +356,14 @@ async function chooseBackdrop(file) {
     canvas.height = Math.round(picture.height * scale);
     canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
     await ask({ do: "backdrop", frame: canvas.toDataURL("image/jpeg", 0.9) });
+    look();
+}
+
+// While paused, what is chosen is drawn of the last frame.
+async function look() {
+    if (running || !captured) return;
+    const answer = await ask({ do: "look", view, colour: find("colour").value });
+    if (answer.picture && !running) await draw(answer.picture);
 }
 
 // As `server.live`, but sent even though the page is gone by then.
@@ -348,6 +382,11 @@ function leave() {
 
 find("start").addEventListener("click", start);
 find("camera").addEventListener("change", () => { if (stream) start(); });
+find("off").addEventListener("click", () => {
+    stop();
+    tell("The camera is off.");
+    find("start").focus({ preventScroll: true });
+});
 find("capture").addEventListener("click", capture);
 find("record").addEventListener("click", record);
 find("pause").addEventListener("click", () => {
@@ -370,8 +409,12 @@ find("views").addEventListener("click", (event) => {
         other.setAttribute("aria-pressed", other === button);
     }
     find("choose").hidden = view !== "backdrop";
+    look();
 });
-find("colour").addEventListener("input", () => ask({ do: "backdrop" }));
+find("colour").addEventListener("input", async () => {
+    await ask({ do: "backdrop" });
+    look();
+});
 find("file").addEventListener("change", (event) => {
     if (event.target.files[0]) chooseBackdrop(event.target.files[0]);
 });

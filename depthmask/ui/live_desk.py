@@ -90,6 +90,7 @@ class LiveDesk:
         self._do: dict[str, Callable[[Visit, Answer], Answer]] = {
             "capture": self._capture,
             "frame": self._frame,
+            "look": self._look,
             "backdrop": self._backdrop,
             "record": self._record,
             "stop": self._stop,
@@ -180,13 +181,7 @@ class LiveDesk:
         visit.last = frame, sight
         clock.lap("step")
         full = self._tape(visit, message, sight)
-        wanted = str(message.get("view"))
-        visit.choice = replace(
-            visit.choice,
-            view=wanted if wanted in VIEWS else visit.choice.view,
-            colour=str(message.get("colour", visit.choice.colour)),
-        )
-        shown = draw(visit.choice, frame, sight)
+        shown = draw(_choose(visit, message), frame, sight)
         clock.lap("draw")
         answer = {
             "picture": data_url(to_jpeg(shown)),
@@ -200,6 +195,12 @@ class LiveDesk:
         if self._debug:
             answer["stages"] = _stages(clock.milliseconds, sight.milliseconds)
         return answer
+
+    def _look(self, visit: Visit, message: Answer) -> Answer:
+        """Draws the last frame once more, in another view."""
+        if visit.last is None:
+            raise Refusal(NOTHING_YET)
+        return {"picture": data_url(to_jpeg(draw(_choose(visit, message), *visit.last)))}
 
     def _tape(self, visit: Visit, message: Answer, sight: Sight) -> str:
         """Adds the frame to the recording, if there is one; says so when it is full."""
@@ -241,6 +242,17 @@ class LiveDesk:
         done, data = cv2.imencode(".png", np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)))
         assert done
         return {"picture": data_url(data.tobytes(), "png")}
+
+
+def _choose(visit: Visit, message: Answer) -> Choice:
+    """Takes over what the visitor wants to see."""
+    wanted = str(message.get("view"))
+    visit.choice = replace(
+        visit.choice,
+        view=wanted if wanted in VIEWS else visit.choice.view,
+        colour=str(message.get("colour", visit.choice.colour)),
+    )
+    return visit.choice
 
 
 def decode(url: object) -> Picture:

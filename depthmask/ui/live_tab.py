@@ -74,13 +74,14 @@ def markup() -> str:
     <option value="user">Front camera</option>
     <option value="environment">Rear camera</option>
   </select>
+  <button type="button" data-live="off" hidden>Stop camera</button>
 </div>
 <div class="live-row">
   <span class="live-row" style="margin: 0" data-live="views" role="group"
     aria-label="Views">{views}</span>
   <span data-live="choose" hidden>
     <input type="color" data-live="colour" value="{Choice().colour}" aria-label="Colour">
-    <label>Choose a picture<input type="file" accept="image/*" data-live="file" hidden></label>
+    <label>Choose a picture<input type="file" accept="image/*" data-live="file"></label>
   </span>
 </div>
 <div class="live-figures">

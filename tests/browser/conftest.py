@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from depthmask.ui.launch import free_port
 from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +55,18 @@ def demo_url() -> Iterator[str]:
         watchdog.cancel()
         process.kill()
         process.communicate()
+
+
+def serve(demo: gr.Blocks) -> str:
+    """Starts a page beside the test, which closes it; returns its address."""
+    _, url, _ = demo.launch(
+        server_name="127.0.0.1",
+        server_port=free_port("127.0.0.1"),  # Gradio's own search leaves sockets open
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+    )
+    return str(url)
 
 
 class Visit:

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.ui.launch import free_port
 from depthmask.ui.live_desk import LiveDesk
 from depthmask.ui.live_tab import build_live_tab
 from depthmask.ui.words import NEEDS_TRUTH
 from tests.browser.cameras import Clip, example
+from tests.browser.conftest import serve
 from tools.browser import FLAGS, find_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -82,14 +82,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
     with gr.Blocks(analytics_enabled=False) as demo:
         desk = build_live_tab(Slow)
-    _, url, _ = demo.launch(
-        server_name="127.0.0.1",
-        server_port=free_port("127.0.0.1"),  # Gradio's own search leaves sockets open
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-    )
-    yield Served(url, desk, cache, lambda: demo.close(verbose=False))
+    yield Served(serve(demo), desk, cache, lambda: demo.close(verbose=False))
     demo.close(verbose=False)
 
 
@@ -296,6 +289,52 @@ def test_a_request_that_fails_is_told_and_the_page_goes_on(
     page.unroute_all(behavior="wait")
     part(page, "pause").click()
     frames(page, 2)
+
+
+def test_a_complaint_stands_until_it_can_be_read(
+    start: Start, served: Served, room: Clip, tmp_path: Path
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    look(page, "backdrop")
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    part(page, "file").set_input_files(bad)
+    expect(part(page, "sentence")).to_contain_text("notes.png is no picture")
+    frames(page, 3)
+    expect(part(page, "sentence")).to_contain_text("notes.png is no picture")
+    expect(part(page, "sentence")).to_have_text("Nothing is in the scene: step in.")
+
+
+def test_the_last_frame_can_be_looked_at_while_paused(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    look(page, "backdrop")
+    capture(page)
+    assert share(page) < 0.02, "the backdrop's red is dark"
+    part(page, "pause").click()
+    expect(part(page, "pause")).to_have_text("Resume")
+    look(page, "depth")
+    wait_for_share(page, 0.02, 1)
+    look(page, "mask")
+    wait_for_share(page, 0, 0.02)
+
+
+def test_the_camera_can_be_turned_off(start: Start, served: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    page.evaluate("window.track = document.querySelector('#live video').srcObject.getTracks()[0]")
+    part(page, "off").click()
+    expect(part(page, "sentence")).to_have_text("The camera is off.")
+    assert page.evaluate("window.track.readyState") == "ended"
+    expect(part(page, "start")).to_be_visible()
+    expect(part(page, "off")).not_to_be_visible()
+    expect(part(page, "waits")).to_be_visible()
+    for figure in ("fps", "latency", "check"):
+        expect(part(page, figure)).to_have_text("–")
+    expect(part(page, "pause")).to_be_disabled()
+    capture(page)
 
 
 def test_a_refused_camera_is_told(start: Start, served: Served) -> None:
