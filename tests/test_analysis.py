@@ -12,7 +12,7 @@ from depthmask.inference import PairReport, Prediction
 from depthmask.light import NOT_MATCHED
 from depthmask.pictures import Map
 from depthmask.quality import PairQuality
-from depthmask.ui import analysis
+from depthmask.ui import analysis, words
 from depthmask.ui.analysis import Analysis, Convention, Files, analyse, depth_error
 from depthmask.ui.shelf import Seen, Shelf
 from depthmask.ui.standby import Predicts
@@ -30,6 +30,16 @@ def test_a_pair_alone_has_a_prediction_and_no_figures(files: Files) -> None:
     assert result.seen is not None
     assert (result.iou, result.rmse) == (None, None)
     assert not result.failed
+
+
+@pytest.mark.parametrize(("score", "doubtful"), [(0.0, True), (0.2, True), (0.3, False)])
+def test_a_pair_that_cannot_be_meant_stands_out(score: float, doubtful: bool) -> None:
+    quality = PairQuality(score, "moved", "The camera moved.")
+    pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+    found = Prediction(np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32), 0, pair=pair)
+    result = Analysis("", seen=Seen(np.zeros((4, 4, 3), np.uint8), found, (4, 4), ()))
+    assert result.doubtful == doubtful
+    assert ('class="doubtful"' in words.message(result)) == doubtful
 
 
 def test_truth_gives_figures(files: Files) -> None:

@@ -19,7 +19,16 @@ from PIL import Image
 import demo
 from depthmask import inference
 from depthmask.checkpoint import WEIGHTS
-from depthmask.ui import LaunchError, Serving, cache, examples, find_card, find_examples, words
+from depthmask.ui import (
+    LaunchError,
+    Serving,
+    cache,
+    examples,
+    find_card,
+    find_examples,
+    model_tab,
+    words,
+)
 from depthmask.ui.analysis import Analysis, Files, analyse
 from depthmask.ui.image_tab import ImageTab, Inputs, choose, empty, stale_truth
 from depthmask.ui.launch import check_port, free_port, remarks, share_line, spare_from_proxy
@@ -69,6 +78,14 @@ def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
         shutil.copy(card.with_name("SHA256SUMS"), tmp_path)
         assert find_card(mine) is None, "a card of other weights"
     assert "data-tab" not in words.footer("mine.safetensors", None)
+
+
+def test_pictures_of_the_card_are_part_of_it(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "shown.jpg")
+    text = "![A sheet](shown.jpg) ![Lost](lost.jpg) [link](shown.jpg)"
+    found = model_tab.embed_pictures(text, tmp_path)
+    assert found.startswith("![A sheet](data:image/jpeg;base64,/9j/")
+    assert found.endswith(") Lost [link](shown.jpg)")
 
 
 def inputs(**changes: Any) -> Inputs:
@@ -213,14 +230,15 @@ def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
     assert stale_truth(Files("b", "mine", "my mask", None), [example]) == set()
 
 
-def test_a_taken_port_is_told_and_passed_over() -> None:
+def test_a_taken_port_is_told_and_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(LaunchError, match=f"127.0.0.1:{port} .*--port"):
             check_port("127.0.0.1", port)
-    assert free_port("127.0.0.1") >= 7860
+        monkeypatch.setattr(import_module("depthmask.ui.launch"), "FIRST_PORT", port)
+        assert free_port("127.0.0.1") > port
     with pytest.raises(LaunchError, match="from 1 to 65535"):
         check_port("127.0.0.1", 99999)
 

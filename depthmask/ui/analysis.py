@@ -44,6 +44,7 @@ GONE = "it was deleted here, an hour after its last use; drop it again."
 
 MAX_BYTES = 25_000_000  # of a file that is dropped
 EMPTY_SHARE = 0.001  # of the picture; below it a mask is called empty
+DOUBTFUL = 0.2  # quality of a pair, in [0, 1]; up to here it is hardly what the visitor meant
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class Analysis:
     depth_error: Map | None = None  # (H, W), above 0: predicted too far; None without a truth
     iou: float | None = None  # in [0, 1]; None without a true mask
     rmse: float | None = None  # of the depth error; None without a true depth
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the pair is hardly what the visitor meant."""
+        pair = self.seen.prediction.pair if self.seen else None
+        return pair is not None and pair.quality.score <= DOUBTFUL
 
     @property
     def verdict(self) -> str:

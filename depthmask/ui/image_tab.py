@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -108,6 +109,11 @@ class ImageTab:
                 zones[place], originals[shown] = shown, path
         return [*zones, originals, *self._show(analysis, inputs)]
 
+    def on_clear(self, zone: str, *values: Any) -> Updates:
+        """Predicts without a picture: Gradio may still send that which was taken away."""
+        gone: dict[str, Any] = {zone: None}
+        return self.on_drop(*Inputs(*values)._replace(**gone))
+
     def on_swap(self, *values: Any) -> Updates:
         inputs = self._read(values)
         shown, files = inputs.shown, inputs.files
@@ -145,8 +151,13 @@ class ImageTab:
     def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
         path = picture["path"] if picture else None
         self._check([path])
-        inputs = self._read(values)._replace(backdrop=path)
-        return [path, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
+        before = self._read(values)
+        inputs = before._replace(backdrop=path)
+        _, complaint = choose(inputs)
+        if complaint:
+            gr.Warning(complaint)
+            inputs = before
+        return [inputs.backdrop, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
 
     def on_colour(self, *values: Any) -> Updates:
         return self.on_backdrop(None, *values)
@@ -223,11 +234,15 @@ class ImageTab:
             "api_visibility": "private",
         }
         looks = predicts | {"concurrency_id": "look", "concurrency_limit": 4}
-        drops = [event for zone in parts.zones for event in (zone.upload, zone.clear)]
+        drops = [zone.upload for zone in parts.zones]
         drops += [box.input for box in parts.convention]
         gr.on(drops, self.on_drop, inputs, filled, **predicts)
+        for name, zone in zip(ZONES, parts.zones, strict=True):
+            zone.clear(partial(self.on_clear, name), inputs, filled, **predicts)
         parts.swap.click(self.on_swap, inputs, filled, **predicts)
-        parts.chooser.click(self.on_example, inputs, [*filled, *parts.convention], **predicts)
+        # each click is answered, in order: only the first of those that wait would keep its name
+        every = predicts | {"trigger_mode": "multiple"}
+        parts.chooser.click(self.on_example, inputs, [*filled, *parts.convention], **every)
         mask_looks = looks | {"show_progress_on": [parts.mask.frame]}
         depth_looks = looks | {"show_progress_on": [parts.depth.frame]}
         left, right = parts.mask.outputs, parts.depth.outputs
@@ -237,7 +252,8 @@ class ImageTab:
         parts.depth.choice.input(
             self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks
         )
-        parts.colour.input(self.on_colour, inputs, [parts.backdrop, *left], **mask_looks)
+        # not only .input, which a typed colour does not cause
+        parts.colour.change(self.on_colour, inputs, [parts.backdrop, *left], **mask_looks)
         parts.picture.upload(
             self.on_backdrop, [parts.picture, *inputs], [parts.backdrop, *left], **mask_looks
         )

@@ -1,5 +1,6 @@
 """Where things are on the image tab; `image_tab.py` has what they do."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,12 @@ from depthmask.ui.panel import Panel, build_panel
 from depthmask.ui.views import COLOUR, DEPTH_VIEWS, MASK_VIEWS
 
 NOTHING_YET = Analysis(message=START)
+ZONES = {  # ids of the drop zones, and their labels
+    "background": "Background",
+    "image": "Image",
+    "true-mask": "True mask",
+    "true-depth": "True depth",
+}
 
 # A click sends the example's name and puts it into the address, so that the address can be passed
 # on; an address with a name in it is as good as a click.
@@ -28,6 +35,20 @@ element.addEventListener("click", (event) => {
 });
 const wanted = new URLSearchParams(window.location.search).get("example");
 if (wanted) setTimeout(() => trigger("click", { name: wanted }), 0);
+"""
+# The buttons of all drop zones have the same name, to which that of the zone is added here.
+NAME_ZONES = f"""
+const zones = {json.dumps(ZONES)};
+const nameAll = () => {{
+    for (const [id, zone] of Object.entries(zones)) {{
+        for (const button of document.querySelectorAll(`#${{id}} button[aria-label]`)) {{
+            const said = button.getAttribute("aria-label");
+            if (!said.startsWith(zone)) button.setAttribute("aria-label", `${{zone}}: ${{said}}`);
+        }}
+    }}
+}};
+nameAll();
+new MutationObserver(nameAll).observe(document.body, {{ childList: true, subtree: true }});
 """
 # The 3D viewer's canvas claims the first place of the page in the keyboard's order; here it gets
 # the place where it stands.
@@ -124,7 +145,8 @@ def lay_out(examples: Sequence[Example]) -> Parts:
     return Parts(**parts)
 
 
-def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
+def drop_zone(elem_id: str, placeholder: str) -> gr.Image:
+    label = ZONES[elem_id]
     return gr.Image(
         label=label,
         placeholder=placeholder,
@@ -143,12 +165,8 @@ def drop_zone(label: str, placeholder: str, *, elem_id: str) -> gr.Image:
 
 def _pair(parts: dict[str, Any]) -> list[gr.Image]:
     with gr.Row(elem_id="pair"):
-        background = drop_zone(
-            "Background", "Drop the empty scene\nor choose a file", elem_id="background"
-        )
-        image = drop_zone(
-            "Image", "Drop it with something in it\nor choose a file", elem_id="image"
-        )
+        background = drop_zone("background", "Drop the empty scene\nor choose a file")
+        image = drop_zone("image", "Drop it with something in it\nor choose a file")
     with gr.Row(elem_id="verdict"):
         parts["message"] = gr.HTML(
             words.message(NOTHING_YET), elem_id="message", js_on_load=SAY_WAITING
@@ -162,8 +180,8 @@ def _pair(parts: dict[str, Any]) -> list[gr.Image]:
 def _truth(parts: dict[str, Any]) -> list[gr.Image]:
     with gr.Accordion("Add ground truth to measure against", open=False, elem_id="truth"):
         with gr.Row():
-            true_mask = drop_zone("True mask", "White: foreground", elem_id="true-mask")
-            true_depth = drop_zone("True depth", "White: far", elem_id="true-depth")
+            true_mask = drop_zone("true-mask", "White: foreground")
+            true_depth = drop_zone("true-depth", "White: far")
         with gr.Row(elem_id="convention-switches"):
             near_is_bright = gr.Checkbox(
                 label="Near is bright", container=False, min_width=120, elem_id="near-is-bright"
@@ -214,4 +232,4 @@ def _results(parts: dict[str, Any]) -> None:
         }
     parts["carrier"] = gr.DownloadButton(visible="hidden", elem_id="carrier")
     parts["about_run"] = gr.HTML(words.about_run(NOTHING_YET), elem_id="about-run")
-    gr.HTML(words.convention(), elem_id="convention", js_on_load=IN_ORDER)
+    gr.HTML(words.convention(), elem_id="convention", js_on_load=IN_ORDER + NAME_ZONES)

@@ -1,5 +1,7 @@
 """The model tab: its card, as it lies beside the weights."""
 
+import base64
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -20,5 +22,23 @@ def find_card(checkpoint: Path) -> Path | None:
 
 def build_model_tab(card: Path | None) -> None:
     """Shows a model card."""
-    text = card.read_text("utf-8") if card else NO_CARD
+    text = embed_pictures(card.read_text("utf-8"), card.parent) if card else NO_CARD
     gr.Markdown(text, elem_id="card", buttons=[])
+
+
+def embed_pictures(text: str, folder: Path) -> str:
+    """Puts the JPEGs that Markdown names into it, as nothing else of the disk is served.
+
+    Args:
+        text: Markdown; the paths in it are relative to the folder.
+        folder: Where it lies. A picture that is not there leaves its alternative text.
+    """
+
+    def embed(found: re.Match[str]) -> str:
+        path = folder / found["path"]
+        if not path.is_file():
+            return found["alt"]
+        data = base64.b64encode(path.read_bytes()).decode()
+        return f"![{found['alt']}](data:image/jpeg;base64,{data})"
+
+    return re.sub(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^):]+\.jpg)\)", embed, text)

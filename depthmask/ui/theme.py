@@ -33,6 +33,11 @@ def theme() -> gr.themes.Base:
         block_label_text_color_dark="*neutral_400",
         block_shadow="none",
         block_shadow_dark="none",
+        color_accent="*primary_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_600",
         border_color_primary="*neutral_200",
         border_color_primary_dark="*neutral_800",
     )

@@ -18,7 +18,7 @@ DROPPED = "Dropped files are deleted within an hour after you leave."
 
 def message(analysis: Analysis) -> str:
     """The line under the drop zones."""
-    kind = "failed" if analysis.failed else "calm"
+    kind = "failed" if analysis.failed else "doubtful" if analysis.doubtful else "calm"
     return f'<p class="{kind}">{escape(analysis.message)}</p>'
 
 

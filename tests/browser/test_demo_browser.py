@@ -4,21 +4,28 @@ import base64
 import io
 import os
 import re
+import threading
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from depthmask.inference import Prediction
+from depthmask.pictures import Picture
+from depthmask.ui import build_demo
 from depthmask.ui.analysis import MAX_BYTES, NEEDS_BACKGROUND, NEEDS_IMAGE, START
 from depthmask.ui.downloads import DOWNLOADS, REPORT
 from depthmask.ui.examples import find_examples
 from depthmask.ui.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, View
 from depthmask.ui.words import NEEDS_TRUTH
+from tests.browser.conftest import Visit, serve
+from tests.pages import Fake
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -39,11 +46,11 @@ DROP = """
 }
 """
 
-# Keeps what the line for those who wait has said.
+# Keeps what the line for those who wait says.
 COLLECT_WAITING = """
 () => {
-    window.said = [];
     const line = document.querySelector("#message .waiting");
+    window.said = [line.textContent];
     new MutationObserver(() => window.said.push(line.textContent)).observe(
         line, { childList: true, characterData: true, subtree: true });
 }
@@ -92,9 +99,10 @@ def test_drops_show_results_and_figures_and_can_be_swapped(
     open_page: OpenPage, pair_folder: Path
 ) -> None:
     page = open_page()
+    expect(page.locator("#message")).to_have_text(START)
+    loaded(page.locator("#examples"))
     places = ("#pair", "#examples", "#truth", "#mask", "#depth", "#downloads", "#footer")
     before = {place: box(page, place) for place in places}
-    expect(page.locator("#message")).to_have_text(START)
     expect(page.locator("#get-cutout")).to_be_disabled()
     drop(page, "#background", pair_folder / "background.png")
     expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
@@ -121,7 +129,7 @@ def test_drops_show_results_and_figures_and_can_be_swapped(
     source = page.locator("#image img").get_attribute("src")
     page.click("#swap")
     expect(page.locator("#background img")).to_have_attribute("src", str(source))
-    page.click("#image button[aria-label='Remove Image']")
+    page.get_by_role("button", name="Image: Remove Image").click()
     expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
     expect(page.locator("#mask img")).to_have_count(0)
 
@@ -186,21 +194,109 @@ def test_a_picture_of_ones_own_becomes_the_backdrop(example_page: Page, tmp_path
     shown = example_page.request.get(str(picture.get_attribute("src"))).body()
     corner = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))[0, 0].astype(int)
     assert abs(corner - (200, 20, 30)).max() < 8
+    red.write_text("no picture")
+    with example_page.expect_file_chooser() as info:
+        example_page.click("#picture")
+    info.value.set_files(red)
+    expect(example_page.get_by_text("red.png", exact=False).first).to_be_visible()
+    again = example_page.request.get(str(picture.get_attribute("src"))).body()
+    assert again == shown, "a file that is no picture leaves the one before"
     look(example_page, "mask", "Mask")
 
 
-def test_who_waits_is_told_the_place_in_the_queue(open_page: OpenPage) -> None:
-    pages = [open_page(query=f"?example={example.name}") for example in find_examples()[:3]]
+class Held(Fake):
+    """Stands in for the network: sees nothing before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        assert self.go.wait(240)
+        return super().predict(background, image)
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Held, str]]:
+    """A page whose predictions wait, and its address."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    network = Held()
+    demo = build_demo(network, find_examples(), model="held")
+    yield network, serve(demo)
+    network.go.set()
+    demo.close(verbose=False)
+
+
+def test_who_waits_is_told_the_place_in_the_queue(browser: Browser, held: tuple[Held, str]) -> None:
+    network, url = held
+    visit = Visit(browser, url)
+    pages = [visit.open(query=f"?example={example.name}") for example in find_examples()[:3]]
     for page in pages:
-        loaded(page.locator("#depth"))
+        page.wait_for_selector("#message .waiting", state="attached")
         page.evaluate(COLLECT_WAITING)
-    for page in pages:  # a plain click, since that of Playwright takes as long as a prediction
-        page.evaluate("document.querySelector('#swap').click()")
+    waits = re.compile(r"Waiting: place \d of \d in the queue.")
+    last = pages[-1].locator("#message .waiting")
+    expect(last).to_have_text(waits)
+    expect(pages[0].locator("#message .waiting")).to_have_text("Working…")
+    network.go.set()
     for page in pages:
-        expect(page.locator("#mask .progress-text")).to_have_count(0)
-    said = {line for page in pages for line in page.evaluate("window.said")}
-    assert {"Working…", ""} <= said
-    assert any(re.fullmatch(r"Waiting: place \d of \d in the queue.", line) for line in said)
+        loaded(page.locator("#mask"))
+        expect(page.locator("#message .waiting")).to_have_text("")
+    assert "Working…" in pages[-1].evaluate("window.said")
+    visit.close()
+    visit.check()
+
+
+def test_of_quick_clicks_the_last_one_counts(browser: Browser, held: tuple[Held, str]) -> None:
+    network, url = held
+    visit = Visit(browser, url)
+    page = visit.open()
+    page.evaluate(
+        "for (const button of document.querySelectorAll('#examples button')) button.click()"
+    )
+    expect(page.locator("#message .waiting")).to_have_text("Working…")
+    network.go.set()
+    last = find_examples()[-1]
+    end = time.monotonic() + 120
+    while len(network.pairs) < len(find_examples()):
+        assert time.monotonic() < end, "every click is answered, in order"
+        page.wait_for_timeout(50)
+    expect(page.locator("#message .waiting")).to_have_text("")
+    assert page.url.endswith(f"?example={last.name}")
+    shown = page.request.get(str(page.locator("#image img").get_attribute("src"))).body()
+    assert shown == last.image.read_bytes()
+    visit.close()
+    visit.check()
+
+
+def test_a_photo_of_an_example_can_be_taken_away(open_page: OpenPage) -> None:
+    page = open_page(query="?example=teddy")
+    loaded(page.locator("#mask"))
+    page.click("#image button[aria-label='Image: Remove Image']")
+    expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
+    expect(page.locator("#mask img")).to_have_count(0)
+    expect(page.locator("#get-mask")).to_be_disabled()
+    for figures in FIGURES:
+        expect(page.locator(f"{figures} dd")).to_have_text(NEEDS_TRUTH)
+
+
+def test_a_colour_can_be_typed(open_page: OpenPage) -> None:
+    page = open_page(query="?example=teddy")
+    look(page, "mask", "Backdrop")
+    picture = page.locator("#mask img")
+    expect(picture).to_have_attribute("alt", MASK_VIEWS["backdrop"].alt)
+    green = str(picture.get_attribute("src"))
+    before = box(page, "#mask-figures")
+    page.click("#colour button")
+    field = page.locator("#colour input[type=text]")
+    expect(field).to_be_visible()
+    assert box(page, "#mask-figures") == before, "the picker opens over what is there"
+    field.fill("#0000ff")
+    field.press("Enter")
+    expect(picture).not_to_have_attribute("src", green)
+    shown = page.request.get(str(picture.get_attribute("src"))).body()
+    corner = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))[0, 0].astype(int)
+    assert abs(corner - (0, 0, 255)).max() < 8
 
 
 def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
@@ -252,6 +348,7 @@ def test_results_survive_a_look_at_another_tab(example_page: Page) -> None:
     photos, model = (example_page.get_by_role("tab", name=name) for name in ("Photos", "Model"))
     model.click()
     expect(example_page.locator("#card h1")).to_be_visible()
+    loaded(example_page.locator("#card"))
     expect(example_page.locator("#mask")).not_to_be_visible()
     photos.click()
     loaded(example_page.locator("#mask"))
