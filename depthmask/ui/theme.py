@@ -33,7 +33,6 @@ def theme() -> gr.themes.Base:
         block_label_text_color_dark="*neutral_400",
         block_shadow="none",
         block_shadow_dark="none",
-        color_accent="*primary_700",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover="*primary_800",
