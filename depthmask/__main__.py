@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from depthmask.data import commands as data_commands
+from depthmask import data_commands
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict

@@ -31,7 +31,6 @@ from depthmask.quantize import ModelT, Pair, Run, Sample, draw_composites, mean_
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-PRECISIONS = ("fp32", "fp16", "int8")  # of the stored weights; int8: of the arithmetic, too
 LEAST_IOU = 0.99
 MOST_DEPTH_RMSE = 0.02  # of the graph's depth from the network's
 MOST_LOST = 0.005  # of the mean IoU with true masks, by int8

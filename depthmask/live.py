@@ -13,7 +13,16 @@ import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.align import LARGEST_SHIFT, Registration, fine_structure, register, to_grey, warp
-from depthmask.light import LightMatch, apply_light, match_light
+from depthmask.light import (
+    BRIGHTEST,
+    DARKEST,
+    LEAST_PIXELS,
+    LEAST_STOPS,
+    SIDE,
+    LightMatch,
+    apply_light,
+    match_light,
+)
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.quality import SWAPPED, swap_evidence
 from depthmask.scaling import fit_size
@@ -29,13 +38,9 @@ LEAST_AREA = 0.004  # of the picture: a blob that moves and is smaller is noise
 SETTLED = 0.15  # stops between the frames of a capture
 EMPTY = 0.02  # of the empty scene may be taken for foreground
 
-SIDE = 160  # pixels, longest side of the copies that light and bumps are checked on
 LEAST_SHARE = 0.1  # of the picture must be background, to check on
-DARKEST, BRIGHTEST = 16, 242  # levels; outside, noise and clipping hide the light
 STOPS = 2.2 * np.log2(np.arange(256, dtype=np.float32).clip(1) / 255)  # of each level
-LEAST_PIXELS = 50  # between these levels, to check on
-LEAST_STOPS = 0.02  # less cannot be seen in 8 bits
-LARGEST_STOPS = 2.5  # of correction; beyond, a photo has lost its shadows or its lights
+MOST_STOPS = 2.5  # of correction; beyond, a photo has lost its shadows or its lights
 LEAST_STRUCTURE = 0.2  # agreement on a still scene; with less, a bump cannot be told from noise
 LEAST_AGREEMENT = 0.7  # of the agreement on a still scene; below, the camera may have moved
 SUSPICIOUS = 3  # frames in a row before registration is worth its 0.1 s
@@ -348,7 +353,7 @@ def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, H
     values, middle = STOPS[levels.T], len(levels) // 2  # (6, N)
     ratios = np.partition(values[3:] - values[:3], middle, axis=1)
     stops = ratios[:, middle].astype(np.float64)
-    if np.abs(stops).max() > LARGEST_STOPS:
+    if np.abs(stops).max() > MOST_STOPS:
         return LightMatch(np.ones(3), 0.0, False, "too far"), "dark"
     accepted = bool(np.abs(stops).max() > LEAST_STOPS)
     gain = np.exp2(stops) if accepted else np.ones(3)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask._cv2 import cv2
+from depthmask.metrics import masked_mean
 
 _BAND = 0.02  # half the unknown band's width, as a share of the diagonal
 _LEVELS = 10  # steps of alpha at which connectivity is looked at
@@ -29,12 +30,12 @@ def unknown_band(true: Tensor) -> Tensor:
 
 def absolute_error(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
     """Mean of |pred - true|, (B, H, W) -> (B,); NaN where no pixel is valid."""
-    return _mean((pred - true).abs(), valid)
+    return masked_mean((pred - true).abs(), valid)
 
 
 def squared_error(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
     """Mean of (pred - true)², (B, H, W) -> (B,); NaN where no pixel is valid."""
-    return _mean((pred - true).square(), valid)
+    return masked_mean((pred - true).square(), valid)
 
 
 def sum_of_differences(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -55,7 +56,7 @@ def connectivity_error(pred: Tensor, true: Tensor, valid: Tensor | None = None) 
     for one, other in zip(pred.cpu().numpy(), true.cpu().numpy(), strict=True):
         level = _connected_level(one, other)
         values.append(np.abs(_connected(one, level) - _connected(other, level)))
-    return _mean(torch.from_numpy(np.stack(values)).to(pred), valid)
+    return masked_mean(torch.from_numpy(np.stack(values)).to(pred), valid)
 
 
 def depth_edge_recall(pred_depth: Tensor, true_depth: Tensor, true_mask: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def depth_edge_recall(pred_depth: Tensor, true_depth: Tensor, true_mask: Tensor)
         _grown(x, _REACH) + _grown(-x, _REACH) for x in (true_depth, pred_depth)
     )
     counted = border & (true_step >= _LEAST_STEP)
-    return _mean((pred_step >= 0.5 * true_step).float(), counted)
+    return masked_mean((pred_step >= 0.5 * true_step).float(), counted)
 
 
 def _grown(values: Tensor, reach: int) -> Tensor:
@@ -78,13 +79,6 @@ def _grown(values: Tensor, reach: int) -> Tensor:
     side = 2 * reach + 1
     along = F.max_pool2d(values[:, None].float(), (1, side), stride=1, padding=(0, reach))
     return F.max_pool2d(along, (side, 1), stride=1, padding=(reach, 0))[:, 0]
-
-
-def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
-    if valid is None:
-        return values.flatten(1).mean(dim=1)
-    chosen = torch.where(valid, values, torch.zeros_like(values)).flatten(1)
-    return chosen.sum(dim=1) / valid.flatten(1).sum(dim=1)
 
 
 def _connected_level(pred: NDArray[np.float32], true: NDArray[np.float32]) -> NDArray[np.float32]:

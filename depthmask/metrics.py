@@ -69,22 +69,22 @@ def gradient_error(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> T
     Returns:
         (B,), float, per pixel squared.
     """
-    return _mean((_steepness(pred) - _steepness(true)).square(), valid)
+    return masked_mean((_steepness(pred) - _steepness(true)).square(), valid)
 
 
 def depth_rmse(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
     """Root of the mean squared error of each picture: (B, H, W) -> (B,), in the inputs' unit."""
-    return _mean((pred - true).square(), valid).sqrt()
+    return masked_mean((pred - true).square(), valid).sqrt()
 
 
 def abs_rel(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
     """Mean of |pred - true| / true of each picture: (B, H, W), any unit > 0 -> (B,)."""
-    return _mean((pred - true).abs() / true, valid)
+    return masked_mean((pred - true).abs() / true, valid)
 
 
 def delta1(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
     """Share of each picture's pixels within a factor 1.25 of truth: (B, H, W), unit > 0 -> (B,)."""
-    return _mean((torch.maximum(pred / true, true / pred) < DELTA1).float(), valid)
+    return masked_mean((torch.maximum(pred / true, true / pred) < DELTA1).float(), valid)
 
 
 def align_inverse_depth(pred: Tensor, true: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -102,9 +102,9 @@ def align_inverse_depth(pred: Tensor, true: Tensor, valid: Tensor | None = None)
     """
     # float64, because a large shift would drown a small range in the variance
     pred, true = pred.double(), true.double()
-    pred_mean, true_mean = (_mean(x, valid)[:, None, None] for x in (pred, true))
-    covariance = _mean((pred - pred_mean) * (true - true_mean), valid)
-    variance = _mean((pred - pred_mean).square(), valid)
+    pred_mean, true_mean = (masked_mean(x, valid)[:, None, None] for x in (pred, true))
+    covariance = masked_mean((pred - pred_mean) * (true - true_mean), valid)
+    variance = masked_mean((pred - pred_mean).square(), valid)
     scale = torch.where(variance > 0, covariance / variance, torch.zeros_like(variance))
     return scale[:, None, None] * (pred - pred_mean) + true_mean
 
@@ -146,7 +146,7 @@ def _iou(pred: Tensor, true: Tensor) -> Tensor:
     return torch.where(either > 0, both / either.clamp_min(1), torch.ones_like(both / 1))
 
 
-def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
+def masked_mean(values: Tensor, valid: Tensor | None) -> Tensor:
     """Mean of each picture's valid pixels, (B, H, W) -> (B,); NaN where there are none."""
     if valid is None:
         return values.flatten(1).mean(dim=1)

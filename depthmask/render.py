@@ -41,42 +41,6 @@ def colour_depth(depth: Map) -> Picture:
     return np.asarray(coloured[..., ::-1], dtype=np.uint8).copy()
 
 
-def depth_legend(width: int = 256, height: int = 40) -> Picture:
-    """Draws the colours of `colour_depth` from near (left) to far, with their values.
-
-    Args:
-        width: Of the legend, in pixels.
-        height: Likewise; the lower half holds the words.
-
-    Returns:
-        (height, width, 3), uint8, RGB, black words on white.
-    """
-    legend = np.full((height, width, 3), 255, np.uint8)
-    ramp = np.linspace(0, 1, width, dtype=np.float32)
-    legend[: height // 2] = colour_depth(ramp[None])
-    size = height / 80
-    for text, place in (("0 near", 0.0), ("0.5", 0.5), ("1 far", 1.0)):
-        (breadth, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-        left = round(place * (width - breadth))
-        corner = (left, height - height // 8)
-        cv2.putText(legend, text, corner, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
-    return legend
-
-
-def overlay(image: Picture, mask: Map, *, strength: float = 0.5) -> Picture:
-    """Tints the foreground of an image.
-
-    Args:
-        image: (H, W, 3), uint8, RGB.
-        mask: (H, W), in [0, 1].
-        strength: Of the tint where the mask is 1, in [0, 1].
-
-    Returns:
-        (H, W, 3), uint8, RGB.
-    """
-    return _blend(image, np.array(TINT, np.float32), np.float32(strength) * mask)
-
-
 def cutout(image: Picture, mask: Map) -> Picture:
     """Makes the mask the image's alpha: (H, W, 3) uint8 and (H, W) in [0, 1] -> (H, W, 4) uint8."""
     alpha = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)

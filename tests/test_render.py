@@ -26,20 +26,6 @@ def test_the_scale_of_depth_is_fixed() -> None:
     assert (alone[0, 0] == beside[0, 0]).all()
 
 
-def test_the_legend_shows_the_colours_and_words() -> None:
-    legend = render.depth_legend(200, 40)
-    assert legend.shape == (40, 200, 3)
-    assert (legend[0, 0] == render.colour_depth(np.zeros((1, 1), np.float32))[0, 0]).all()
-    assert (legend[0, -1] == render.colour_depth(np.ones((1, 1), np.float32))[0, 0]).all()
-    assert (legend[20:, :60] < 128).any() and (legend[20:, 140:] < 128).any()
-
-
-def test_an_overlay_changes_the_foreground_only() -> None:
-    image = np.full((1, 2, 3), 100, np.uint8)
-    tinted = render.overlay(image, np.array([[0, 1]], np.float32), strength=1)
-    assert tinted[0].tolist() == [[100, 100, 100], list(render.TINT)]
-
-
 def test_a_cutout_lies_over_a_backdrop() -> None:
     image = np.full((1, 3, 3), 200, np.uint8)
     cutout = render.cutout(image, np.array([[0, 0.5, 1]], np.float32))
