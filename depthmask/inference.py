@@ -155,6 +155,7 @@ class Predictor:
             registration,
             lighting,
             diagonal=math.hypot(height, width),
+            covered=float((maps["mask"] > 0.5).mean()),
             same=is_same(background, image),
             swapped=swapped,
         )

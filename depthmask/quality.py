@@ -16,6 +16,7 @@ Verdict = Literal["good", "moved", "exposure", "swapped", "same", "changed"]
 MOVED = 0.01  # of the image's diagonal, from where on it is worth a word
 STOPS = 0.33  # the same, of exposure
 UNRELATED = 0.25  # agreement of fine structure: of two scenes at most 0.18, of one at least 0.4
+MOST_COVERED = 0.8  # of the image by foreground; two scenes: 0.86 to 0.99 in the examples
 SWAPPED = 0.0  # evidence, see `swap_evidence`; of pairs in the right order at most -0.14 was seen
 SAME_LEVELS = 3  # saving a photo again changes hardly a pixel by more
 SAME_SHARE = 1e-4  # of the pixels that may differ by more, and the photos still be one
@@ -37,6 +38,7 @@ def judge(
     light: LightMatch,
     *,
     diagonal: float,
+    covered: float = 0.0,
     same: bool = False,
     swapped: bool = False,
 ) -> PairQuality:
@@ -46,12 +48,13 @@ def judge(
         registration: Of the background to the image.
         light: Of the background to the image.
         diagonal: Of the image, in pixels.
+        covered: Share of the image that is taken for foreground.
         same: Whether both are one photo, see `is_same`.
         swapped: Whether they seem to be in the wrong order, see `swap_evidence`.
     """
     if same:
         return PairQuality(0.0, "same", "Both photos are the same: take one with, one without.")
-    if is_changed(registration, light):
+    if is_changed(registration, light, covered):
         return PairQuality(
             0.0, "changed", "The scene changed too much: take both photos from the same place."
         )
@@ -72,10 +75,15 @@ def judge(
     return PairQuality(score, "good", "The photos fit together well.")
 
 
-def is_changed(registration: Registration, light: LightMatch) -> bool:
-    """Whether the photos show two scenes: neither a movement nor a gain brings them together."""
-    looked = registration is not NOT_REGISTERED
-    return looked and registration.after < UNRELATED and bool(registration.reason and light.reason)
+def is_changed(registration: Registration, light: LightMatch, covered: float) -> bool:
+    """Whether the photos show two scenes: no movement brings them together, nor does a gain.
+
+    A gain is found between many scenes. Then nearly everything is foreground, as it is not where
+    fine structure disagrees for want of any: on a plain wall.
+    """
+    if registration is NOT_REGISTERED or registration.after >= UNRELATED:
+        return False
+    return bool(registration.reason) and bool(light.reason or covered > MOST_COVERED)
 
 
 def is_same(background: Picture, image: Picture) -> bool:

@@ -1,17 +1,21 @@
 """The sentence about a pair says the worst of it, and the order of two photos shows in them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from depthmask import align, light
 from depthmask.align import NOT_REGISTERED, Registration, register
+from depthmask.checkpoint import WEIGHTS
+from depthmask.inference import Predictor
 from depthmask.light import NOT_MATCHED, LightMatch, match_light
-from depthmask.pictures import Picture
+from depthmask.pictures import Picture, read_picture
 from depthmask.quality import SWAPPED, Verdict, is_same, judge, swap_evidence
 from tests.test_align import moved, scene, with_block
 
+ROOT = Path(__file__).resolve().parent.parent
 STILL = Registration(False, "", 0.1, 1.0, 0.98, 0.98, None)
 SAME_LIGHT = LightMatch(np.ones(3), 0.0, False, "")
 
@@ -40,6 +44,29 @@ def test_the_verdict(
     found = judge(registration, lighting, diagonal=1000)
     assert found.verdict == verdict and words in found.sentence
     assert 0 <= found.score <= 1 and found.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(("covered", "verdict"), [(0.9, "changed"), (0.3, "good")])
+def test_of_two_scenes_nearly_everything_is_new(covered: float, verdict: Verdict) -> None:
+    """Even where some gain would explain the difference."""
+    unlike = replace(STILL, reason=align.NO_MATCH, after=0.05)
+    assert judge(unlike, SAME_LIGHT, diagonal=1000, covered=covered).verdict == verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("background", "image", "verdict"),
+    [
+        ("teddy", "doorstep", "changed"),
+        ("bicycle", "teddy", "changed"),
+        ("teddy", "desk", "changed"),
+        ("teddy", "teddy", "good"),
+    ],
+)
+def test_photos_of_two_scenes_are_told(background: str, image: str, verdict: Verdict) -> None:
+    empty = read_picture(ROOT / "examples" / background / "background.jpg")
+    found = Predictor(WEIGHTS).predict(empty, read_picture(ROOT / "examples" / image / "image.jpg"))
+    assert found.pair is not None and found.pair.quality.verdict == verdict
 
 
 def test_the_order_of_verdicts() -> None:
