@@ -27,6 +27,7 @@ check:
 
 train:
 	@tools/setup.sh
+	@rm -rf runs/examples
 	@$(PYTHON) -m tools.pack_examples runs/examples/pack.safetensors
 	@$(PYTHON) train.py --data runs/examples/pack.safetensors --out runs/examples \
 		--phases 64:768:16:3e-3 --epoch 384 --held-out 0.25 --validation 32
@@ -35,7 +36,7 @@ train:
 	@echo "network that tells inverse depth:"
 	@echo "  $(PYTHON) -m depthmask pack --foregrounds DIR --backgrounds DIR \\"
 	@echo "      --teacher FILE.onnx:inverse -o runs/mine/pack.safetensors"
-	@echo "  $(PYTHON) train.py --data runs/mine/pack.safetensors --out runs/mine"
+	@echo "  $(PYTHON) train.py --data runs/mine/pack.safetensors --out runs/mine --resume"
 
 weights:
 	@tools/setup.sh dev

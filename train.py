@@ -38,14 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Reads the command line; most options are fields of TrainConfig."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    shown = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=shown)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="file made by `python -m depthmask pack`")
     add("--out", type=Path, required=True, help="folder for checkpoints, state and log")
-    shape = "SIZE:SAMPLES:BATCH:RATE"
-    add("--phases", type=_phase, nargs="+", default=DEFAULT_PHASES, metavar=shape)
-    add("--tasks", nargs="+", choices=TASKS, default=TASKS)
-    add("--depth-loss", choices=DEPTH_LOSSES, default="bce")
+    phases, shape = [str(phase) for phase in DEFAULT_PHASES], "SIZE:SAMPLES:BATCH:RATE"
+    add("--phases", nargs="+", default=phases, metavar=shape, help="one after another")
+    add("--tasks", nargs="+", choices=TASKS, default=[*TASKS], help="what to predict")
+    add("--depth-loss", choices=DEPTH_LOSSES, default="bce", help="what depth's error is")
     add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
@@ -57,23 +58,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--held-out", type=float, default=0.08, help="share of the shots kept for validation")
     add("--validation", type=int, default=128, help="samples of a validation")
     add("--epoch", type=int, default=8192, help="samples between validations")
-    add("--save-minutes", type=float, default=3.0)
-    add("--seed", type=int, default=0)
+    add("--save-minutes", type=float, default=3.0, help="between two states to resume from")
+    add("--seed", type=int, default=0, help="another one, other composites")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps ...")
     add("--compile", action="store_true", help="torch.compile: pays on a GPU, not on a CPU")
     add("--freeze-norm", action="store_true", help="keep --start's batch-norm statistics")
     add("--dry-run", action="store_true", help="check data, sizes, memory and time; train nothing")
     add("--resume", action="store_true", help="go on from the state in --out")
     options = parser.parse_args(arguments)
-    options.phases, options.tasks = tuple(options.phases), tuple(options.tasks)
-    return options
-
-
-def _phase(text: str) -> Phase:
     try:
-        return Phase.parse(text)
+        options.phases = tuple(Phase.parse(text) for text in options.phases)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        parser.error(str(error))
+    options.tasks = tuple(options.tasks)
+    return options
 
 
 if __name__ == "__main__":

@@ -20,8 +20,12 @@ class Phase:
     rate: float  # peak learning rate
 
     def __post_init__(self) -> None:
-        if min(self.size, self.samples, self.batch) < 1 or self.rate <= 0:
+        if min(self.size, self.samples, self.batch) < 1 or not 0 < self.rate < math.inf:
             raise ValueError(f"sizes, samples, batches and rates are positive, not {self}")
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.size}:{self.samples}:{self.batch}:{self.rate:g}"
 
     @property
     def steps(self) -> int:
@@ -95,8 +99,12 @@ class TrainConfig:
             raise ValueError("original_share is a share from 0 to 1")
         if min(self.limit, self.shared_pictures) < 0:
             raise ValueError("limit and shared_pictures are 0, or how many there shall be")
-        if self.candidates < 1:
-            raise ValueError("candidates is at least 1")
+        for name in ("candidates", "validation", "epoch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1")
+        for name in ("mask_weight", "depth_weight", "border", "save_minutes"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is a number, 0 or more")
         if not 0 <= self.seed < SEEDS:
             raise ValueError(f"seed is a number from 0 to {SEEDS - 1}")
 

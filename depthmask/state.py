@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from depthmask.checkpoint import CheckpointError
-from depthmask.durable import flush
+from depthmask.durable import flush, share
 from depthmask.journal import Progress
 
 _OPTIONS = "options.json"
@@ -45,8 +45,10 @@ def save_state(
         save_file(plain, draft / f"{name}.safetensors")
     (draft / "progress.json").write_text(json.dumps(asdict(progress)))
     (draft / _OPTIONS).write_text(json.dumps(options))
-    for path in (*draft.iterdir(), draft):
+    for path in draft.iterdir():
+        share(path)
         flush(path)
+    flush(draft)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -82,12 +84,9 @@ def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, Progr
     return stored, progress
 
 
-def set_aside(out: Path) -> None:
-    """Keeps the state of an earlier run as `state.previous`, where a new one must not go on."""
-    for name in ("state.old", "state"):  # the newer one last: it stays
-        if (out / name).exists():
-            shutil.rmtree(out / "state.previous", ignore_errors=True)
-            (out / name).rename(out / "state.previous")
+def holds_run(out: Path) -> bool:
+    """Whether a folder has a state to go on from."""
+    return any((out / name).exists() for name in ("state", "state.old"))
 
 
 def damaged(out: Path, error: Exception) -> CheckpointError:

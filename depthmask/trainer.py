@@ -19,14 +19,14 @@ from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.device import choose_device
 from depthmask.fingerprint import fingerprint
-from depthmask.journal import Meter, Progress, say
+from depthmask.journal import Meter, Progress, TrainingError, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
 from depthmask.model import U2Net
 from depthmask.optimizer import Optimizer
 from depthmask.records import Records
 from depthmask.sheet import draw_sheet
-from depthmask.state import Tensors, damaged, load_state, save_state, set_aside
+from depthmask.state import Tensors, damaged, holds_run, load_state, save_state
 from depthmask.supply import Supply
 from depthmask.team import Team
 
@@ -75,11 +75,13 @@ class Trainer:
         """Runs the phases that are left; returns the description of the last checkpoint.
 
         Raises:
-            TrainingError: The loss is no longer finite.
+            TrainingError: The folder holds another run, or the loss is no longer finite.
         """
         info = CheckpointInfo()
-        if self.team.leads and not self._resumes:
-            set_aside(self.config.out)
+        out = self.config.out
+        if not self._resumes and holds_run(out):
+            raise TrainingError(f"{out} holds a run: go on with --resume, or choose another --out.")
+        out.mkdir(parents=True, exist_ok=True)
         while self.progress.phase < len(self.config.phases):
             phase = self.config.phases[self.progress.phase]
             self._run_phase(phase)

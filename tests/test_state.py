@@ -67,15 +67,6 @@ def test_damage_is_said_in_a_sentence(tmp_path: Path) -> None:
         state.load_state(tmp_path, OPTIONS)
 
 
-def test_a_new_run_does_not_go_on_with_the_state_of_an_old_one(tmp_path: Path) -> None:
-    state.set_aside(tmp_path)  # nothing there
-    for _ in range(2):
-        state.save_state(tmp_path, TENSORS, Progress(samples=8), OPTIONS)
-        state.set_aside(tmp_path)
-        assert state.load_state(tmp_path, OPTIONS) is None
-        assert (tmp_path / "state.previous" / "progress.json").exists()
-
-
 def test_a_file_reaches_the_disk_before_it_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -110,15 +111,54 @@ def test_a_kill_while_a_phase_ends_leaves_no_row_twice(
     assert rows == [(kind, samples) for samples in (8, 12) for kind in ("training", "validation")]
 
 
-def test_a_new_run_sets_the_state_of_an_old_one_aside(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_is_not_written_over(config: TrainConfig) -> None:
     Trainer(config).fit()
-    killed = Trainer(config)
-    monkeypatch.setattr(killed, "_step", die)
-    with pytest.raises(Killed):
-        killed.fit()
-    assert Trainer(config, resume=True).progress.samples == 0, "killed before its first state"
+    before = (config.out / "last.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match="holds a run: go on with --resume"):
+        Trainer(replace(config, seed=5)).fit()
+    assert (config.out / "last.safetensors").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are another thing there")
+def test_what_is_written_can_be_read_by_others(config: TrainConfig) -> None:
+    mask = os.umask(0o022)
+    try:
+        Trainer(config).fit()
+    finally:
+        os.umask(mask)
+    written = [path for path in config.out.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"epoch": 0},
+        {"validation": 0},
+        {"border": math.nan},
+        {"depth_weight": -1.0},
+        {"save_minutes": math.nan},
+    ],
+)
+def test_options_that_cannot_be_are_refused(config: TrainConfig, fields: dict[str, Any]) -> None:
+    (name,) = fields
+    with pytest.raises(ValueError, match=name):
+        replace(config, **fields)
+
+
+def test_a_rate_is_a_number() -> None:
+    with pytest.raises(ValueError, match="SIZE:SAMPLES:BATCH:RATE"):
+        Phase.parse("32:4:4:nan")
+
+
+def test_a_folder_that_is_a_file_is_said(
+    config: TrainConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.out.write_text("mine")
+    arguments = ["--data", str(config.data), "--out", str(config.out), "--validation", "4"]
+    assert train.main([*arguments, "--phases", "32:4:4:1e-3", "--device", "cpu"]) == 2
+    assert str(config.out) in capsys.readouterr().err
+    assert config.out.read_text() == "mine"
 
 
 def test_a_run_does_not_go_on_with_other_data(config: TrainConfig, tmp_path: Path) -> None:
