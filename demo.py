@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from depthmask.inference import Predictor
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "depthmask.safetensors"
-QUALITIES = ("fast", "balanced", "best")  # as `depthmask.inference` has them, which loads later
+BACKENDS = ("auto", "openvino", "onnxruntime", "torch")
+QUALITIES = (
+    "fast",
+    "balanced",
+    "best",
+)  # as `depthmask.inference` has them, which loads later, like these
 
 
 def main() -> int:
@@ -72,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, metavar="FILE", default=WEIGHTS, help="weights of your own")
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
-    add("--backend", default="auto", help="auto (default), openvino, onnxruntime, torch")
+    add("--backend", choices=BACKENDS, default="auto", help="what computes (%(default)s)")
     add(
         "--quality", choices=QUALITIES, default="balanced", help="pixels for the network (balanced)"
     )

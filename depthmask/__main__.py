@@ -339,6 +339,10 @@ def _export(options: argparse.Namespace) -> None:
     from depthmask.checkpoint import WEIGHTS
     from depthmask.export import EXAMPLES, SUFFIXES, export
 
+    if not (options.output or options.dynamic or options.format == "torch"):
+        raise ValueError(
+            "A graph beside the weights must take every size: add --dynamic, or name a file by -o."
+        )
     checkpoint = options.checkpoint or WEIGHTS
     beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
     report = export(

@@ -17,7 +17,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 import demo
-from depthmask import inference
+from depthmask import backends, inference
 from depthmask.checkpoint import WEIGHTS
 from depthmask.ui import (
     LaunchError,
@@ -105,6 +105,7 @@ def inputs(**changes: Any) -> Inputs:
 
 def test_the_qualities_offered_are_those_there_are() -> None:
     assert set(demo.QUALITIES) == set(inference.QUALITIES)
+    assert set(demo.BACKENDS) == {"auto", *backends.choice._BACKENDS}
 
 
 def test_the_network_gets_the_pixels_that_were_asked_for() -> None:

@@ -171,8 +171,10 @@ def test_agreement() -> None:
         (["-o", "graph.pt"], "must end in .onnx"),
         (["-o", "graph.pt2", "--format", "torch", "--precision", "fp16"], "fp32 weights only"),
         (["-o", "graph.onnx", "--pairs", "nowhere"], "nowhere holds no pairs"),
-        (["--data", "pack.safetensors"], "Only --precision int8"),
-        (["--precision", "int8", "--data", "missing"], "missing"),
+        (["-o", "graph.onnx", "--data", "pack.safetensors"], "Only --precision int8"),
+        (["-o", "graph.onnx", "--precision", "int8", "--data", "missing"], "missing"),
+        ([], "add --dynamic"),
+        (["--format", "openvino", "--precision", "int8"], "add --dynamic"),
     ],
 )
 def test_bad_options(

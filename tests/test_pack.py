@@ -104,6 +104,16 @@ def test_what_cannot_be_packed_is_said(
         packing.pack(*folders, [], tmp_path / "out.safetensors", side=50)
 
 
+def test_what_is_no_pack_is_not_written_over(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("mine")
+    with pytest.raises(PackError, match="something else than packed data"):
+        run(folders, notes)
+    assert notes.read_text() == "mine"
+    with pytest.raises(PackError, match="is a folder"):
+        run(folders, tmp_path)
+
+
 def test_teachers_are_named_by_file_unit_and_weight() -> None:
     assert TeacherSpec.parse("a.onnx:metres") == TeacherSpec(Path("a.onnx"), "metres")
     assert TeacherSpec.parse("d/a.onnx:inverse:0.5") == TeacherSpec(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask._cv2 import cv2
-from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, write_pack
+from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, is_pack, write_pack
 from depthmask.data.sources import find_pictures, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.durable import replace_durably
@@ -49,11 +49,13 @@ def pack(
         views: Whether a label is the mean over several views of the background.
 
     Raises:
-        PackError: No usable pictures, or the file cannot be made small enough.
+        PackError: No usable pictures, the file cannot be made small enough, or `output` is
+            something else than a pack.
         TeacherError: A teacher is missing or unusable.
     """
     if side < 16 or side % 16:
         raise PackError(f"--side must be a multiple of 16, not {side}.")
+    _check_output(output)
     ensemble = Ensemble(teachers, views=views)
     cache = output.parent / _CACHE / ensemble.key.replace(":", "-")
     kinds = {
@@ -69,6 +71,14 @@ def pack(
             return
     draft.unlink()
     raise PackError(f"The data does not fit {max_mb:g} MB; lower --side or raise --max-mb.")
+
+
+def _check_output(output: Path) -> None:
+    """Refuses to write over what is no pack."""
+    if output.is_dir():
+        raise PackError(f"{output} is a folder; name a file in it.")
+    if output.exists() and not is_pack(output):
+        raise PackError(f"{output} is something else than packed data; choose another name.")
 
 
 def _pictures(folder: Path) -> list[Path]:

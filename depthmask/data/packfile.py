@@ -105,6 +105,15 @@ def read_pack(path: Path) -> dict[str, Kind]:
         raise PackError(f"{path} is damaged; pack it again.") from error
 
 
+def is_pack(path: Path) -> bool:
+    """Whether a file was written by `write_pack`, of whatever version."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "depthmask_pack" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def _encode(kind: Kind, finest: float) -> dict[str, bytes]:
     blobs: dict[str, bytes] = {}
     for number, start in enumerate(range(0, len(kind.names), _CHUNK)):
