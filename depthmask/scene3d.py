@@ -36,8 +36,10 @@ DEEPEST = 0.3  # of a thing's width; of the bear in examples/: 0.35 in truth, 2.
 STEEPEST = 0.08  # triangles whose corners differ by more of their distance are a torn edge
 
 
-def write_glb(image: Picture, mask: Map, depth: Map, *, background: Picture | None = None) -> bytes:
-    """Makes the content of a GLB file.
+def build_scene(
+    image: Picture, mask: Map, depth: Map, *, background: Picture | None = None
+) -> "trimesh.Scene":
+    """Makes meshes of a prediction.
 
     Args:
         image: (H, W, 3), uint8, RGB.
@@ -46,12 +48,11 @@ def write_glb(image: Picture, mask: Map, depth: Map, *, background: Picture | No
         background: (H, W, 3), uint8, RGB, in the image's frame; without it, the image.
 
     Returns:
-        glTF 2.0, binary: nodes "scene" and, unless the mask is empty, "foreground". The camera
-        stood at the origin and looked along -z, y is up, and depth 1 is at distance 1.
+        Nodes "scene" and, unless the mask is empty, "foreground". The camera stood at the origin
+        and looked along -z, y is up, and depth 1 is at distance 1.
     """
     # only here: it takes as long to load as all that this module does
     import trimesh
-    from trimesh.exchange.gltf import export_glb
 
     image, mask, depth = at_most(image, TEXTURE), at_most(mask, TEXTURE), at_most(depth, TEXTURE)
     inside = mask > 0.5
@@ -62,7 +63,31 @@ def write_glb(image: Picture, mask: Map, depth: Map, *, background: Picture | No
     if inside.any():
         mesh = _mesh(near, mask > FAINT)
         _add(scene, FOREGROUND, mesh, Image.fromarray(_compact_cutout(image, mask)))
+    return scene
+
+
+def to_glb(scene: "trimesh.Scene") -> bytes:
+    """Makes the content of a GLB file, glTF 2.0, of what `build_scene` made."""
+    from trimesh.exchange.gltf import export_glb
+
     return bytes(export_glb(scene, tree_postprocessor=_unlit))
+
+
+def viewing_distance(scene: "trimesh.Scene", *, angle: float, aspect: float) -> float:
+    """How far before its middle a camera sees all of a scene, when it looks along -z.
+
+    Args:
+        scene: As `build_scene` builds it.
+        angle: Of view, from bottom to top, in degrees.
+        aspect: Width / height of the view.
+
+    Returns:
+        Distance to the middle of the bounding box, in the scene's unit.
+    """
+    points = np.concatenate([mesh.vertices for mesh in scene.geometry.values()])
+    x, y, z = (points - scene.bounds.mean(axis=0)).T
+    reach = np.maximum(np.abs(y), np.abs(x) / aspect) / math.tan(math.radians(angle / 2))
+    return float((z + reach).max())
 
 
 def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from depthmask.ui.analysis import Analysis
 from depthmask.ui.cache import new_file
 from depthmask.ui.shelf import Seen
 from depthmask.ui.views import foreground_colours
+
+if TYPE_CHECKING:
+    import trimesh
 
 REPORT = "prediction.json"
 
@@ -85,13 +88,20 @@ def _write_array(path: Path, _: Analysis, seen: Seen, __: str) -> None:
     np.save(path, seen.prediction.depth)
 
 
-def write_model(path: Path, _: Analysis, seen: Seen, __: str) -> None:
+def _write_model(path: Path, _: Analysis, seen: Seen, __: str) -> None:
     """Writes the pair as a GLB file."""
-    from depthmask.scene3d import write_glb
+    from depthmask.scene3d import to_glb
+
+    path.write_bytes(to_glb(build_model(seen)))
+
+
+def build_model(seen: Seen) -> "trimesh.Scene":
+    """The meshes of a pair."""
+    from depthmask.scene3d import build_scene
 
     found = seen.prediction
     colours = foreground_colours(seen.image, found.background, found.mask)
-    path.write_bytes(write_glb(colours, found.mask, found.depth, background=found.background))
+    return build_scene(colours, found.mask, found.depth, background=found.background)
 
 
 def _write_all(path: Path, analysis: Analysis, seen: Seen, model: str) -> None:
@@ -112,6 +122,6 @@ DOWNLOADS = {
     "mask": Download("Mask", "mask.png", _write_mask),
     "depth": Download("Depth, 16-bit", "depth.png", _write_depth),
     "array": Download("Depth, .npy", "depth.npy", _write_array),
-    "model": Download("3D, .glb", "scene.glb", write_model),
+    "model": Download("3D, .glb", "scene.glb", _write_model),
     "all": Download("All, .zip", "depthmask.zip", _write_all),
 }

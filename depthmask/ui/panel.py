@@ -9,11 +9,12 @@ import gradio as gr
 from depthmask.ui import words
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.cache import new_file, save_preview
-from depthmask.ui.downloads import DOWNLOADS, write_model
+from depthmask.ui.downloads import DOWNLOADS, build_model
+from depthmask.ui.shelf import Seen
 from depthmask.ui.views import CHOOSING, MODEL, SLIDER, Choices, Scene, View
 
-# degrees around and above, and distance: where the camera stood, a little nearer
-CAMERA = (90, 90, 0.85)
+AHEAD = (90, 90)  # degrees around and from above: along the photo's line of sight
+ANGLE, ASPECT = 45.0, 4 / 3  # of the viewer: degrees from bottom to top, a little less; its frame
 
 # On the page, though out of sight: a viewer that appears together with its model stays empty.
 HIDDEN: Literal["hidden"] = "hidden"
@@ -40,9 +41,9 @@ class Panel:
         """Draws a view; without a scene, an empty frame."""
         view = self.views[name]
         if name in (SLIDER, MODEL):
-            value = self._special(name, analysis, scene, choices)
+            shown = self._special(name, analysis.seen, scene, choices)
             legend = gr.update(value=words.legend(view), visible=True)
-            return [gr.update(visible=False, value=None), _shown(value), legend]
+            return [gr.update(visible=False, value=None), gr.update(visible=True, **shown), legend]
         drawn = view.draw(scene, choices) if scene else None
         value = None if drawn is None else save_preview(drawn, name)  # type: ignore[arg-type]
         text = words.legend(view) if drawn is not None or not scene else words.note(view.needs)
@@ -53,21 +54,21 @@ class Panel:
         return [frame, gr.update(visible=hidden, value=None), legend]
 
     def _special(
-        self, name: str, analysis: Analysis, scene: Scene | None, choices: Choices
-    ) -> tuple[str, ...] | str | None:
-        if scene is None or analysis.seen is None:
-            return None
+        self, name: str, seen: Seen | None, scene: Scene | None, choices: Choices
+    ) -> dict[str, Any]:
+        """What of the special component is to change."""
+        if scene is None or seen is None:
+            return {"value": None}
         if name == SLIDER:
             pair = self.views[name].draw(scene, choices)
             assert isinstance(pair, tuple)
-            return tuple(save_preview(picture, name) for picture in pair)
-        path = new_file(DOWNLOADS["model"].file)
-        write_model(path, analysis, analysis.seen, "")
-        return str(path)
+            return {"value": tuple(save_preview(picture, name) for picture in pair)}
+        from depthmask.scene3d import to_glb, viewing_distance
 
-
-def _shown(value: tuple[str, ...] | str | None) -> Any:
-    return gr.update(visible=True, value=value)
+        path, model = new_file(DOWNLOADS["model"].file), build_model(seen)
+        path.write_bytes(to_glb(model))
+        distance = viewing_distance(model, angle=ANGLE, aspect=ASPECT)
+        return {"value": str(path), "camera_position": (*AHEAD, distance)}
 
 
 def build_choice(views: Mapping[str, View], label: str, elem_id: str) -> gr.Radio:
@@ -117,7 +118,7 @@ def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
             elem_id=f"{elem_id}-model",
             elem_classes="frame result",
             interactive=False,
-            camera_position=CAMERA,
+            camera_position=(*AHEAD, None),
             visible=HIDDEN,
         )
     legend = gr.HTML(words.legend(first), elem_id=f"{elem_id}-legend")
