@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from depthmask.inference import Prediction, Predictor
     from depthmask.pictures import PictureError, read_picture
 
+__version__ = "0.1.0"
+
 __all__ = [
     "CheckpointError",
     "PictureError",

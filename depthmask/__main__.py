@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from depthmask import data_commands
+from depthmask import __version__, data_commands
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
@@ -49,6 +49,7 @@ def _make_parser() -> argparse.ArgumentParser:
         description="Foreground mask and dense depth from two photos: the empty scene, and the "
         "scene with something in it.",
     )
+    parser.add_argument("--version", action="version", version=f"depthmask {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         command.add_arguments(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import depthmask
 from depthmask.__main__ import main
 from depthmask.depth import CONVENTION
 
@@ -43,6 +44,13 @@ def test_predict(
         assert report[name] == str(pair_folder / "out" / f"{name}.png")
         with Image.open(report[name]) as picture:
             assert picture.mode == mode and picture.size == (80, 60)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"depthmask {depthmask.__version__}\n"
 
 
 def test_predict_tells_how_the_pair_fits(
