@@ -220,6 +220,25 @@ def test_evaluate_as_taken(
     assert asked == [dict.fromkeys(steps, True), dict.fromkeys(steps, False)]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--html", "page.html"],
+        ["--limit", "3"],
+        ["--split", "test"],
+        ["--held-out", "0.1"],
+        ["--split", "train", "--held-out", "0"],
+    ],
+)
+def test_sequences_take_no_option_of_data_sets(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], asked: list[str]
+) -> None:
+    arguments = ["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint)]
+    assert main([*arguments, *asked]) == 2
+    names = " and ".join(word for word in asked if word.startswith("--"))
+    assert f"Leave out {names}; {tmp_path} is no data set." in sentence(capsys)
+
+
 def test_evaluate_nothing(
     tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

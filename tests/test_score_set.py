@@ -104,7 +104,9 @@ def test_command(
     arguments = ["evaluate", str(tmp_path / "set"), "--checkpoint", str(tiny_checkpoint)]
     assert main([*arguments, "--limit", "2", "--html", str(tmp_path / "r" / "r.html")]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["samples"] == 2 and "2 of 2 samples" in printed.err
+    result = json.loads(printed.out)
+    assert result["samples"] == 2 and result["split"] == "test"
+    assert "2 of 2 samples" in printed.err
     assert (tmp_path / "r" / "r.html").is_file()
     assert main([*arguments, "--limit", "0"]) == 2
     assert "--limit must be" in capsys.readouterr().err
