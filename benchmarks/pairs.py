@@ -24,7 +24,7 @@ from depthmask.evaluate import IGNORED, LEAST_FOREGROUND
 from depthmask.inference import Predictor
 from depthmask.light import LightMatch, apply_light
 from depthmask.metrics import boundary_iou, mask_iou
-from depthmask.pictures import Mask, Picture, read_grey, read_picture
+from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
 
 STEPS = {  # the mask is not refined: that is measured elsewhere, and needs its time
     "neither": {"align": False, "light": False, "refine": False},
@@ -121,7 +121,7 @@ def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
         names = sorted(path.name for path in (sequence / "mask").glob("*.png"))
         for number in np.linspace(0, len(names) - 1, frames).round().astype(int):
-            labels = read_grey(sequence / "mask" / names[number])
+            labels = read_labels(sequence / "mask" / names[number])
             image = read_picture(sequence / "image" / names[number])
             background = read_picture(sequence / "background.png")
             yield Sample(background, image, labels > IGNORED, labels != IGNORED)

@@ -25,7 +25,7 @@ from depthmask.checkpoint import WEIGHTS
 from depthmask.evaluate import mask_scores
 from depthmask.export import EXAMPLES
 from depthmask.inference import QUALITIES, Predictor, resolution_for
-from depthmask.pictures import Grey, Map, Picture, read_grey, read_mask, read_picture
+from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
 
 RESOLUTIONS = (96, 128, 160, 192, 224, 256, 320, 384)
 
@@ -170,7 +170,7 @@ def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:
         count = min(most, len(names))
         for name in (names[i * len(names) // count] for i in range(count)):
             image = read_picture(sequence / "image" / name)
-            yield Frame(sequence.name, background, image, read_grey(sequence / "mask" / name))
+            yield Frame(sequence.name, background, image, read_labels(sequence / "mask" / name))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from depthmask.pictures import (
     PictureError,
     check_size,
     read_grey,
+    read_labels,
     read_picture,
 )
 from depthmask.scores import (
@@ -180,8 +181,8 @@ def _frames_with_truth(sequence: Path) -> list[str]:
 def _evaluate_frame(predict: Predict, background: Picture, sequence: Path, name: str) -> Scores:
     image = read_picture(sequence / "image" / name)
     truth = {
-        part: _read_truth(sequence / part / name, image)
-        for part in ("mask", "depth")
+        part: _read_truth(read, sequence / part / name, image)
+        for part, read in (("mask", read_labels), ("depth", read_grey))
         if (sequence / part / name).is_file()
     }
     prediction = predict(background, image)
@@ -193,8 +194,8 @@ def _evaluate_frame(predict: Predict, background: Picture, sequence: Path, name:
     return scores
 
 
-def _read_truth(path: Path, image: Picture) -> Grey:
-    truth = read_grey(path)
+def _read_truth(read: Callable[[Path], Grey], path: Path, image: Picture) -> Grey:
+    truth = read(path)
     check_size(truth, image, str(path))
     return truth
 

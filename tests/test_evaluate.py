@@ -162,6 +162,13 @@ def test_folders_without_anything_to_evaluate(
         evaluate_folder(fake_predictor.predict, tmp_path)
 
 
+def test_masks_of_0_and_1_are_refused(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / "mask" / "0.png", np.eye(SIZE, dtype=np.uint8))
+    with pytest.raises(PictureError, match=r"0\.png holds 0 and 1 only"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+
+
 def test_incomplete_sequences(fake_predictor: FakePredictor, tmp_path: Path) -> None:
     add_frame(tmp_path / "room", "0.png")
     save(tmp_path / "room" / "mask" / "0.png", np.zeros((3, 5), np.uint8))

@@ -17,6 +17,7 @@ from depthmask.pictures.opening import MAX_PIXELS, shows_in_browsers
 from depthmask.pictures.reading import (
     Photo,
     read_grey,
+    read_labels,
     read_mask,
     read_photo,
     read_picture,
@@ -36,6 +37,7 @@ __all__ = [
     "check_size",
     "read_cutout",
     "read_grey",
+    "read_labels",
     "read_mask",
     "read_photo",
     "read_picture",
