@@ -26,6 +26,7 @@ from depthmask.checkpoint import WEIGHTS, read_info
 from depthmask.data.dataset import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
+from depthmask.evaluate import pictures_of
 from depthmask.measure import load_sides
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
 from depthmask.scores import Values, depth_rmse, inverse_from_depth
@@ -103,7 +104,8 @@ def known_frames(folder: Path) -> Iterator[Known]:
     for path in sorted(folder.glob("*/depth/*.png"))[::4]:
         sequence = path.parent.parent
         depth = read_grey(path).astype(np.float32)
-        image = read_picture(sequence / "image" / path.name)
+        images = pictures_of(sequence / "image")
+        image = read_picture(images.get(path.stem, sequence / "image" / path.name))
         yield sequence.name, image, 1 / np.maximum(depth, 1), depth > 0
 
 

@@ -36,6 +36,7 @@ from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import live
 from depthmask._cv2 import cv2
+from depthmask.evaluate import background_of, pictures_of
 from depthmask.inference import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
 from depthmask.ui.live_desk import LiveDesk, data_url
@@ -106,10 +107,11 @@ def rendered(name: str, count: int) -> Clip:
 
 
 def real(folder: Path, count: int) -> Clip:
-    paths = sorted((folder / "image").glob("*.png"))[:count]
-    truth = [read_mask(folder / "mask" / path.name) for path in paths]
-    frames = [read_picture(path) for path in paths]
-    return Clip(folder.name, read_picture(folder / "background.png"), frames, truth)
+    images, masks = (pictures_of(folder / part) for part in ("image", "mask"))
+    names = [name for name in images if name in masks][:count]
+    truth = [read_mask(masks[name]) for name in names]
+    frames = [read_picture(images[name]) for name in names]
+    return Clip(folder.name, read_picture(background_of(folder)), frames, truth)
 
 
 class Clocked:

@@ -20,7 +20,7 @@ import torch
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.config import TrainConfig
-from depthmask.evaluate import IGNORED, LEAST_FOREGROUND
+from depthmask.evaluate import IGNORED, LEAST_FOREGROUND, background_of, pictures_of
 from depthmask.inference import Predictor
 from depthmask.light import LightMatch, apply_light
 from depthmask.metrics import boundary_iou, mask_iou
@@ -119,11 +119,14 @@ CHANGES: dict[str, Change] = {
 def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
     """Some frames of each sequence in a folder, evenly spread."""
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
-        names = sorted(path.name for path in (sequence / "mask").glob("*.png"))
+        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
+        names = [name for name in masks if name in images]
+        if not names:
+            continue
         for number in np.linspace(0, len(names) - 1, frames).round().astype(int):
-            labels = read_labels(sequence / "mask" / names[number])
-            image = read_picture(sequence / "image" / names[number])
-            background = read_picture(sequence / "background.png")
+            labels = read_labels(masks[names[number]])
+            image = read_picture(images[names[number]])
+            background = read_picture(background_of(sequence))
             yield Sample(background, image, labels > IGNORED, labels != IGNORED)
 
 

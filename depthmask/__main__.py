@@ -234,8 +234,8 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         help="holds SEQ/background.png, SEQ/image/*.png, SEQ/mask/*.png (255 foreground, "
-        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown); or a "
-        "data set that `build` made, or the original project's",
+        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown), or "
+        "other pictures named so; or a data set that `build` made, or the original project's",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     data_commands.add_score_arguments(parser)
