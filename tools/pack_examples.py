@@ -81,7 +81,7 @@ def square(picture: ArrayT, side: int) -> ArrayT:
 def main() -> int:
     output = Path(sys.argv[1])
     size = pack_examples(find_examples(), output)
-    print(f"{output}: {size / 1e6:.1f} MB from examples/", file=sys.stderr)
+    print(f"{output}: {size / 1e6:.3g} MB from examples/", file=sys.stderr)
     return 0
 
 
