@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask import data_commands
+from depthmask.destination import check_file
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
@@ -246,10 +247,9 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from depthmask.evaluate import evaluate_folder
 
-    if options.json:  # told now, not after an hour
-        _make_folder(options.json.parent)
-        if options.json.is_dir():
-            raise ValueError(f"{options.json} is a folder; give a file name.")
+    for file in (options.json, options.html):
+        if file:  # told now, not after an hour
+            check_file(file)
     predict = _make_predict(_make_predictor(options), options)
 
     def progress(line: str) -> None:
@@ -367,7 +367,7 @@ def _bench(options: argparse.Namespace) -> None:
 
     for file in (options.json, options.svg):
         if file:  # told now, not after minutes
-            _make_folder(file.parent)
+            check_file(file)
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthmask.destination import check_file
+
 if TYPE_CHECKING:
     from depthmask.data.build import Runner
     from depthmask.evaluate import Predict
@@ -153,6 +155,9 @@ def run_inspect(options: argparse.Namespace) -> None:
 
     if options.samples < 1:
         raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
+    if options.output.suffix.lower() != ".png":
+        raise ValueError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
+    check_file(options.output)
     catalogue = open_catalogue(options.dataset, held_out=options.held_out)
     print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
 
@@ -188,8 +193,6 @@ def score(
 
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit must be 1 or more, not {options.limit}.")
-    if options.html:  # told now, not after an hour
-        options.html.parent.mkdir(parents=True, exist_ok=True)
     held_out = _HELD_OUT if options.held_out is None else options.held_out
     catalogue = open_catalogue(options.folder, held_out=held_out)
     result, scored = score_set(
