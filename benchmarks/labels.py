@@ -13,6 +13,7 @@ labels leave unexplained (1 - r^2), one picture at a time and with views.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.checkpoint import WEIGHTS, read_info
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="pictures at most")
     parser.add_argument("--real", type=Path, metavar="DIR", help="sequences, some with depth")
     options = parser.parse_args()
+    check_folders(options.real)
     _, pools = load_sides(options.data, read_info(options.checkpoint), torch.device("cpu"))
     shown = list(pictures(pools.backgrounds, options.count))
     print(f"{len(shown)} held-out backgrounds, {SIDE} px, RMSE over the deviation of all labels")
@@ -141,4 +144,4 @@ def _smaller(picture: Values) -> Values:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

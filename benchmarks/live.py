@@ -23,6 +23,7 @@ marked.
 import argparse
 import base64
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import live
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto", help="likewise")
     parser.add_argument("--minutes", type=float, help="watch memory and disk for so long")
     options = parser.parse_args()
+    check_folders(options.folder)
     predictor = Predictor(
         resolution=options.resolution, quality=options.quality, backend=options.backend
     )
@@ -261,4 +264,4 @@ def shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -10,6 +10,7 @@ empty: scikit-image's stereo pair of a motorcycle, where near things move by up 
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.config import TrainConfig
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=list(GROUPS))
     options = parser.parse_args()
+    check_folders(options.folder)
     predictor = Predictor(options.checkpoint)
     groups = {name: list(GROUPS[name](options)) for name in options.groups}
     show_stereo(predictor)
@@ -243,4 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

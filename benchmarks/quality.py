@@ -11,6 +11,7 @@ Cameras are taken to be fixed: photos are matched in light, and not moved.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.command import check_folders, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the trade-off")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     options = parser.parse_args()
+    check_folders(options.folder)
     default = make_backend(checkpoint=options.checkpoint, say=print)
     backends = [default]
     if default.precision == "int8":
@@ -175,4 +178,4 @@ def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -11,6 +11,7 @@ example at 4000 x 3000 pixels. The network is asked once; both rows start from w
 
 import argparse
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import metrics
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write crops to look at")
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
+    check_folders(options.foregrounds, options.backgrounds, options.sequences)
     predictor = Predictor(options.checkpoint)
     rows: dict[str, list[list[float]]] = {}
     crops = []
@@ -233,4 +236,4 @@ def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))
