@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.command import run
 from benchmarks.results import minutes
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
 from depthmask.records import read_log
@@ -53,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         info = trained(folder_of(name, options), options.samples)
         if info is None:
             print(f"== {name}", file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, *command], check=True)
+            try:
+                subprocess.run([sys.executable, *command], check=True)
+            except subprocess.CalledProcessError as error:  # train.py has said why
+                return error.returncode
         table.append(row_of(name, folder_of(name, options), command))
     print("\n".join(table))
     return 0
@@ -95,4 +99,4 @@ def row_of(name: str, out: Path, command: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command import run
 from depthmask._cv2 import cv2
 from depthmask.checkpoint import WEIGHTS
 from depthmask.evaluate import Evaluation, Predict, evaluate_folder
@@ -92,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.command import run
 from benchmarks.memory import held
 from depthmask.data.blocks import FOLDER
 from depthmask.data.build import Folders, Maker, Threads, begin, one_thread_each
@@ -66,4 +67,4 @@ def _most() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -11,6 +11,7 @@ cut-outs it had trained on.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmarks.command import run
 from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.config import TrainConfig
 from depthmask.data.compose import Batch, compose
@@ -148,4 +150,4 @@ def depth_baselines(pools: Pools, size: int, samples: int, recipe: Recipe) -> di
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

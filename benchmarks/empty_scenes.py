@@ -8,6 +8,7 @@ does, with and without its matching of the background to the image.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.command import run
 from benchmarks.composites import batches
 from depthmask.checkpoint import WEIGHTS
 from depthmask.data.camera import Lens
@@ -101,4 +103,4 @@ def _part(picture: Tensor, top: int, left: int) -> Picture:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -6,11 +6,13 @@ A row of the sheet: image, mask with its errors in colour, cut-out, true depth, 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import run
 from depthmask.evaluate import compare
 from depthmask.inference import Prediction, Predictor
 from depthmask.metrics import THRESHOLD
@@ -71,4 +73,4 @@ def draw(prediction: Prediction, folder: Path) -> Picture:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -13,6 +13,7 @@ labels leave unexplained (1 - r^2), one picture at a time and with views.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,12 +21,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.checkpoint import WEIGHTS, read_info
 from depthmask.data.dataset import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
+from depthmask.evaluate import pictures_of
 from depthmask.measure import load_sides
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
 from depthmask.scores import Values, depth_rmse, inverse_from_depth
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="pictures at most")
     parser.add_argument("--real", type=Path, metavar="DIR", help="sequences, some with depth")
     options = parser.parse_args()
+    check_folders(options.real)
     _, pools = load_sides(options.data, read_info(options.checkpoint), torch.device("cpu"))
     shown = list(pictures(pools.backgrounds, options.count))
     print(f"{len(shown)} held-out backgrounds, {SIDE} px, RMSE over the deviation of all labels")
@@ -103,7 +107,8 @@ def known_frames(folder: Path) -> Iterator[Known]:
     for path in sorted(folder.glob("*/depth/*.png"))[::4]:
         sequence = path.parent.parent
         depth = read_grey(path).astype(np.float32)
-        image = read_picture(sequence / "image" / path.name)
+        images = pictures_of(sequence / "image")
+        image = read_picture(images.get(path.stem, sequence / "image" / path.name))
         yield sequence.name, image, 1 / np.maximum(depth, 1), depth > 0
 
 
@@ -139,4 +144,4 @@ def _smaller(picture: Values) -> Values:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

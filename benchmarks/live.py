@@ -23,6 +23,7 @@ marked.
 import argparse
 import base64
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,10 +33,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import live
 from depthmask._cv2 import cv2
+from depthmask.evaluate import background_of, pictures_of
 from depthmask.inference import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
 from depthmask.ui.live_desk import LiveDesk, data_url
@@ -69,6 +72,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto", help="likewise")
     parser.add_argument("--minutes", type=float, help="watch memory and disk for so long")
     options = parser.parse_args()
+    check_folders(options.folder)
     predictor = Predictor(
         resolution=options.resolution, quality=options.quality, backend=options.backend
     )
@@ -106,10 +110,11 @@ def rendered(name: str, count: int) -> Clip:
 
 
 def real(folder: Path, count: int) -> Clip:
-    paths = sorted((folder / "image").glob("*.png"))[:count]
-    truth = [read_mask(folder / "mask" / path.name) for path in paths]
-    frames = [read_picture(path) for path in paths]
-    return Clip(folder.name, read_picture(folder / "background.png"), frames, truth)
+    images, masks = (pictures_of(folder / part) for part in ("image", "mask"))
+    names = [name for name in images if name in masks][:count]
+    truth = [read_mask(masks[name]) for name in names]
+    frames = [read_picture(images[name]) for name in names]
+    return Clip(folder.name, read_picture(background_of(folder)), frames, truth)
 
 
 class Clocked:
@@ -259,4 +264,4 @@ def shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -10,6 +10,7 @@ empty: scikit-image's stereo pair of a motorcycle, where near things move by up 
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +18,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.config import TrainConfig
-from depthmask.evaluate import IGNORED, LEAST_FOREGROUND
+from depthmask.evaluate import IGNORED, LEAST_FOREGROUND, background_of, pictures_of
 from depthmask.inference import Predictor
 from depthmask.light import LightMatch, apply_light
 from depthmask.metrics import boundary_iou, mask_iou
-from depthmask.pictures import Mask, Picture, read_grey, read_picture
+from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
 
 STEPS = {  # the mask is not refined: that is measured elsewhere, and needs its time
     "neither": {"align": False, "light": False, "refine": False},
@@ -119,11 +121,14 @@ CHANGES: dict[str, Change] = {
 def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
     """Some frames of each sequence in a folder, evenly spread."""
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
-        names = sorted(path.name for path in (sequence / "mask").glob("*.png"))
+        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
+        names = [name for name in masks if name in images]
+        if not names:
+            continue
         for number in np.linspace(0, len(names) - 1, frames).round().astype(int):
-            labels = read_grey(sequence / "mask" / names[number])
-            image = read_picture(sequence / "image" / names[number])
-            background = read_picture(sequence / "background.png")
+            labels = read_labels(masks[names[number]])
+            image = read_picture(images[names[number]])
+            background = read_picture(background_of(sequence))
             yield Sample(background, image, labels > IGNORED, labels != IGNORED)
 
 
@@ -225,6 +230,7 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=list(GROUPS))
     options = parser.parse_args()
+    check_folders(options.folder)
     predictor = Predictor(options.checkpoint)
     groups = {name: list(GROUPS[name](options)) for name in options.groups}
     show_stereo(predictor)
@@ -240,4 +246,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -11,6 +11,7 @@ Cameras are taken to be fixed: photos are matched in light, and not moved.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,14 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.command import check_folders, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
 from depthmask.checkpoint import WEIGHTS
-from depthmask.evaluate import mask_scores
+from depthmask.evaluate import background_of, mask_scores, pictures_of
 from depthmask.export import EXAMPLES
 from depthmask.inference import QUALITIES, Predictor, resolution_for
-from depthmask.pictures import Grey, Map, Picture, read_grey, read_mask, read_picture
+from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
 
 RESOLUTIONS = (96, 128, 160, 192, 224, 256, 320, 384)
 
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the trade-off")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     options = parser.parse_args()
+    check_folders(options.folder)
     default = make_backend(checkpoint=options.checkpoint, say=print)
     backends = [default]
     if default.precision == "int8":
@@ -165,13 +168,14 @@ def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:
             yield Frame(place.name, background, image, labels)
         return
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
-        background = read_picture(sequence / "background.png")
-        names = sorted(path.name for path in (sequence / "mask").glob("*.png"))
+        background = read_picture(background_of(sequence))
+        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
+        names = [name for name in masks if name in images]
         count = min(most, len(names))
         for name in (names[i * len(names) // count] for i in range(count)):
-            image = read_picture(sequence / "image" / name)
-            yield Frame(sequence.name, background, image, read_grey(sequence / "mask" / name))
+            image = read_picture(images[name])
+            yield Frame(sequence.name, background, image, read_labels(masks[name]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

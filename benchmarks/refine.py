@@ -11,6 +11,7 @@ example at 4000 x 3000 pixels. The network is asked once; both rows start from w
 
 import argparse
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +22,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import metrics
 from depthmask._cv2 import cv2
-from depthmask.evaluate import IGNORED
+from depthmask.evaluate import IGNORED, background_of, pictures_of
 from depthmask.inference import Predictor, network_size
 from depthmask.light import apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write crops to look at")
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
+    check_folders(options.foregrounds, options.backgrounds, options.sequences)
     predictor = Predictor(options.checkpoint)
     rows: dict[str, list[list[float]]] = {}
     crops = []
@@ -91,12 +94,13 @@ def find_cases(options: argparse.Namespace) -> Iterator[Case]:
             *_truth(folder / "mask.png"),
         )
     for sequence in sorted(options.sequences.iterdir()) if options.sequences else ():
-        for path in sorted((sequence / "image").glob("*.png"))[:: options.every]:
+        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
+        for name in [name for name in images if name in masks][:: options.every]:
             yield Case(
                 f"sequence {sequence.name}",
-                read_picture(sequence / "background.png"),
-                read_picture(path),
-                *_truth(sequence / "mask" / path.name),
+                read_picture(background_of(sequence)),
+                read_picture(images[name]),
+                *_truth(masks[name]),
             )
     if options.foregrounds and options.backgrounds:
         foregrounds, backgrounds = (
@@ -232,4 +236,4 @@ def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

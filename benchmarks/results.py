@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from depthmask.checkpoint import CheckpointError, read_checkpoint
+from benchmarks.command import run
+from depthmask.checkpoint import read_checkpoint
 from depthmask.config import Phase
 from depthmask.curves import Point
 from depthmask.records import read_log
@@ -51,11 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", metavar="DIR")
     options = parser.parse_args(arguments)
-    try:
-        tables = {str(run): list(rows_of(run)) for run in options.runs}
-    except (CheckpointError, OSError) as error:
-        print(f"results: {error}", file=sys.stderr)
-        return 2
+    tables = {str(folder): list(rows_of(folder)) for folder in options.runs}
     print("| run | epochs | batch | image size | time taken | IoU | RMSE | loss |")
     print("|---" * 8 + "|")
     for name, rows in {"the original": original_rows(), **tables}.items():
@@ -120,4 +117,4 @@ def minutes(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

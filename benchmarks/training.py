@@ -11,6 +11,7 @@ after each step are left out, in its favour. This project's way is its trainer, 
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.command import run
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import load_shared_pools
@@ -229,4 +231,4 @@ def files_of(batch: Batch) -> dict[str, Tensor]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

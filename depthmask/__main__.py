@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask import __version__, data_commands
+from depthmask.destination import check_file
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
@@ -235,8 +236,8 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         help="holds SEQ/background.png, SEQ/image/*.png, SEQ/mask/*.png (255 foreground, "
-        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown); or a "
-        "data set that `build` made, or the original project's",
+        "0 background, 170 left out) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown), or "
+        "other pictures named so; or a data set that `build` made, or the original project's",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     data_commands.add_score_arguments(parser)
@@ -247,10 +248,9 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from depthmask.evaluate import evaluate_folder
 
-    if options.json:  # told now, not after an hour
-        _make_folder(options.json.parent)
-        if options.json.is_dir():
-            raise ValueError(f"{options.json} is a folder; give a file name.")
+    for file in (options.json, options.html):
+        if file:  # told now, not after an hour
+            check_file(file)
     predict = _make_predict(_make_predictor(options), options)
 
     def progress(line: str) -> None:
@@ -372,7 +372,7 @@ def _bench(options: argparse.Namespace) -> None:
 
     for file in (options.json, options.svg):
         if file:  # told now, not after minutes
-            _make_folder(file.parent)
+            check_file(file)
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),

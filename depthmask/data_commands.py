@@ -9,9 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthmask.destination import check_file
+
 if TYPE_CHECKING:
     from depthmask.data.build import Runner
     from depthmask.evaluate import Predict
+
+_SPLIT, _HELD_OUT = "test", 0.1  # of `evaluate`: None there means that nothing was asked for
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +155,9 @@ def run_inspect(options: argparse.Namespace) -> None:
 
     if options.samples < 1:
         raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
+    if options.output.suffix.lower() != ".png":
+        raise ValueError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
+    check_file(options.output)
     catalogue = open_catalogue(options.dataset, held_out=options.held_out)
     print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
 
@@ -161,16 +168,14 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--split",
         choices=("train", "test", "mixed"),
-        default="test",
-        help="side of a data set (default: %(default)s)",
+        help=f"side of a data set (default: {_SPLIT})",
     )
     add("--limit", type=int, metavar="N", help="of a data set: score N samples, evenly over it")
     add(
         "--held-out",
         type=float,
-        default=0.1,
         metavar="SHARE",
-        help="of the original's cut-outs and backgrounds, for the test (default: %(default)s)",
+        help=f"of the original's cut-outs and backgrounds, for the test (default: {_HELD_OUT:g})",
     )
 
 
@@ -181,20 +186,30 @@ def score(
     from depthmask.data.catalogue import is_dataset, open_catalogue
 
     if not is_dataset(options.folder):
-        if options.html:
-            raise ValueError(f"--html is for data sets, and {options.folder} is none.")
+        _refuse_for_sequences(options)
         return None
     from depthmask.report import write_report
     from depthmask.score_set import score_set
 
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit must be 1 or more, not {options.limit}.")
-    if options.html:  # told now, not after an hour
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-    catalogue = open_catalogue(options.folder, held_out=options.held_out)
+    held_out = _HELD_OUT if options.held_out is None else options.held_out
+    catalogue = open_catalogue(options.folder, held_out=held_out)
     result, scored = score_set(
-        predict, catalogue, side=options.split, limit=options.limit, progress=progress
+        predict, catalogue, side=options.split or _SPLIT, limit=options.limit, progress=progress
     )
     if options.html:
         write_report(options.html, result, scored, catalogue, predict)
     return result
+
+
+def _refuse_for_sequences(options: argparse.Namespace) -> None:
+    asked = {
+        "--html": options.html,
+        "--split": options.split,
+        "--limit": options.limit,
+        "--held-out": options.held_out,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        raise ValueError(f"Leave out {' and '.join(given)}; {options.folder} is no data set.")

@@ -7,6 +7,7 @@ A folder holds one folder for each sequence, and in it:
     mask/NAME.png       255 foreground, 0 background, 170 left out (optional)
     depth/NAME.png      16 bits, millimetres, 0 where unknown (optional)
 
+Each may be of any format that is read, such as JPEG; NAME says what belongs together.
 Every number is first computed for a frame at its native size, then averaged over the frames of a
 sequence, then over the sequences. What no frame can tell is left out of the result.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from depthmask.inference import Prediction
 from depthmask.pictures import (
+    SUFFIXES,
     Grey,
     Map,
     Mask,
@@ -26,6 +28,7 @@ from depthmask.pictures import (
     PictureError,
     check_size,
     read_grey,
+    read_labels,
     read_picture,
 )
 from depthmask.scores import (
@@ -74,15 +77,41 @@ def evaluate_folder(
     """
     sequences: dict[str, Scores] = {}
     for sequence in _find_sequences(folder):
-        names = _frames_with_truth(sequence)
-        progress(f"{sequence.name}: {len(names)} frame{'s' if len(names) != 1 else ''}")
-        background = read_picture(sequence / "background.png")
+        frames = _frames_with_truth(sequence)
+        progress(f"{sequence.name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
+        background = read_picture(background_of(sequence))
         sequences[sequence.name] = _average(
-            _evaluate_frame(predict, background, sequence, name) for name in names
+            _evaluate_frame(predict, background, frame) for frame in frames
         )
     if not any(sequences.values()):
         raise PictureError(f"No frame in {folder} has a mask or a depth map to compare with.")
     return cast(Evaluation, {**_average(sequences.values()), "sequences": sequences})
+
+
+def background_of(sequence: Path) -> Path:
+    """The picture of a sequence's empty scene, whatever its format; reading tells if it is there.
+
+    Raises:
+        PictureError: There are two.
+    """
+    return pictures_of(sequence, "background").get("background", sequence / "background.png")
+
+
+def pictures_of(folder: Path, stem: str = "*") -> dict[str, Path]:
+    """The pictures in a folder by their names without endings, in order; none if it is missing.
+
+    Raises:
+        PictureError: Two have one name, and only one can be meant.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"{stem}.*")):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in found:
+            other = found[path.stem].name
+            raise PictureError(f"{folder} holds {other} and {path.name}; keep one of them.")
+        found[path.stem] = path
+    return found
 
 
 def compare(
@@ -167,22 +196,27 @@ def _find_sequences(folder: Path) -> list[Path]:
     if not sequences:
         raise PictureError(
             f"{folder} holds no sequence: folders with background.png, image/*.png and mask/*.png "
-            "or depth/*.png are needed in it."
+            "or depth/*.png, or other pictures named so, are needed in it."
         )
     return sequences
 
 
-def _frames_with_truth(sequence: Path) -> list[str]:
-    names = sorted(path.name for path in (sequence / "image").glob("*.png"))
-    return [n for n in names if any((sequence / part / n).is_file() for part in ("mask", "depth"))]
+def _frames_with_truth(sequence: Path) -> list[dict[str, Path]]:
+    """The files of each frame: "image", and "mask" or "depth" or both."""
+    known = {part: pictures_of(sequence / part) for part in ("image", "mask", "depth")}
+    frames = [
+        {part: files[name] for part, files in known.items() if name in files}
+        for name in known["image"]
+    ]
+    return [frame for frame in frames if len(frame) > 1]
 
 
-def _evaluate_frame(predict: Predict, background: Picture, sequence: Path, name: str) -> Scores:
-    image = read_picture(sequence / "image" / name)
+def _evaluate_frame(predict: Predict, background: Picture, frame: dict[str, Path]) -> Scores:
+    image = read_picture(frame["image"])
     truth = {
-        part: _read_truth(sequence / part / name, image)
-        for part in ("mask", "depth")
-        if (sequence / part / name).is_file()
+        part: _read_truth(read, frame[part], image)
+        for part, read in (("mask", read_labels), ("depth", read_grey))
+        if part in frame
     }
     prediction = predict(background, image)
     scores = {}
@@ -193,8 +227,8 @@ def _evaluate_frame(predict: Predict, background: Picture, sequence: Path, name:
     return scores
 
 
-def _read_truth(path: Path, image: Picture) -> Grey:
-    truth = read_grey(path)
+def _read_truth(read: Callable[[Path], Grey], path: Path, image: Picture) -> Grey:
+    truth = read(path)
     check_size(truth, image, str(path))
     return truth
 

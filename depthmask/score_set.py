@@ -9,13 +9,14 @@ from torch import Tensor
 
 from depthmask import matting, metrics
 from depthmask.data.catalogue import Catalogue, Example, Sample, choose
-from depthmask.data.sides import TEST
+from depthmask.data.sides import MIXED, TEST, TRAIN
 from depthmask.data.sources import BuildError
 from depthmask.depth import inverse_from_depth
 from depthmask.evaluate import Predict
 from depthmask.pictures import Map
 
 BATCH = 16  # pictures of the original's metrics, which depend on it
+_DIVIDED = ("cutout", "background")  # fields of a sample: each kind has its own test side
 _F_WEIGHT = 0.3  # beta² of the F-measure: precision counts more, as is usual for salient objects
 _NEAREST = 0.02  # of aligned depth: what is nearer is cut off, for ratios stay finite
 
@@ -65,7 +66,7 @@ def score_set(
     _torchmetrics()  # told now, not after a prediction
     known = catalogue.of_side(side)
     if not known:
-        raise BuildError(f"The data set has no sample for {side}; raise --held-out and build it.")
+        raise BuildError(_why_empty(catalogue, side))
     chosen = choose(known, limit or len(known))
     count = len(chosen)
     scored: list[Scored] = []
@@ -106,6 +107,17 @@ def average(rows: Sequence[Row]) -> dict[str, float]:
     """Averages each figure over the rows that have it."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def _why_empty(catalogue: Catalogue, side: str) -> str:
+    counts = [len({getattr(one, of) for one in catalogue.samples}) for of in _DIVIDED]
+    test = side == TEST
+    if (min if test else max)(counts) < 2:
+        needed = f"that takes two cut-outs {'and' if test else 'or'} two backgrounds; add some"
+    else:  # the share was 0, or all that there is looks alike
+        needed = "raise --held-out, or add pictures that are not near-duplicates"
+    others = " or ".join(one for one in (TRAIN, MIXED) if catalogue.of_side(one))
+    return f"The data set has no sample for {side}: {needed}, or use --split {others}."
 
 
 def _mask_scores(pred: Tensor, true: Tensor) -> dict[str, Tensor]:

@@ -90,6 +90,26 @@ def test_a_background_of_another_size(fake_predictor: FakePredictor, tmp_path: P
     assert result["mask"] == {"iou": 1.0, "false_foreground": 0.0}
 
 
+def test_pictures_of_other_formats(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    add_frame(room, "0.png", depth=True)
+    for name, other in (("background", ".JPG"), ("image/0", ".jpg"), ("mask/0", ".bmp")):
+        with Image.open(room / f"{name}.png") as picture:
+            picture.save((room / name).with_suffix(other), quality=100)
+        (room / f"{name}.png").unlink()
+    (room / "image" / "._0.jpg").write_bytes(b"what a Mac leaves")
+    result = evaluate_folder(fake_predictor.predict, tmp_path)
+    assert result["mask"]["iou"] > 0.95 and set(result) == {"mask", "depth", "sequences"}
+
+
+@pytest.mark.parametrize("name", ["image/0", "mask/0", "background"])
+def test_two_pictures_of_one_name(fake_predictor: FakePredictor, tmp_path: Path, name: str) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / f"{name}.jpg", labels(20))
+    with pytest.raises(PictureError, match=r"\.jpg and .*\.png; keep one"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+
+
 def test_ignored_pixels_do_not_count() -> None:
     true, pred = labels(20), np.zeros((SIZE, SIZE), np.float32)
     true[20:] = 170
@@ -159,6 +179,13 @@ def test_folders_without_anything_to_evaluate(
         evaluate_folder(fake_predictor.predict, tmp_path)
     add_frame(tmp_path / "room", "0.png", mask=False)
     with pytest.raises(PictureError, match="has a mask or a depth map"):
+        evaluate_folder(fake_predictor.predict, tmp_path)
+
+
+def test_masks_of_0_and_1_are_refused(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / "mask" / "0.png", np.eye(SIZE, dtype=np.uint8))
+    with pytest.raises(PictureError, match=r"0\.png holds 0 and 1 only"):
         evaluate_folder(fake_predictor.predict, tmp_path)
 
 

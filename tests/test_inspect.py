@@ -37,9 +37,11 @@ def test_sheet(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_wrong_use(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
-        ([str(tmp_path / "nowhere"), "-o", "x.png"], "no data set at"),
-        ([str(dataset), "-o", str(tmp_path / "no" / "x.png")], "cannot be written"),
+        ([str(tmp_path / "nowhere"), "-o", str(tmp_path / "x.png")], "no data set at"),
+        ([str(dataset), "-o", str(dataset / "plan.json" / "x.png")], "cannot be written"),
         ([str(dataset), "-o", "x.png", "--samples", "0"], "--samples must be"),
+        ([str(dataset), "-o", str(tmp_path / "x.jpg")], "The sheet is a PNG"),
     ):
         assert main(["inspect", *arguments]) == 2
         assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("x.*")), "nothing is left of a look"

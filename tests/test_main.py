@@ -228,14 +228,52 @@ def test_evaluate_as_taken(
     assert asked == [dict.fromkeys(steps, True), dict.fromkeys(steps, False)]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--html", "page.html"],
+        ["--limit", "3"],
+        ["--split", "test"],
+        ["--held-out", "0.1"],
+        ["--split", "train", "--held-out", "0"],
+    ],
+)
+def test_sequences_take_no_option_of_data_sets(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], asked: list[str]
+) -> None:
+    arguments = ["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint)]
+    assert main([*arguments, *asked]) == 2
+    names = " and ".join(word for word in asked if word.startswith("--"))
+    assert f"Leave out {names}; {tmp_path} is no data set." in sentence(capsys)
+
+
 def test_evaluate_nothing(
     tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint)]) == 2
     assert "holds no sequence" in sentence(capsys)
-    target = ["--json", str(tmp_path)]
-    assert main(["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint), *target]) == 2
-    assert "is a folder" in sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "set", "--json"],
+        ["evaluate", "set", "--html"],
+        ["inspect", "set", "-o"],
+        ["bench", "--json"],
+        ["bench", "--svg"],
+    ],
+)
+def test_an_output_file_is_looked_at_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """Neither the data set nor the checkpoint is there, and that is not what is told."""
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "in the way").touch()
+    for file in (tmp_path / "folder.png", tmp_path / "in the way" / "a.png"):
+        more = [] if command[0] == "inspect" else ["--checkpoint", str(tmp_path / "missing")]
+        assert main([*command, str(file), *more]) == 2
+        assert f"{file} cannot be written (" in sentence(capsys)
 
 
 def test_help_in_a_process_of_its_own() -> None:

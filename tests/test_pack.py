@@ -1,5 +1,6 @@
 """Packing folders of pictures, with a teacher that is an arithmetic expression."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,9 @@ def test_folders_become_one_file(
     assert abs(ratio[0].mean()) < 0.05 and abs(ratio[-1].mean() - 1) < 0.05
     said = capsys.readouterr().err
     assert "no_alpha.png" in said and "broken ü.png" in said
+    assert f"\n1 cut-out from {folders[0]}, 2 left out\n" in said
+    assert f"\n3 backgrounds from {folders[1]}, 0 left out\n" in said
+    assert re.search(r"out\.safetensors: 0\.0\d{3,} MB at", said), "three digits that tell"
 
 
 def test_labels_are_made_once(

@@ -244,6 +244,23 @@ def test_a_mask_is_cut_at_half(tmp_path: Path, values: np.ndarray) -> None:
     assert pictures.read_mask(tmp_path / "a.png").tolist() == [[False, False, True, True]]
 
 
+@pytest.mark.parametrize(("kind", "full_scale"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_a_mask_of_0_and_1_is_refused(tmp_path: Path, kind: type, full_scale: int) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.array([[0, 1, 1]], kind)).save(path)
+    with pytest.raises(PictureError, match=rf"0 and 1 only; save it with 0 and {full_scale}\."):
+        pictures.read_mask(path)
+    assert pictures.read_grey(path).max() == 1, "depth may be as small as that"
+    Image.fromarray(np.array([[0, 0, 0]], kind)).save(path)
+    assert not pictures.read_mask(path).any(), "nothing is there, and that is no mistake"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_mask_of_one_bit_is_a_mask(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(np.array([[False, True]])).save(tmp_path / f"a.{suffix}")
+    assert pictures.read_mask(tmp_path / f"a.{suffix}").tolist() == [[False, True]]
+
+
 def test_depth_survives_sixteen_bits(tmp_path: Path) -> None:
     depth = np.linspace(0, 1, 999, dtype=np.float32).reshape(27, 37)
     pictures.write_depth(tmp_path / "a.png", depth)

@@ -10,6 +10,7 @@ import torch
 
 import train
 from benchmarks import ablation, results
+from benchmarks.command import run
 from depthmask.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.config import Phase
 from depthmask.journal import Progress
@@ -49,8 +50,18 @@ def test_a_run_stands_beside_the_original(
 
 
 def test_a_folder_without_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert results.main([str(tmp_path)]) == 2
+    assert run(lambda: results.main([str(tmp_path)])) == 2
     assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_the_ablation_ends_with_its_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(2, command)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert ablation.main(["--data", "pack", "--out", str(tmp_path)]) == 2
 
 
 def test_every_row_of_the_ablation_is_a_command_that_can_be_given() -> None:

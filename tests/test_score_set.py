@@ -10,8 +10,9 @@ import pytest
 from depthmask.__main__ import main
 from depthmask.data import depth_source
 from depthmask.data.build import Folders, build
-from depthmask.data.catalogue import Catalogue, open_catalogue
+from depthmask.data.catalogue import Catalogue, Sample, open_catalogue
 from depthmask.data.plan import Settings
+from depthmask.data.sides import side_of
 from depthmask.data.sources import BuildError
 from depthmask.inference import Prediction
 from depthmask.pictures import Picture
@@ -83,6 +84,29 @@ def test_a_side_without_samples(tmp_path: Path, catalogue: Catalogue) -> None:
         score_set(nothing, alone)
 
 
+@pytest.mark.parametrize(
+    ("cutouts", "backgrounds", "side", "help_"),
+    [
+        (1, 1, "test", "takes two cut-outs and two backgrounds; add some, or use --split train."),
+        (1, 3, "test", "two cut-outs and two backgrounds; add some, or use --split train or mixed"),
+        (1, 1, "mixed", "two cut-outs or two backgrounds; add some, or use --split train."),
+        (2, 2, "test", "raise --held-out, or add pictures that are not near-duplicates, or use"),
+    ],
+)
+def test_why_a_side_is_empty(
+    catalogue: Catalogue, cutouts: int, backgrounds: int, side: str, help_: str
+) -> None:
+    held_out = "test" if cutouts < backgrounds else "train"
+    samples = [
+        Sample(f"b{b}", f"c{c}", 1, side_of("train", held_out if b == 0 else "train"))
+        for b in range(backgrounds)
+        for c in range(cutouts)
+    ]
+    few = Catalogue(catalogue.files, catalogue.layout, samples)
+    with pytest.raises(BuildError, match=f"no sample for {side}: .*{help_}"):
+        score_set(nothing, few, side=side)
+
+
 def test_page(catalogue: Catalogue, tmp_path: Path) -> None:
     oracle = Oracle(catalogue).predict
     result, scored = score_set(oracle, catalogue)
@@ -104,7 +128,9 @@ def test_command(
     arguments = ["evaluate", str(tmp_path / "set"), "--checkpoint", str(tiny_checkpoint)]
     assert main([*arguments, "--limit", "2", "--html", str(tmp_path / "r" / "r.html")]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["samples"] == 2 and "2 of 2 samples" in printed.err
+    result = json.loads(printed.out)
+    assert result["samples"] == 2 and result["split"] == "test"
+    assert "2 of 2 samples" in printed.err
     assert (tmp_path / "r" / "r.html").is_file()
     assert main([*arguments, "--limit", "0"]) == 2
     assert "--limit must be" in capsys.readouterr().err

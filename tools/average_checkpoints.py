@@ -6,11 +6,13 @@ its configuration is the last FILE's.
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.command import run
 from depthmask.checkpoint import read_checkpoint, save_checkpoint
 from depthmask.config import TrainConfig
 from depthmask.data.recipe import Recipe
@@ -45,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -9,11 +9,13 @@ counts alike, however long its border.
 
 import argparse
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.command import check_folders, run
 from benchmarks.refine import compose, see
 from depthmask import refine
 from depthmask.config import TrainConfig
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=80, help="of composites (default: 80)")
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
+    check_folders(options.foregrounds, options.backgrounds)
     predictor = Predictor(options.checkpoint)
     folders = [_for_training(folder) for folder in (options.foregrounds, options.backgrounds)]
     chance = random.Random(1)
@@ -84,4 +87,4 @@ def _for_training(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -1,9 +1,12 @@
-"""Packs examples/ as a tiny training set: python -m tools.pack_examples FILE.
+"""Packs examples/ as a tiny training set.
+
+    python -m tools.pack_examples FILE
 
 It needs no teacher, since the examples come with exact depth. A network trained on these few
 pictures is good for nothing but to see training work.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.command import run
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+from depthmask.destination import check_file
 from depthmask.pictures import read_mask, read_picture, read_true_depth
 from depthmask.ui.examples import Example, find_examples
 
@@ -78,12 +83,14 @@ def square(picture: ArrayT, side: int) -> ArrayT:
     return np.asarray(resized, dtype=picture.dtype)
 
 
-def main() -> int:
-    output = Path(sys.argv[1])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, metavar="FILE", help="the packed data")
+    output = parser.parse_args().output
+    check_file(output)
     size = pack_examples(find_examples(), output)
-    print(f"{output}: {size / 1e6:.1f} MB from examples/", file=sys.stderr)
-    return 0
+    print(f"{output}: {size / 1e6:.3g} MB from examples/", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -1,10 +1,15 @@
-"""Takes the pictures of the README: python -m tools.screenshot URL FOLDER, a demo being at URL."""
+"""Takes the pictures of the README.
 
+python -m tools.screenshot URL FOLDER
+"""
+
+import argparse
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from benchmarks.command import check_folders, run
 from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 LIMIT_MS = 180_000
@@ -12,18 +17,25 @@ FADE_MS = 1500  # pictures fade in
 TURN_MS = 8000  # the 3D view arrives and comes to rest
 
 
-def main() -> int:
-    url, folder = sys.argv[1], Path(sys.argv[2])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url", metavar="URL", help="where a demo is")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the pictures go")
+    options = parser.parse_args()
+    check_folders(options.folder)
     executable = find_browser()
     if executable is None:
-        print(MISSING, file=sys.stderr)
-        return 2
+        raise ValueError(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *WEBGL])
-        take_desktop(browser, url, folder)
-        take_phone(browser, url, folder)
-        browser.close()
-    return 0
+        try:
+            take_desktop(browser, options.url, options.folder)
+            take_phone(browser, options.url, options.folder)
+        except Error as error:
+            reason = error.message.splitlines()[0]
+            raise ValueError(f"{options.url} shows no demo ({reason}); start one.") from error
+        finally:
+            browser.close()
 
 
 def take_desktop(browser: Browser, url: str, folder: Path) -> None:
@@ -74,4 +86,4 @@ def look(page: Page, panel: str, label: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, is_pack, write_pack
-from depthmask.data.sources import find_pictures, say
+from depthmask.data.sources import counted, find_pictures, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.durable import replace_durably
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
@@ -59,13 +59,14 @@ def pack(
     ensemble = Ensemble(teachers, views=views)
     cache = output.parent / _CACHE / ensemble.key.replace(":", "-")
     kinds = {
-        "foregrounds": _pack_foregrounds(_pictures(foregrounds), side),
-        "backgrounds": _pack_backgrounds(_pictures(backgrounds), side, ensemble, cache),
+        "foregrounds": _pack_foregrounds(foregrounds, side),
+        "backgrounds": _pack_backgrounds(backgrounds, side, ensemble, cache),
     }
     draft = output.with_name(f".{output.name}")
     for finest in _QUALITIES:
         size = write_pack(draft, kinds, finest=finest) / 1e6
-        say(f"{output}: {size:.1f} MB at quantisation step {finest:g}")
+        shown = f"{size:.3g}" if size < 999.5 else f"{size:,.0f}"
+        say(f"{output}: {shown} MB at quantisation step {finest:g}")
         if size <= max_mb:
             replace_durably(draft, output)
             return
@@ -90,8 +91,9 @@ def _pictures(folder: Path) -> list[Path]:
     return found
 
 
-def _pack_foregrounds(paths: Sequence[Path], side: int) -> Kind:
+def _pack_foregrounds(folder: Path, side: int) -> Kind:
     names, aspects, pixels = [], [], []
+    paths = _pictures(folder)
     for path, picture in _opened(paths, read_cutout, "cut-outs"):
         opaque = picture[..., 3] > 127
         if not opaque.any():
@@ -101,30 +103,38 @@ def _pack_foregrounds(paths: Sequence[Path], side: int) -> Kind:
         names.append(path.stem)
         aspects.append(cropped.shape[1] / cropped.shape[0])
         pixels.append(_square(_fill_outside(cropped), side))
+    _say_used(len(names), paths, "cut-out", folder)
     return _kind(names, aspects, pixels)
 
 
-def _pack_backgrounds(paths: Sequence[Path], side: int, teacher: Ensemble, cache: Path) -> Kind:
+def _pack_backgrounds(folder: Path, side: int, teacher: Ensemble, cache: Path) -> Kind:
     names, aspects, pixels, labels = [], [], [], []
+    paths = _pictures(folder)
     cache.mkdir(parents=True, exist_ok=True)
     for path, picture in _opened(paths, read_picture, "backgrounds"):
         names.append(path.stem)
         aspects.append(picture.shape[1] / picture.shape[0])
         pixels.append(_square(picture, side))
         labels.append(_cached_label(cache, picture, teacher))
-    return _kind(names, aspects, pixels, torch.stack(labels))
+    _say_used(len(names), paths, "background", folder)
+    return _kind(names, aspects, pixels, labels)
 
 
 def _kind(
     names: list[str],
     aspects: list[float],
     pixels: list[NDArray[np.uint8]],
-    labels: Tensor | None = None,
+    labels: Sequence[Tensor] = (),
 ) -> Kind:
     if not names:
         raise PackError("None of the pictures could be used.")
     stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return Kind(names=names, aspect=torch.tensor(aspects), pixels=stacked, labels=labels)
+    return Kind(
+        names=names,
+        aspect=torch.tensor(aspects),
+        pixels=stacked,
+        labels=torch.stack(labels) if labels else None,
+    )
 
 
 def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
@@ -151,8 +161,12 @@ def _opened(
             yield path, read(path)
         except PictureError as error:
             say(f"Left out: {error}")
-        if number % 250 == 0 or number == len(paths):
-            say(f"{number} of {len(paths)} {what}")
+        if number % 250 == 0:
+            say(f"{number} of {len(paths)} {what} looked at")
+
+
+def _say_used(used: int, paths: Sequence[Path], what: str, folder: Path) -> None:
+    say(f"{counted(used, what)} from {folder}, {len(paths) - used} left out")
 
 
 def _crop_to(picture: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -15,12 +15,7 @@ from depthmask._cv2 import cv2
 from depthmask.data.dataset import Pool, find_foot
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide
-from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
-
-_SUFFIXES = {
-    *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
-    *(".avif", ".heic", ".heif", ".ppm"),
-}
+from depthmask.pictures import SUFFIXES, Picture, PictureError, read_cutout, read_picture
 
 Read = TypeVar("Read")
 Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
@@ -119,7 +114,7 @@ def read_plate(folder: Path, source: Source, size: int) -> Picture:
 
 def find_pictures(folder: Path) -> list[Path]:
     """The files in a folder, and in those in it, that are named as pictures are; in order."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _read_all(

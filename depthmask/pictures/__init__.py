@@ -13,10 +13,11 @@ from depthmask.pictures.kinds import (
     PictureError,
     check_size,
 )
-from depthmask.pictures.opening import MAX_PIXELS, shows_in_browsers
+from depthmask.pictures.opening import MAX_PIXELS, SUFFIXES, shows_in_browsers
 from depthmask.pictures.reading import (
     Photo,
     read_grey,
+    read_labels,
     read_mask,
     read_photo,
     read_picture,
@@ -27,6 +28,7 @@ from depthmask.pictures.writing import write_cutout, write_depth, write_mask
 __all__ = [
     "DEPTH_FULL_SCALE",
     "MAX_PIXELS",
+    "SUFFIXES",
     "Grey",
     "Map",
     "Mask",
@@ -36,6 +38,7 @@ __all__ = [
     "check_size",
     "read_cutout",
     "read_grey",
+    "read_labels",
     "read_mask",
     "read_photo",
     "read_picture",

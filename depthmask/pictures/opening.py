@@ -19,6 +19,10 @@ MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
 
 # What Pillow may open. Its other readers, such as the one that starts Ghostscript, stay shut.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "PPM")
+SUFFIXES = {  # by which pictures are found in a folder
+    *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".avif", ".heic", ".heif", ".ppm"),
+}
 _SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 _ANIMATION = "The picture is animated; its first frame was taken."
 _SEVERAL = "The file holds several pictures; its main one was taken."

@@ -73,10 +73,23 @@ def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
     """Reads a true mask: (H, W), bool, True (half of full scale and above) is foreground.
 
     Raises:
-        PictureError: As `read_grey`.
+        PictureError: As `read_labels`.
+    """
+    labels = read_labels(path, max_bytes=max_bytes)
+    return labels > np.iinfo(labels.dtype).max // 2
+
+
+def read_labels(path: str | Path, *, max_bytes: int | None = None) -> Grey:
+    """Reads a true mask as `read_grey` does: (H, W), full scale is foreground.
+
+    Raises:
+        PictureError: As `read_grey`, or foreground is 1.
     """
     grey = read_grey(path, max_bytes=max_bytes)
-    return grey > np.iinfo(grey.dtype).max // 2
+    if grey.max() == 1:  # how many data sets store classes; here it would all be background
+        full_scale = np.iinfo(grey.dtype).max
+        raise PictureError(f"{path} holds 0 and 1 only; save it with 0 and {full_scale}.")
+    return grey
 
 
 def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:

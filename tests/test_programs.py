@@ -1,0 +1,72 @@
+"""The programs of benchmarks/ and tools/ answer bad input in one sentence, without a traceback."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+NOPE = "NOPE"  # stands for a path that nothing is at, nor can be made
+PROGRAMS = {
+    "benchmarks.baselines": [NOPE, "--checkpoint", NOPE],
+    "benchmarks.build": ["--foregrounds", NOPE, "--backgrounds", NOPE, "--depth", NOPE],
+    "benchmarks.composites": ["--data", NOPE],
+    "benchmarks.empty_scenes": ["--data", NOPE],
+    "benchmarks.examples": ["--checkpoint", NOPE],
+    "benchmarks.labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
+    "benchmarks.live": [NOPE],
+    "benchmarks.pairs": [NOPE, "--data", NOPE],
+    "benchmarks.quality": [NOPE],
+    "benchmarks.refine": ["--sequences", NOPE],
+    "benchmarks.results": [NOPE],
+    "benchmarks.training": ["--device", NOPE],
+    "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
+    "tools.fit_refine": ["--foregrounds", NOPE, "--backgrounds", NOPE],
+    "tools.pack_examples": [NOPE],
+    "tools.screenshot": ["http://127.0.0.1:9", NOPE],
+}
+SLOW = {"benchmarks.live", "benchmarks.empty_scenes"}  # they load the app, or the network
+
+
+def run_program(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Runs a program as `python -m` does, in this process: torch is imported once for all."""
+    monkeypatch.setattr(sys, "argv", [f"{name.split('.')[1]}.py", *arguments])
+    monkeypatch.delitem(sys.modules, name, raising=False)  # or runpy warns of it
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module(name, run_name="__main__")
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in PROGRAMS],
+)
+def test_bad_input_is_told_in_a_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    nowhere = str(tmp_path / "file" / "nowhere")
+    arguments = [word.replace(NOPE, nowhere) for word in PROGRAMS[name]]
+    assert run_program(name, arguments, monkeypatch) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"{name.split('.')[1]}: ") and last.endswith(".")
+    assert "nowhere" in last and "Errno" not in last
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name.startswith("tools")])
+def test_a_tool_tells_its_options(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program(name, ["--help"], monkeypatch) == 0
+    assert "usage: " in capsys.readouterr().out
+    assert run_program(name, [], monkeypatch) == 2
+    assert "the following arguments are required" in capsys.readouterr().err
+
+
+def test_no_program_is_forgotten() -> None:
+    root = Path(__file__).resolve().parent.parent
+    benchmarks = {f"benchmarks.{path.stem}" for path in (root / "benchmarks").glob("*.py")}
+    helpers = {"benchmarks.command", "benchmarks.memory"}
+    # the ablation is a frame around train.py, which says what is wrong
+    assert benchmarks - helpers - {"benchmarks.ablation"} <= set(PROGRAMS)
