@@ -104,6 +104,11 @@ def test_what_cannot_be_packed_is_said(
     (tmp_path / "empty").mkdir()
     with pytest.raises(PackError, match="no pictures"):
         run((folders[0], tmp_path / "empty"), tmp_path / "out.safetensors")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "notes.png").write_text("no picture")
+    for pair in ((folders[0], tmp_path / "broken"), (tmp_path / "broken", folders[1])):
+        with pytest.raises(PackError, match="None of the pictures"):
+            run(pair, tmp_path / "out.safetensors")
     with pytest.raises(PackError, match="multiple of 16"):
         packing.pack(*folders, [], tmp_path / "out.safetensors", side=50)
 

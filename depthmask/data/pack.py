@@ -133,7 +133,7 @@ def _kind(
         names=names,
         aspect=torch.tensor(aspects),
         pixels=stacked,
-        labels=torch.stack(labels) if labels else None,
+        labels=torch.stack([*labels]) if labels else None,
     )
 
 
