@@ -51,6 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add("--original-share", type=float, default=0.0, help="of batches made as the original's")
+    add("--half-share", type=float, default=0.0, help="of batches at half a phase's size")
     add("--candidates", type=int, default=1, help="composites to choose each from: the hardest")
     protocol = "original: 100 cut-outs on 100 backgrounds, in training and validation alike"
     add("--protocol", choices=PROTOCOLS, default="depthmask", help=protocol)

@@ -76,6 +76,7 @@ class TrainConfig:
     candidates: int = 1  # made for each sample trained on; the hardest are taken
     aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
     original_share: float = 0.0  # share of the batches made as the original project made its own
+    half_share: float = 0.0  # share of the batches at half a phase's size
     freeze_norm: bool = False  # batch norms keep the statistics they start with
     validation: int = 128  # samples
     epoch: int = 8192  # samples between validations
@@ -95,8 +96,9 @@ class TrainConfig:
             raise ValueError(f"tasks are among {', '.join(TASKS)}")
         if not 0 <= self.held_out < 1:
             raise ValueError("held_out is a share from 0 to under 1")
-        if not 0 <= self.original_share <= 1:
-            raise ValueError("original_share is a share from 0 to 1")
+        for name in ("original_share", "half_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1")
         if min(self.limit, self.shared_pictures) < 0:
             raise ValueError("limit and shared_pictures are 0, or how many there shall be")
         for name in ("candidates", "validation", "epoch"):

@@ -150,15 +150,15 @@ def export(
     plan = Plan(network.net, info, size, precision == "fp16", samples if int8 else ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        draft = Path(folder) / output.name
-        run = _WRITERS[kind](plan, draft)
+        run = _WRITERS[kind](plan, Path(folder) / output.name)
         found = _check(network.run, run, samples, truth)
-        files = sorted(Path(folder).iterdir())
-        for file in files:
-            shutil.move(file, output.parent / file.name)
+        files = [
+            Path(shutil.move(file, output.parent / file.name))
+            for file in sorted(Path(folder).iterdir())
+        ]
     return {
-        "files": [str(output.parent / file.name) for file in files],
-        "bytes": sum((output.parent / file.name).stat().st_size for file in files),
+        "files": [str(file) for file in files],
+        "bytes": sum(file.stat().st_size for file in files),
         "format": kind,
         "dynamic": dynamic,
         **asdict(info),

@@ -144,20 +144,16 @@ class Predictor:
         check_picture(image, "image")
         height, width = image.shape[:2]
         registration = register(background, image) if align else NOT_REGISTERED
-        if registration.accepted:
-            fitted = warp(background, registration, height, width)
-        else:
-            fitted = resize(crop_to_aspect(background, height, width), height, width)
+        fitted = _fit(background, registration, height, width)
         maps, lighting = self._see(fitted, image, light=light)
         matched = apply_light(fitted, lighting)
-        swapped = swap_evidence(matched, image, maps["mask"]) > SWAPPED
         fitness = judge(
             registration,
             lighting,
             diagonal=math.hypot(height, width),
             covered=float((maps["mask"] > 0.5).mean()),
             same=is_same(background, image),
-            swapped=swapped,
+            swapped=swap_evidence(matched, image, maps["mask"]) > SWAPPED,
         )
         if refine:
             mask = refine_mask(maps["mask"], matched, image)
@@ -248,3 +244,10 @@ def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:
 
     aspect = math.sqrt(height / width)
     return side(resolution * aspect), side(resolution / aspect)
+
+
+def _fit(background: Picture, registration: Registration, height: int, width: int) -> Picture:
+    """Moves a background into the image's frame, or scales and crops it to cover that."""
+    if registration.accepted:
+        return warp(background, registration, height, width)
+    return resize(crop_to_aspect(background, height, width), height, width)

@@ -41,21 +41,22 @@ class Supply:
         numbers = torch.arange(first, first + count, device=device)
         if config.limit:
             first, numbers = first % config.limit, numbers % config.limit
-        recipe, aspect = self._kind(first)
+        recipe, aspect, side = self._kind(first, phase.size)
         numbers = self.team.share(numbers)
         if config.candidates > 1:
-            size = frame_size(min(phase.size, _MINING_SIZE), aspect)
+            size = frame_size(min(side, _MINING_SIZE), aspect)
             numbers = self._hardest(numbers, size, recipe, model)
-        size = frame_size(phase.size, aspect)
+        size = frame_size(side, aspect)
         return compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
 
-    def _kind(self, first: int) -> tuple[Recipe, float]:
-        """Recipe and aspect of the batch whose first sample has this number."""
+    def _kind(self, first: int, side: int) -> tuple[Recipe, float, int]:
+        """Recipe, aspect and size of the batch whose first sample has this number."""
         config, draws = self.config, Draws(_KIND_SEED, torch.tensor([first]))
         aspect = config.aspects[int(draws.uniform().item() * len(config.aspects))]
-        if draws.uniform().item() < config.original_share:
-            return ORIGINAL, 1.0
-        return config.recipe, aspect
+        is_original = draws.uniform().item() < config.original_share
+        if draws.uniform().item() < config.half_share:
+            side //= 2
+        return (ORIGINAL, 1.0, side) if is_original else (config.recipe, aspect, side)
 
     def _hardest(self, candidates: Tensor, size: Size, recipe: Recipe, model: nn.Module) -> Tensor:
         return hardest(

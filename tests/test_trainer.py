@@ -291,10 +291,23 @@ def test_a_share_of_the_batches_is_as_the_original_made_them(config: TrainConfig
     assert 10 <= originals <= 30
 
 
+def test_a_share_of_the_batches_is_half_as_large(config: TrainConfig) -> None:
+    """What a network has learned at one size it forgets at another."""
+    trainer = Trainer(replace(config, half_share=0.5, aspects=(1.0,)))
+    phase = Phase(64, 8, 4, 1e-3)
+    sides = [
+        trainer.supply.batch(phase, 4 * step, trainer.model).image.shape[-1] for step in range(40)
+    ]
+    assert set(sides) == {32, 64}
+    assert 10 <= sides.count(32) <= 30
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_share_that_is_none_is_refused(config: TrainConfig, share: float) -> None:
-    with pytest.raises(ValueError, match="original_share"):
-        replace(config, original_share=share)
+@pytest.mark.parametrize("name", ["original_share", "half_share"])
+def test_a_share_that_is_none_is_refused(config: TrainConfig, name: str, share: float) -> None:
+    fields: dict[str, Any] = {name: share}
+    with pytest.raises(ValueError, match=name):
+        replace(config, **fields)
 
 
 @pytest.mark.slow
