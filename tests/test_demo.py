@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -129,7 +130,9 @@ def test_a_page_names_only_what_was_uploaded_and_the_examples(files: Files) -> N
         with gr.Blocks():
             return ImageTab(Fake(), [example], model="weights", shelf=Shelf())
 
-    tab = asyncio.run(build())  # Gradio would open a loop of its own and leave it open
+    # Gradio would open a loop of its own and leave it open; tests of the browser leave one running
+    with ThreadPoolExecutor(1) as thread:
+        tab = thread.submit(lambda: asyncio.run(build())).result()
     uploaded = cache.new_file("image.png")
     shutil.copy(str(files.image), uploaded)
     beyond = str(Path(get_upload_folder()) / ".." / str(files.image).lstrip("/"))
