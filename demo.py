@@ -9,12 +9,9 @@ if TYPE_CHECKING:
     from depthmask.inference import Predictor
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "depthmask.safetensors"
+# As `depthmask.backends` and `depthmask.inference` have them, which load later.
 BACKENDS = ("auto", "openvino", "onnxruntime", "torch")
-QUALITIES = (
-    "fast",
-    "balanced",
-    "best",
-)  # as `depthmask.inference` has them, which loads later, like these
+QUALITIES = ("fast", "balanced", "best")
 
 
 def main() -> int:

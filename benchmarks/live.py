@@ -38,7 +38,7 @@ from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import live
 from depthmask._cv2 import cv2
-from depthmask.evaluate import background_of, pictures_of
+from depthmask.evaluate import background_of, frames_with_truth
 from depthmask.inference import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
 from depthmask.ui.live_desk import LiveDesk, data_url
@@ -110,10 +110,9 @@ def rendered(name: str, count: int) -> Clip:
 
 
 def real(folder: Path, count: int) -> Clip:
-    images, masks = (pictures_of(folder / part) for part in ("image", "mask"))
-    names = [name for name in images if name in masks][:count]
-    truth = [read_mask(masks[name]) for name in names]
-    frames = [read_picture(images[name]) for name in names]
+    found = [frame for frame in frames_with_truth(folder) if "mask" in frame][:count]
+    truth = [read_mask(frame["mask"]) for frame in found]
+    frames = [read_picture(frame["image"]) for frame in found]
     return Clip(folder.name, read_picture(background_of(folder)), frames, truth)
 
 

@@ -22,7 +22,7 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.config import TrainConfig
-from depthmask.evaluate import IGNORED, LEAST_FOREGROUND, background_of, pictures_of
+from depthmask.evaluate import IGNORED, LEAST_FOREGROUND, background_of, frames_with_truth
 from depthmask.inference import Predictor
 from depthmask.light import LightMatch, apply_light
 from depthmask.metrics import boundary_iou, mask_iou
@@ -121,13 +121,12 @@ CHANGES: dict[str, Change] = {
 def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
     """Some frames of each sequence in a folder, evenly spread."""
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
-        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
-        names = [name for name in masks if name in images]
-        if not names:
+        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        if not known:
             continue
-        for number in np.linspace(0, len(names) - 1, frames).round().astype(int):
-            labels = read_labels(masks[names[number]])
-            image = read_picture(images[names[number]])
+        for number in np.linspace(0, len(known) - 1, frames).round().astype(int):
+            labels = read_labels(known[number]["mask"])
+            image = read_picture(known[number]["image"])
             background = read_picture(background_of(sequence))
             yield Sample(background, image, labels > IGNORED, labels != IGNORED)
 

@@ -24,7 +24,7 @@ from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
 from depthmask.checkpoint import WEIGHTS
-from depthmask.evaluate import background_of, mask_scores, pictures_of
+from depthmask.evaluate import background_of, frames_with_truth, mask_scores
 from depthmask.export import EXAMPLES
 from depthmask.inference import QUALITIES, Predictor, resolution_for
 from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
@@ -169,12 +169,11 @@ def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:
         return
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
         background = read_picture(background_of(sequence))
-        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
-        names = [name for name in masks if name in images]
-        count = min(most, len(names))
-        for name in (names[i * len(names) // count] for i in range(count)):
-            image = read_picture(images[name])
-            yield Frame(sequence.name, background, image, read_labels(masks[name]))
+        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        count = min(most, len(known))
+        for frame in (known[i * len(known) // count] for i in range(count)):
+            image, labels = read_picture(frame["image"]), read_labels(frame["mask"])
+            yield Frame(sequence.name, background, image, labels)
 
 
 if __name__ == "__main__":

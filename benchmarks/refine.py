@@ -27,7 +27,7 @@ from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import metrics
 from depthmask._cv2 import cv2
-from depthmask.evaluate import IGNORED, background_of, pictures_of
+from depthmask.evaluate import IGNORED, background_of, frames_with_truth
 from depthmask.inference import Predictor, network_size
 from depthmask.light import apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
@@ -94,13 +94,13 @@ def find_cases(options: argparse.Namespace) -> Iterator[Case]:
             *_truth(folder / "mask.png"),
         )
     for sequence in sorted(options.sequences.iterdir()) if options.sequences else ():
-        images, masks = (pictures_of(sequence / part) for part in ("image", "mask"))
-        for name in [name for name in images if name in masks][:: options.every]:
+        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        for frame in known[:: options.every]:
             yield Case(
                 f"sequence {sequence.name}",
                 read_picture(background_of(sequence)),
-                read_picture(images[name]),
-                *_truth(masks[name]),
+                read_picture(frame["image"]),
+                *_truth(frame["mask"]),
             )
     if options.foregrounds and options.backgrounds:
         foregrounds, backgrounds = (

@@ -77,7 +77,7 @@ def evaluate_folder(
     """
     sequences: dict[str, Scores] = {}
     for sequence in _find_sequences(folder):
-        frames = _frames_with_truth(sequence)
+        frames = frames_with_truth(sequence)
         progress(f"{sequence.name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
         background = read_picture(background_of(sequence))
         sequences[sequence.name] = _average(
@@ -112,6 +112,16 @@ def pictures_of(folder: Path, stem: str = "*") -> dict[str, Path]:
             raise PictureError(f"{folder} holds {other} and {path.name}; keep one of them.")
         found[path.stem] = path
     return found
+
+
+def frames_with_truth(sequence: Path) -> list[dict[str, Path]]:
+    """The files of each frame of a sequence, in order: "image", and "mask" or "depth" or both."""
+    known = {part: pictures_of(sequence / part) for part in ("image", "mask", "depth")}
+    frames = [
+        {part: files[name] for part, files in known.items() if name in files}
+        for name in known["image"]
+    ]
+    return [frame for frame in frames if len(frame) > 1]
 
 
 def compare(
@@ -199,16 +209,6 @@ def _find_sequences(folder: Path) -> list[Path]:
             "or depth/*.png, or other pictures named so, are needed in it."
         )
     return sequences
-
-
-def _frames_with_truth(sequence: Path) -> list[dict[str, Path]]:
-    """The files of each frame: "image", and "mask" or "depth" or both."""
-    known = {part: pictures_of(sequence / part) for part in ("image", "mask", "depth")}
-    frames = [
-        {part: files[name] for part, files in known.items() if name in files}
-        for name in known["image"]
-    ]
-    return [frame for frame in frames if len(frame) > 1]
 
 
 def _evaluate_frame(predict: Predict, background: Picture, frame: dict[str, Path]) -> Scores:

@@ -57,6 +57,7 @@ class Trainer:
         for phase in config.phases:
             self.team.check(phase.batch)
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
+        self._options = _what_decides(config)
         self.supply = Supply(config, self.train_pools, self.team)
         torch.manual_seed(config.seed)
         self.model = _first_model(config)
@@ -213,14 +214,6 @@ class Trainer:
     def _save_state(self) -> None:
         save_state(self.config.out, self._state_tensors(), self.progress, self._options)
 
-    @cached_property
-    def _options(self) -> dict[str, object]:
-        """What a run's weights depend on: a resumed run has the same."""
-        config = self.config
-        options = {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
-        files = {"data": config.data, "start": config.start}
-        return options | {name: path and fingerprint(path) for name, path in files.items()}
-
     def _state_tensors(self) -> Tensors:
         tensors = {"model": self.model.state_dict(), "average": self.average}
         return tensors | self.optimizer.state()
@@ -267,6 +260,13 @@ def one_cycle(share: float, config: TrainConfig) -> float:
         return max(share / config.warm_up, 0.02)
     fall = (share - config.warm_up) / (1 - config.warm_up)
     return config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * fall))
+
+
+def _what_decides(config: TrainConfig) -> dict[str, object]:
+    """What a run's weights depend on, files by their content: a resumed run has the same."""
+    options = {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
+    files = {"data": config.data, "start": config.start}
+    return options | {name: path and fingerprint(path) for name, path in files.items()}
 
 
 def _plain(value: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from depthmask.pictures import (
 from depthmask.scores import THRESHOLD, align_inverse_depth, mask_iou
 from depthmask.ui.shelf import Seen, Shelf
 from depthmask.ui.standby import Predicts
+
+if TYPE_CHECKING:
+    from depthmask.quality import PairQuality
 
 T = TypeVar("T")
 Truth = TypeVar("Truth", Mask, Map)
@@ -81,14 +84,17 @@ class Analysis:
     @property
     def doubtful(self) -> bool:
         """Whether the pair is hardly what the visitor meant."""
-        pair = self.seen.prediction.pair if self.seen else None
-        return pair is not None and pair.quality.score <= DOUBTFUL
+        return self._quality is not None and self._quality.score <= DOUBTFUL
 
     @property
     def verdict(self) -> str:
         """The verdict on the pair, see quality.py; "" where there is none."""
+        return self._quality.verdict if self._quality else ""
+
+    @property
+    def _quality(self) -> "PairQuality | None":
         pair = self.seen.prediction.pair if self.seen else None
-        return pair.quality.verdict if pair else ""
+        return pair.quality if pair else None
 
 
 def analyse(

@@ -6,8 +6,7 @@ from typing import Any
 import gradio as gr
 
 from depthmask.ui.analysis import Files, analyse
-from depthmask.ui.cache import new_file
-from depthmask.ui.downloads import DOWNLOADS, report
+from depthmask.ui.downloads import DOWNLOADS, prepare, report
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.standby import Predicts
 
@@ -36,8 +35,9 @@ def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[
             raise gr.Error(analysis.message, print_exception=False)
         paths = []
         for name in PARTS:
-            path = new_file(DOWNLOADS[name].file)
-            DOWNLOADS[name].write(path, analysis, analysis.seen, model)
+            path, complaint = prepare(DOWNLOADS[name], analysis, model)
+            if path is None:
+                raise gr.Error(complaint, print_exception=False)
             paths.append(str(path))
         mask, depth, cutout = paths
         return mask, depth, cutout, report(analysis, analysis.seen, model)

@@ -151,13 +151,13 @@ class ImageTab:
     def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
         path = picture["path"] if picture else None
         self._check([path])
-        before = self._read(values)
-        inputs = before._replace(backdrop=path)
-        _, complaint = choose(inputs)
+        inputs = self._read(values)
+        choices, complaint = choose(inputs._replace(backdrop=path))
         if complaint:
             gr.Warning(complaint)
-            inputs = before
-        return [inputs.backdrop, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
+            path = inputs.backdrop
+            choices, _ = choose(inputs)
+        return [path, *self._draw(self._parts.mask, inputs.mask_view, inputs, choices)]
 
     def on_colour(self, *values: Any) -> Updates:
         return self.on_backdrop(None, *values)
@@ -213,11 +213,14 @@ class ImageTab:
         ]
 
     def _show_panel(self, panel: Panel, view: str, inputs: Inputs) -> Updates:
-        analysis = self._analyse(inputs.files, inputs.convention)
-        scene = Scene(analysis, analysis.seen) if analysis.seen else None
         choices, complaint = choose(inputs)
         if complaint:
             gr.Warning(complaint)
+        return self._draw(panel, view, inputs, choices)
+
+    def _draw(self, panel: Panel, view: str, inputs: Inputs, choices: Choices) -> Updates:
+        analysis = self._analyse(inputs.files, inputs.convention)
+        scene = Scene(analysis, analysis.seen) if analysis.seen else None
         return panel.show(view, analysis, scene, choices)
 
     def _connect(self) -> None:

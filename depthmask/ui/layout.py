@@ -8,19 +8,15 @@ from typing import Any
 import gradio as gr
 
 from depthmask.ui import words
-from depthmask.ui.analysis import START, Analysis
+from depthmask.ui.analysis import START, ZONES, Analysis
 from depthmask.ui.downloads import DOWNLOADS
 from depthmask.ui.examples import Example
 from depthmask.ui.panel import Panel, build_panel
 from depthmask.ui.views import COLOUR, DEPTH_VIEWS, MASK_VIEWS
 
 NOTHING_YET = Analysis(message=START)
-ZONES = {  # ids of the drop zones, and their labels
-    "background": "Background",
-    "image": "Image",
-    "true-mask": "True mask",
-    "true-depth": "True depth",
-}
+# Labels of the drop zones, by their ids.
+LABELS = {zone.replace("_", "-"): name.capitalize() for zone, name in ZONES.items()}
 
 # A click sends the example's name and puts it into the address, so that the address can be passed
 # on; an address with a name in it is as good as a click.
@@ -38,7 +34,7 @@ if (wanted) setTimeout(() => trigger("click", { name: wanted }), 0);
 """
 # The buttons of all drop zones have the same name, to which that of the zone is added here.
 NAME_ZONES = f"""
-const zones = {json.dumps(ZONES)};
+const zones = {json.dumps(LABELS)};
 const nameAll = () => {{
     for (const [id, zone] of Object.entries(zones)) {{
         for (const button of document.querySelectorAll(`#${{id}} button[aria-label]`)) {{
@@ -146,7 +142,7 @@ def lay_out(examples: Sequence[Example]) -> Parts:
 
 
 def drop_zone(elem_id: str, placeholder: str) -> gr.Image:
-    label = ZONES[elem_id]
+    label = LABELS[elem_id]
     return gr.Image(
         label=label,
         placeholder=placeholder,
