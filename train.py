@@ -46,6 +46,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     phases, shape = [str(phase) for phase in DEFAULT_PHASES], "SIZE:SAMPLES:BATCH:RATE"
     add("--phases", nargs="+", default=phases, metavar=shape, help="one after another")
     add("--tasks", nargs="+", choices=TASKS, default=[*TASKS], help="what to predict")
+    add("--only", choices=TASKS, help="train its decoder alone; the rest stays as --start has it")
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce", help="what depth's error is")
     add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")

@@ -61,6 +61,7 @@ class TrainConfig:
     out: Path  # folder for checkpoints, state and log
     phases: tuple[Phase, ...] = DEFAULT_PHASES
     tasks: tuple[str, ...] = TASKS
+    only: str | None = None  # the task whose decoder alone is trained, beside frozen weights
     depth_loss: str = "bce"
     mask_weight: float = 2.0
     depth_weight: float = 1.0
@@ -94,6 +95,8 @@ class TrainConfig:
             raise ValueError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
         if not self.tasks or set(self.tasks) - set(TASKS):
             raise ValueError(f"tasks are among {', '.join(TASKS)}")
+        if self.only is not None and self.only not in self.tasks:
+            raise ValueError(f"only is among the tasks: {', '.join(self.tasks)}")
         if not 0 <= self.held_out < 1:
             raise ValueError("held_out is a share from 0 to under 1")
         for name in ("original_share", "half_share"):
@@ -111,9 +114,15 @@ class TrainConfig:
             raise ValueError(f"seed is a number from 0 to {SEEDS - 1}")
 
     @property
+    def trained(self) -> tuple[str, ...]:
+        """The tasks whose decoders are trained."""
+        return (self.only,) if self.only else self.tasks
+
+    @property
     def task_weights(self) -> dict[str, float]:
-        """How much a task's loss counts, by task."""
-        return {"mask": self.mask_weight, "depth": self.depth_weight}
+        """How much a task's loss counts, by task; 0 for what is not trained."""
+        weights = {"mask": self.mask_weight, "depth": self.depth_weight}
+        return {task: weights[task] if task in self.trained else 0.0 for task in TASKS}
 
 
 # How --protocol changes the configuration. The original project's: 100 cut-outs on 100 backgrounds,

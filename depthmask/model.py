@@ -39,11 +39,12 @@ class U2Net(nn.Module):
         self.encoder = Encoder(in_ch, stages)
         self.decoders = nn.ModuleDict({task: Decoder(stages) for task in tasks})
 
-    def forward(self, *pictures: Tensor) -> dict[str, Tensor]:
+    def forward(self, *pictures: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Maps pictures to logits.
 
         Args:
             pictures: Each (B, 3, H, W), RGB in [0, 1], any H and W from 1 pixel up.
+            tasks: Whose decoders to run; without it, all.
 
         Returns:
             {task: (B, 1 + S, H, W)}, logits. Channel 0 is the prediction; channels 1..S are what
@@ -56,7 +57,7 @@ class U2Net(nn.Module):
         if x.shape[1] != self.in_ch:
             raise ValueError(f"this network takes {self.in_ch} channels, not {x.shape[1]}")
         features = self.encoder(x)
-        return {task: decoder(features) for task, decoder in self.decoders.items()}
+        return {task: self.decoders[task](features) for task in tasks or self.tasks}
 
 
 class Encoder(nn.Module):

@@ -122,10 +122,10 @@ class Trainer:
 
     def ready(self) -> nn.Module:
         """Puts the network into training mode; returns what `advance` takes a step with."""
-        step_model = self.team.wrap(self.model)
+        self._enter_training()
+        step_model = self.team.wrap(self.model)  # learns here which parameters have gradients
         if self.config.compile:
             step_model.compile()
-        self._enter_training()
         return step_model
 
     def advance(self, step_model: nn.Module, phase: Phase) -> StepResult:
@@ -162,7 +162,10 @@ class Trainer:
                 saved = time.monotonic()
 
     def _enter_training(self) -> None:
-        self.model.train()
+        only = self.config.only
+        trained = self.model.decoders[only] if only else self.model
+        self.model.eval().requires_grad_(False)
+        trained.train().requires_grad_(True)
         if self.config.freeze_norm:
             for module in self.model.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -171,7 +174,7 @@ class Trainer:
     def _step(self, model: nn.Module, batch: Batch) -> StepResult:
         config = self.config
         with autocast(self.device):
-            logits = model(batch.background, batch.image)
+            logits = model(batch.background, batch.image, tasks=config.trained)
         true = {"mask": batch.true_mask, "depth": batch.true_depth}
         losses = task_losses(logits, true, depth_loss=config.depth_loss, border=config.border)
         loss = torch.stack(

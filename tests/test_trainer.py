@@ -333,6 +333,39 @@ def test_batch_norms_keep_their_statistics_when_frozen(config: TrainConfig) -> N
     assert not torch.equal(weight, first), "their scales and shifts are trained"
 
 
+def test_a_decoder_alone_is_trained(config: TrainConfig) -> None:
+    """Statistics of batch norms included: the other task's maps stay as they were, to the bit."""
+    trainer = Trainer(replace(config, only="depth"))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    _, logits, _ = trainer.advance(trainer.ready(), config.phases[0])
+    assert set(logits) == {"depth"}, "no work is done for the rest"
+    changed = {
+        name for name, value in trainer.model.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed and all(name.startswith("decoders.depth.") for name in changed)
+
+
+def test_a_decoder_alone_ends_as_in_an_uninterrupted_run(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, only="mask", candidates=2)
+    whole = Trainer(replace(config, out=config.out.with_name("whole")))
+    whole.fit()
+    killed = Trainer(config)
+    stop_after(killed, 1, monkeypatch)
+    with pytest.raises(Killed):
+        killed.fit()
+    resumed = Trainer(config, resume=True)
+    resumed.fit()
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_decoder_that_is_not_there_cannot_be_trained(config: TrainConfig) -> None:
+    with pytest.raises(ValueError, match="only is among the tasks: mask"):
+        replace(config, tasks=("mask",), only="depth")
+
+
 def test_the_original_protocol_validates_on_the_pictures_it_trains_on(config: TrainConfig) -> None:
     fields = config_module.PROTOCOLS["original"] | {"shared_pictures": 3}
     trainer = Trainer(replace(config, **fields))
