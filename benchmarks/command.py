@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from depthmask.destination import check_file
+
 BAD_INPUT = 2  # exit code, the one argparse uses as well
 
 
@@ -25,3 +27,10 @@ def check_folders(*folders: Path | None) -> None:
     for folder in folders:
         if folder is not None and not folder.is_dir():
             raise ValueError(f"There is no folder at {folder}; check the path.")
+
+
+def check_outputs(*files: Path | None) -> None:
+    """Raises ValueError if a file that was named cannot be written; for who would find out late."""
+    for file in files:
+        if file is not None:
+            check_file(file)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.command import run
+from benchmarks.command import check_outputs, run
 from depthmask.evaluate import compare
 from depthmask.inference import Prediction, Predictor
 from depthmask.metrics import THRESHOLD
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, help="default: the checkpoint's")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write what is predicted")
     options = parser.parse_args()
+    check_outputs(options.sheet)
     predictor = Predictor(options.checkpoint, resolution=options.resolution)
     rows = []
     print("| example | IoU | RMSE |\n|---|---|---|")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.command import check_folders, run
+from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     options = parser.parse_args()
     check_folders(options.folder)
+    check_outputs(options.svg, options.json)
     default = make_backend(checkpoint=options.checkpoint, say=print)
     backends = [default]
     if default.precision == "int8":

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.command import check_folders, run
+from benchmarks.command import check_folders, check_outputs, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask import metrics
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
     check_folders(options.foregrounds, options.backgrounds, options.sequences)
+    check_outputs(options.sheet)
     predictor = Predictor(options.checkpoint)
     rows: dict[str, list[list[float]]] = {}
     crops = []

@@ -54,6 +54,28 @@ def test_bad_input_is_told_in_a_sentence(
     assert "nowhere" in last and "Errno" not in last
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("benchmarks.examples", "--sheet"),
+        ("benchmarks.quality", "--svg"),
+        ("benchmarks.quality", "--json"),
+        ("benchmarks.refine", "--sheet"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    name: str,
+    option: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").touch()
+    assert run_program(name, [option, str(tmp_path / "file" / "nowhere")], monkeypatch) == 2
+    told = capsys.readouterr()
+    assert "nowhere cannot be written" in told.err and not told.out
+
+
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if name.startswith("tools")])
 def test_a_tool_tells_its_options(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

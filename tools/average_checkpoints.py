@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.command import run
+from benchmarks.command import check_outputs, run
 from depthmask.checkpoint import read_checkpoint, save_checkpoint
 from depthmask.config import TrainConfig
 from depthmask.data.recipe import Recipe
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("-r", "--resolution", type=int, required=True, metavar="R")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     options = parser.parse_args()
+    check_outputs(options.output)
     states, infos = zip(*(read_checkpoint(file) for file in options.files), strict=True)
     mean = {
         key: torch.stack([state[key] for state in states]).mean(dim=0)
