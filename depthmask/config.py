@@ -97,6 +97,8 @@ class TrainConfig:
             raise ValueError(f"tasks are among {', '.join(TASKS)}")
         if self.only is not None and self.only not in self.tasks:
             raise ValueError(f"only is among the tasks: {', '.join(self.tasks)}")
+        if self.only and self.start is None:
+            raise ValueError("only trains beside a checkpoint's weights; name it with --start")
         if not 0 <= self.held_out < 1:
             raise ValueError("held_out is a share from 0 to under 1")
         for name in ("original_share", "half_share"):

@@ -80,11 +80,25 @@ def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(trainer, "_step", dying)
 
 
-@pytest.mark.parametrize(("steps", "candidates"), [(1, 1), (3, 1), (1, 2)])
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    """A checkpoint of both tasks to begin from."""
+    file = tmp_path / "start.safetensors"
+    save_checkpoint(file, U2Net().state_dict(), CheckpointInfo())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("steps", "fields"), [(1, {}), (3, {}), (1, {"candidates": 2}), (1, {"only": "mask"})]
+)
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, steps: int, candidates: int
+    config: TrainConfig,
+    start: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    fields: dict[str, Any],
 ) -> None:
-    config = replace(config, candidates=candidates)
+    config = replace(config, start=start, **fields)
     whole = Trainer(replace(config, out=config.out.with_name("whole")))
     whole.fit()
     killed = Trainer(config)
@@ -333,9 +347,9 @@ def test_batch_norms_keep_their_statistics_when_frozen(config: TrainConfig) -> N
     assert not torch.equal(weight, first), "their scales and shifts are trained"
 
 
-def test_a_decoder_alone_is_trained(config: TrainConfig) -> None:
+def test_a_decoder_alone_is_trained(config: TrainConfig, start: Path) -> None:
     """Statistics of batch norms included: the other task's maps stay as they were, to the bit."""
-    trainer = Trainer(replace(config, only="depth"))
+    trainer = Trainer(replace(config, only="depth", start=start))
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     _, logits, _ = trainer.advance(trainer.ready(), config.phases[0])
     assert set(logits) == {"depth"}, "no work is done for the rest"
@@ -345,25 +359,11 @@ def test_a_decoder_alone_is_trained(config: TrainConfig) -> None:
     assert changed and all(name.startswith("decoders.depth.") for name in changed)
 
 
-def test_a_decoder_alone_ends_as_in_an_uninterrupted_run(
-    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = replace(config, only="mask", candidates=2)
-    whole = Trainer(replace(config, out=config.out.with_name("whole")))
-    whole.fit()
-    killed = Trainer(config)
-    stop_after(killed, 1, monkeypatch)
-    with pytest.raises(Killed):
-        killed.fit()
-    resumed = Trainer(config, resume=True)
-    resumed.fit()
-    expected, found = weights(whole), weights(resumed)
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
-
-
-def test_a_decoder_that_is_not_there_cannot_be_trained(config: TrainConfig) -> None:
+def test_a_decoder_alone_needs_what_it_is_trained_beside(config: TrainConfig, start: Path) -> None:
     with pytest.raises(ValueError, match="only is among the tasks: mask"):
-        replace(config, tasks=("mask",), only="depth")
+        replace(config, tasks=("mask",), only="depth", start=start)
+    with pytest.raises(ValueError, match="name it with --start"):
+        replace(config, only="depth")
 
 
 def test_the_original_protocol_validates_on_the_pictures_it_trains_on(config: TrainConfig) -> None:
