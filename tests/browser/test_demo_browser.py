@@ -273,6 +273,7 @@ def test_a_photo_of_an_example_can_be_taken_away(open_page: OpenPage) -> None:
 
 def test_a_colour_can_be_typed(open_page: OpenPage) -> None:
     page = open_page(query="?example=teddy")
+    loaded(page.locator("#mask"))
     look(page, "mask", "Backdrop")
     picture = page.locator("#mask img")
     expect(picture).to_have_attribute("alt", MASK_VIEWS["backdrop"].alt)
