@@ -31,7 +31,8 @@ from depthmask.ui import (
     words,
 )
 from depthmask.ui.analysis import Analysis, Files, analyse
-from depthmask.ui.image_tab import ImageTab, Inputs, choose, empty, stale_truth
+from depthmask.ui.image_tab import ImageTab, empty, stale_truth
+from depthmask.ui.inputs import Inputs, choose
 from depthmask.ui.launch import check_port, free_port, remarks, share_line, spare_from_proxy
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.views import BACKDROP, MASK_VIEWS

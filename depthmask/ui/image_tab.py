@@ -3,35 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
-from depthmask.pictures import PictureError, read_picture
 from depthmask.ui import words
-from depthmask.ui.analysis import (
-    MAX_BYTES,
-    ZONES,
-    Analysis,
-    Convention,
-    Files,
-    analyse,
-)
+from depthmask.ui.analysis import ZONES, Analysis, Convention, Files, analyse
 from depthmask.ui.cache import SWEEP_S, is_cached, keep, stand_in
 from depthmask.ui.downloads import DOWNLOADS, prepare
 from depthmask.ui.examples import Example
+from depthmask.ui.inputs import Inputs, choose
 from depthmask.ui.layout import lay_out
-from depthmask.ui.panel import Panel
+from depthmask.ui.panel import Panel, Wish
 from depthmask.ui.shelf import Shelf
 from depthmask.ui.standby import Predicts
-from depthmask.ui.views import (
-    BACKDROP,
-    BLUR,
-    COLOUR,
-    PREVIEW,
-    Choices,
-    Scene,
-)
+from depthmask.ui.views import BACKDROP, BLUR, PREVIEW, Choices, Scene
 
 PREPARING = "Preparing…"
 NOT_UPLOADED = "This file was not uploaded here: drop it once more."
@@ -49,38 +35,6 @@ SAVE = """
     link.remove();
 }
 """
-
-
-class Inputs(NamedTuple):
-    """What every event of the tab is given, in this order: files as Gradio describes them."""
-
-    background: dict[str, Any] | None
-    image: dict[str, Any] | None
-    true_mask: dict[str, Any] | None
-    true_depth: dict[str, Any] | None
-    near_is_bright: bool
-    align: bool
-    originals: dict[str, str]  # {path of a picture that stands in for a file: that file}
-    mask_view: str
-    depth_view: str
-    colour: str
-    backdrop: str | None  # path
-    blur: float
-
-    @property
-    def shown(self) -> Files:
-        """What the drop zones show."""
-        zones = (self.background, self.image, self.true_mask, self.true_depth)
-        return Files(*(zone["path"] if zone else None for zone in zones))
-
-    @property
-    def files(self) -> Files:
-        """What was dropped on them."""
-        return Files(*(self.originals.get(p, p) if p else None for p in vars(self.shown).values()))
-
-    @property
-    def convention(self) -> Convention:
-        return Convention(near_is_bright=bool(self.near_is_bright), align=bool(self.align))
 
 
 class ImageTab:
@@ -107,7 +61,7 @@ class ImageTab:
             shown = stand_in(path, PREVIEW) if fresh and zones[place] is not None else None
             if path and shown:
                 zones[place], originals[shown] = shown, path
-        return [*zones, originals, *self._show(analysis, inputs)]
+        return [*zones, originals, *self._show(analysis, inputs, files)]
 
     def on_clear(self, zone: str, *values: Any) -> Updates:
         """Predicts without a picture: Gradio may still send that which was taken away."""
@@ -119,45 +73,65 @@ class ImageTab:
         shown, files = inputs.shown, inputs.files
         swapped = replace(files, background=files.image, image=files.background)
         stale = stale_truth(swapped, list(self._examples.values()))
-        analysis = self._analyse(replace(swapped, **dict.fromkeys(stale)), inputs.convention)
+        swapped = replace(swapped, **dict.fromkeys(stale))
+        analysis = self._analyse(swapped, inputs.convention)
         truth = empty(analysis.unreadable | stale)[2:]
-        return [shown.image, shown.background, *truth, gr.skip(), *self._show(analysis, inputs)]
+        results = self._show(analysis, inputs, swapped)
+        return [shown.image, shown.background, *truth, gr.skip(), *results]
 
-    def on_example(self, event: gr.EventData, *values: Any) -> Updates:
+    def on_example(self, name: str, *values: Any) -> Updates:
         inputs = self._read(values)
-        example = self._examples.get(str(event.name))
+        example = self._examples.get(str(name))
         if example is None:
             known = ", ".join(self._examples)
             analysis = Analysis(
-                message=f"There is no example called {event.name}; there are {known}.", failed=True
+                message=f"There is no example called {name}; there are {known}.", failed=True
             )
             untouched = [gr.skip() for _ in ZONES]
-            return [*untouched, gr.skip(), *self._show(analysis, inputs), gr.skip(), gr.skip()]
+            results = self._show(analysis, inputs, inputs.files)
+            return [*untouched, gr.skip(), *results, gr.skip(), gr.skip()]
         # the truth of the examples is in the project's own convention
         inputs = inputs._replace(near_is_bright=False, align=False)
-        analysis = self._analyse(Files(*example.files), Convention())
-        return [*example.files, {}, *self._show(analysis, inputs), False, False]
+        files = Files(*example.files)
+        analysis = self._analyse(files, Convention())
+        return [*example.files, {}, *self._show(analysis, inputs, files), False, False]
 
     def on_mask_view(self, *values: Any) -> Updates:
         inputs = self._read(values)
         chosen = gr.update(visible=inputs.mask_view == BACKDROP)
-        return [chosen, *self._show_panel(self._parts.mask, inputs.mask_view, inputs)]
+        return [chosen, *self._show_panel(self._parts.mask, inputs)]
 
     def on_depth_view(self, *values: Any) -> Updates:
         inputs = self._read(values)
         chosen = gr.update(visible=inputs.depth_view == BLUR)
-        return [chosen, *self._show_panel(self._parts.depth, inputs.depth_view, inputs)]
+        return [chosen, *self._show_panel(self._parts.depth, inputs)]
+
+    def on_settled(self, mask: Wish | None, depth: Wish | None, *values: Any) -> Updates:
+        """Draws the panels again whose wish changed while it was fulfilled.
+
+        Pictures that were never seen are left alone: what predicts them draws them too.
+        """
+        inputs, parts = self._read(values), self._parts
+        files = inputs.files
+        known = self._shelf.get((files.background, files.image)) is not None
+        drawn = zip((parts.mask, parts.depth), (mask, depth), inputs.wishes(files), strict=True)
+        updates: Updates = []
+        for panel, had, wish in drawn:
+            late = known and had != wish
+            updates += self._show_panel(panel, inputs) if late else [gr.skip()] * len(panel.outputs)
+        return updates
 
     def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
         path = picture["path"] if picture else None
         self._check([path])
         inputs = self._read(values)
-        choices, complaint = choose(inputs._replace(backdrop=path))
+        wished = inputs._replace(backdrop=path)
+        choices, complaint = choose(wished)
         if complaint:
             gr.Warning(complaint)
-            path = inputs.backdrop
+            wished = inputs
             choices, _ = choose(inputs)
-        return [path, *self._draw(self._parts.mask, inputs.mask_view, inputs, choices)]
+        return [wished.backdrop, *self._draw(self._parts.mask, wished, choices)]
 
     def on_colour(self, *values: Any) -> Updates:
         return self.on_backdrop(None, *values)
@@ -195,15 +169,17 @@ class ImageTab:
     def _analyse(self, files: Files, convention: Convention) -> Analysis:
         return analyse(self._predictor, self._shelf, files, convention)
 
-    def _show(self, analysis: Analysis, inputs: Inputs) -> Updates:
+    def _show(self, analysis: Analysis, inputs: Inputs, files: Files) -> Updates:
         choices, _ = choose(inputs)
+        # what cannot be read does not stay in its zone
+        mask, depth = inputs.wishes(replace(files, **dict.fromkeys(analysis.unreadable)))
         scene = Scene(analysis, analysis.seen) if analysis.seen else None
         parts = self._parts
         swapped = analysis.verdict == "swapped"
         there = gr.update(interactive=scene is not None)
         return [
-            *parts.mask.show(inputs.mask_view, analysis, scene, choices),
-            *parts.depth.show(inputs.depth_view, analysis, scene, choices),
+            *parts.mask.show(mask, analysis, scene, choices),
+            *parts.depth.show(depth, analysis, scene, choices),
             words.mask_figures(analysis),
             words.depth_figures(analysis),
             words.about_run(analysis),
@@ -212,16 +188,19 @@ class ImageTab:
             *(there for _ in parts.downloads),
         ]
 
-    def _show_panel(self, panel: Panel, view: str, inputs: Inputs) -> Updates:
+    def _show_panel(self, panel: Panel, inputs: Inputs) -> Updates:
         choices, complaint = choose(inputs)
         if complaint:
             gr.Warning(complaint)
-        return self._draw(panel, view, inputs, choices)
+        return self._draw(panel, inputs, choices)
 
-    def _draw(self, panel: Panel, view: str, inputs: Inputs, choices: Choices) -> Updates:
-        analysis = self._analyse(inputs.files, inputs.convention)
+    def _draw(self, panel: Panel, inputs: Inputs, choices: Choices) -> Updates:
+        files = inputs.files
+        mask, depth = inputs.wishes(files)
+        analysis = self._analyse(files, inputs.convention)
         scene = Scene(analysis, analysis.seen) if analysis.seen else None
-        return panel.show(view, analysis, scene, choices)
+        wish = mask if panel is self._parts.mask else depth
+        return panel.switch(wish, analysis, scene, choices)
 
     def _connect(self) -> None:
         parts, inputs = self._parts, self._parts.inputs
@@ -237,30 +216,35 @@ class ImageTab:
             "api_visibility": "private",
         }
         looks = predicts | {"concurrency_id": "look", "concurrency_limit": 4}
-        drops = [zone.upload for zone in parts.zones]
-        drops += [box.input for box in parts.convention]
-        gr.on(drops, self.on_drop, inputs, filled, **predicts)
-        for name, zone in zip(ZONES, parts.zones, strict=True):
-            zone.clear(partial(self.on_clear, name), inputs, filled, **predicts)
-        parts.swap.click(self.on_swap, inputs, filled, **predicts)
-        # each click is answered, in order: only the first of those that wait would keep its name
-        every = predicts | {"trigger_mode": "multiple"}
-        parts.chooser.click(self.on_example, inputs, [*filled, *parts.convention], **every)
+        settles = looks | {"show_progress": "hidden"}
         mask_looks = looks | {"show_progress_on": [parts.mask.frame]}
         depth_looks = looks | {"show_progress_on": [parts.depth.frame]}
         left, right = parts.mask.outputs, parts.depth.outputs
-        parts.mask.choice.input(
-            self.on_mask_view, inputs, [parts.backdrop_row, *left], **mask_looks
-        )
-        parts.depth.choice.input(
-            self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks
-        )
-        # not only .input, which a typed colour does not cause
-        parts.colour.change(self.on_colour, inputs, [parts.backdrop, *left], **mask_looks)
-        parts.picture.upload(
-            self.on_backdrop, [parts.picture, *inputs], [parts.backdrop, *left], **mask_looks
-        )
-        parts.blur.release(self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks)
+        drops = [zone.upload for zone in parts.zones]
+        drops += [box.input for box in parts.convention]
+        zones = zip(ZONES, parts.zones, strict=True)
+        chooser = [parts.chooser, *inputs]
+        drawing = [
+            gr.on(drops, self.on_drop, inputs, filled, **predicts),
+            *(z.clear(partial(self.on_clear, n), inputs, filled, **predicts) for n, z in zones),
+            parts.swap.click(self.on_swap, inputs, filled, **predicts),
+            parts.chooser.click(self.on_example, chooser, [*filled, *parts.convention], **predicts),
+            parts.mask.choice.input(
+                self.on_mask_view, inputs, [parts.backdrop_row, *left], **mask_looks
+            ),
+            parts.depth.choice.input(
+                self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks
+            ),
+            # not only .input, which a typed colour does not cause
+            parts.colour.change(self.on_colour, inputs, [parts.backdrop, *left], **mask_looks),
+            parts.picture.upload(
+                self.on_backdrop, [parts.picture, *inputs], [parts.backdrop, *left], **mask_looks
+            ),
+            parts.blur.release(self.on_depth_view, inputs, [parts.blur_row, *right], **depth_looks),
+        ]
+        drawn = [parts.mask.drawn, parts.depth.drawn, *inputs]
+        for event in drawing:
+            event.then(self.on_settled, drawn, [*left, *right], **settles)
         for name, button in parts.downloads.items():
             self._connect_download(name, button)
         gr.Timer(SWEEP_S).tick(
@@ -283,17 +267,6 @@ class ImageTab:
             concurrency_limit=2,
             api_visibility="private",
         ).success(None, parts.carrier, None, js=SAVE, api_visibility="private")
-
-
-def choose(inputs: Inputs) -> tuple[Choices, str]:
-    """Reads the choices for the views, and says what is wrong with the picture among them."""
-    choices = Choices(colour=inputs.colour or COLOUR, blur=float(inputs.blur))
-    if not inputs.backdrop or inputs.mask_view != BACKDROP:
-        return choices, ""
-    try:
-        return replace(choices, backdrop=read_picture(inputs.backdrop, max_bytes=MAX_BYTES)), ""
-    except PictureError as error:
-        return choices, str(error).replace(inputs.backdrop, inputs.backdrop.rsplit("/", 1)[-1])
 
 
 def empty(names: Set[str]) -> Updates:

@@ -18,19 +18,24 @@ NOTHING_YET = Analysis(message=START)
 # Labels of the drop zones, by their ids.
 LABELS = {zone.replace("_", "-"): name.capitalize() for zone, name in ZONES.items()}
 
-# A click sends the example's name and puts it into the address, so that the address can be passed
-# on; an address with a name in it is as good as a click.
+# A click makes the example's name the chooser's value and puts it into the address, so that the
+# address can be passed on; an address with a name in it is as good as a click. A value, not the
+# event's data: a click that has to wait sends the value of then, so the last one counts.
 SEND_EXAMPLE = """
+const choose = (name) => {
+    props.value = name;
+    trigger("click");
+};
 element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     const address = new URL(window.location);
     address.searchParams.set("example", button.dataset.name);
     window.history.replaceState(null, "", address);
-    trigger("click", { name: button.dataset.name });
+    choose(button.dataset.name);
 });
 const wanted = new URLSearchParams(window.location.search).get("example");
-if (wanted) setTimeout(() => trigger("click", { name: wanted }), 0);
+if (wanted) setTimeout(() => choose(wanted), 0);
 """
 # The buttons of all drop zones have the same name, to which that of the zone is added here.
 NAME_ZONES = f"""
@@ -130,7 +135,8 @@ def lay_out(examples: Sequence[Example]) -> Parts:
         with gr.Column(scale=4, min_width=300):
             pair = _pair(parts)
             parts["chooser"] = gr.HTML(
-                words.example_buttons(examples),
+                html_template="${pictures}",
+                pictures=words.example_buttons(examples),
                 elem_id="examples",
                 js_on_load=SEND_EXAMPLE,
                 visible=bool(examples),

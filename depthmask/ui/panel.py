@@ -1,13 +1,13 @@
 """One of the two panels of results: a row of views, a frame of fixed shape, a legend, a figure."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 
 from depthmask.ui import words
-from depthmask.ui.analysis import Analysis
+from depthmask.ui.analysis import Analysis, Files
 from depthmask.ui.cache import new_file, save_preview
 from depthmask.ui.downloads import DOWNLOADS, build_model
 from depthmask.ui.shelf import Seen
@@ -20,25 +20,54 @@ ANGLE, ASPECT = 45.0, 4 / 3  # of the viewer: degrees from bottom to top, a litt
 HIDDEN: Literal["hidden"] = "hidden"
 
 
+class Wish(NamedTuple):
+    """What a panel is to show."""
+
+    view: str
+    files: Files
+    options: tuple[Hashable, ...]  # all else that the picture depends on
+
+
 @dataclass(frozen=True)
 class Panel:
-    """The components of a panel. `special` shows what is not one picture."""
+    """The components of a panel.
+
+    `special` shows what is not one picture; `drawn` keeps what was asked for when the panel was
+    drawn last, so that a wish that changed meanwhile is noticed.
+    """
 
     views: Mapping[str, View]
     choice: gr.Radio
     frame: gr.Image
     special: gr.ImageSlider | gr.Model3D
     legend: gr.HTML
+    drawn: gr.State
 
     @property
     def outputs(self) -> list[gr.components.Component]:
         """What `show` fills, in its order."""
-        return [self.frame, self.special, self.legend]
+        return [self.frame, self.special, self.legend, self.drawn]
 
     def show(
+        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+    ) -> list[Any]:
+        """Draws the view wished for; without a scene, an empty frame."""
+        frame, special, legend = self._show(wish.view, analysis, scene, choices)
+        return [frame, {"value": None} | special, legend, wish]
+
+    def switch(
+        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+    ) -> list[Any]:
+        """Draws another view of the same pair.
+
+        The special component keeps what it has, out of sight: a 3D viewer that is taken away
+        while it still loads leaves an error in the browser's console.
+        """
+        return [*self._show(wish.view, analysis, scene, choices), wish]
+
+    def _show(
         self, name: str, analysis: Analysis, scene: Scene | None, choices: Choices
     ) -> list[Any]:
-        """Draws a view; without a scene, an empty frame."""
         view = self.views[name]
         if name in (SLIDER, MODEL):
             shown = self._special(name, analysis.seen, scene, choices)
@@ -51,7 +80,7 @@ class Panel:
         legend = gr.update(value=text, visible=name not in CHOOSING)
         frame = gr.update(visible=True, value=value, alt_text=view.alt)
         hidden: Any = HIDDEN if MODEL in self.views else False
-        return [frame, gr.update(visible=hidden, value=None), legend]
+        return [frame, gr.update(visible=hidden), legend]
 
     def _special(
         self, name: str, seen: Seen | None, scene: Scene | None, choices: Choices
@@ -122,4 +151,4 @@ def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
             visible=HIDDEN,
         )
     legend = gr.HTML(words.legend(first), elem_id=f"{elem_id}-legend")
-    return Panel(views, choice, frame, special, legend)
+    return Panel(views, choice, frame, special, legend, gr.State(None))
