@@ -110,7 +110,7 @@ def rendered(name: str, count: int) -> Clip:
 
 
 def real(folder: Path, count: int) -> Clip:
-    found = [frame for frame in frames_with_truth(folder) if "mask" in frame][:count]
+    found = frames_with_truth(folder, needed={"mask"})[:count]
     truth = [read_mask(frame["mask"]) for frame in found]
     frames = [read_picture(frame["image"]) for frame in found]
     return Clip(folder.name, read_picture(background_of(folder)), frames, truth)

@@ -121,7 +121,7 @@ CHANGES: dict[str, Change] = {
 def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
     """Some frames of each sequence in a folder, evenly spread."""
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
-        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        known = frames_with_truth(sequence, needed={"mask"})
         if not known:
             continue
         for number in np.linspace(0, len(known) - 1, frames).round().astype(int):

@@ -170,7 +170,7 @@ def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:
         return
     for sequence in sorted(path for path in folder.iterdir() if (path / "mask").is_dir()):
         background = read_picture(background_of(sequence))
-        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        known = frames_with_truth(sequence, needed={"mask"})
         count = min(most, len(known))
         for frame in (known[i * len(known) // count] for i in range(count)):
             image, labels = read_picture(frame["image"]), read_labels(frame["mask"])

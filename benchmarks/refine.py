@@ -95,7 +95,7 @@ def find_cases(options: argparse.Namespace) -> Iterator[Case]:
             *_truth(folder / "mask.png"),
         )
     for sequence in sorted(options.sequences.iterdir()) if options.sequences else ():
-        known = [frame for frame in frames_with_truth(sequence) if "mask" in frame]
+        known = frames_with_truth(sequence, needed={"mask"})
         for frame in known[:: options.every]:
             yield Case(
                 f"sequence {sequence.name}",

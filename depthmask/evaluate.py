@@ -12,7 +12,7 @@ Every number is first computed for a frame at its native size, then averaged ove
 sequence, then over the sequences. What no frame can tell is left out of the result.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Required, TypedDict, cast
 
@@ -114,14 +114,19 @@ def pictures_of(folder: Path, stem: str = "*") -> dict[str, Path]:
     return found
 
 
-def frames_with_truth(sequence: Path) -> list[dict[str, Path]]:
-    """The files of each frame of a sequence, in order: "image", and "mask" or "depth" or both."""
+def frames_with_truth(sequence: Path, *, needed: Set[str] = frozenset()) -> list[dict[str, Path]]:
+    """The files of each frame of a sequence, in order: "image", and "mask" or "depth" or both.
+
+    Args:
+        sequence: A folder with the folders image, and mask or depth or both.
+        needed: Frames without a file of each of these names are left out.
+    """
     known = {part: pictures_of(sequence / part) for part in ("image", "mask", "depth")}
     frames = [
         {part: files[name] for part, files in known.items() if name in files}
         for name in known["image"]
     ]
-    return [frame for frame in frames if len(frame) > 1]
+    return [frame for frame in frames if len(frame) > 1 and needed <= frame.keys()]
 
 
 def compare(
