@@ -78,6 +78,33 @@ def test_shadows_are_not_foreground(pools: Pools) -> None:
     assert (shaded.image - plain.image)[outside.expand_as(plain.image)].max() < 1e-5
 
 
+def test_between_the_bars_of_an_object_lies_the_scene(pools: Pools) -> None:
+    whole = make(pools, 24, ORIGINAL)
+    barred = make(pools, 24, replace(ORIGINAL, lattice=1.0))
+    assert (barred.true_mask <= whole.true_mask + 1e-6).all()
+    left = barred.true_mask.mean(dim=(1, 2, 3)) / whole.true_mask.mean(dim=(1, 2, 3))
+    assert left.min() > 0.15 and left.max() < 0.9
+    between = (barred.true_mask < 0.01).expand_as(barred.image)
+    assert (barred.image - barred.background)[between].abs().max() < 0.01
+
+
+def test_an_object_of_bars_casts_their_shadow(pools: Pools) -> None:
+    recipe = replace(ORIGINAL, lattice=1.0, unseen=1.0)
+    shades = {}
+    for name, chosen in (("bars", recipe), ("whole", replace(recipe, lattice=0.0))):
+        shaded, lit = make(pools, 24, replace(chosen, shadow=1.0)), make(pools, 24, chosen)
+        shades[name] = lit.image.mean(dim=1) - shaded.image.mean(dim=1)
+    assert (shades["bars"] <= shades["whole"] + 1e-5).all()
+    assert 0.15 < shades["bars"].sum() / shades["whole"].sum() < 0.8
+
+
+def test_shadows_fall_on_walls_that_are_farther(pools: Pools) -> None:
+    recipe = replace(ORIGINAL, shadow=1.0, unseen=1.0)
+    close, far = (make(pools, 48, replace(recipe, wall=wall)) for wall in (1.0, 4.0))
+    moved = (close.image - far.image).abs().amax(dim=(1, 2, 3)) > 0.05
+    assert 0.1 < moved.float().mean() < 0.6, "some shadows fall on walls, the others on the floor"
+
+
 def test_objects_are_not_farther_than_what_they_hide(pools: Pools) -> None:
     recipe = replace(Recipe(), empty=0.0, present_before=0.0, lens=None)
     batch, empty = make(pools, 64, recipe), make(pools, 64, replace(recipe, empty=1.0))

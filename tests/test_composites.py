@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks import empty_scenes
 from benchmarks.composites import Known, Order, batches, depth_baselines
+from benchmarks.shadows import RECIPES, shadow_scores
 from depthmask.checkpoint import CheckpointInfo
 from depthmask.data.dataset import Pools, load_pools
 from depthmask.data.recipe import ORIGINAL, Recipe
@@ -50,6 +51,28 @@ def test_foreground_in_front_is_told_from_foreground_behind(pools: Pools) -> Non
     assert near.own > 0.97 and near.true > 0.97 and near.attainable > 0.8
     flat = Order.measure(Known(torch.full((1, 1, 32, 32), 0.999)), pools, 32, 8)
     assert flat.own == 0.0 and flat.true < 0.1
+
+
+class ForegroundWhereDark(nn.Module):
+    """Calls foreground what is darker than the background by a share of it."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, background: Tensor, image: Tensor) -> dict[str, Tensor]:
+        left = image.mean(dim=1, keepdim=True) / background.mean(dim=1, keepdim=True)
+        return {"mask": torch.where(left < 1 - self.share, 6.0, -6.0)}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_shadows_are_told_by_the_light_they_take(pools: Pools, recipe: Recipe) -> None:
+    still = replace(recipe, moves=0.0, lens=None)
+    none, *shares, iou = shadow_scores(ForegroundWhereDark(0.5), pools, 48, 48, still)
+    assert none == shares[0] == shares[1] == 0
+    assert shares[2] == 1
+    assert 0 < iou < 1
+    assert shadow_scores(ForegroundWhereDark(1.0), pools, 48, 48, still)[:-1] == [0] * 4
 
 
 def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:

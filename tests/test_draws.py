@@ -41,3 +41,11 @@ def test_neighbouring_samples_are_unrelated() -> None:
     pairs = torch.stack((drawn[:-1, 0], drawn[1:, 0], drawn[:-1, 1]))
     correlation = torch.corrcoef(pairs) - torch.eye(3)
     assert correlation.abs().max() < 0.03
+
+
+def test_a_branch_leaves_the_stream_alone() -> None:
+    draws, alone = (Draws(0, torch.arange(1000)) for _ in range(2))
+    branches = [draws.branch(number).uniform() for number in (1, 2)]
+    both = [draws.uniform(), draws.uniform()]
+    assert torch.equal(both[0], alone.uniform())
+    assert len(torch.cat((*branches, *both)).unique()) > 3980, "all are different draws"

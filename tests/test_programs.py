@@ -19,6 +19,7 @@ PROGRAMS = {
     "benchmarks.quality": [NOPE],
     "benchmarks.refine": ["--sequences", NOPE],
     "benchmarks.results": [NOPE],
+    "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.training": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
     "tools.fit_refine": ["--foregrounds", NOPE, "--backgrounds", NOPE],

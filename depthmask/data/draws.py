@@ -1,5 +1,7 @@
 """Random numbers that belong to a sample's number, not to its place in a batch or on a device."""
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,12 @@ class Draws:
         start = torch.full_like(low, seed & _MASK).to(torch.int32)
         self.keys = _hash(_hash(start ^ high.to(torch.int32)) + low.to(torch.int32))
         self.calls = 0
+
+    def branch(self, number: int) -> "Draws":
+        """A stream of its own; drawing from it leaves what this one draws as it was."""
+        other = copy(self)
+        other.keys, other.calls = _hash(self.keys ^ number), 0
+        return other
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *, each: int | None = None) -> Tensor:
         """(B,) or (B, each) numbers from [low, high)."""

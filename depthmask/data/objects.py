@@ -43,10 +43,13 @@ class Looks:
     shadow: Tensor  # (B,), how much light a shadow takes; 0 = none
     tint: Tensor  # (B, 3), the shadow's colour cast
     lean: Tensor  # (B, 2), where the shadow of a point 1 above the foot falls: right, up
-    on_wall: Tensor  # (B,) bool, the shadow falls on a wall close behind
+    on_wall: Tensor  # (B,) bool, the shadow falls on a wall behind
+    beyond: Tensor  # (B,), how far behind, 1 = close
     softness: Tensor  # (B,), levels of blur
     contact: Tensor  # (B,), darkness right under the object
     mirror: Tensor  # (B,), strength of the floor's reflection
+    lattice: Tensor  # (B, 2, 2), bars of each of two directions: cycles along the cut-out's x and y
+    filled: Tensor  # (B,), share of a cycle that a bar takes; 1 = nothing but bar
     streak: Tensor  # (B, 2), how far objects move while the shutter is open, in frame units
 
     @classmethod
@@ -56,22 +59,36 @@ class Looks:
             draws.chance(recipe.dark), draws.log_uniform(0.15, 0.6), draws.log_uniform(0.6, 1.3)
         )
         gain = brightness[:, None] * (1 + draws.signed(0.08, each=3))
+        later = draws.branch(1)
+        bars = later.chance(recipe.lattice)
         up = draws.log_uniform(0.12, 0.7) * torch.where(draws.chance(0.75), 1.0, -1.0)
         return cls(
             gain=gain if natural else torch.ones_like(gain),
             camouflage=draws.uniform(0.3, 0.9) * draws.chance(recipe.camouflage),
-            shadow=draws.uniform(0.15, 0.7) * draws.chance(recipe.shadow),
+            shadow=draws.uniform(0.15, recipe.darkest) * draws.chance(recipe.shadow),
             tint=1 + draws.signed(0.12, each=3),
             lean=torch.stack((draws.signed(1.4), up), dim=1),
             on_wall=draws.chance(0.3),
+            beyond=later.log_uniform(1.0, recipe.wall),
             softness=draws.uniform(0.0, 3.5) * draws.chance(0.55),
             contact=draws.uniform(0.2, 0.8) * draws.chance(0.6 * recipe.shadow),
             mirror=draws.uniform(0.08, 0.35) * draws.chance(recipe.reflection),
+            lattice=_draw_lattice(later),
+            filled=torch.where(bars, later.uniform(0.2, 0.6), 1.0),
             streak=draws.signed(0.1, each=2) * draws.chance(recipe.motion_blur)[:, None],
         )
 
     def take(self, rows: Tensor) -> Self:
         return type(self)(**{name: value[rows] for name, value in vars(self).items()})
+
+
+def _draw_lattice(draws: Draws) -> Tensor:
+    """Cycles of bars in two directions, one of them often absent, (B, 2, 2)."""
+    angle = draws.uniform(0, math.pi)
+    angles = torch.stack((angle, angle + draws.uniform(0.8, math.pi / 2)), dim=1)
+    cycles = torch.stack((draws.log_uniform(2.0, 7.0), draws.log_uniform(1.5, 7.0)), dim=1)
+    cycles[:, 1] *= draws.chance(0.5)
+    return torch.stack((angles.cos(), angles.sin()), dim=-1) * cycles[..., None]
 
 
 def draw_objects(pool: Pool, draws: Draws, scene: Scene, recipe: Recipe) -> Objects:

@@ -51,25 +51,50 @@ def _paint_before(
 
 def _look_at(pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor, size: Size) -> Tensor:
     """The object alone, (B, 4, H, W) in [0, 1], premultiplied; blurred where it moves."""
-    layer = _look_once(pool, objects, frame_grid(to_cutout, size))
+    layer = _look_once(pool, objects, looks, frame_grid(to_cutout, size))
     rows = looks.streak.any(dim=1).nonzero()[:, 0]
     if len(rows):
-        moving, streak = objects.take(rows), looks.streak[rows]
+        moving, moved, streak = objects.take(rows), looks.take(rows), looks.streak[rows]
         total = layer[rows]
         for part in _SHUTTER:
             shifted = to_cutout[rows] @ translation(*(part * streak).unbind(-1))
-            total = total + _look_once(pool, moving, frame_grid(shifted, size))
+            total = total + _look_once(pool, moving, moved, frame_grid(shifted, size))
         layer = layer.index_copy(0, rows, total / (1 + len(_SHUTTER)))
     return layer * ~objects.unseen[:, None, None, None]
 
 
-def _look_once(pool: Pool, objects: Objects, view: Tensor) -> Tensor:
-    layer = sample(pool.levels, objects.number, view) / 255
+def _look_once(pool: Pool, objects: Objects, looks: Looks, view: Tensor) -> Tensor:
+    layer = _cutout(pool, objects, looks, view)
     # One pixel of the frame softens the edge that hides the lower part.
     pixel = (view[:, 1:, :, 1] - view[:, :-1, :, 1]).abs().mean(dim=(1, 2)).clamp_min(1e-4)
     limit = torch.where(objects.visible_to < 1, objects.visible_to, 2.0)
     above = (limit[:, None, None] - view[..., 1]) / pixel[:, None, None]
     return layer * above.clamp(0, 1)[:, None]
+
+
+def _cutout(
+    pool: Pool, objects: Objects, looks: Looks, view: Tensor, *, blur: Tensor | float = 0.0
+) -> Tensor:
+    """The cut-outs as they are looked at, (B, 4, H, W) in [0, 1], premultiplied; see `sample`."""
+    layer = sample(pool.levels, objects.number, view, blur=blur) / 255
+    rows = (looks.filled < 1).nonzero()[:, 0]
+    if not len(rows):
+        return layer
+    bars = _bars(looks.take(rows), view[rows], blur if isinstance(blur, float) else blur[rows])
+    return layer.index_copy(0, rows, layer[rows] * bars)
+
+
+def _bars(looks: Looks, view: Tensor, blur: Tensor | float) -> Tensor:
+    """How much of each pixel the bars of a lattice take, (B, 1, H, W) in [0, 1]."""
+    cycle = torch.einsum("bhwc,bdc->bdhw", view, looks.lattice)
+    # how much of a cycle a pixel sees, which softens the edges of bars
+    across = cycle.diff(dim=3).abs().amax(dim=(2, 3)) + cycle.diff(dim=2).abs().amax(dim=(2, 3))
+    seen = (across * 2**blur if isinstance(blur, float) else across * 2 ** blur[:, None]) + 1e-4
+    filled = looks.filled[:, None, None, None]
+    off = (cycle % 1 - 0.5).abs() - filled / 2
+    bars = (0.5 - off / seen[:, :, None, None]).clamp(0, 1)
+    present = looks.lattice.abs().sum(dim=2) > 0
+    return (bars * present[:, :, None, None]).amax(dim=1, keepdim=True)
 
 
 def _colour(layer: Tensor, image: Tensor, looks: Looks) -> Tensor:
@@ -90,23 +115,30 @@ def _cast_shadow(
         return image
     right, up = looks.lean.unbind(-1)
     on_floor = floor_projection(objects.foot, right, up)
-    on_wall = translation(right * _WALL_SHIFT[0], up.abs() * _WALL_SHIFT[1])
+    on_wall = translation(
+        right * looks.beyond * _WALL_SHIFT[0], up.abs() * looks.beyond * _WALL_SHIFT[1]
+    )
     projection = torch.where(looks.on_wall[:, None, None], on_wall, on_floor)
-    cast = _shade(image, pool, objects, to_cutout @ projection, looks.softness)
+    cast = _shade(image, pool, objects, looks, to_cutout @ projection, looks.softness)
     flat = floor_projection(
         objects.foot, torch.zeros_like(up), torch.full_like(up, _CONTACT_HEIGHT)
     )
-    under = _shade(image, pool, objects, to_cutout @ flat, _CONTACT_BLUR)
+    under = _shade(image, pool, objects, looks, to_cutout @ flat, _CONTACT_BLUR)
     taken = looks.shadow[:, None, None, None] * cast * looks.tint[:, :, None, None]
     return image * (1 - taken.clamp(0, 0.9)) * (1 - looks.contact[:, None, None, None] * under)
 
 
 def _shade(
-    image: Tensor, pool: Pool, objects: Objects, to_cutout: Tensor, blur: Tensor | float
+    image: Tensor,
+    pool: Pool,
+    objects: Objects,
+    looks: Looks,
+    to_cutout: Tensor,
+    blur: Tensor | float,
 ) -> Tensor:
     """The object's alpha as its shadow shows it, (B, 1, H, W) in [0, 1]."""
     view = frame_grid(to_cutout, (image.shape[-2], image.shape[-1]))
-    return sample(pool.levels, objects.number, view, blur=blur)[:, 3:] / 255
+    return _cutout(pool, objects, looks, view, blur=blur)[:, 3:]
 
 
 def _mirror(image: Tensor, pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor) -> Tensor:
@@ -119,7 +151,7 @@ def _mirror(image: Tensor, pool: Pool, objects: Objects, looks: Looks, to_cutout
         objects.foot[rows], torch.zeros_like(strength), torch.full_like(strength, -1.0)
     )
     view = frame_grid(to_cutout[rows] @ flip, (image.shape[-2], image.shape[-1]))
-    layer = sample(pool.levels, objects.number[rows], view, blur=1.0) / 255
+    layer = _cutout(pool, objects.take(rows), looks.take(rows), view, blur=1.0)
     layer = layer * strength[:, None, None, None]
     return image.index_copy(0, rows, image[rows] * (1 - layer[:, 3:]) + layer[:, :3])
 

@@ -1,0 +1,90 @@
+"""How much of the shadows that objects cast is taken for foreground.
+
+    python -m benchmarks.shadows --data PACK [--checkpoint FILE ...] [--size N] [--samples N]
+
+PACK is the file the checkpoint was trained on; only pictures kept for validation are used. Each
+composite is made twice, with its shadows and without, seen by a camera that moved: where the first
+is darker outside of the objects, a shadow lies. "of bars" is the same with objects that consist of
+bars, as a bicycle or a fence does, and shadows that do so too.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.command import run
+from benchmarks.composites import batches
+from depthmask.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.data.compose import Batch
+from depthmask.data.dataset import Pools
+from depthmask.data.recipe import ORIGINAL_BY_CAMERA, Recipe
+from depthmask.measure import autocast, load_sides
+from depthmask.metrics import THRESHOLD, mask_iou
+
+SHADED = replace(
+    ORIGINAL_BY_CAMERA, smallest=0.2, largest=0.8, shadow=1.0, darkest=Recipe.darkest, wall=4.0
+)
+RECIPES = {"whole": SHADED, "of bars": replace(SHADED, lattice=1.0)}
+EDGES = (0.1, 0.3, 0.5, 1.0)  # share of the light that a shadow takes
+_DARK = 0.1  # of the picture's range; what is darker has no shadow that could be told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="packed training data")
+    parser.add_argument("--checkpoint", type=Path, nargs="+", default=[WEIGHTS])
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--samples", type=int, default=128)
+    options = parser.parse_args()
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"{options.samples} composites of {options.size} px; share called foreground of")
+    columns = ("no shadow", *(f"{low:.0%} to {high:.0%}" for low, high in pairwise(EDGES)), "IoU")
+    print(f"{'':32}" + "".join(f"{name:>14}" for name in columns))
+    for checkpoint in options.checkpoint:
+        model, info = load_checkpoint(checkpoint)
+        model = model.to(device)
+        _, held_out = load_sides(options.data, info, device)
+        for name, recipe in RECIPES.items():
+            scores = shadow_scores(model, held_out, options.size, options.samples, recipe)
+            row = "".join(f"{score:14.4f}" for score in scores)
+            print(f"{checkpoint.stem[:20]:20}  {name:10}{row}", flush=True)
+
+
+@torch.no_grad()
+def shadow_scores(
+    model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe
+) -> list[float]:
+    """Shares of background called foreground, by the light taken from it; at last the mean IoU.
+
+    The first share is that of background in no shadow, the others follow EDGES.
+    """
+    called, total, ious = torch.zeros(len(EDGES)), torch.zeros(len(EDGES)), []
+    both = (batches(pools, size, samples, r) for r in (recipe, replace(recipe, shadow=0.0)))
+    for shaded, lit in zip(*both, strict=True):
+        with autocast(shaded.image.device):
+            logits = model(shaded.background, shaded.image)["mask"][:, :1]
+        pred = logits.float().sigmoid()
+        ious.append(mask_iou(pred[:, 0], shaded.true_mask[:, 0]))
+        zone = torch.bucketize(_taken(shaded, lit), torch.tensor(EDGES[:-1], device=pred.device))
+        background = (shaded.true_mask < 0.01) & (lit.image.mean(dim=1, keepdim=True) > _DARK)
+        for number in range(len(EDGES)):
+            inside = background & (zone == number)
+            called[number] += (pred > THRESHOLD)[inside].sum().cpu()
+            total[number] += inside.sum().cpu()
+    return [*(called / total.clamp_min(1)).tolist(), torch.cat(ious).mean().item()]
+
+
+def _taken(shaded: Batch, lit: Batch) -> torch.Tensor:
+    """The share of the light that shadows take, (B, 1, H, W), at most 1."""
+    dark, bright = (b.image.mean(dim=1, keepdim=True) for b in (shaded, lit))
+    return 1 - dark / bright.clamp_min(1e-3)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
