@@ -111,7 +111,7 @@ class Order(NamedTuple):
         recipes = (ORIGINAL, replace(ORIGINAL, empty=1.0))
         for made, hidden in zip(*(batches(pools, size, samples, r) for r in recipes), strict=True):
             covered = made.true_mask > THRESHOLD
-            pred, pred_hidden = predict_depth(model, made), predict_depth(model, hidden)
+            pred, pred_hidden = (predict(model, batch, "depth") for batch in (made, hidden))
             pairs = (
                 (pred, pred_hidden),
                 (pred, hidden.true_depth),
@@ -131,10 +131,10 @@ def batches(
         yield compose(pools, numbers, size=(size, size), seed=seed, recipe=recipe)
 
 
-def predict_depth(model: nn.Module, batch: Batch) -> Tensor:
-    """(B, 1, H, W) in [0, 1]."""
+def predict(model: nn.Module, batch: Batch, task: str) -> Tensor:
+    """The map of a task, (B, 1, H, W) in [0, 1]."""
     with torch.no_grad(), autocast(batch.image.device):
-        logits: Tensor = model(batch.background, batch.image)["depth"][:, :1]
+        logits: Tensor = model(batch.background, batch.image)[task][:, :1]
     return logits.float().sigmoid()
 
 

@@ -18,16 +18,20 @@ import torch
 from torch import nn
 
 from benchmarks.command import run
-from benchmarks.composites import batches
+from benchmarks.composites import batches, predict
 from depthmask.checkpoint import WEIGHTS, load_checkpoint
-from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL_BY_CAMERA, Recipe
-from depthmask.measure import autocast, load_sides
+from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD, mask_iou
 
 SHADED = replace(
-    ORIGINAL_BY_CAMERA, smallest=0.2, largest=0.8, shadow=1.0, darkest=Recipe.darkest, wall=4.0
+    ORIGINAL_BY_CAMERA,
+    smallest=0.2,
+    largest=0.8,
+    shadow=1.0,
+    darkest=Recipe.darkest,
+    wall=Recipe.wall,
 )
 RECIPES = {"whole": SHADED, "of bars": replace(SHADED, lattice=1.0)}
 EDGES = (0.1, 0.3, 0.5, 1.0)  # share of the light that a shadow takes
@@ -56,7 +60,6 @@ def main() -> None:
             print(f"{checkpoint.stem[:20]:20}  {name:10}{row}", flush=True)
 
 
-@torch.no_grad()
 def shadow_scores(
     model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe
 ) -> list[float]:
@@ -67,23 +70,17 @@ def shadow_scores(
     called, total, ious = torch.zeros(len(EDGES)), torch.zeros(len(EDGES)), []
     both = (batches(pools, size, samples, r) for r in (recipe, replace(recipe, shadow=0.0)))
     for shaded, lit in zip(*both, strict=True):
-        with autocast(shaded.image.device):
-            logits = model(shaded.background, shaded.image)["mask"][:, :1]
-        pred = logits.float().sigmoid()
+        pred = predict(model, shaded, "mask")
         ious.append(mask_iou(pred[:, 0], shaded.true_mask[:, 0]))
-        zone = torch.bucketize(_taken(shaded, lit), torch.tensor(EDGES[:-1], device=pred.device))
-        background = (shaded.true_mask < 0.01) & (lit.image.mean(dim=1, keepdim=True) > _DARK)
+        dark, bright = (batch.image.mean(dim=1, keepdim=True) for batch in (shaded, lit))
+        taken = 1 - dark / bright.clamp_min(1e-3)
+        zone = torch.bucketize(taken, torch.tensor(EDGES[:-1], device=pred.device))
+        background = (shaded.true_mask < 0.01) & (bright > _DARK)
         for number in range(len(EDGES)):
             inside = background & (zone == number)
             called[number] += (pred > THRESHOLD)[inside].sum().cpu()
             total[number] += inside.sum().cpu()
     return [*(called / total.clamp_min(1)).tolist(), torch.cat(ious).mean().item()]
-
-
-def _taken(shaded: Batch, lit: Batch) -> torch.Tensor:
-    """The share of the light that shadows take, (B, 1, H, W), at most 1."""
-    dark, bright = (b.image.mean(dim=1, keepdim=True) for b in (shaded, lit))
-    return 1 - dark / bright.clamp_min(1e-3)
 
 
 if __name__ == "__main__":

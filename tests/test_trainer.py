@@ -89,7 +89,8 @@ def start(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("steps", "fields"), [(1, {}), (3, {}), (1, {"candidates": 2}), (1, {"only": "mask"})]
+    ("steps", "fields"),
+    [(1, {}), (3, {}), (1, {"candidates": 2}), (1, {"only": "mask", "candidates": 2})],
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     config: TrainConfig,

@@ -80,16 +80,17 @@ def _cutout(
     rows = (looks.filled < 1).nonzero()[:, 0]
     if not len(rows):
         return layer
-    bars = _bars(looks.take(rows), view[rows], blur if isinstance(blur, float) else blur[rows])
+    blurs = torch.as_tensor(blur, device=view.device).expand(len(view))
+    bars = _bars(looks.take(rows), view[rows], blurs[rows])
     return layer.index_copy(0, rows, layer[rows] * bars)
 
 
-def _bars(looks: Looks, view: Tensor, blur: Tensor | float) -> Tensor:
+def _bars(looks: Looks, view: Tensor, blur: Tensor) -> Tensor:
     """How much of each pixel the bars of a lattice take, (B, 1, H, W) in [0, 1]."""
     cycle = torch.einsum("bhwc,bdc->bdhw", view, looks.lattice)
     # how much of a cycle a pixel sees, which softens the edges of bars
     across = cycle.diff(dim=3).abs().amax(dim=(2, 3)) + cycle.diff(dim=2).abs().amax(dim=(2, 3))
-    seen = (across * 2**blur if isinstance(blur, float) else across * 2 ** blur[:, None]) + 1e-4
+    seen = across * 2 ** blur[:, None] + 1e-4
     filled = looks.filled[:, None, None, None]
     off = (cycle % 1 - 0.5).abs() - filled / 2
     bars = (0.5 - off / seen[:, :, None, None]).clamp(0, 1)

@@ -99,12 +99,14 @@ class ImageTab:
     def on_mask_view(self, *values: Any) -> Updates:
         inputs = self._read(values)
         chosen = gr.update(visible=inputs.mask_view == BACKDROP)
-        return [chosen, *self._show_panel(self._parts.mask, inputs)]
+        mask, _ = inputs.wishes(inputs.files)
+        return [chosen, *self._show_panel(self._parts.mask, mask, inputs)]
 
     def on_depth_view(self, *values: Any) -> Updates:
         inputs = self._read(values)
         chosen = gr.update(visible=inputs.depth_view == BLUR)
-        return [chosen, *self._show_panel(self._parts.depth, inputs)]
+        _, depth = inputs.wishes(inputs.files)
+        return [chosen, *self._show_panel(self._parts.depth, depth, inputs)]
 
     def on_settled(self, mask: Wish | None, depth: Wish | None, *values: Any) -> Updates:
         """Draws the panels again whose wish changed while it was fulfilled.
@@ -117,8 +119,10 @@ class ImageTab:
         drawn = zip((parts.mask, parts.depth), (mask, depth), inputs.wishes(files), strict=True)
         updates: Updates = []
         for panel, had, wish in drawn:
-            late = known and had != wish
-            updates += self._show_panel(panel, inputs) if late else [gr.skip()] * len(panel.outputs)
+            if known and had != wish:
+                updates += self._show_panel(panel, wish, inputs)
+            else:
+                updates += [gr.skip()] * len(panel.outputs)
         return updates
 
     def on_backdrop(self, picture: dict[str, Any] | None, *values: Any) -> Updates:
@@ -131,7 +135,8 @@ class ImageTab:
             gr.Warning(complaint)
             wished = inputs
             choices, _ = choose(inputs)
-        return [wished.backdrop, *self._draw(self._parts.mask, wished, choices)]
+        mask, _ = wished.wishes(wished.files)
+        return [wished.backdrop, *self._draw(self._parts.mask, mask, wished, choices)]
 
     def on_colour(self, *values: Any) -> Updates:
         return self.on_backdrop(None, *values)
@@ -188,18 +193,15 @@ class ImageTab:
             *(there for _ in parts.downloads),
         ]
 
-    def _show_panel(self, panel: Panel, inputs: Inputs) -> Updates:
+    def _show_panel(self, panel: Panel, wish: Wish, inputs: Inputs) -> Updates:
         choices, complaint = choose(inputs)
         if complaint:
             gr.Warning(complaint)
-        return self._draw(panel, inputs, choices)
+        return self._draw(panel, wish, inputs, choices)
 
-    def _draw(self, panel: Panel, inputs: Inputs, choices: Choices) -> Updates:
-        files = inputs.files
-        mask, depth = inputs.wishes(files)
-        analysis = self._analyse(files, inputs.convention)
+    def _draw(self, panel: Panel, wish: Wish, inputs: Inputs, choices: Choices) -> Updates:
+        analysis = self._analyse(wish.files, inputs.convention)
         scene = Scene(analysis, analysis.seen) if analysis.seen else None
-        wish = mask if panel is self._parts.mask else depth
         return panel.switch(wish, analysis, scene, choices)
 
     def _connect(self) -> None:
