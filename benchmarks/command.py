@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from depthmask.destination import check_file
+from depthmask.files import check_file
 
 BAD_INPUT = 2  # exit code, the one argparse uses as well
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask import __version__, data_commands
-from depthmask.destination import check_file
+from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
@@ -135,7 +135,7 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from depthmask.convention import CONVENTION
+    from depthmask.depth import CONVENTION
     from depthmask.evaluate import compare
     from depthmask.pictures import read_photo
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 
 from depthmask.architecture import LITE, TASKS, Stage
-from depthmask.durable import replace_durably
+from depthmask.files import replace_durably
 
 if TYPE_CHECKING:
     from torch import Tensor

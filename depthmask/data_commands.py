@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.destination import check_file
+from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.data.build import Runner

@@ -4,17 +4,23 @@ Depth is relative and bounded. The empty scene sets the scale, so that nothing w
 scene rescales it.
 """
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from depthmask.convention import CONVENTION as CONVENTION
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONVENTION = (
+    "depth = 1 / (1 + 2 max(r, 0)), r = (q - q2) / (q98 - q2); q is inverse depth, q2 and q98 its "
+    "2nd and 98th percentile over the empty scene: 1 is farthest, the scene fills about 0.33 to 1, "
+    "0 is infinitely near"
+)
 
 # Least range q98 - q2 that counts as a scene with depth, in the labels' unit (a teacher's whole
 # picture spans 1). Without it, the noise of a bare wall's label would become a landscape.
 FLOOR = 0.1
 
 
-def scene_range(inverse: Tensor, *, floor: float = FLOOR) -> tuple[Tensor, Tensor]:
+def scene_range(inverse: "Tensor", *, floor: float = FLOOR) -> tuple["Tensor", "Tensor"]:
     """Finds the scale that an empty scene sets.
 
     Args:
@@ -30,11 +36,13 @@ def scene_range(inverse: Tensor, *, floor: float = FLOOR) -> tuple[Tensor, Tenso
     return low, (high - low).clamp_min(floor)
 
 
-def depth_from_ratio(ratio: Tensor) -> Tensor:
+def depth_from_ratio(ratio: "Tensor") -> "Tensor":
     """Turns r, the inverse depth in units of the scene's range, into depth in (0, 1]."""
     return 1 / (1 + 2 * ratio.clamp_min(0))
 
 
-def inverse_from_depth(depth: Tensor) -> Tensor:
+def inverse_from_depth(depth: "Tensor") -> "Tensor":
     """Turns depth in (0, 1] into inverse depth 1 / depth - 1 = 2 r, for alignment with truth."""
+    import torch
+
     return 1 / depth.clamp_min(torch.finfo(depth.dtype).eps) - 1

@@ -23,7 +23,7 @@ from depthmask._openvino import import_openvino
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
 from depthmask.backends.torch_backend import TorchBackend
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.fused import FusedNet
 from depthmask.onnx_graph import write_onnx
 from depthmask.pictures import Map, Picture, read_mask, read_picture

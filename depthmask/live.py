@@ -111,7 +111,7 @@ class Sight:
     """What there is to show of a frame."""
 
     mask: Map  # (h, w), in [0, 1], at the network's size
-    depth: Map  # (h, w), in (0, 1], by depthmask.convention.CONVENTION
+    depth: Map  # (h, w), in (0, 1], by depthmask.depth.CONVENTION
     background: Picture  # (H, W, 3), moved as the frame; `gain` gives it the frame's light
     gain: LightMatch
     health: Health

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from depthmask.checkpoint import CheckpointError
-from depthmask.durable import flush, share
+from depthmask.files import flush, share
 from depthmask.journal import Progress
 
 _OPTIONS = "options.json"

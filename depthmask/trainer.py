@@ -18,7 +18,7 @@ from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.device import choose_device
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.journal import Meter, Progress, TrainingError, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure

@@ -9,7 +9,7 @@ import torch
 from depthmask.data.depth_source import DepthSource, OnnxTeacher, open_depth
 from depthmask.data.placing import Placed
 from depthmask.data.teachers import TeacherError
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 
 SIDE = 64
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.convention import CONVENTION
+from depthmask.depth import CONVENTION
 from depthmask.inference import Prediction
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.downloads import DOWNLOADS, REPORT, Download, prepare

@@ -10,7 +10,7 @@ from PIL import Image
 from depthmask.data import pack as packing
 from depthmask.data.packfile import PackError, ratio_from_bytes, read_pack
 from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec, inverse_from_metres
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.pictures import Picture
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask import durable, state
+from depthmask import files, state
 from depthmask.checkpoint import CheckpointError
 from depthmask.journal import Progress
 
@@ -78,8 +78,8 @@ def test_a_file_reaches_the_disk_before_it_takes_its_place(
     def flush(what: Path) -> None:
         flushed.append((what.name, path.read_text()))
 
-    monkeypatch.setattr(durable, "flush", flush)
-    durable.replace_durably(draft, path)
+    monkeypatch.setattr(files, "flush", flush)
+    files.replace_durably(draft, path)
     assert flushed == [("draft", "old"), (tmp_path.name, "new")]
     assert not draft.exists()
 

@@ -24,7 +24,7 @@ from depthmask import journal
 from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.journal import TrainingError
 from depthmask.measure import score
 from depthmask.model import U2Net

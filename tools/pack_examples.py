@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.command import run
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
-from depthmask.destination import check_file
+from depthmask.files import check_file
 from depthmask.pictures import read_mask, read_picture, read_true_depth
 from depthmask.ui.examples import Example, find_examples
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import STRIDE, Backend, BackendError
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.processor import multiplies_bytes
 
 

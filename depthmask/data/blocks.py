@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
 from depthmask.data.layout import KINDS
-from depthmask.durable import replace_durably
+from depthmask.files import replace_durably
 
 FOLDER = "blocks"  # in the data set, until it is finished
 

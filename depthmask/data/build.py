@@ -43,7 +43,7 @@ from depthmask.data.sources import (
     say,
 )
 from depthmask.depth import depth_from_ratio
-from depthmask.durable import replace_durably
+from depthmask.files import replace_durably
 
 _PLATES = 4  # labelled backgrounds kept in memory
 _TELL_EVERY = 5.0  # seconds

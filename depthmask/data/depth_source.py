@@ -23,7 +23,7 @@ from depthmask.checkpoint import WEIGHTS
 from depthmask.data.placing import Placed, Plate
 from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
 from depthmask.depth import FLOOR, inverse_from_depth, scene_range
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.metrics import align_inverse_depth
 
 _CONTACT = "contact"

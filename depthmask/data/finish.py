@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthmask.convention import CONVENTION
 from depthmask.data.blocks import FOLDER, Record, no_moments, read_record, record_path
 from depthmask.data.plan import FORMAT_VERSION, Plan
 from depthmask.data.sides import MIXED, TEST, TRAIN, side_of
 from depthmask.data.sources import BuildError
-from depthmask.durable import replace_durably
+from depthmask.depth import CONVENTION
+from depthmask.files import replace_durably
 
 PLAN, MANIFEST, SUMMARY = "plan.json", "manifest.csv", "dataset.json"
 COLUMNS = (

@@ -17,7 +17,7 @@ from depthmask.data.blocks import (
 from depthmask.data.finish import COLUMNS, MANIFEST, PLAN, SUMMARY, finish, known
 from depthmask.data.plan import Plan, read_plan
 from depthmask.data.sources import BuildError, say
-from depthmask.durable import replace_durably
+from depthmask.files import replace_durably
 
 _FILES = slice(COLUMNS.index("image_file"), COLUMNS.index("depth_file") + 1)
 

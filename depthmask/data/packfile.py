@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from depthmask.data.codec import compress, decompress, to_rgb, to_ycbcr
-from depthmask.durable import replace_durably
+from depthmask.files import replace_durably
 
 FORMAT_VERSION = 1
 _CHUNK = 128  # pictures coded at a time, which bounds the memory

@@ -14,7 +14,7 @@ import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.data.views import label_views
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.scaling import resize
 

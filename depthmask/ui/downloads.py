@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.convention import CONVENTION
+from depthmask.depth import CONVENTION
 from depthmask.pictures import write_cutout, write_depth, write_mask
 from depthmask.render import cutout
 from depthmask.ui.analysis import Analysis

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from depthmask.fingerprint import fingerprint
+from depthmask.files import fingerprint
 
 NO_CARD = "There is no model card of these weights: README.md and SHA256SUMS beside them."
 

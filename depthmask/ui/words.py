@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from depthmask.convention import CONVENTION
+from depthmask.depth import CONVENTION
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.examples import Example, thumbnail
 from depthmask.ui.views import Legend, View

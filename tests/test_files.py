@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from depthmask.destination import check_file
+from depthmask.files import check_file
 
 
 def test_a_look_changes_nothing_but_folders(tmp_path: Path) -> None:

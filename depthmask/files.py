@@ -1,0 +1,60 @@
+"""Files: written whole or not at all, checked before the work, told apart by content."""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+
+def check_file(path: Path) -> None:
+    """Makes the folder of a file where it is missing, and sees that the file can be written.
+
+    What is there stays as it is.
+
+    Raises:
+        ValueError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return  # a pipe or a terminal; whoever reads a pipe would take a look for its end
+        target = path.resolve()  # of a link, which is not to be taken away
+        new = not target.exists()
+        target.open("ab").close()
+        if new:
+            target.unlink()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another.") from error
+
+
+def replace_durably(draft: Path, path: Path) -> None:
+    """Puts a finished file in the place of another, in one step that survives a power cut.
+
+    It can be read by whom the user's mask lets read new files; safetensors leaves its own private.
+    """
+    share(draft)
+    flush(draft)
+    os.replace(draft, path)
+    flush(path.parent)
+
+
+def share(path: Path) -> None:
+    """Gives a file the permissions of any other that is made anew."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
+def flush(path: Path) -> None:
+    """Waits until the disk holds what was written to a file, or which files a folder has."""
+    if os.name == "nt":
+        return  # it flushes neither folders nor files that were opened for reading
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal; OSError where it cannot be read."""
+    return sha256(path.read_bytes()).hexdigest()
