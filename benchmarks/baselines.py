@@ -20,7 +20,7 @@ from depthmask.checkpoint import WEIGHTS
 from depthmask.evaluate import Evaluation, Predict, evaluate_folder
 from depthmask.inference import Prediction, Predictor
 from depthmask.pictures import Mask, Picture
-from depthmask.scaling import crop_to_aspect, resize
+from depthmask.pictures.resize import crop_to_aspect, resize
 
 THRESHOLD = 40  # grey levels: what the camera alone changes stays below
 SPECK, HOLE = 5, 15  # pixels: smaller ones are removed. Chosen on real footage, in its favour.

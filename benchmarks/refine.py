@@ -31,9 +31,9 @@ from depthmask.evaluate import IGNORED, background_of, frames_with_truth
 from depthmask.inference import Predictor, network_size
 from depthmask.light import apply_light, match_light
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
+from depthmask.pictures.resize import crop_to_aspect, enlarge, resize
 from depthmask.refine import refine_depth, refine_mask, unmix
 from depthmask.render import cutout, lay_over
-from depthmask.scaling import crop_to_aspect, enlarge, resize
 
 SIDE = 1280  # pixels, width of a composite
 LARGE = (3000, 4000)

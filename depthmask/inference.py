@@ -14,9 +14,9 @@ from depthmask.backends.protocol import STRIDE
 from depthmask.checkpoint import WEIGHTS, check_tasks, read_info
 from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import crop_to_aspect, resize
 from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
 from depthmask.refine import refine_depth, refine_mask
-from depthmask.scaling import crop_to_aspect, resize
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)

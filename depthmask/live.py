@@ -24,8 +24,8 @@ from depthmask.light import (
     match_light,
 )
 from depthmask.pictures import Map, Mask, Picture
+from depthmask.pictures.resize import fit_size
 from depthmask.quality import SWAPPED, swap_evidence
-from depthmask.scaling import fit_size
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 See = Callable[[Picture, Picture], dict[str, Map]]

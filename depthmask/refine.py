@@ -12,7 +12,7 @@ import numpy as np
 from depthmask._cv2 import cv2
 from depthmask.guided import apply_guides, fit_guides, mean_around
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.scaling import Size, enlarge, fit_size, shrink
+from depthmask.pictures.resize import Size, enlarge, fit_size, shrink
 
 Part = tuple[slice, slice]  # rows and columns
 

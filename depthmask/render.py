@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Mask, Picture
-from depthmask.scaling import crop_to_aspect, fit_size, resize, shrink
+from depthmask.pictures.resize import crop_to_aspect, fit_size, resize, shrink
 
 Map = npt.NDArray[np.floating]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask import inference, scaling
+from depthmask import inference
 from depthmask.backends import choice, graph_of
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.torch_backend import TorchBackend
@@ -18,6 +18,7 @@ from depthmask.checkpoint import WEIGHTS, CheckpointError
 from depthmask.device import has_fast_bfloat16
 from depthmask.inference import Predictor
 from depthmask.pictures import Map, Picture
+from depthmask.pictures import resize as scaling
 from tests.conftest import FakeBackend, Pair
 from tests.test_align import moved, scene
 

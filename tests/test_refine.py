@@ -7,8 +7,8 @@ import pytest
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import enlarge
 from depthmask.refine import refine_depth, refine_mask, sample, unmix
-from depthmask.scaling import enlarge
 
 BLUE = np.array((30, 60, 200), np.float32)
 

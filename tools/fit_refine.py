@@ -22,7 +22,7 @@ from depthmask.config import TrainConfig
 from depthmask.data.dataset import is_held_out
 from depthmask.inference import Predictor
 from depthmask.pictures import Map
-from depthmask.scaling import fit_size, shrink
+from depthmask.pictures.resize import fit_size, shrink
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from depthmask._cv2 import cv2
 from depthmask.data.views import label_views
 from depthmask.files import fingerprint
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.scaling import resize
+from depthmask.pictures.resize import resize
 
 _NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, often exactly 0
 _FARTHEST = 1e3  # metres; an infinite sky is as far

@@ -4,17 +4,8 @@ A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF or
 """
 
 from depthmask.pictures.cutouts import read_cutout
-from depthmask.pictures.kinds import (
-    DEPTH_FULL_SCALE,
-    Grey,
-    Map,
-    Mask,
-    Picture,
-    PictureError,
-    check_size,
-)
-from depthmask.pictures.opening import MAX_PIXELS, SUFFIXES, shows_in_browsers
-from depthmask.pictures.reading import (
+from depthmask.pictures.decode import MAX_PIXELS, SUFFIXES, shows_in_browsers
+from depthmask.pictures.read import (
     Photo,
     read_grey,
     read_labels,
@@ -23,7 +14,16 @@ from depthmask.pictures.reading import (
     read_picture,
     read_true_depth,
 )
-from depthmask.pictures.writing import write_cutout, write_depth, write_mask
+from depthmask.pictures.types import (
+    DEPTH_FULL_SCALE,
+    Grey,
+    Map,
+    Mask,
+    Picture,
+    PictureError,
+    check_size,
+)
+from depthmask.pictures.write import write_cutout, write_depth, write_mask
 
 __all__ = [
     "DEPTH_FULL_SCALE",

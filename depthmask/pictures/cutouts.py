@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from depthmask.pictures.colour import to_rgb
-from depthmask.pictures.kinds import Picture, PictureError
-from depthmask.pictures.opening import decode
-from depthmask.pictures.reading import upright
+from depthmask.pictures.decode import decode
+from depthmask.pictures.read import upright
+from depthmask.pictures.types import Picture, PictureError
 
 _LEAST_ALPHA = 128  # of a pixel that counts as the object's
 

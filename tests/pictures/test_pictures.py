@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from depthmask import pictures
 from depthmask.pictures import Picture, PictureError
-from tests.profiles import ADOBE_GAMMA, ADOBE_RGB, grey_profile, rgb_profile
+from tests.pictures.profiles import ADOBE_GAMMA, ADOBE_RGB, grey_profile, rgb_profile
 
 TURNED = Path(__file__).parent / "files" / "turned.heic"
 FORMATS = ["jpg", "png", "webp", "tif", "avif", "gif", "bmp", "ppm"]
@@ -355,7 +355,7 @@ def test_too_many_pixels_are_told_from_the_header(tmp_path: Path, width: int, he
 def test_a_bomb_is_not_decoded(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("depthmask.pictures.opening.MAX_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("depthmask.pictures.decode.MAX_PIXELS", 64 * 48 - 1)
     Image.fromarray(scene()).save(tmp_path / f"a.{suffix}")
 
     def explode(self: ImageFile.ImageFile) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from depthmask.pictures.colour import to_rgb
-from depthmask.pictures.kinds import Grey, Map, Mask, Picture, PictureError
-from depthmask.pictures.opening import decode
+from depthmask.pictures.decode import decode
+from depthmask.pictures.types import Grey, Map, Mask, Picture, PictureError
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
 
