@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 
 help:
 	@echo "make demo    open the app              (ARGS='--port 8000' passes options on)"
-	@echo "make test    run all tests             (ARGS='tests/test_model.py' picks some)"
+	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on a set made from examples/"
 	@echo "make weights make the graphs in weights/ anew, after the weights have changed"

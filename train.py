@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from depthmask.checkpoint import CheckpointError
 from depthmask.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.data.packfile import PackError
 from depthmask.journal import TrainingError
 from depthmask.losses import DEPTH_LOSSES
-from depthmask.model import TASKS
+from depthmask.network.checkpoint import CheckpointError
+from depthmask.network.u2net import TASKS
 from depthmask.rehearsal import rehearse
 from depthmask.trainer import Trainer
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.command import run
 from benchmarks.results import minutes
-from depthmask.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
+from depthmask.network.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
 from depthmask.records import read_log
 
 BATCH = 32

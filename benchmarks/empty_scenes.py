@@ -20,13 +20,13 @@ from torch import Tensor
 
 from benchmarks.command import run
 from benchmarks.composites import batches
-from depthmask.checkpoint import WEIGHTS
 from depthmask.data.camera import Lens
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.inference import Predictor
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD
+from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
 
 SIZE = 224  # pixels

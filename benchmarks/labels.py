@@ -24,12 +24,12 @@ import torch
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
-from depthmask.checkpoint import WEIGHTS, read_info
 from depthmask.data.dataset import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
 from depthmask.evaluate import pictures_of
 from depthmask.measure import load_sides
+from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
 from depthmask.scores import Values, depth_rmse, inverse_from_depth
 

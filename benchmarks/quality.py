@@ -23,10 +23,10 @@ from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
-from depthmask.checkpoint import WEIGHTS
 from depthmask.evaluate import background_of, frames_with_truth, mask_scores
 from depthmask.export import EXAMPLES
 from depthmask.inference import QUALITIES, Predictor, resolution_for
+from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
 
 RESOLUTIONS = (96, 128, 160, 192, 224, 256, 320, 384)

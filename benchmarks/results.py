@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.command import run
-from depthmask.checkpoint import read_checkpoint
 from depthmask.config import Phase
 from depthmask.curves import Point
+from depthmask.network.checkpoint import read_checkpoint
 from depthmask.records import read_log
 
 EPOCH = 400_000  # composites

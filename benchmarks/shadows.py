@@ -19,11 +19,11 @@ from torch import nn
 
 from benchmarks.command import run
 from benchmarks.composites import batches, predict
-from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD, mask_iou
+from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 
 SHADED = replace(
     ORIGINAL_BY_CAMERA,

@@ -29,8 +29,8 @@ from depthmask.data.compose import Batch, compose
 from depthmask.data.dataset import load_shared_pools
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
 from depthmask.data.recipe import ORIGINAL
-from depthmask.device import choose_device
-from depthmask.model import U2Net
+from depthmask.network.device import choose_device
+from depthmask.network.u2net import U2Net
 from depthmask.rehearsal import time_steps
 from depthmask.trainer import Trainer
 

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from depthmask.checkpoint import CheckpointError
     from depthmask.evaluate import evaluate_folder
     from depthmask.inference import Prediction, Predictor
+    from depthmask.network.checkpoint import CheckpointError
     from depthmask.pictures import PictureError, read_picture
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CheckpointError": "checkpoint",
+    "CheckpointError": "network.checkpoint",
     "PictureError": "pictures",
     "Prediction": "inference",
     "Predictor": "inference",

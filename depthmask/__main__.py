@@ -337,8 +337,8 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from depthmask.backends import graph_of
-    from depthmask.checkpoint import WEIGHTS
     from depthmask.export import EXAMPLES, SUFFIXES, export
+    from depthmask.network.checkpoint import WEIGHTS
 
     if not (options.output or options.dynamic or options.format == "torch"):
         raise ValueError(
@@ -368,7 +368,7 @@ def _add_bench_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from depthmask.bench import as_table, bench, draw, report
-    from depthmask.checkpoint import WEIGHTS
+    from depthmask.network.checkpoint import WEIGHTS
 
     for file in (options.json, options.svg):
         if file:  # told now, not after minutes

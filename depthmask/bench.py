@@ -25,10 +25,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from depthmask.backends import BackendError, graph_of, make_backend
 from depthmask.backends.torch_backend import best_precision
 from depthmask.charts import Bar, draw_bars
-from depthmask.checkpoint import load_checkpoint
 from depthmask.contenders import BASELINE, Run, make_run, noise
 from depthmask.export import export
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import load_checkpoint
+from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 
 Key = tuple[str, str]  # backend and precision

@@ -7,7 +7,7 @@ from typing import Any
 
 from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.losses import DEPTH_LOSSES
-from depthmask.model import TASKS
+from depthmask.network.u2net import TASKS
 
 
 @dataclass(frozen=True)

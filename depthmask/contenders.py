@@ -41,7 +41,7 @@ def plain_pytorch(checkpoint: Path) -> Run:
     """What one would write first: the network as it was trained, in fp32."""
     import torch
 
-    from depthmask.checkpoint import load_checkpoint
+    from depthmask.network.checkpoint import load_checkpoint
 
     model, _ = load_checkpoint(checkpoint)
 

@@ -24,7 +24,7 @@ from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
 from depthmask.backends.torch_backend import TorchBackend
 from depthmask.files import fingerprint
-from depthmask.fused import FusedNet
+from depthmask.network.folded import FusedNet
 from depthmask.onnx_graph import write_onnx
 from depthmask.pictures import Map, Picture, read_mask, read_picture
 from depthmask.quantize import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize

@@ -5,6 +5,15 @@ from hashlib import sha256
 from pathlib import Path
 
 
+def shipped(name: str) -> Path:
+    """A folder that comes with the package: "weights" or "examples".
+
+    An installed package holds it; in a checkout it lies beside the package.
+    """
+    package = Path(__file__).resolve().parent
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
 def check_file(path: Path) -> None:
     """Makes the folder of a file where it is missing, and sees that the file can be written.
 

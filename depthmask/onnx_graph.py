@@ -1,6 +1,6 @@
 """The folded network as an ONNX graph, written node by node.
 
-The walk below mirrors `depthmask.model`; `depthmask.export` compares the two on pictures. Since
+The walk below mirrors `depthmask.network.u2net`; `depthmask.export` compares the two on pictures. Since
 sides are multiples of 32, every halving is exact and every enlargement a constant factor, so that
 a graph for any size needs no arithmetic on shapes, which exporters leave behind.
 """
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from torch import nn
 
 from depthmask.backends.protocol import INFO_KEY, INPUTS, GraphInfo
-from depthmask.fused import FusedNet
-from depthmask.model import RSU, Decoder, Encoder
+from depthmask.network.folded import FusedNet
+from depthmask.network.u2net import RSU, Decoder, Encoder
 
 if TYPE_CHECKING:
     import onnx

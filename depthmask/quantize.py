@@ -19,11 +19,11 @@ from torch import Tensor
 
 from depthmask._openvino import import_nncf
 from depthmask.backends.protocol import INPUTS
-from depthmask.checkpoint import CheckpointInfo
 from depthmask.config import SEEDS
 from depthmask.data.compose import compose
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD
+from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.onnx_graph import VOTES
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.scores import mask_iou

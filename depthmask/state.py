@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from depthmask.checkpoint import CheckpointError
 from depthmask.files import flush, share
 from depthmask.journal import Progress
+from depthmask.network.checkpoint import CheckpointError
 
 _OPTIONS = "options.json"
 

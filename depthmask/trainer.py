@@ -13,16 +13,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
 from depthmask.data.dataset import Pools, load_pools, load_shared_pools
-from depthmask.device import choose_device
 from depthmask.files import fingerprint
 from depthmask.journal import Meter, Progress, TrainingError, say
 from depthmask.losses import task_losses
 from depthmask.measure import autocast, measure
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import (
+    CheckpointError,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from depthmask.network.device import choose_device
+from depthmask.network.u2net import U2Net
 from depthmask.optimizer import Optimizer
 from depthmask.records import Records
 from depthmask.sheet import draw_sheet

@@ -13,10 +13,10 @@ from PIL import Image
 
 from depthmask.backends import graph_of
 from depthmask.backends.protocol import check_pair
-from depthmask.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.export import export
 from depthmask.inference import Prediction
-from depthmask.model import Stage, U2Net
+from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
+from depthmask.network.u2net import Stage, U2Net
 from depthmask.pictures import Map, Mask, Picture, write_depth, write_mask
 
 TINY = (Stage(3, 2, 4), Stage(3, 2, 4), Stage(2, 2, 4, dilated=True))

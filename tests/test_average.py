@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from depthmask.checkpoint import read_checkpoint, save_checkpoint
+from depthmask.network.checkpoint import read_checkpoint, save_checkpoint
 from tests import packs
 from tools import average_checkpoints
 

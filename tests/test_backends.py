@@ -18,8 +18,8 @@ from depthmask.backends import BackendError, BatchBackend, choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import INFO_KEY
 from depthmask.backends.torch_backend import TorchBackend, best_precision
-from depthmask.checkpoint import load_checkpoint
 from depthmask.export import export
+from depthmask.network.checkpoint import load_checkpoint
 from depthmask.pictures import Map, Picture
 from tests.conftest import FakeBackend
 from tests.test_package import loaded_by, run

@@ -26,7 +26,7 @@ from depthmask.bench import (
     throughput,
 )
 from depthmask.contenders import BASELINE
-from depthmask.model import U2Net
+from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.conftest import TINY
 from tests.test_backends import in_int8

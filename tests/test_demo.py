@@ -19,7 +19,7 @@ from PIL import Image
 
 import demo
 from depthmask import backends, inference
-from depthmask.checkpoint import WEIGHTS
+from depthmask.network.checkpoint import WEIGHTS
 from depthmask.ui import (
     LaunchError,
     Serving,

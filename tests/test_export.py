@@ -18,7 +18,6 @@ from depthmask.backends import graph_of
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.protocol import GraphInfo
 from depthmask.backends.torch_backend import TorchBackend
-from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.export import (
     EXAMPLES,
     MOST_LOST,
@@ -30,8 +29,9 @@ from depthmask.export import (
     compare,
     export,
 )
-from depthmask.fused import FusedNet
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.network.folded import FusedNet
+from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from depthmask.quantize import mean_iou
 from tests.conftest import TINY, FakeBackend, Pair

@@ -14,9 +14,9 @@ from depthmask import inference
 from depthmask.backends import choice, graph_of
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.torch_backend import TorchBackend
-from depthmask.checkpoint import WEIGHTS, CheckpointError
-from depthmask.device import has_fast_bfloat16
 from depthmask.inference import Predictor
+from depthmask.network.checkpoint import WEIGHTS, CheckpointError
+from depthmask.network.device import has_fast_bfloat16
 from depthmask.pictures import Map, Picture
 from depthmask.pictures import resize as scaling
 from tests.conftest import FakeBackend, Pair

@@ -8,9 +8,9 @@ import pytest
 
 from depthmask import align, light
 from depthmask.align import NOT_REGISTERED, Registration, register
-from depthmask.checkpoint import WEIGHTS
 from depthmask.inference import Predictor
 from depthmask.light import NOT_MATCHED, LightMatch, match_light
+from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture, read_picture
 from depthmask.quality import SWAPPED, Verdict, is_same, judge, swap_evidence
 from tests.test_align import moved, scene, with_block

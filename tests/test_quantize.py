@@ -11,8 +11,8 @@ from depthmask import export as export_module
 from depthmask import quantize as module
 from depthmask.__main__ import main
 from depthmask.backends.graphs import OpenVINOBackend
-from depthmask.checkpoint import CheckpointInfo
 from depthmask.export import ExportError, Loss, export
+from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask
 from depthmask.quantize import Sample, draw_composites, mean_iou
 from tests import packs

@@ -7,8 +7,8 @@ import torch
 
 import train
 from depthmask import rehearsal
-from depthmask.checkpoint import CheckpointInfo, save_checkpoint
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
+from depthmask.network.u2net import U2Net
 from depthmask.rehearsal import duration
 from tests import packs
 

@@ -11,9 +11,9 @@ import torch
 import train
 from benchmarks import ablation, results
 from benchmarks.command import run
-from depthmask.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.config import Phase
 from depthmask.journal import Progress
+from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.records import Records
 
 

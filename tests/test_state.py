@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from depthmask import files, state
-from depthmask.checkpoint import CheckpointError
 from depthmask.journal import Progress
+from depthmask.network.checkpoint import CheckpointError
 
 TENSORS = {"model": {"weight": torch.zeros(2)}, "average": {"weight": torch.ones(2)}}
 OPTIONS = {"seed": 1, "phases": [[64, 100]]}

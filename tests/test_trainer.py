@@ -21,13 +21,18 @@ from torch import Tensor, nn
 import train
 from depthmask import config as config_module
 from depthmask import journal
-from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.config import Phase, TrainConfig
 from depthmask.data.compose import Batch
 from depthmask.files import fingerprint
 from depthmask.journal import TrainingError
 from depthmask.measure import score
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import (
+    CheckpointError,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from depthmask.network.u2net import U2Net
 from depthmask.records import read_log
 from depthmask.supply import frame_size
 from depthmask.trainer import Trainer, one_cycle

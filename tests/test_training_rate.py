@@ -10,7 +10,7 @@ import torch
 from benchmarks.training import Composites, draw_pictures, step_as_the_original, write_files
 from depthmask.data.packfile import write_pack
 from depthmask.losses import task_losses
-from depthmask.model import U2Net
+from depthmask.network.u2net import U2Net
 
 ROOT = Path(__file__).resolve().parent.parent
 

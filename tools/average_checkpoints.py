@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.command import check_outputs, run
-from depthmask.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
 from depthmask.config import TrainConfig
 from depthmask.data.recipe import Recipe
 from depthmask.measure import load_sides, measure
-from depthmask.model import U2Net
+from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
+from depthmask.network.u2net import U2Net
 
 State = dict[str, Tensor]
 ENCODER, MASK = "encoder.", "decoders.mask."  # how the names of their tensors begin

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from depthmask.backends.protocol import check_batch, check_pair
 from depthmask.backends.recorded import Call, Recorded, record
-from depthmask.checkpoint import check_tasks, load_checkpoint
-from depthmask.device import choose_device, has_fast_bfloat16
-from depthmask.fused import FusedNet
+from depthmask.network.checkpoint import check_tasks, load_checkpoint
+from depthmask.network.device import choose_device, has_fast_bfloat16
+from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask.checkpoint import WEIGHTS
 from depthmask.data.placing import Placed, Plate
 from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
 from depthmask.depth import FLOOR, inverse_from_depth, scene_range
 from depthmask.files import fingerprint
 from depthmask.metrics import align_inverse_depth
+from depthmask.network.checkpoint import WEIGHTS
 
 _CONTACT = "contact"
 HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"

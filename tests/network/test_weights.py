@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from benchmarks.examples import EXAMPLES, predict_example, score
-from depthmask.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.inference import Predictor
+from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.pictures import read_picture
 
 FOLDER = WEIGHTS.parent

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from depthmask.model import Decoder, U2Net, resize_like
+from depthmask.network.u2net import Decoder, U2Net, resize_like
 
 
 class FusedNet(nn.Module):

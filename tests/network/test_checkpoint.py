@@ -8,9 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from depthmask.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
-from depthmask.model import Stage, U2Net
-from tests import original
+from depthmask.network.checkpoint import (
+    CheckpointError,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
+from depthmask.network.u2net import Stage, U2Net
+from tests.network import original
 
 STAGES = (Stage(3, 2, 4), Stage(3, 2, 4), Stage(2, 2, 4, dilated=True))
 INFO = CheckpointInfo(stages=STAGES, resolution=96, samples=7, metrics={"iou": 0.5})

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from depthmask.architecture import LITE, TASKS, Stage
-from depthmask.files import replace_durably
+from depthmask.files import replace_durably, shipped
+from depthmask.network.architecture import LITE, TASKS, Stage
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from depthmask.model import U2Net
+    from depthmask.network.u2net import U2Net
 
 FORMAT_VERSION = 1
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "depthmask.safetensors"
+WEIGHTS = shipped("weights") / "depthmask.safetensors"
 _PICKLED = (".pt", ".pth")  # of the original project
 
 
@@ -66,7 +66,7 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
     Raises:
         CheckpointError: The file is missing, damaged, or of another network.
     """
-    from depthmask.model import U2Net
+    from depthmask.network.u2net import U2Net
 
     state, info = read_checkpoint(path)
     model = U2Net(info.tasks, info.in_ch, info.stages)

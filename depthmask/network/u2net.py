@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depthmask.architecture import LITE as LITE
-from depthmask.architecture import TASKS as TASKS
-from depthmask.architecture import Stage as Stage
+from depthmask.network.architecture import LITE as LITE
+from depthmask.network.architecture import TASKS as TASKS
+from depthmask.network.architecture import Stage as Stage
 
 
 class U2Net(nn.Module):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from depthmask.checkpoint import from_original
-from depthmask.model import U2Net
-from tests import original
+from depthmask.network.checkpoint import from_original
+from depthmask.network.u2net import U2Net
+from tests.network import original
 
 
 def count(model: U2Net) -> int:

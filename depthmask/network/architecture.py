@@ -1,4 +1,4 @@
-"""The architecture table of the network; `depthmask.model` builds what it says."""
+"""The architecture table of the network; `depthmask.network.u2net` builds what it says."""
 
 from typing import NamedTuple
 
