@@ -23,7 +23,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from depthmask.backends import BackendError, graph_of, make_backend
-from depthmask.backends.torch_backend import best_precision
+from depthmask.backends.pytorch import best_precision
 from depthmask.charts import Bar, draw_bars
 from depthmask.contenders import BASELINE, Run, make_run, noise
 from depthmask.export import export

@@ -81,7 +81,7 @@ def _make_backend(name: str, precision: str, checkpoint: Path) -> BatchBackend:
         return OpenVINOBackend(graph_of(checkpoint, precision), precision=floats)
     if name == "onnxruntime":
         return OnnxRuntimeBackend(graph_of(checkpoint))
-    from depthmask.backends.torch_backend import TorchBackend
+    from depthmask.backends.pytorch import TorchBackend
 
     return TorchBackend(checkpoint, device="cpu", precision=precision)
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from depthmask._cv2 import cv2
-from depthmask._openvino import import_openvino
+from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
-from depthmask.backends.torch_backend import TorchBackend
+from depthmask.backends.openvino_import import import_openvino
+from depthmask.backends.pytorch import TorchBackend
 from depthmask.files import fingerprint
 from depthmask.network.folded import FusedNet
 from depthmask.onnx_graph import write_onnx

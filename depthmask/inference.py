@@ -10,7 +10,7 @@ import numpy as np
 
 from depthmask.align import NOT_REGISTERED, Registration, register, warp
 from depthmask.backends import Backend, make_backend
-from depthmask.backends.protocol import STRIDE
+from depthmask.backends.base import STRIDE
 from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
 from depthmask.pictures import Map, Picture

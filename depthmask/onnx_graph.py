@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from depthmask.backends.protocol import INFO_KEY, INPUTS, GraphInfo
+from depthmask.backends.base import INFO_KEY, INPUTS, GraphInfo
 from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import RSU, Decoder, Encoder
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from depthmask._openvino import import_nncf
-from depthmask.backends.protocol import INPUTS
+from depthmask.backends.base import INPUTS
+from depthmask.backends.openvino_import import import_nncf
 from depthmask.config import SEEDS
 from depthmask.data.compose import compose
 from depthmask.measure import load_sides

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from depthmask.backends import graph_of
-from depthmask.backends.protocol import check_pair
+from depthmask.backends.base import check_pair
 from depthmask.export import export
 from depthmask.inference import Prediction
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint

@@ -13,7 +13,7 @@ from torch import nn
 
 from depthmask import bench as module
 from depthmask.__main__ import main
-from depthmask.backends import choice
+from depthmask.backends import select as choice
 from depthmask.bench import (
     Probe,
     Row,
@@ -28,8 +28,8 @@ from depthmask.bench import (
 from depthmask.contenders import BASELINE
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
+from tests.backends.test_backends import in_int8
 from tests.conftest import TINY
-from tests.test_backends import in_int8
 
 
 def test_every_backend_gets_a_row(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ from PIL import Image
 from depthmask import export as module
 from depthmask.__main__ import main
 from depthmask.backends import graph_of
+from depthmask.backends.base import GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import GraphInfo
-from depthmask.backends.torch_backend import TorchBackend
+from depthmask.backends.pytorch import TorchBackend
 from depthmask.export import (
     EXAMPLES,
     MOST_LOST,
@@ -34,8 +34,8 @@ from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from depthmask.quantize import mean_iou
+from tests.backends.test_backends import noise
 from tests.conftest import TINY, FakeBackend, Pair
-from tests.test_backends import noise
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from depthmask import inference
-from depthmask.backends import choice, graph_of
+from depthmask.backends import graph_of
+from depthmask.backends import select as choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.torch_backend import TorchBackend
+from depthmask.backends.pytorch import TorchBackend
 from depthmask.inference import Predictor
 from depthmask.network.checkpoint import WEIGHTS, CheckpointError
 from depthmask.network.device import has_fast_bfloat16

@@ -16,7 +16,7 @@ from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask
 from depthmask.quantize import Sample, draw_composites, mean_iou
 from tests import packs
-from tests.test_backends import noise
+from tests.backends.test_backends import noise
 from tests.test_export import pairs as pairs
 from tests.test_package import run
 
@@ -129,7 +129,7 @@ def test_nncf_comes_without_what_reports_its_use() -> None:
         "def refuse(*arguments):\n"
         "    raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from depthmask._openvino import import_nncf\n"
+        "from depthmask.backends.openvino_import import import_nncf\n"
         "nncf = import_nncf()\n"
         "from nncf.telemetry import telemetry\n"
         "telemetry.send_event('nncf', 'test', 'test')\n"

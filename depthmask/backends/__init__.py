@@ -4,8 +4,8 @@ A library is imported when its backend is made, and torch not at all where anoth
 those two run a graph, which `python -m depthmask export` writes beside a checkpoint.
 """
 
-from depthmask.backends.choice import backend_names, graph_of, make_backend
-from depthmask.backends.protocol import Backend, BackendError, BatchBackend, GraphInfo
+from depthmask.backends.base import Backend, BackendError, BatchBackend, GraphInfo
+from depthmask.backends.select import backend_names, graph_of, make_backend
 
 __all__ = [
     "Backend",

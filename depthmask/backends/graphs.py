@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from depthmask._openvino import import_openvino
-from depthmask.backends.protocol import (
+from depthmask.backends.base import (
     INFO_KEY,
     INPUTS,
     OUTPUTS,
@@ -16,6 +15,7 @@ from depthmask.backends.protocol import (
     check_batch,
     check_pair,
 )
+from depthmask.backends.openvino_import import import_openvino
 from depthmask.pictures import Map, Picture
 
 

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from depthmask.backends.base import STRIDE, Backend, BackendError
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import STRIDE, Backend, BackendError
+from depthmask.backends.processor import multiplies_bytes
 from depthmask.files import fingerprint
-from depthmask.processor import multiplies_bytes
 
 
 def make_backend(
@@ -115,7 +115,7 @@ def _try(backend: Backend) -> None:
 
 
 def _make_torch(checkpoint: Path, device: str) -> Backend:
-    from depthmask.backends.torch_backend import TorchBackend
+    from depthmask.backends.pytorch import TorchBackend
 
     return TorchBackend(checkpoint, device=device)
 

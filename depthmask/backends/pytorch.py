@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depthmask.backends.protocol import check_batch, check_pair
-from depthmask.backends.recorded import Call, Recorded, record
+from depthmask.backends.base import check_batch, check_pair
+from depthmask.backends.cuda_graphs import Call, Recorded, record
 from depthmask.network.checkpoint import check_tasks, load_checkpoint
 from depthmask.network.device import choose_device, has_fast_bfloat16
 from depthmask.network.folded import FusedNet

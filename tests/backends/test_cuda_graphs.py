@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from depthmask.backends.recorded import MOST, Call, Recorded
-from depthmask.backends.torch_backend import TorchBackend
-from tests.test_backends import noise
+from depthmask.backends.cuda_graphs import MOST, Call, Recorded
+from depthmask.backends.pytorch import TorchBackend
+from tests.backends.test_backends import noise
 
 
 def add(backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:

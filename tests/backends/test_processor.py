@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from depthmask import processor
 from depthmask._cv2 import cv2
+from depthmask.backends import processor
 
 
 @pytest.mark.parametrize(

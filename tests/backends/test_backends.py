@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from depthmask import backends
-from depthmask._openvino import import_openvino
-from depthmask.backends import BackendError, BatchBackend, choice
+from depthmask.backends import BackendError, BatchBackend
+from depthmask.backends import select as choice
+from depthmask.backends.base import INFO_KEY
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.protocol import INFO_KEY
-from depthmask.backends.torch_backend import TorchBackend, best_precision
+from depthmask.backends.openvino_import import import_openvino
+from depthmask.backends.pytorch import TorchBackend, best_precision
 from depthmask.export import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.pictures import Map, Picture
@@ -233,7 +234,7 @@ def test_openvino_comes_without_what_reports_its_use() -> None:
         "def refuse(*arguments):\n"
         "    raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from depthmask._openvino import import_openvino\n"
+        "from depthmask.backends.openvino_import import import_openvino\n"
         "core = import_openvino().Core()\n"
         "print([name for name in sys.modules if 'telemetry' in name or name.endswith('.ovc')])\n"
     )
