@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from depthmask.inference import Predictor
+    from depthmask.inference.predictor import Predictor
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "depthmask.safetensors"
-# As `depthmask.backends` and `depthmask.inference` have them, which load later.
+# As `depthmask.backends` and `depthmask.inference.predictor` have them, which load later.
 BACKENDS = ("auto", "openvino", "onnxruntime", "torch")
 QUALITIES = ("fast", "balanced", "best")
 
@@ -64,7 +64,7 @@ def main() -> int:
 
 def make_predictor(checkpoint: Path, device: str, backend: str, quality: str) -> "Predictor":
     """Loads the network; the page is up meanwhile."""
-    from depthmask.inference import Predictor
+    from depthmask.inference.predictor import Predictor
 
     return Predictor(checkpoint, device=device, backend=backend, quality=quality)
 

@@ -23,7 +23,7 @@ from benchmarks.composites import batches
 from depthmask.data.camera import Lens
 from depthmask.data.dataset import Pools
 from depthmask.data.recipe import ORIGINAL, Recipe
-from depthmask.inference import Predictor
+from depthmask.inference.predictor import Predictor
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS

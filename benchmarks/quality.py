@@ -6,7 +6,7 @@ FOLDER is laid out as `python -m depthmask evaluate --help` tells; without it, t
 `examples/` are used. Where the default is int8, the best floats of this CPU are measured as well.
 All take turns on each frame, so that whatever else the machine does slows all of them alike.
 Cameras are taken to be fixed: photos are matched in light, and not moved.
-`depthmask.inference.QUALITIES` was chosen by this.
+`depthmask.inference.predictor.QUALITIES` was chosen by this.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.charts import Spot, draw_lines
 from depthmask.evaluate import background_of, frames_with_truth, mask_scores
 from depthmask.export import EXAMPLES
-from depthmask.inference import QUALITIES, Predictor, resolution_for
+from depthmask.inference.predictor import QUALITIES, Predictor, resolution_for
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
 

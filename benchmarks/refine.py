@@ -28,11 +28,11 @@ from benchmarks.memory import held
 from depthmask import metrics
 from depthmask._cv2 import cv2
 from depthmask.evaluate import IGNORED, background_of, frames_with_truth
-from depthmask.inference import Predictor, network_size
-from depthmask.light import apply_light, match_light
+from depthmask.inference.light import apply_light, match_light
+from depthmask.inference.predictor import Predictor, network_size
+from depthmask.inference.refinement import refine_depth, refine_mask, unmix
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
 from depthmask.pictures.resize import crop_to_aspect, enlarge, resize
-from depthmask.refine import refine_depth, refine_mask, unmix
 from depthmask.render import cutout, lay_over
 
 SIDE = 1280  # pixels, width of a composite

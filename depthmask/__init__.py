@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from depthmask.evaluate import evaluate_folder
-    from depthmask.inference import Prediction, Predictor
+    from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.network.checkpoint import CheckpointError
     from depthmask.pictures import PictureError, read_picture
 
@@ -23,8 +23,8 @@ __all__ = [
 _MODULES = {
     "CheckpointError": "network.checkpoint",
     "PictureError": "pictures",
-    "Prediction": "inference",
-    "Predictor": "inference",
+    "Prediction": "inference.predictor",
+    "Predictor": "inference.predictor",
     "evaluate_folder": "evaluate",
     "read_picture": "pictures",
 }

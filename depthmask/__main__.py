@@ -18,7 +18,7 @@ from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.evaluate import Predict
-    from depthmask.inference import Prediction, Predictor
+    from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.pictures import Map, Mask, Picture
 
 BAD_INPUT = 2  # exit code, the one argparse uses as well
@@ -107,7 +107,7 @@ def _make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predi
 
 
 def _make_predictor(options: argparse.Namespace) -> "Predictor":
-    from depthmask.inference import Predictor
+    from depthmask.inference.predictor import Predictor
 
     return Predictor(
         options.checkpoint,
@@ -196,8 +196,8 @@ def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
 
 
 def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
+    from depthmask.inference.refinement import unmix
     from depthmask.pictures import write_cutout, write_depth, write_mask
-    from depthmask.refine import unmix
     from depthmask.render import cutout
 
     files = _outputs(folder)

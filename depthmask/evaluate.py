@@ -18,7 +18,7 @@ from typing import Required, TypedDict, cast
 
 import numpy as np
 
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.pictures import (
     SUFFIXES,
     Grey,

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from depthmask.ui.analysis import Files
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.align import NOT_REGISTERED
-from depthmask.inference import PairReport, Prediction
-from depthmask.light import NOT_MATCHED
+from depthmask.inference.light import NOT_MATCHED
+from depthmask.inference.pair_quality import PairQuality
+from depthmask.inference.predictor import PairReport, Prediction
+from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Map
-from depthmask.quality import PairQuality
 from depthmask.ui import analysis, words
 from depthmask.ui.analysis import Analysis, Convention, Files, analyse, depth_error
 from depthmask.ui.shelf import Seen, Shelf

@@ -18,7 +18,8 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 import demo
-from depthmask import backends, inference
+from depthmask import backends
+from depthmask.inference import predictor as inference
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.ui import (
     LaunchError,

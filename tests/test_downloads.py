@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from depthmask.depth import CONVENTION
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.downloads import DOWNLOADS, REPORT, Download, prepare
 from depthmask.ui.shelf import Seen

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from depthmask.evaluate import compare, depth_scores, evaluate_folder, mask_scores
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture, PictureError
 from tests.conftest import FakePredictor, Pair
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from depthmask._cv2 import cv2
-from depthmask.live import FRAMES
+from depthmask.inference.live_session import FRAMES
 from depthmask.pictures import Map, Picture
 from depthmask.ui import live_desk
 from depthmask.ui.live_desk import BAD_FRAME, BAD_MESSAGE, FULL, MOST, NOTHING_YET, LiveDesk

@@ -27,7 +27,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
-    modules = "depthmask.inference, depthmask.evaluate, depthmask.live, depthmask.video"
+    modules = "depthmask.inference.predictor, depthmask.evaluate, depthmask.inference.live_session, depthmask.video"
     assert loaded_by(modules, above) == ""
 
 
@@ -38,10 +38,10 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
     program = (
         "import sys\n"
         "from depthmask.__main__ import main\n"
-        "from depthmask.inference import Predictor\n"
+        "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.ui.analysis import Convention, Files, analyse\n"
         "from depthmask.ui.shelf import Shelf\n"
-        "import depthmask.live, depthmask.video, depthmask.scene3d, depthmask.ui\n"
+        "import depthmask.inference.live_session, depthmask.video, depthmask.scene3d, depthmask.ui\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
         f"files, truth = {files}, {truth}\n"
         "truths = ['--true-mask', truth['true_mask'], '--true-depth', truth['true_depth']]\n"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.pairs import CHANGES, Sample, measure, read_examples, show_orders
-from depthmask.align import register
-from depthmask.inference import Prediction, Predictor
-from depthmask.light import match_light
+from depthmask.inference.light import match_light
+from depthmask.inference.predictor import Prediction, Predictor
+from depthmask.inference.registration import register
 from depthmask.pictures import Picture
 
 

@@ -14,7 +14,7 @@ from depthmask.data.catalogue import Catalogue, Sample, open_catalogue
 from depthmask.data.plan import Settings
 from depthmask.data.sides import side_of
 from depthmask.data.sources import BuildError
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from depthmask.report import choose, write_report
 from depthmask.score_set import score_set

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.ui.shelf import Seen, Shelf
 
 

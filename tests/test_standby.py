@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.ui import standby
 from depthmask.ui.standby import Standby
 from tests.pages import Fake

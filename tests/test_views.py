@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depthmask import render
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.render import LARGEST_ERROR, MISSED
 from depthmask.ui import views
 from depthmask.ui.analysis import Analysis

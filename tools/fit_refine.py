@@ -1,4 +1,4 @@
-"""Fits what `depthmask.refine` weighs near a mask's border, and prints the constants.
+"""Fits what `depthmask.inference.refinement` weighs near a mask's border, and prints the constants.
 
     python -m tools.fit_refine --foregrounds DIR --backgrounds DIR
 
@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.refine import compose, see
-from depthmask import refine
 from depthmask.config import TrainConfig
 from depthmask.data.dataset import is_held_out
-from depthmask.inference import Predictor
+from depthmask.inference import refinement as refine
+from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Map
 from depthmask.pictures.resize import fit_size, shrink
 

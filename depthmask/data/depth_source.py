@@ -109,7 +109,7 @@ class ShippedTeacher:
     can_use_gpu = False
 
     def __init__(self) -> None:
-        from depthmask.inference import Predictor
+        from depthmask.inference.predictor import Predictor
 
         # whatever else is installed, the same bytes
         self._predictor = Predictor(device="cpu", backend="torch")

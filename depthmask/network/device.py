@@ -26,7 +26,7 @@ def choose_device(name: str) -> torch.device:
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Tells whether to compute in bfloat16: on CPUs with instructions for it, which need about
-    0.6 of the time. The network is trained that way; `tests/test_inference.py` bounds what it
+    0.6 of the time. The network is trained that way; `tests/inference/test_predictor.py` bounds what it
     changes. Elsewhere float32 is used.
     """
     if device.type != "cpu":

@@ -26,7 +26,7 @@ from depthmask.ui.shelf import Seen, Shelf
 from depthmask.ui.standby import Predicts
 
 if TYPE_CHECKING:
-    from depthmask.quality import PairQuality
+    from depthmask.inference.pair_quality import PairQuality
 
 T = TypeVar("T")
 Truth = TypeVar("Truth", Mask, Map)

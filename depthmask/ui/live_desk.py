@@ -18,7 +18,15 @@ import numpy as np
 from PIL import Image
 
 from depthmask._cv2 import cv2
-from depthmask.live import FRAMES, CaptureError, Session, Sight, Stopwatch, learn, step
+from depthmask.inference.live_session import (
+    FRAMES,
+    CaptureError,
+    Session,
+    Sight,
+    Stopwatch,
+    learn,
+    step,
+)
 from depthmask.pictures import Map, Picture
 from depthmask.render import cutout
 from depthmask.ui.cache import new_file
@@ -307,7 +315,7 @@ def _shows(sight: Sight) -> bool:
 
 
 def _size(looks: Looks, frame: Picture) -> tuple[int, int]:
-    from depthmask.inference import network_size  # loads what the page need not wait for
+    from depthmask.inference.predictor import network_size  # loads what the page need not wait for
 
     height, width = frame.shape[:2]
     return network_size(height, width, looks.resolution)

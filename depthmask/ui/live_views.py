@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.light import apply_light
-from depthmask.live import Sight, shrink
+from depthmask.inference.light import apply_light
+from depthmask.inference.live_session import Sight, shrink
 from depthmask.pictures import Map, Picture
 from depthmask.render import TINT, checkerboard, colour_depth, fill
 from depthmask.ui.views import parse_colour

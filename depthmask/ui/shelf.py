@@ -10,7 +10,7 @@ from depthmask.pictures import Picture
 from depthmask.ui.watch import Watch
 
 if TYPE_CHECKING:
-    from depthmask.inference import Prediction
+    from depthmask.inference.predictor import Prediction
 
 ROOM = 2**30  # bytes; a pair of 12 megapixels takes 170 MB
 KEEP_S = 3600  # what nobody asked for is dropped after an hour

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
-    from depthmask.inference import Prediction
+    from depthmask.inference.predictor import Prediction
 
 LIMIT_S = 300.0  # to wait for the weights; they take seconds
 

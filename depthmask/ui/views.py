@@ -139,7 +139,7 @@ def foreground_colours(image: Picture, background: Picture | None, mask: Map) ->
     """
     if background is None:
         return image
-    from depthmask.refine import unmix
+    from depthmask.inference.refinement import unmix
 
     return unmix(image, background, mask)
 

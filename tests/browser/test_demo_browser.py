@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from depthmask.inference import Prediction
+from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from depthmask.ui import build_demo
 from depthmask.ui.analysis import MAX_BYTES, NEEDS_BACKGROUND, NEEDS_IMAGE, START

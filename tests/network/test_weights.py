@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from benchmarks.examples import EXAMPLES, predict_example, score
-from depthmask.inference import Predictor
+from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.pictures import read_picture
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from depthmask._cv2 import cv2
-from depthmask.light import LightMatch, apply_light
-from depthmask.live import SENTENCES, CaptureError, Plate, Session, learn, smooth, step
+from depthmask.inference.light import LightMatch, apply_light
+from depthmask.inference.live_session import (
+    SENTENCES,
+    CaptureError,
+    Plate,
+    Session,
+    learn,
+    smooth,
+    step,
+)
 from depthmask.pictures import Map, Picture
 
 HEIGHT, WIDTH = 240, 320

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask._cv2 import cv2
-from depthmask.align import NOT_REGISTERED, TOO_FAR, Registration
-from depthmask.light import LightMatch
+from depthmask.inference.light import LightMatch
+from depthmask.inference.registration import NOT_REGISTERED, TOO_FAR, Registration
 from depthmask.pictures import Map, Mask, Picture
 
 Verdict = Literal["good", "moved", "exposure", "swapped", "same", "changed"]

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask import inference
 from depthmask.backends import graph_of
 from depthmask.backends import select as choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
-from depthmask.inference import Predictor
+from depthmask.inference import predictor as inference
+from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS, CheckpointError
 from depthmask.network.device import has_fast_bfloat16
 from depthmask.pictures import Map, Picture
 from depthmask.pictures import resize as scaling
 from tests.conftest import FakeBackend, Pair
-from tests.test_align import moved, scene
+from tests.inference.test_registration import moved, scene
 
 
 @pytest.fixture(scope="module", params=["torch", "openvino"])

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depthmask import align, light
-from depthmask.align import NOT_REGISTERED, Registration, register
-from depthmask.inference import Predictor
-from depthmask.light import NOT_MATCHED, LightMatch, match_light
+from depthmask.inference import light
+from depthmask.inference import registration as align
+from depthmask.inference.light import NOT_MATCHED, LightMatch, match_light
+from depthmask.inference.pair_quality import SWAPPED, Verdict, is_same, judge, swap_evidence
+from depthmask.inference.predictor import Predictor
+from depthmask.inference.registration import NOT_REGISTERED, Registration, register
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture, read_picture
-from depthmask.quality import SWAPPED, Verdict, is_same, judge, swap_evidence
-from tests.test_align import moved, scene, with_block
+from tests.inference.test_registration import moved, scene, with_block
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 STILL = Registration(False, "", 0.1, 1.0, 0.98, 0.98, None)
 SAME_LIGHT = LightMatch(np.ones(3), 0.0, False, "")
 

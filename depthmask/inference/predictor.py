@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from depthmask.align import NOT_REGISTERED, Registration, register, warp
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
-from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.pair_quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
+from depthmask.inference.refinement import refine_depth, refine_mask
+from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
-from depthmask.quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
-from depthmask.refine import refine_depth, refine_mask
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)

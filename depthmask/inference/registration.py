@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask._cv2 import cv2
-from depthmask.parallax import Flow, enlarge, find_parallax, follow
+from depthmask.inference.parallax import Flow, enlarge, find_parallax, follow
 from depthmask.pictures import Map, Mask, Picture
 
 Transform = npt.NDArray[np.float64]  # (3, 3)

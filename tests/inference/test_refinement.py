@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from depthmask._cv2 import cv2
+from depthmask.inference.refinement import refine_depth, refine_mask, sample, unmix
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import enlarge
-from depthmask.refine import refine_depth, refine_mask, sample, unmix
 
 BLUE = np.array((30, 60, 200), np.float32)
 

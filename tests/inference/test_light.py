@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from depthmask.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.pictures import Picture
-from tests.test_align import scene, with_block
+from tests.inference.test_registration import scene, with_block
 
 
 def expose(picture: Picture, *stops: float) -> Picture:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.guided import apply_guides, fit_guides, mean_around
+from depthmask.inference.guided_filter import apply_guides, fit_guides, mean_around
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import Size, enlarge, fit_size, shrink
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from depthmask import align
-from depthmask.align import register, warp
+from depthmask.inference import registration as align
+from depthmask.inference.registration import register, warp
 from depthmask.pictures import Map, Picture
 
 HEIGHT, WIDTH = 240, 320

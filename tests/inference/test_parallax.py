@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from depthmask.align import register, warp
-from depthmask.parallax import enlarge, find_parallax, follow
-from tests.test_align import HEIGHT, WIDTH, scene, with_block
+from depthmask.inference.parallax import enlarge, find_parallax, follow
+from depthmask.inference.registration import register, warp
+from tests.inference.test_registration import HEIGHT, WIDTH, scene, with_block
 
 
 def two_planes() -> tuple[np.ndarray, np.ndarray]:

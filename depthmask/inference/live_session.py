@@ -12,8 +12,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.align import LARGEST_SHIFT, Registration, fine_structure, register, to_grey, warp
-from depthmask.light import (
+from depthmask.inference.light import (
     BRIGHTEST,
     DARKEST,
     LEAST_PIXELS,
@@ -23,9 +22,17 @@ from depthmask.light import (
     apply_light,
     match_light,
 )
+from depthmask.inference.pair_quality import SWAPPED, swap_evidence
+from depthmask.inference.registration import (
+    LARGEST_SHIFT,
+    Registration,
+    fine_structure,
+    register,
+    to_grey,
+    warp,
+)
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size
-from depthmask.quality import SWAPPED, swap_evidence
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
 See = Callable[[Picture, Picture], dict[str, Map]]
