@@ -17,7 +17,7 @@ from depthmask.evaluate import compare
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.metrics import THRESHOLD
 from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
-from depthmask.render import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
+from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TILE = (200, 200)  # pixels, height and width of a picture in the sheet

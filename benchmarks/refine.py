@@ -33,7 +33,7 @@ from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
 from depthmask.pictures.resize import crop_to_aspect, enlarge, resize
-from depthmask.render import cutout, lay_over
+from depthmask.render.views import cutout, lay_over
 
 SIDE = 1280  # pixels, width of a composite
 LARGE = (3000, 4000)

@@ -198,7 +198,7 @@ def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
 def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
     from depthmask.inference.refinement import unmix
     from depthmask.pictures import write_cutout, write_depth, write_mask
-    from depthmask.render import cutout
+    from depthmask.render.views import cutout
 
     files = _outputs(folder)
     write_mask(files["mask"], prediction.mask)

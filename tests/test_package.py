@@ -27,7 +27,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
-    modules = "depthmask.inference.predictor, depthmask.evaluate, depthmask.inference.live_session, depthmask.video"
+    modules = "depthmask.inference.predictor, depthmask.evaluate, depthmask.inference.live_session, depthmask.render.video"
     assert loaded_by(modules, above) == ""
 
 
@@ -41,7 +41,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.ui.analysis import Convention, Files, analyse\n"
         "from depthmask.ui.shelf import Shelf\n"
-        "import depthmask.inference.live_session, depthmask.video, depthmask.scene3d, depthmask.ui\n"
+        "import depthmask.inference.live_session, depthmask.render.video, depthmask.render.mesh, depthmask.ui\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
         f"files, truth = {files}, {truth}\n"
         "truths = ['--true-mask', truth['true_mask'], '--true-depth', truth['true_depth']]\n"
@@ -73,7 +73,7 @@ def test_opencv_without_its_libraries_says_what_to_install() -> None:
         "    return real(name, *rest)\n"
         "builtins.__import__ = broken\n"
         "try:\n"
-        "    import depthmask.render\n"
+        "    import depthmask.render.views\n"
         "except ImportError as error:\n"
         "    print(error)\n"
     )

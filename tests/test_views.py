@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depthmask import render
 from depthmask.inference.predictor import Prediction
-from depthmask.render import LARGEST_ERROR, MISSED
+from depthmask.render import views as render
+from depthmask.render.views import LARGEST_ERROR, MISSED
 from depthmask.ui import views
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.shelf import Seen

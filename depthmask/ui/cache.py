@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from depthmask.pictures import Picture, PictureError, read_photo, shows_in_browsers
-from depthmask.render import at_most
+from depthmask.render.views import at_most
 
 SWEEP_S = 600  # the cache is looked through this often
 KEEP_S = 3000  # and what is older than this goes: within the hour

@@ -13,7 +13,7 @@ import numpy as np
 from depthmask._cv2 import cv2
 from depthmask.depth import CONVENTION
 from depthmask.pictures import write_cutout, write_depth, write_mask
-from depthmask.render import cutout
+from depthmask.render.views import cutout
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.cache import new_file
 from depthmask.ui.shelf import Seen
@@ -90,14 +90,14 @@ def _write_array(path: Path, _: Analysis, seen: Seen, __: str) -> None:
 
 def _write_model(path: Path, _: Analysis, seen: Seen, __: str) -> None:
     """Writes the pair as a GLB file."""
-    from depthmask.scene3d import to_glb
+    from depthmask.render.mesh import to_glb
 
     path.write_bytes(to_glb(build_model(seen)))
 
 
 def build_model(seen: Seen) -> "trimesh.Scene":
     """The meshes of a pair."""
-    from depthmask.scene3d import build_scene
+    from depthmask.render.mesh import build_scene
 
     found = seen.prediction
     colours = foreground_colours(seen.image, found.background, found.mask)

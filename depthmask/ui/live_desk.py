@@ -28,12 +28,12 @@ from depthmask.inference.live_session import (
     step,
 )
 from depthmask.pictures import Map, Picture
-from depthmask.render import cutout
+from depthmask.render.video import Recording, RecordingError, write_webm
+from depthmask.render.views import cutout
 from depthmask.ui.cache import new_file
 from depthmask.ui.live_views import VIEWS, Choice, draw, full_mask, to_jpeg
 from depthmask.ui.views import foreground_colours
 from depthmask.ui.watch import Watch
-from depthmask.video import Recording, RecordingError, write_webm
 
 MOST = 16  # visitors at a time
 KEEP_S = 600.0  # a visitor who sends nothing for so long has left

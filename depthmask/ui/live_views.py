@@ -10,7 +10,7 @@ from depthmask._cv2 import cv2
 from depthmask.inference.light import apply_light
 from depthmask.inference.live_session import Sight, shrink
 from depthmask.pictures import Map, Picture
-from depthmask.render import TINT, checkerboard, colour_depth, fill
+from depthmask.render.views import TINT, checkerboard, colour_depth, fill
 from depthmask.ui.views import parse_colour
 
 TILE = 16  # pixels, of the checkerboard

@@ -92,7 +92,7 @@ class Panel:
             pair = self.views[name].draw(scene, choices)
             assert isinstance(pair, tuple)
             return {"value": tuple(save_preview(picture, name) for picture in pair)}
-        from depthmask.scene3d import to_glb, viewing_distance
+        from depthmask.render.mesh import to_glb, viewing_distance
 
         path, model = new_file(DOWNLOADS["model"].file), build_model(seen)
         path.write_bytes(to_glb(model))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from depthmask.scene3d import FOREGROUND, SCENE, build_scene, to_glb, viewing_distance
+from depthmask.render.mesh import FOREGROUND, SCENE, build_scene, to_glb, viewing_distance
 from tests.conftest import HEIGHT, WIDTH, Pair
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from depthmask.pictures import Map, Picture
-from depthmask.video import Recording, RecordingError, write_webm
+from depthmask.render.video import Recording, RecordingError, write_webm
 
 HEIGHT, WIDTH = 96, 128
 

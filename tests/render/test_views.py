@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from depthmask import render
+from depthmask.render import views as render
 
 
 def brightness(picture: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Picture
-from depthmask.render import cutout
+from depthmask.render.views import cutout
 
 LARGEST = 256 * 2**20  # bytes; at 640x480, five minutes of 12 frames a second
 LONGEST_S = 120.0  # and what encoding takes, about as long on two cores, must be bearable

@@ -16,7 +16,7 @@ from PIL import Image
 
 from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.render import at_most, cutout, spread
+from depthmask.render.views import at_most, cutout, spread
 
 if TYPE_CHECKING:
     import trimesh
