@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.command import run
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.pools import Pools
+from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
 from depthmask.config import TrainConfig
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools
-from depthmask.data.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
 from depthmask.measure import COMPOSITES_SEED, autocast, load_sides, measure
 from depthmask.metrics import THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint

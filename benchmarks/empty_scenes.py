@@ -20,9 +20,9 @@ from torch import Tensor
 
 from benchmarks.command import run
 from benchmarks.composites import batches
-from depthmask.data.camera import Lens
-from depthmask.data.dataset import Pools
-from depthmask.data.recipe import ORIGINAL, Recipe
+from depthmask.composites.camera import Lens
+from depthmask.composites.pools import Pools
+from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.inference.predictor import Predictor
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD

@@ -24,7 +24,7 @@ import torch
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
-from depthmask.data.dataset import Pool
+from depthmask.composites.pools import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
 from depthmask.evaluate import pictures_of

@@ -141,9 +141,9 @@ def read_examples() -> Iterator[Sample]:
 
 def make_composites(data: Path, number: int) -> Iterator[Sample]:
     """Composites of held-out pictures, with shadows, in which the camera did nothing."""
-    from depthmask.data.compose import compose
-    from depthmask.data.dataset import load_pools
-    from depthmask.data.recipe import Recipe
+    from depthmask.composites.compose import compose
+    from depthmask.composites.pools import load_pools
+    from depthmask.composites.recipe import Recipe
 
     _, pools = load_pools(data, torch.device("cpu"), held_out=TrainConfig.held_out)
     recipe = Recipe(moves=0.0, parallax=0.0, lens=None)

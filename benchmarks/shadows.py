@@ -19,8 +19,8 @@ from torch import nn
 
 from benchmarks.command import run
 from benchmarks.composites import batches, predict
-from depthmask.data.dataset import Pools
-from depthmask.data.recipe import ORIGINAL_BY_CAMERA, Recipe
+from depthmask.composites.pools import Pools
+from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD, mask_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint

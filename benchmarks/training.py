@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.command import run
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.pools import load_shared_pools
+from depthmask.composites.recipe import ORIGINAL
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import load_shared_pools
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
-from depthmask.data.recipe import ORIGINAL
 from depthmask.network.device import choose_device
 from depthmask.network.u2net import U2Net
 from depthmask.rehearsal import time_steps

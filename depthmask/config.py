@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from depthmask.data.recipe import ORIGINAL, Recipe
+from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.losses import DEPTH_LOSSES
 from depthmask.network.u2net import TASKS
 

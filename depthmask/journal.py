@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from depthmask.composites.compose import Batch
 from depthmask.config import Phase
-from depthmask.data.compose import Batch
 from depthmask.measure import score
 
 _REPORT_SECONDS = 10.0

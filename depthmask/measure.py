@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.pools import Pools, load_pools, load_shared_pools
+from depthmask.composites.recipe import Recipe
 from depthmask.config import SEEDS, TrainConfig
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools, load_pools, load_shared_pools
-from depthmask.data.recipe import Recipe
 from depthmask.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.network.device import has_fast_bfloat16

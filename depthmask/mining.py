@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools
-from depthmask.data.geometry import Size
-from depthmask.data.recipe import Recipe
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.geometry import Size
+from depthmask.composites.pools import Pools
+from depthmask.composites.recipe import Recipe
 from depthmask.measure import autocast
 
 

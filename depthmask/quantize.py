@@ -19,8 +19,8 @@ from torch import Tensor
 
 from depthmask.backends.base import INPUTS
 from depthmask.backends.openvino_import import import_nncf
+from depthmask.composites.compose import compose
 from depthmask.config import SEEDS
-from depthmask.data.compose import compose
 from depthmask.measure import load_sides
 from depthmask.metrics import THRESHOLD
 from depthmask.network.checkpoint import CheckpointInfo

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depthmask.data.compose import compose
-from depthmask.data.dataset import Pools
-from depthmask.data.recipe import Recipe
+from depthmask.composites.compose import compose
+from depthmask.composites.pools import Pools
+from depthmask.composites.recipe import Recipe
 from depthmask.measure import COMPOSITES_SEED, autocast
 
 COLUMNS = "background, image, true and predicted mask, true and predicted depth"

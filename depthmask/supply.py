@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.geometry import Size
+from depthmask.composites.pools import Pools
+from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools
-from depthmask.data.draws import Draws
-from depthmask.data.geometry import Size
-from depthmask.data.recipe import ORIGINAL, Recipe
 from depthmask.mining import hardest
 from depthmask.team import Team
 

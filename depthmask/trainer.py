@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from depthmask.composites.compose import Batch
+from depthmask.composites.pools import Pools, load_pools, load_shared_pools
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch
-from depthmask.data.dataset import Pools, load_pools, load_shared_pools
 from depthmask.files import fingerprint
 from depthmask.journal import Meter, Progress, TrainingError, say
 from depthmask.losses import task_losses

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from benchmarks import empty_scenes
 from benchmarks.composites import Known, Order, batches, depth_baselines
 from benchmarks.shadows import RECIPES, shadow_scores
-from depthmask.data.dataset import Pools, load_pools
-from depthmask.data.recipe import ORIGINAL, Recipe
+from depthmask.composites.pools import Pools, load_pools
+from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.measure import load_sides, measure
 from depthmask.network.checkpoint import CheckpointInfo
 from tests import packs

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import labels
-from depthmask.data.dataset import load_pools
+from depthmask.composites.pools import load_pools
 from depthmask.data.teachers import TeacherSpec
 from tests import packs
 

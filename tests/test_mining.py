@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.pools import Pools, load_pools
+from depthmask.composites.recipe import Recipe
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools, load_pools
-from depthmask.data.recipe import Recipe
 from depthmask.mining import difficulty, hardest
 from depthmask.trainer import Trainer
 from tests import packs

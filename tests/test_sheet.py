@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from depthmask.data.dataset import load_pools
-from depthmask.data.recipe import Recipe
+from depthmask.composites.pools import load_pools
+from depthmask.composites.recipe import Recipe
 from depthmask.sheet import draw_sheet, encode_png
 from tests import packs
 

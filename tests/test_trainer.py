@@ -21,8 +21,8 @@ from torch import Tensor, nn
 import train
 from depthmask import config as config_module
 from depthmask import journal
+from depthmask.composites.compose import Batch
 from depthmask.config import Phase, TrainConfig
-from depthmask.data.compose import Batch
 from depthmask.files import fingerprint
 from depthmask.journal import TrainingError
 from depthmask.measure import score

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.command import check_outputs, run
+from depthmask.composites.recipe import Recipe
 from depthmask.config import TrainConfig
-from depthmask.data.recipe import Recipe
 from depthmask.measure import load_sides, measure
 from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net

@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.refine import compose, see
+from depthmask.composites.pools import is_held_out
 from depthmask.config import TrainConfig
-from depthmask.data.dataset import is_held_out
 from depthmask.inference import refinement as refine
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Map

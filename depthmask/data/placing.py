@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from depthmask.data.dataset import Pool
-from depthmask.data.draws import Draws
-from depthmask.data.geometry import identity, transform
-from depthmask.data.objects import Looks, Objects, draw_object
-from depthmask.data.paint import paint
-from depthmask.data.recipe import ORIGINAL
-from depthmask.data.scene import Scene
+from depthmask.composites.geometry import identity, transform
+from depthmask.composites.objects import Looks, Objects, draw_object
+from depthmask.composites.paint import paint
+from depthmask.composites.pools import Pool
+from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import ORIGINAL
+from depthmask.composites.scene import Scene
 
 _MARGIN = 4  # pixels around an object, for its soft edge and for rounding
 

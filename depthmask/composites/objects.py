@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.data.dataset import Pool
-from depthmask.data.draws import Draws
-from depthmask.data.geometry import Size, half_sides, transform
-from depthmask.data.recipe import Recipe
-from depthmask.data.scene import Scene
+from depthmask.composites.geometry import Size, half_sides, transform
+from depthmask.composites.pools import Pool
+from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import Recipe
+from depthmask.composites.scene import Scene
 
 SLOTS = 5  # objects a sample can hold
 

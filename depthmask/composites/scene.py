@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.data.dataset import Pool
-from depthmask.data.draws import Draws
-from depthmask.data.geometry import Size, frame_grid, half_sides, identity, sample, transform
+from depthmask.composites.geometry import Size, frame_grid, half_sides, identity, sample, transform
+from depthmask.composites.pools import Pool
+from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import Recipe
 from depthmask.data.packfile import ratio_from_bytes
-from depthmask.data.recipe import Recipe
 from depthmask.depth import scene_range
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from depthmask.data.camera import photograph
-from depthmask.data.dataset import Pools
-from depthmask.data.draws import Draws
-from depthmask.data.geometry import Size
-from depthmask.data.objects import SLOTS, Looks, draw_objects
-from depthmask.data.paint import paint
-from depthmask.data.recipe import Recipe
-from depthmask.data.scene import draw_light, draw_scene
+from depthmask.composites.camera import photograph
+from depthmask.composites.geometry import Size
+from depthmask.composites.objects import SLOTS, Looks, draw_objects
+from depthmask.composites.paint import paint
+from depthmask.composites.pools import Pools
+from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import Recipe
+from depthmask.composites.scene import draw_light, draw_scene
 from depthmask.depth import depth_from_ratio
 
 

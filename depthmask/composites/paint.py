@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.data.dataset import Pool
-from depthmask.data.geometry import Size, floor_projection, frame_grid, sample, translation
-from depthmask.data.objects import Looks, Objects
-from depthmask.data.scene import Scene
+from depthmask.composites.geometry import Size, floor_projection, frame_grid, sample, translation
+from depthmask.composites.objects import Looks, Objects
+from depthmask.composites.pools import Pool
+from depthmask.composites.scene import Scene
 
 _HIDDEN_SIDE = 32  # side of the map on which an object's nearest hidden background is looked up
 _WALL_SHIFT = (0.12, -0.1)  # how far a shadow on a wall falls aside, for a lean of 1

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from depthmask.composites.random_streams import Draws
 from depthmask.data.codec import jpeg_damage
-from depthmask.data.draws import Draws
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.data.compose import Batch, compose
-from depthmask.data.dataset import Pools, is_held_out, load_pools
+from depthmask.composites.compose import Batch, compose
+from depthmask.composites.pools import Pools, is_held_out, load_pools
+from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.data.near_duplicates import shot_of
 from depthmask.data.packfile import write_pack
-from depthmask.data.recipe import ORIGINAL, Recipe
 from tests import packs
 
 CPU = torch.device("cpu")

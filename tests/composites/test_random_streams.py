@@ -2,7 +2,7 @@
 
 import torch
 
-from depthmask.data.draws import Draws
+from depthmask.composites.random_streams import Draws
 
 
 def test_a_sample_draws_the_same_in_any_batch() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from depthmask.data.camera import Lens
+from depthmask.composites.camera import Lens
 
 
 @dataclass(frozen=True)
