@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.command import run
 from benchmarks.memory import held
-from depthmask.data.blocks import FOLDER
-from depthmask.data.build import Folders, Maker, Threads, begin, one_thread_each
-from depthmask.data.plan import Settings
+from depthmask.datasets.blocks import FOLDER
+from depthmask.datasets.build import Folders, Maker, Threads, begin, one_thread_each
+from depthmask.datasets.plan import Settings
 
 
 def main() -> None:

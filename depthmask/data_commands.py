@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from depthmask.files import check_file
 
 if TYPE_CHECKING:
-    from depthmask.data.build import Runner
+    from depthmask.datasets.build import Runner
     from depthmask.evaluate import Predict
 
 _SPLIT, _HELD_OUT = "test", 0.1  # of `evaluate`: None there means that nothing was asked for
@@ -72,8 +72,8 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_build(options: argparse.Namespace) -> None:
-    from depthmask.data.build import Folders, build
-    from depthmask.data.plan import Settings
+    from depthmask.datasets.build import Folders, build
+    from depthmask.datasets.plan import Settings
 
     settings = Settings(
         size=options.size,
@@ -96,11 +96,11 @@ def run_build(options: argparse.Namespace) -> None:
 
 
 def _make_runner(options: argparse.Namespace) -> "Runner":
-    from depthmask.data.build import Threads
+    from depthmask.datasets.build import Threads
 
     if not options.ray:
         return Threads(options.jobs)
-    from depthmask.data.cluster import RayTasks
+    from depthmask.datasets.ray import RayTasks
 
     return RayTasks(options.ray)
 
@@ -120,7 +120,7 @@ def add_merge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_merge(options: argparse.Namespace) -> None:
-    from depthmask.data.merge import merge
+    from depthmask.datasets.merge import merge
 
     merge(options.parts, options.out)
 
@@ -150,8 +150,8 @@ def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_inspect(options: argparse.Namespace) -> None:
-    from depthmask.data.catalogue import open_catalogue
-    from depthmask.data.inspect import inspect
+    from depthmask.datasets.inspect import inspect
+    from depthmask.datasets.reader import open_catalogue
 
     if options.samples < 1:
         raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
@@ -183,7 +183,7 @@ def score(
     predict: "Predict", options: argparse.Namespace, progress: Callable[[str], None]
 ) -> Mapping[str, object] | None:
     """Scores a data set of composites; None where the folder holds none, but sequences."""
-    from depthmask.data.catalogue import is_dataset, open_catalogue
+    from depthmask.datasets.reader import is_dataset, open_catalogue
 
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from depthmask._cv2 import cv2
-from depthmask.data.catalogue import Catalogue
+from depthmask.datasets.reader import Catalogue
 from depthmask.evaluate import Predict
 from depthmask.pictures import Picture, PictureError
 from depthmask.score_set import Scored, SetEvaluation

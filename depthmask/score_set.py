@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from depthmask import matting, metrics
-from depthmask.data.catalogue import Catalogue, Example, Sample, choose
 from depthmask.data.sides import MIXED, TEST, TRAIN
-from depthmask.data.sources import BuildError
+from depthmask.datasets.reader import Catalogue, Example, Sample, choose
+from depthmask.datasets.sources import BuildError
 from depthmask.depth import inverse_from_depth
 from depthmask.evaluate import Predict
 from depthmask.pictures import Map

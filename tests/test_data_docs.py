@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from depthmask.__main__ import main
-from tests.sources import write_folders
+from tests.datasets.sources import write_folders
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.S)

@@ -5,7 +5,7 @@ import numpy as np
 
 from depthmask.data.near_duplicates import group, thumbnail
 from depthmask.data.sides import divide
-from tests.sources import scene
+from tests.datasets.sources import scene
 
 
 def groups(*pictures: np.ndarray) -> list[int]:

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from depthmask.__main__ import main
-from depthmask.data import depth_source
-from depthmask.data.build import Folders, build
-from depthmask.data.catalogue import Catalogue, Sample, open_catalogue
-from depthmask.data.plan import Settings
 from depthmask.data.sides import side_of
-from depthmask.data.sources import BuildError
+from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets.build import Folders, build
+from depthmask.datasets.plan import Settings
+from depthmask.datasets.reader import Catalogue, Sample, open_catalogue
+from depthmask.datasets.sources import BuildError
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from depthmask.report import choose, write_report
 from depthmask.score_set import score_set
-from tests.sources import write_folders
-from tests.test_build import Rows
+from tests.datasets.sources import write_folders
+from tests.datasets.test_build import Rows
 
 pytest.importorskip("torchmetrics", reason="an optional extra: evaluate")
 

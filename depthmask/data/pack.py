@@ -16,8 +16,8 @@ from torch import Tensor
 
 from depthmask._cv2 import cv2
 from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, is_pack, write_pack
-from depthmask.data.sources import counted, find_pictures, say
 from depthmask.data.teachers import Ensemble, TeacherSpec
+from depthmask.datasets.sources import counted, find_pictures, say
 from depthmask.files import replace_durably
 from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
 

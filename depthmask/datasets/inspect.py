@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.catalogue import Catalogue, Example, Sample, choose
 from depthmask.data.sides import MIXED, TEST, TRAIN
-from depthmask.data.sources import BuildError
+from depthmask.datasets.reader import Catalogue, Example, Sample, choose
+from depthmask.datasets.sources import BuildError
 from depthmask.pictures import Map, Picture
 
 _TILE, _GAP, _HEAD = 96, 6, 26  # pixels

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthmask.data.blocks import FOLDER, Record, no_moments, read_record, record_path
-from depthmask.data.plan import FORMAT_VERSION, Plan
 from depthmask.data.sides import MIXED, TEST, TRAIN, side_of
-from depthmask.data.sources import BuildError
+from depthmask.datasets.blocks import FOLDER, Record, no_moments, read_record, record_path
+from depthmask.datasets.plan import FORMAT_VERSION, Plan
+from depthmask.datasets.sources import BuildError
 from depthmask.depth import CONVENTION
 from depthmask.files import replace_durably
 

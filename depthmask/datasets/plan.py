@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from depthmask.data.layout import LAYOUTS, Layout
-from depthmask.data.sources import BuildError, Source
+from depthmask.datasets.layout import LAYOUTS, Layout
+from depthmask.datasets.sources import BuildError, Source
 
 FORMAT_VERSION = 2  # 1: PNGs were coded otherwise
 BATCH = 20  # composites made at once: more helps nothing, and costs memory

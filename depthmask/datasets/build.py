@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from depthmask._cv2 import cv2
-from depthmask.data.blocks import (
+from depthmask.data.sides import side_of
+from depthmask.datasets.blocks import (
     FOLDER,
     Moments,
     Record,
@@ -27,13 +28,12 @@ from depthmask.data.blocks import (
     record_path,
     write_record,
 )
-from depthmask.data.depth_source import DepthSource, open_depth
-from depthmask.data.finish import PLAN, clear_records, finish, is_finished
-from depthmask.data.layout import Pixels, encode
-from depthmask.data.placing import Plate, place
-from depthmask.data.plan import BATCH, Block, Plan, Settings, read_plan
-from depthmask.data.sides import side_of
-from depthmask.data.sources import (
+from depthmask.datasets.depth_labels import DepthSource, open_depth
+from depthmask.datasets.layout import Pixels, encode
+from depthmask.datasets.place import Plate, place
+from depthmask.datasets.plan import BATCH, Block, Plan, Settings, read_plan
+from depthmask.datasets.records import PLAN, clear_records, finish, is_finished
+from depthmask.datasets.sources import (
     BuildError,
     Cutouts,
     counted,

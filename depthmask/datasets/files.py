@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
-from depthmask.data.sources import BuildError
+from depthmask.datasets.sources import BuildError
 
 
 class Files:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import pytest
 
 from depthmask.__main__ import main
-from depthmask.data.build import Folders, Maker
-from depthmask.data.cluster import Job, RayTasks, resources
-from depthmask.data.plan import Settings
-from depthmask.data.sources import BuildError
-from tests.sources import write_folders
-from tests.test_build import contents
+from depthmask.datasets.build import Folders, Maker
+from depthmask.datasets.plan import Settings
+from depthmask.datasets.ray import Job, RayTasks, resources
+from depthmask.datasets.sources import BuildError
+from tests.datasets.sources import write_folders
+from tests.datasets.test_build import contents
 
 WITHOUT_RAY = "an optional extra: distributed"
 OPTIONS = ("--size", "48", "--placements", "100", "--flip")
@@ -153,7 +153,7 @@ def test_shares_of_gpus() -> None:
 
 def test_what_goes_wrong_on_another_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason=WITHOUT_RAY)
-    from depthmask.data.cluster import _result
+    from depthmask.datasets.ray import _result
 
     full = OSError(errno.ENOSPC, "No space left on device")
     for raised, expected, message in (

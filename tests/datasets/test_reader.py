@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.data import depth_source
-from depthmask.data.build import Folders, build
-from depthmask.data.catalogue import Catalogue, Sample, choose, is_dataset, open_catalogue
-from depthmask.data.plan import Settings
-from depthmask.data.sources import BuildError
-from tests.sources import write_folders
-from tests.test_build import Rows
+from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets.build import Folders, build
+from depthmask.datasets.plan import Settings
+from depthmask.datasets.reader import Catalogue, Sample, choose, is_dataset, open_catalogue
+from depthmask.datasets.sources import BuildError
+from tests.datasets.sources import write_folders
+from tests.datasets.test_build import Rows
 
 ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_out=0.3)
 

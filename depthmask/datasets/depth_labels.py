@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask.data.placing import Placed, Plate
 from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
+from depthmask.datasets.place import Placed, Plate
 from depthmask.depth import FLOOR, inverse_from_depth, scene_range
 from depthmask.files import fingerprint
 from depthmask.metrics import align_inverse_depth

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.layout import KINDS
+from depthmask.datasets.layout import KINDS
 from depthmask.files import replace_durably
 
 FOLDER = "blocks"  # in the data set, until it is finished

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.files import Files
-from depthmask.data.finish import MANIFEST, PLAN, SUMMARY
-from depthmask.data.layout import LAYOUTS, Layout
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.sides import divide, side_of
-from depthmask.data.sources import BuildError
+from depthmask.datasets.files import Files
+from depthmask.datasets.layout import LAYOUTS, Layout
+from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
+from depthmask.datasets.sources import BuildError
 from depthmask.pictures import Map, Picture
 
 # The original placed each cut-out 20 times, then 20 times mirrored; its files are numbered so.

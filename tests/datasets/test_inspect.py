@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from depthmask.__main__ import main
-from depthmask.data import depth_source
-from depthmask.data.build import Folders, build
-from depthmask.data.plan import Settings
-from tests.sources import write_folders
-from tests.test_build import Rows
+from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets.build import Folders, build
+from depthmask.datasets.plan import Settings
+from tests.datasets.sources import write_folders
+from tests.datasets.test_build import Rows
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from depthmask.data.build import Folders, Maker, Runner, one_thread_each
-from depthmask.data.depth_source import open_depth
-from depthmask.data.finish import PLAN
-from depthmask.data.plan import Plan
-from depthmask.data.sources import BuildError, Cutouts
+from depthmask.datasets.build import Folders, Maker, Runner, one_thread_each
+from depthmask.datasets.depth_labels import open_depth
+from depthmask.datasets.plan import Plan
+from depthmask.datasets.records import PLAN
+from depthmask.datasets.sources import BuildError, Cutouts
 
 AUTO = "auto"
 _INSTALL = "--ray needs Ray: pip install -e '.[distributed]'."

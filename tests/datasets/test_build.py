@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.data import build as building
-from depthmask.data import depth_source
-from depthmask.data.build import Folders, Threads, build
-from depthmask.data.merge import merge
-from depthmask.data.plan import FORMAT_VERSION, Settings
-from depthmask.data.sources import BuildError
-from tests.sources import BACKGROUNDS, CUTOUTS, write_folders
+from depthmask.datasets import build as building
+from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets.build import Folders, Threads, build
+from depthmask.datasets.merge import merge
+from depthmask.datasets.plan import FORMAT_VERSION, Settings
+from depthmask.datasets.sources import BuildError
+from tests.datasets.sources import BACKGROUNDS, CUTOUTS, write_folders
 
 SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
 
@@ -43,9 +43,9 @@ def rows_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of eight composites, so that a toy set has several."""
-    monkeypatch.setattr("depthmask.data.plan.BATCH", 4)
-    monkeypatch.setattr("depthmask.data.build.BATCH", 4)
-    monkeypatch.setattr("depthmask.data.plan._BATCHES", 2)
+    monkeypatch.setattr("depthmask.datasets.plan.BATCH", 4)
+    monkeypatch.setattr("depthmask.datasets.build.BATCH", 4)
+    monkeypatch.setattr("depthmask.datasets.plan._BATCHES", 2)
 
 
 @pytest.fixture
@@ -214,9 +214,10 @@ def test_lost_files_are_made_again(folders: Folders) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-import tests.test_build as here
-from depthmask.data import depth_source, plan
-from depthmask.data.build import Folders, Threads, build
+import tests.datasets.test_build as here
+from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import plan
+from depthmask.datasets.build import Folders, Threads, build
 depth_source.ShippedTeacher = here.Rows
 plan._BATCHES = 1
 build(Folders(*map(Path, sys.argv[1:4])), here.LARGE, run=Threads(2))

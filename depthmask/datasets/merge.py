@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from depthmask.data.blocks import (
+from depthmask.datasets.blocks import (
     FOLDER,
     Record,
     is_whole,
@@ -14,9 +14,9 @@ from depthmask.data.blocks import (
     read_record,
     record_path,
 )
-from depthmask.data.finish import COLUMNS, MANIFEST, PLAN, SUMMARY, finish, known
-from depthmask.data.plan import Plan, read_plan
-from depthmask.data.sources import BuildError, say
+from depthmask.datasets.plan import Plan, read_plan
+from depthmask.datasets.records import COLUMNS, MANIFEST, PLAN, SUMMARY, finish, known
+from depthmask.datasets.sources import BuildError, say
 from depthmask.files import replace_durably
 
 _FILES = slice(COLUMNS.index("image_file"), COLUMNS.index("depth_file") + 1)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from depthmask.__main__ import main
-from depthmask.data.sources import BuildError, read_backgrounds, read_cutouts
-from tests.sources import cutout, scene, write_folders
-from tests.test_build import rows
+from depthmask.datasets.sources import BuildError, read_backgrounds, read_cutouts
+from tests.datasets.sources import cutout, scene, write_folders
+from tests.datasets.test_build import rows
 
 SIDE = 24
 
