@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from depthmask import matting, metrics
-from depthmask.data.sides import MIXED, TEST, TRAIN
+from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Catalogue, Example, Sample, choose
 from depthmask.datasets.sources import BuildError
 from depthmask.depth import inverse_from_depth

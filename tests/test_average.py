@@ -7,7 +7,7 @@ import pytest
 from torch import Tensor
 
 from depthmask.network.checkpoint import read_checkpoint, save_checkpoint
-from tests import packs
+from tests.data import packs
 from tools import average_checkpoints
 
 

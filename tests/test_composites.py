@@ -15,7 +15,7 @@ from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.measure import load_sides, measure
 from depthmask.network.checkpoint import CheckpointInfo
-from tests import packs
+from tests.data import packs
 
 
 @pytest.fixture(scope="module")

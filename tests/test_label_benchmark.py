@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks import labels
 from depthmask.composites.pools import load_pools
 from depthmask.data.teachers import TeacherSpec
-from tests import packs
+from tests.data import packs
 
 
 class Ramp:

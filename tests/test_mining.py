@@ -14,7 +14,7 @@ from depthmask.composites.recipe import Recipe
 from depthmask.config import Phase, TrainConfig
 from depthmask.mining import difficulty, hardest
 from depthmask.trainer import Trainer
-from tests import packs
+from tests.data import packs
 
 EQUAL = {"mask": 1.0, "depth": 1.0}
 

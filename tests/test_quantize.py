@@ -15,8 +15,8 @@ from depthmask.export import ExportError, Loss, export
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask
 from depthmask.quantize import Sample, draw_composites, mean_iou
-from tests import packs
 from tests.backends.test_backends import noise
+from tests.data import packs
 from tests.test_export import pairs as pairs
 from tests.test_package import run
 

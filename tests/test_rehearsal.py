@@ -10,7 +10,7 @@ from depthmask import rehearsal
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.rehearsal import duration
-from tests import packs
+from tests.data import packs
 
 
 @pytest.fixture

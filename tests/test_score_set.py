@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from depthmask.__main__ import main
-from depthmask.data.sides import side_of
+from depthmask.data.split import side_of
 from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings

@@ -36,7 +36,7 @@ from depthmask.network.u2net import U2Net
 from depthmask.records import read_log
 from depthmask.supply import frame_size
 from depthmask.trainer import Trainer, one_cycle
-from tests import packs
+from tests.data import packs
 
 ROOT = Path(__file__).resolve().parent.parent
 

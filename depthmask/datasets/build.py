@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from depthmask._cv2 import cv2
-from depthmask.data.sides import side_of
+from depthmask.data.split import side_of
 from depthmask.datasets.blocks import (
     FOLDER,
     Moments,

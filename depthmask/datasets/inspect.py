@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
-from depthmask.data.sides import MIXED, TEST, TRAIN
+from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Catalogue, Example, Sample, choose
 from depthmask.datasets.sources import BuildError
 from depthmask.pictures import Map, Picture

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from depthmask._cv2 import cv2
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
-from depthmask.data.sides import divide, side_of
+from depthmask.data.split import divide, side_of
 from depthmask.datasets.files import Files
 from depthmask.datasets.layout import LAYOUTS, Layout
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthmask.data.sides import MIXED, TEST, TRAIN, side_of
+from depthmask.data.split import MIXED, TEST, TRAIN, side_of
 from depthmask.datasets.blocks import FOLDER, Record, no_moments, read_record, record_path
 from depthmask.datasets.plan import FORMAT_VERSION, Plan
 from depthmask.datasets.sources import BuildError

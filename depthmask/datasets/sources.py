@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from depthmask._cv2 import cv2
 from depthmask.composites.pools import Pool, find_foot
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
-from depthmask.data.sides import divide
+from depthmask.data.split import divide
 from depthmask.pictures import SUFFIXES, Picture, PictureError, read_cutout, read_picture
 
 Read = TypeVar("Read")

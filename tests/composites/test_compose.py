@@ -11,7 +11,7 @@ from depthmask.composites.pools import Pools, is_held_out, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.data.near_duplicates import shot_of
 from depthmask.data.packfile import write_pack
-from tests import packs
+from tests.data import packs
 
 CPU = torch.device("cpu")
 SIZE = (48, 64)

@@ -13,7 +13,7 @@ from depthmask.data.packfile import (
     read_pack,
     write_pack,
 )
-from tests import packs
+from tests.data import packs
 
 
 def smooth(count: int, side: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from depthmask.data.near_duplicates import group, thumbnail
-from depthmask.data.sides import divide
+from depthmask.data.split import divide
 from tests.datasets.sources import scene
 
 
