@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.command import run
 from depthmask._cv2 import cv2
-from depthmask.evaluate import Evaluation, Predict, evaluate_folder
+from depthmask.evaluation.sequences import Evaluation, Predict, evaluate_folder
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Mask, Picture

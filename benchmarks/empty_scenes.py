@@ -23,9 +23,9 @@ from benchmarks.composites import batches
 from depthmask.composites.camera import Lens
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.inference.predictor import Predictor
 from depthmask.measure import load_sides
-from depthmask.metrics import THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
 

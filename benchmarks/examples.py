@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.command import check_outputs, run
-from depthmask.evaluate import compare
+from depthmask.evaluation.metrics import THRESHOLD
+from depthmask.evaluation.sequences import compare
 from depthmask.inference.predictor import Prediction, Predictor
-from depthmask.metrics import THRESHOLD
 from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
 from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 

@@ -27,11 +27,11 @@ from depthmask._cv2 import cv2
 from depthmask.composites.pools import Pool
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
-from depthmask.evaluate import pictures_of
+from depthmask.evaluation.array_metrics import Values, depth_rmse, inverse_from_depth
+from depthmask.evaluation.sequences import pictures_of
 from depthmask.measure import load_sides
 from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
-from depthmask.scores import Values, depth_rmse, inverse_from_depth
 
 SIDE = 112  # pixels at which depths are compared
 SHORT_SIDE = 448  # of an example, as the teacher sees it

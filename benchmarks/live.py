@@ -37,7 +37,7 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask._cv2 import cv2
-from depthmask.evaluate import background_of, frames_with_truth
+from depthmask.evaluation.sequences import background_of, frames_with_truth
 from depthmask.inference import live_session as live
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture

@@ -22,10 +22,15 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
 from depthmask.config import TrainConfig
-from depthmask.evaluate import IGNORED, LEAST_FOREGROUND, background_of, frames_with_truth
+from depthmask.evaluation.metrics import boundary_iou, mask_iou
+from depthmask.evaluation.sequences import (
+    IGNORED,
+    LEAST_FOREGROUND,
+    background_of,
+    frames_with_truth,
+)
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
-from depthmask.metrics import boundary_iou, mask_iou
 from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
 
 STEPS = {  # the mask is not refined: that is measured elsewhere, and needs its time

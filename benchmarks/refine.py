@@ -25,9 +25,9 @@ from PIL import Image
 from benchmarks.command import check_folders, check_outputs, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
-from depthmask import metrics
 from depthmask._cv2 import cv2
-from depthmask.evaluate import IGNORED, background_of, frames_with_truth
+from depthmask.evaluation import metrics
+from depthmask.evaluation.sequences import IGNORED, background_of, frames_with_truth
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix

@@ -21,8 +21,8 @@ from benchmarks.command import run
 from benchmarks.composites import batches, predict
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
+from depthmask.evaluation.metrics import THRESHOLD, mask_iou
 from depthmask.measure import load_sides
-from depthmask.metrics import THRESHOLD, mask_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 
 SHADED = replace(

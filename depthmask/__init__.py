@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from depthmask.evaluate import evaluate_folder
+    from depthmask.evaluation.sequences import evaluate_folder
     from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.network.checkpoint import CheckpointError
     from depthmask.pictures import PictureError, read_picture
@@ -25,7 +25,7 @@ _MODULES = {
     "PictureError": "pictures",
     "Prediction": "inference.predictor",
     "Predictor": "inference.predictor",
-    "evaluate_folder": "evaluate",
+    "evaluate_folder": "evaluation.sequences",
     "read_picture": "pictures",
 }
 

@@ -17,7 +17,7 @@ from depthmask import __version__, data_commands
 from depthmask.files import check_file
 
 if TYPE_CHECKING:
-    from depthmask.evaluate import Predict
+    from depthmask.evaluation.sequences import Predict
     from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.pictures import Map, Mask, Picture
 
@@ -136,7 +136,7 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     from depthmask.depth import CONVENTION
-    from depthmask.evaluate import compare
+    from depthmask.evaluation.sequences import compare
     from depthmask.pictures import read_photo
 
     _check_outputs(options)
@@ -246,7 +246,7 @@ def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from depthmask.evaluate import evaluate_folder
+    from depthmask.evaluation.sequences import evaluate_folder
 
     for file in (options.json, options.html):
         if file:  # told now, not after an hour

@@ -13,7 +13,7 @@ from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.datasets.build import Runner
-    from depthmask.evaluate import Predict
+    from depthmask.evaluation.sequences import Predict
 
 _SPLIT, _HELD_OUT = "test", 0.1  # of `evaluate`: None there means that nothing was asked for
 
@@ -188,8 +188,8 @@ def score(
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)
         return None
-    from depthmask.report import write_report
-    from depthmask.score_set import score_set
+    from depthmask.evaluation.composites import score_set
+    from depthmask.evaluation.report import write_report
 
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit must be 1 or more, not {options.limit}.")

@@ -10,7 +10,7 @@ from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
 from depthmask.composites.recipe import Recipe
 from depthmask.config import SEEDS, TrainConfig
-from depthmask.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
+from depthmask.evaluation.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.network.device import has_fast_bfloat16
 

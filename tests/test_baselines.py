@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import baselines
-from depthmask.evaluate import compare
+from depthmask.evaluation.sequences import compare
 from depthmask.pictures import Mask, Picture
 from tests.conftest import Pair
 

@@ -221,7 +221,7 @@ def test_evaluate_as_taken(
         asked.append(predict.keywords)
         return {}
 
-    monkeypatch.setattr("depthmask.evaluate.evaluate_folder", fake)
+    monkeypatch.setattr("depthmask.evaluation.sequences.evaluate_folder", fake)
     arguments = ["evaluate", str(pair_folder), "--checkpoint", str(tiny_checkpoint)]
     assert main(arguments) == 0 and main([*arguments, *LEAVE]) == 0
     steps = ("align", "light", "refine")

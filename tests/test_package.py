@@ -27,7 +27,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
-    modules = "depthmask.inference.predictor, depthmask.evaluate, depthmask.inference.live_session, depthmask.render.video"
+    modules = "depthmask.inference.predictor, depthmask.evaluation.sequences, depthmask.inference.live_session, depthmask.render.video"
     assert loaded_by(modules, above) == ""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from depthmask.evaluation.array_metrics import align_inverse_depth
 from depthmask.pictures import Map, Picture
-from depthmask.scores import align_inverse_depth
 
 Label = Callable[[Picture], Map]  # inverse depth of any scale and shift
 Part = tuple[slice, slice]

@@ -22,8 +22,8 @@ from torch import Tensor
 from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
 from depthmask.datasets.place import Placed, Plate
 from depthmask.depth import FLOOR, inverse_from_depth, scene_range
+from depthmask.evaluation.metrics import align_inverse_depth
 from depthmask.files import fingerprint
-from depthmask.metrics import align_inverse_depth
 from depthmask.network.checkpoint import WEIGHTS
 
 _CONTACT = "contact"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from depthmask._cv2 import cv2
+from depthmask.evaluation.array_metrics import THRESHOLD, align_inverse_depth, mask_iou
 from depthmask.pictures import (
     Map,
     Mask,
@@ -21,7 +22,6 @@ from depthmask.pictures import (
     read_photo,
     read_true_depth,
 )
-from depthmask.scores import THRESHOLD, align_inverse_depth, mask_iou
 from depthmask.ui.shelf import Seen, Shelf
 from depthmask.ui.standby import Predicts
 

@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
+from depthmask.evaluation.array_metrics import THRESHOLD
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.render import views as render
-from depthmask.scores import THRESHOLD
 from depthmask.ui.analysis import Analysis
 from depthmask.ui.shelf import Seen
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from depthmask._cv2 import cv2
 from depthmask.datasets.reader import Catalogue
-from depthmask.evaluate import Predict
+from depthmask.evaluation.composites import Scored, SetEvaluation
+from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Picture, PictureError
-from depthmask.score_set import Scored, SetEvaluation
 
 _SHOWN = 4  # samples of each group
 _BINS = 30

@@ -14,10 +14,10 @@ from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Catalogue, Sample, open_catalogue
 from depthmask.datasets.sources import BuildError
+from depthmask.evaluation.composites import score_set
+from depthmask.evaluation.report import choose, write_report
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
-from depthmask.report import choose, write_report
-from depthmask.score_set import score_set
 from tests.datasets.sources import write_folders
 from tests.datasets.test_build import Rows
 

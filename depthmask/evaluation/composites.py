@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from depthmask import matting, metrics
 from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Catalogue, Example, Sample, choose
 from depthmask.datasets.sources import BuildError
 from depthmask.depth import inverse_from_depth
-from depthmask.evaluate import Predict
+from depthmask.evaluation import matting, metrics
+from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Map
 
 BATCH = 16  # pictures of the original's metrics, which depend on it

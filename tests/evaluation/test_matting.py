@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from depthmask.matting import (
+from depthmask.evaluation.matting import (
     absolute_error,
     connectivity_error,
     depth_edge_recall,

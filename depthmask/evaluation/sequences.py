@@ -18,6 +18,15 @@ from typing import Required, TypedDict, cast
 
 import numpy as np
 
+from depthmask.evaluation.array_metrics import (
+    THRESHOLD,
+    abs_rel,
+    align_inverse_depth,
+    delta1,
+    depth_rmse,
+    inverse_from_depth,
+    mask_iou,
+)
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import (
     SUFFIXES,
@@ -30,15 +39,6 @@ from depthmask.pictures import (
     read_grey,
     read_labels,
     read_picture,
-)
-from depthmask.scores import (
-    THRESHOLD,
-    abs_rel,
-    align_inverse_depth,
-    delta1,
-    depth_rmse,
-    inverse_from_depth,
-    mask_iou,
 )
 
 Predict = Callable[[Picture, Picture], Prediction]  # (background, image) -> Prediction

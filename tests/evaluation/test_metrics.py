@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from depthmask import metrics
+from depthmask.evaluation import metrics
 
 
 def square(size: int = 20, *, side: int = 10) -> torch.Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask._cv2 import cv2
-from depthmask.metrics import masked_mean
+from depthmask.evaluation.metrics import masked_mean
 
 _BAND = 0.02  # half the unknown band's width, as a share of the diagonal
 _LEVELS = 10  # steps of alpha at which connectivity is looked at

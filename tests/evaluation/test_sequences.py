@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.evaluate import compare, depth_scores, evaluate_folder, mask_scores
+from depthmask.evaluation.sequences import compare, depth_scores, evaluate_folder, mask_scores
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture, PictureError
 from tests.conftest import FakePredictor, Pair

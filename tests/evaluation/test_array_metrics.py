@@ -1,4 +1,4 @@
-"""The scores of arrays are those that `depthmask.metrics` has for batches of tensors."""
+"""The scores of arrays are those that `depthmask.evaluation.metrics` has for batches of tensors."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask import depth, metrics, scores
+from depthmask import depth
+from depthmask.evaluation import array_metrics as scores
+from depthmask.evaluation import metrics
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
