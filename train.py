@@ -4,14 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from depthmask.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.data.packfile import PackError
-from depthmask.journal import TrainingError
-from depthmask.losses import DEPTH_LOSSES
 from depthmask.network.checkpoint import CheckpointError
 from depthmask.network.u2net import TASKS
-from depthmask.rehearsal import rehearse
-from depthmask.trainer import Trainer
+from depthmask.training.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
+from depthmask.training.dry_run import rehearse
+from depthmask.training.journal import TrainingError
+from depthmask.training.losses import DEPTH_LOSSES
+from depthmask.training.trainer import Trainer
 
 _ELSEWHERE = ("resume", "dry_run", "protocol")  # options that are no field of TrainConfig
 

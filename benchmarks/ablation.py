@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.command import run
 from benchmarks.results import minutes
 from depthmask.network.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
-from depthmask.records import read_log
+from depthmask.training.run_log import read_log
 
 BATCH = 32
 # What differs from the first row: options of train.py, and the batch.

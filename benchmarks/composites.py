@@ -24,10 +24,10 @@ from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
-from depthmask.config import TrainConfig
 from depthmask.evaluation.metrics import THRESHOLD
-from depthmask.measure import COMPOSITES_SEED, autocast, load_sides, measure
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.training.config import TrainConfig
+from depthmask.training.validation import COMPOSITES_SEED, autocast, load_sides, measure
 
 RECIPES = {
     "original protocol": ORIGINAL,

@@ -25,9 +25,9 @@ from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.inference.predictor import Predictor
-from depthmask.measure import load_sides
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
+from depthmask.training.validation import load_sides
 
 SIZE = 224  # pixels
 SHIFT = (0.01, 0.02)  # of a bumped camera, in widths of the picture

@@ -29,9 +29,9 @@ from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio
 from depthmask.evaluation.array_metrics import Values, depth_rmse, inverse_from_depth
 from depthmask.evaluation.sequences import pictures_of
-from depthmask.measure import load_sides
 from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
+from depthmask.training.validation import load_sides
 
 SIDE = 112  # pixels at which depths are compared
 SHORT_SIDE = 448  # of an example, as the teacher sees it

@@ -21,7 +21,6 @@ import torch
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask._cv2 import cv2
-from depthmask.config import TrainConfig
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
 from depthmask.evaluation.sequences import (
     IGNORED,
@@ -32,6 +31,7 @@ from depthmask.evaluation.sequences import (
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
+from depthmask.training.config import TrainConfig
 
 STEPS = {  # the mask is not refined: that is measured elsewhere, and needs its time
     "neither": {"align": False, "light": False, "refine": False},

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.command import run
-from depthmask.config import Phase
-from depthmask.curves import Point
 from depthmask.network.checkpoint import read_checkpoint
-from depthmask.records import read_log
+from depthmask.training.config import Phase
+from depthmask.training.curves import Point
+from depthmask.training.run_log import read_log
 
 EPOCH = 400_000  # composites
 NOTES = (

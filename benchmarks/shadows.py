@@ -22,8 +22,8 @@ from benchmarks.composites import batches, predict
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.metrics import THRESHOLD, mask_iou
-from depthmask.measure import load_sides
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.training.validation import load_sides
 
 SHADED = replace(
     ORIGINAL_BY_CAMERA,

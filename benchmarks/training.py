@@ -27,12 +27,12 @@ from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import load_shared_pools
 from depthmask.composites.recipe import ORIGINAL
-from depthmask.config import Phase, TrainConfig
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
 from depthmask.network.device import choose_device
 from depthmask.network.u2net import U2Net
-from depthmask.rehearsal import time_steps
-from depthmask.trainer import Trainer
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.dry_run import time_steps
+from depthmask.training.trainer import Trainer
 
 PICTURES = 48  # cut-outs and backgrounds, each
 SIDE = 256  # of one, in pixels

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from depthmask.curves import ticks
+from depthmask.training.curves import ticks
 
 _WIDTH = 860  # in SVG units, as all below
 _ROW, _LABELS, _NOTES = 26, 210, 190  # of bars: height of a row, room left and right of them

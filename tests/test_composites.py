@@ -13,8 +13,8 @@ from benchmarks.composites import Known, Order, batches, depth_baselines
 from benchmarks.shadows import RECIPES, shadow_scores
 from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.measure import load_sides, measure
 from depthmask.network.checkpoint import CheckpointInfo
+from depthmask.training.validation import load_sides, measure
 from tests.data import packs
 
 

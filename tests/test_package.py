@@ -26,7 +26,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    above = ["depthmask.data", "depthmask.trainer", "depthmask.ui", "gradio"]
+    above = ["depthmask.data", "depthmask.training.trainer", "depthmask.ui", "gradio"]
     modules = "depthmask.inference.predictor, depthmask.evaluation.sequences, depthmask.inference.live_session, depthmask.render.video"
     assert loaded_by(modules, above) == ""
 

@@ -11,10 +11,10 @@ import torch
 import train
 from benchmarks import ablation, results
 from benchmarks.command import run
-from depthmask.config import Phase
-from depthmask.journal import Progress
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
-from depthmask.records import Records
+from depthmask.training.config import Phase
+from depthmask.training.journal import Progress
+from depthmask.training.run_log import Records
 
 
 def make_run(out: Path, *phases: Phase, iou: float = 0.9) -> Path:

@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.training import Composites, draw_pictures, step_as_the_original, write_files
 from depthmask.data.packfile import write_pack
-from depthmask.losses import task_losses
 from depthmask.network.u2net import U2Net
+from depthmask.training.losses import task_losses
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from benchmarks.command import check_outputs, run
 from depthmask.composites.recipe import Recipe
-from depthmask.config import TrainConfig
-from depthmask.measure import load_sides, measure
 from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net
+from depthmask.training.config import TrainConfig
+from depthmask.training.validation import load_sides, measure
 
 State = dict[str, Tensor]
 ENCODER, MASK = "encoder.", "decoders.mask."  # how the names of their tensors begin

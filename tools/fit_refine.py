@@ -18,11 +18,11 @@ import torch
 from benchmarks.command import check_folders, run
 from benchmarks.refine import compose, see
 from depthmask.composites.pools import is_held_out
-from depthmask.config import TrainConfig
 from depthmask.inference import refinement as refine
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Map
 from depthmask.pictures.resize import fit_size, shrink
+from depthmask.training.config import TrainConfig
 
 
 def main() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask import files, state
-from depthmask.journal import Progress
+from depthmask import files
 from depthmask.network.checkpoint import CheckpointError
+from depthmask.training import state
+from depthmask.training.journal import Progress
 
 TENSORS = {"model": {"weight": torch.zeros(2)}, "average": {"weight": torch.ones(2)}}
 OPTIONS = {"seed": 1, "phases": [[64, 100]]}

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from depthmask.losses import border_weight, steepness, structural_similarity, task_losses
+from depthmask.training.losses import border_weight, steepness, structural_similarity, task_losses
 
 
 def test_cross_entropy_is_summed_over_all_maps() -> None:

@@ -11,9 +11,9 @@ from depthmask.composites.geometry import Size
 from depthmask.composites.pools import Pools
 from depthmask.composites.random_streams import Draws
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.config import Phase, TrainConfig
-from depthmask.mining import hardest
-from depthmask.team import Team
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.distributed import Team
+from depthmask.training.mining import hardest
 
 _KIND_SEED = 2
 _MINING_SIZE = 64  # square root of the pixels of a candidate: a small part of a step's work

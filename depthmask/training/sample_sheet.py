@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import Recipe
-from depthmask.measure import COMPOSITES_SEED, autocast
+from depthmask.training.validation import COMPOSITES_SEED, autocast
 
 COLUMNS = "background, image, true and predicted mask, true and predicted depth"
 _ROWS = 6

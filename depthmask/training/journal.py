@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.compose import Batch
-from depthmask.config import Phase
-from depthmask.measure import score
+from depthmask.training.config import Phase
+from depthmask.training.validation import score
 
 _REPORT_SECONDS = 10.0
 

@@ -19,13 +19,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import train
-from depthmask import config as config_module
-from depthmask import journal
 from depthmask.composites.compose import Batch
-from depthmask.config import Phase, TrainConfig
 from depthmask.files import fingerprint
-from depthmask.journal import TrainingError
-from depthmask.measure import score
 from depthmask.network.checkpoint import (
     CheckpointError,
     CheckpointInfo,
@@ -33,12 +28,17 @@ from depthmask.network.checkpoint import (
     save_checkpoint,
 )
 from depthmask.network.u2net import U2Net
-from depthmask.records import read_log
-from depthmask.supply import frame_size
-from depthmask.trainer import Trainer, one_cycle
+from depthmask.training import config as config_module
+from depthmask.training import journal
+from depthmask.training.batches import frame_size
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.journal import TrainingError
+from depthmask.training.run_log import read_log
+from depthmask.training.trainer import Trainer, one_cycle
+from depthmask.training.validation import score
 from tests.data import packs
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

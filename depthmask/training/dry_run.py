@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from depthmask.config import Phase
-from depthmask.journal import TrainingError, say
-from depthmask.measure import measure
-from depthmask.trainer import Trainer
+from depthmask.training.config import Phase
+from depthmask.training.journal import TrainingError, say
+from depthmask.training.trainer import Trainer
+from depthmask.training.validation import measure
 
 _SECONDS = 20.0  # to time steps, shared by the phases
 _VALIDATED = 16  # samples, to time a validation

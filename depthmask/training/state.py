@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from depthmask.files import flush, share
-from depthmask.journal import Progress
 from depthmask.network.checkpoint import CheckpointError
+from depthmask.training.journal import Progress
 
 _OPTIONS = "options.json"
 

@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from depthmask.events import EventFile, crc32c
+from depthmask.training.events import EventFile, crc32c
 
 Fields = dict[int, list[int | bytes]]
 

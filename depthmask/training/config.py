@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.losses import DEPTH_LOSSES
 from depthmask.network.u2net import TASKS
+from depthmask.training.losses import DEPTH_LOSSES
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TrainConfig:
     depth_loss: str = "bce"
     mask_weight: float = 2.0
     depth_weight: float = 1.0
-    border: float = 4.0  # how much more the mask's border counts, see `depthmask.losses`
+    border: float = 4.0  # how much more the mask's border counts, see `depthmask.training.losses`
     weight_decay: float = 1e-3
     warm_up: float = 0.1  # share of a phase
     last_rate: float = 0.05  # at a phase's end, as a share of its peak

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.journal import Progress
-from depthmask.records import COLUMNS, Records, read_log
+from depthmask.training.journal import Progress
+from depthmask.training.run_log import COLUMNS, Records, read_log
 
 
 def write(out: Path, *samples: int, since: int = 0) -> Records:

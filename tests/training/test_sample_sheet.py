@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.pools import load_pools
 from depthmask.composites.recipe import Recipe
-from depthmask.sheet import draw_sheet, encode_png
+from depthmask.training.sample_sheet import draw_sheet, encode_png
 from tests.data import packs
 
 TILE = 132  # pixels, its frame included

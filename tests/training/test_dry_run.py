@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import train
-from depthmask import rehearsal
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import U2Net
-from depthmask.rehearsal import duration
+from depthmask.training import dry_run as rehearsal
+from depthmask.training.dry_run import duration
 from tests.data import packs
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from depthmask.optimizer import Muon, Optimizer
+from depthmask.training.optimizer import Muon, Optimizer
 
 
 def network() -> nn.Sequential:

@@ -15,11 +15,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
-from depthmask.config import Phase, TrainConfig
 from depthmask.files import fingerprint
-from depthmask.journal import Meter, Progress, TrainingError, say
-from depthmask.losses import task_losses
-from depthmask.measure import autocast, measure
 from depthmask.network.checkpoint import (
     CheckpointError,
     CheckpointInfo,
@@ -28,12 +24,16 @@ from depthmask.network.checkpoint import (
 )
 from depthmask.network.device import choose_device
 from depthmask.network.u2net import U2Net
-from depthmask.optimizer import Optimizer
-from depthmask.records import Records
-from depthmask.sheet import draw_sheet
-from depthmask.state import Tensors, damaged, holds_run, load_state, save_state
-from depthmask.supply import Supply
-from depthmask.team import Team
+from depthmask.training.batches import Supply
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.distributed import Team
+from depthmask.training.journal import Meter, Progress, TrainingError, say
+from depthmask.training.losses import task_losses
+from depthmask.training.optimizer import Optimizer
+from depthmask.training.run_log import Records
+from depthmask.training.sample_sheet import draw_sheet
+from depthmask.training.state import Tensors, damaged, holds_run, load_state, save_state
+from depthmask.training.validation import autocast, measure
 
 StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
 from depthmask.composites.recipe import Recipe
-from depthmask.config import SEEDS, TrainConfig
 from depthmask.evaluation.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.network.device import has_fast_bfloat16
+from depthmask.training.config import SEEDS, TrainConfig
 
 COMPOSITES_SEED = SEEDS + 1  # of the composites: no training can have seen them
 

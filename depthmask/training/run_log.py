@@ -1,6 +1,6 @@
 """What a training run leaves behind beside its weights: figures, curves and a sheet of predictions.
 
-Everything here is for looking at. What a run goes on from is `depthmask.state`.
+Everything here is for looking at. What a run goes on from is `depthmask.training.state`.
 """
 
 import csv
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from depthmask.curves import Point, draw_curves
-from depthmask.events import EventFile
-from depthmask.journal import Progress
-from depthmask.sheet import encode_png
+from depthmask.training.curves import Point, draw_curves
+from depthmask.training.events import EventFile
+from depthmask.training.journal import Progress
+from depthmask.training.sample_sheet import encode_png
 
 _PLACE = ("kind", "size", "samples", "seconds")
 _FIGURES = (

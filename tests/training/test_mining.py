@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import Recipe
-from depthmask.config import Phase, TrainConfig
-from depthmask.mining import difficulty, hardest
-from depthmask.trainer import Trainer
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.mining import difficulty, hardest
+from depthmask.training.trainer import Trainer
 from tests.data import packs
 
 EQUAL = {"mask": 1.0, "depth": 1.0}
@@ -100,7 +100,7 @@ def test_training_takes_some_of_its_candidates_and_sees_none_twice(
         taken.append(numbers.tolist())
         return real(pools, numbers, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("depthmask.supply.compose", watched)
+    monkeypatch.setattr("depthmask.training.batches.compose", watched)
     trainer.fit()
     assert len(taken) == 2, "two steps"
     assert set(taken[0]) < set(range(12)) and set(taken[1]) < set(range(12, 24))

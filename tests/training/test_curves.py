@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from depthmask.curves import Point, draw_curves, ticks
+from depthmask.training.curves import Point, draw_curves, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
