@@ -337,7 +337,7 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from depthmask.backends import graph_of
-    from depthmask.export import EXAMPLES, SUFFIXES, export
+    from depthmask.export.exporter import EXAMPLES, SUFFIXES, export
     from depthmask.network.checkpoint import WEIGHTS
 
     if not (options.output or options.dynamic or options.format == "torch"):

@@ -26,7 +26,7 @@ from depthmask.backends import BackendError, graph_of, make_backend
 from depthmask.backends.pytorch import best_precision
 from depthmask.charts import Bar, draw_bars
 from depthmask.contenders import BASELINE, Run, make_run, noise
-from depthmask.export import export
+from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture

@@ -13,7 +13,7 @@ from PIL import Image
 
 from depthmask.backends import graph_of
 from depthmask.backends.base import check_pair
-from depthmask.export import export
+from depthmask.export.exporter import export
 from depthmask.inference.predictor import Prediction
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import Stage, U2Net

@@ -19,7 +19,7 @@ from depthmask.backends.base import INFO_KEY
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.openvino_import import import_openvino
 from depthmask.backends.pytorch import TorchBackend, best_precision
-from depthmask.export import export
+from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.pictures import Map, Picture
 from tests.conftest import FakeBackend

@@ -23,13 +23,13 @@ from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendEr
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.openvino_import import import_openvino
 from depthmask.backends.pytorch import TorchBackend
-from depthmask.files import fingerprint
+from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
+from depthmask.export.onnx_graph import write_onnx
+from depthmask.files import fingerprint, shipped
 from depthmask.network.folded import FusedNet
-from depthmask.onnx_graph import write_onnx
 from depthmask.pictures import Map, Picture, read_mask, read_picture
-from depthmask.quantize import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = shipped("examples")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 LEAST_IOU = 0.99
 MOST_DEPTH_RMSE = 0.02  # of the graph's depth from the network's

@@ -1,6 +1,6 @@
 """The folded network as an ONNX graph, written node by node.
 
-The walk below mirrors `depthmask.network.u2net`; `depthmask.export` compares the two on pictures. Since
+The walk below mirrors `depthmask.network.u2net`; `depthmask.export.exporter` compares the two on pictures. Since
 sides are multiples of 32, every halving is exact and every enlargement a constant factor, so that
 a graph for any size needs no arithmetic on shapes, which exporters leave behind.
 """

@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from depthmask import export as module
 from depthmask.__main__ import main
 from depthmask.backends import graph_of
 from depthmask.backends.base import GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
-from depthmask.export import (
+from depthmask.export import exporter as module
+from depthmask.export.exporter import (
     EXAMPLES,
     MOST_LOST,
     SUFFIXES,
@@ -29,11 +29,11 @@ from depthmask.export import (
     compare,
     export,
 )
+from depthmask.export.int8 import mean_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
-from depthmask.quantize import mean_iou
 from tests.backends.test_backends import noise
 from tests.conftest import TINY, FakeBackend, Pair
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depthmask import export as export_module
-from depthmask import quantize as module
 from depthmask.__main__ import main
 from depthmask.backends.graphs import OpenVINOBackend
-from depthmask.export import ExportError, Loss, export
+from depthmask.export import exporter as export_module
+from depthmask.export import int8 as module
+from depthmask.export.exporter import ExportError, Loss, export
+from depthmask.export.int8 import Sample, draw_composites, mean_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask
-from depthmask.quantize import Sample, draw_composites, mean_iou
 from tests.backends.test_backends import noise
 from tests.data import packs
-from tests.test_export import pairs as pairs
+from tests.export.test_exporter import pairs as pairs
 from tests.test_package import run
 
 

@@ -22,8 +22,8 @@ from depthmask.backends.openvino_import import import_nncf
 from depthmask.composites.compose import compose
 from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.evaluation.metrics import THRESHOLD
+from depthmask.export.onnx_graph import VOTES
 from depthmask.network.checkpoint import CheckpointInfo
-from depthmask.onnx_graph import VOTES
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.training.config import SEEDS
 from depthmask.training.validation import load_sides
@@ -48,7 +48,7 @@ def quantize(model: ModelT, pairs: Sequence[Pair]) -> ModelT:
     """Gives a model in int8.
 
     Args:
-        model: Of the package onnx or of OpenVINO, from a graph of `depthmask.onnx_graph` with
+        model: Of the package onnx or of OpenVINO, from a graph of `depthmask.export.onnx_graph` with
             weights in fp32. OpenVINO's takes a tenth of the time.
         pairs: To choose scales by; their mirror images and empty scenes serve as well.
 
