@@ -18,15 +18,15 @@ def main() -> int:
     options = parse_arguments()
     # Imported here, so that --help and a mistyped option answer at once.
     try:
-        from depthmask.ui import (
+        from depthmask.app import (
             LaunchError,
             Serving,
             Standby,
             build_demo,
             find_card,
             find_examples,
-            launch,
         )
+        from depthmask.app import serve as launch
     except ModuleNotFoundError as error:
         return refuse(f"{error}; run `pip install -r requirements.txt` first.")
     except ImportError as error:

@@ -37,12 +37,12 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask._cv2 import cv2
+from depthmask.app.live.server import LiveDesk, data_url
+from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.evaluation.sequences import background_of, frames_with_truth
 from depthmask.inference import live_session as live
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
-from depthmask.ui.live_desk import LiveDesk, data_url
-from depthmask.ui.live_views import VIEWS, to_jpeg
 
 HEIGHT, WIDTH = 480, 640
 STEP = 14  # pixels a frame

@@ -26,7 +26,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    above = ["depthmask.data", "depthmask.training.trainer", "depthmask.ui", "gradio"]
+    above = ["depthmask.data", "depthmask.training.trainer", "depthmask.app", "gradio"]
     modules = "depthmask.inference.predictor, depthmask.evaluation.sequences, depthmask.inference.live_session, depthmask.render.video"
     assert loaded_by(modules, above) == ""
 
@@ -39,9 +39,9 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "import sys\n"
         "from depthmask.__main__ import main\n"
         "from depthmask.inference.predictor import Predictor\n"
-        "from depthmask.ui.analysis import Convention, Files, analyse\n"
-        "from depthmask.ui.shelf import Shelf\n"
-        "import depthmask.inference.live_session, depthmask.render.video, depthmask.render.mesh, depthmask.ui\n"
+        "from depthmask.app.photos.analysis import Convention, Files, analyse\n"
+        "from depthmask.app.prediction_cache import Shelf\n"
+        "import depthmask.inference.live_session, depthmask.render.video, depthmask.render.mesh, depthmask.app\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
         f"files, truth = {files}, {truth}\n"
         "truths = ['--true-mask', truth['true_mask'], '--true-depth', truth['true_depth']]\n"

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.command import run
+from depthmask.app.examples import Example, find_examples
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
 from depthmask.files import check_file
 from depthmask.pictures import read_mask, read_picture, read_true_depth
-from depthmask.ui.examples import Example, find_examples
 
 SIDE = 256  # of a picture in the pack, in pixels
 LABEL_SIDE = 128

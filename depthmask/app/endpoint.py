@@ -1,0 +1,60 @@
+"""The endpoint /predict for programs, which `--mcp` offers as a tool, too."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from depthmask.app.loading import Predicts
+from depthmask.app.photos.analysis import Files, analyse
+from depthmask.app.photos.downloads import DOWNLOADS, prepare, report
+from depthmask.app.prediction_cache import Shelf
+
+PARTS = ("mask", "depth", "cutout")  # of DOWNLOADS, in the order they are returned
+Answer = tuple[str, str, str, dict[str, Any]]
+
+
+def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[[str, str], Answer]:
+    """Makes the function behind the endpoint."""
+
+    def predict(background: str, image: str) -> Answer:
+        """Find what is new in a photo of a scene, and how far away everything is.
+
+        Args:
+            background: Photo of the empty scene.
+            image: Photo of the same scene, from the same spot, with something in it.
+
+        Returns:
+            The mask as an 8-bit PNG (255 is foreground), the depth as a 16-bit PNG (65535 is
+            depth 1), the foreground as a PNG with alpha, and a description of all that.
+        """
+        if not (background and image):
+            raise gr.Error("Give both files, background and image.", print_exception=False)
+        analysis = analyse(predictor, shelf, Files(background, image))
+        if analysis.seen is None:
+            raise gr.Error(analysis.message, print_exception=False)
+        paths = []
+        for name in PARTS:
+            path, complaint = prepare(DOWNLOADS[name], analysis, model)
+            if path is None:
+                raise gr.Error(complaint, print_exception=False)
+            paths.append(str(path))
+        mask, depth, cutout = paths
+        return mask, depth, cutout, report(analysis, analysis.seen, model)
+
+    return predict
+
+
+def build_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> None:
+    """Adds /predict to the surrounding `gr.Blocks`; nothing of it is on the page."""
+    background = gr.File(label="Background", visible=False)
+    image = gr.File(label="Image", visible=False)
+    outputs = [gr.File(label=name.capitalize(), visible=False) for name in PARTS]
+    described = gr.JSON(label="Description", visible=False)
+    gr.Button(visible=False).click(
+        make_endpoint(predictor, shelf, model=model),
+        [background, image],
+        [*outputs, described],
+        api_name="predict",
+        concurrency_id="predict",
+    )

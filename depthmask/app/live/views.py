@@ -1,0 +1,117 @@
+"""What the live tab shows of a frame. Fast rather than exact: a frame has a few milliseconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from depthmask._cv2 import cv2
+from depthmask.app.photos.views import parse_colour
+from depthmask.inference.light import apply_light
+from depthmask.inference.live_session import Sight, shrink
+from depthmask.pictures import Map, Picture
+from depthmask.render.views import TINT, checkerboard, colour_depth, fill
+
+TILE = 16  # pixels, of the checkerboard
+COARSE = 4  # times smaller is the copy that is blurred
+BLUR = 0.012  # standard deviation, as a share of the frame's diagonal
+QUALITY = 80  # of the JPEGs that are shown
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What the visitor wants to see."""
+
+    view: str = "cutout"  # a key of `VIEWS`
+    colour: str = "#3f7d6e"  # of the new background
+    backdrop: Picture | None = None  # (h, w, 3), instead of the colour
+
+
+Draw = Callable[[Picture, Sight, Choice], Picture]
+
+
+def draw(choice: Choice, frame: Picture, sight: Sight) -> Picture:
+    """Draws a view of a frame, (H, W, 3): (H, W, 3) or (H, W), uint8.
+
+    Raises:
+        KeyError: There is no such view.
+    """
+    return VIEWS[choice.view][1](frame, sight, choice)
+
+
+def full_mask(frame: Picture, sight: Sight) -> Map:
+    """The mask at the frame's size: (H, W), in [0, 1]."""
+    height, width = frame.shape[:2]
+    return np.asarray(cv2.resize(sight.mask, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def to_jpeg(picture: Picture) -> bytes:
+    """Encodes (H, W) or (H, W, 3), RGB."""
+    if picture.ndim == 3:
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    assert done
+    return data.tobytes()
+
+
+def _mask(frame: Picture, sight: Sight, _: Choice) -> Picture:
+    return np.asarray(cv2.convertScaleAbs(full_mask(frame, sight), alpha=255))
+
+
+def _depth(frame: Picture, sight: Sight, _: Choice) -> Picture:
+    height, width = frame.shape[:2]
+    return np.asarray(cv2.resize(colour_depth(sight.depth), (width, height)))
+
+
+def _composite(frame: Picture, sight: Sight, _: Choice) -> Picture:
+    return _blend(frame, _plain(frame.shape, TINT), 1 - np.float32(0.5) * full_mask(frame, sight))
+
+
+def _cutout(frame: Picture, sight: Sight, _: Choice) -> Picture:
+    return _blend(frame, _board(frame.shape), full_mask(frame, sight))
+
+
+def _blur(frame: Picture, sight: Sight, _: Choice) -> Picture:
+    height, width = frame.shape[:2]
+    coarse = height // COARSE, width // COARSE  # what is blurred has no detail to lose
+    image, background = shrink(frame, coarse), shrink(sight.background, coarse)
+    mask = shrink(sight.mask, coarse)
+    # the empty scene stands in for what the foreground hides, or its colours would make a halo
+    behind = _blend(apply_light(background, sight.gain), image, mask)
+    soft = cv2.GaussianBlur(behind, (0, 0), BLUR * float(np.hypot(*coarse)))
+    return _blend(frame, np.asarray(cv2.resize(soft, (width, height))), full_mask(frame, sight))
+
+
+def _backdrop(frame: Picture, sight: Sight, choice: Choice) -> Picture:
+    if choice.backdrop is not None:
+        behind = fill(choice.backdrop, *frame.shape[:2])
+    else:
+        behind = _plain(frame.shape, parse_colour(choice.colour))
+    return _blend(frame, behind, full_mask(frame, sight))
+
+
+def _blend(front: Picture, back: Picture, alpha: Map) -> Picture:
+    mixed = cv2.blendLinear(front, np.ascontiguousarray(back), alpha, 1 - alpha)
+    return np.asarray(mixed, dtype=np.uint8)
+
+
+# Drawing these would take longer than blending them.
+@lru_cache(maxsize=4)
+def _board(shape: tuple[int, ...]) -> Picture:
+    return checkerboard(*shape[:2], tile=TILE)
+
+
+@lru_cache(maxsize=4)
+def _plain(shape: tuple[int, ...], colour: tuple[int, int, int]) -> Picture:
+    return np.full(shape, colour, np.uint8)
+
+
+VIEWS: dict[str, tuple[str, Draw]] = {
+    "cutout": ("Cut-out", _cutout),
+    "mask": ("Mask", _mask),
+    "depth": ("Depth", _depth),
+    "composite": ("Overlay", _composite),
+    "blur": ("Blur", _blur),
+    "backdrop": ("Backdrop", _backdrop),
+}

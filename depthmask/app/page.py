@@ -1,0 +1,78 @@
+"""The page as a whole: a header, the tabs, a footer."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from depthmask.app import html as words
+from depthmask.app.cache_files import KEEP_S, SWEEP_S
+from depthmask.app.endpoint import build_endpoint
+from depthmask.app.examples import Example
+from depthmask.app.live.server import Looks
+from depthmask.app.live.tab import build_live_tab
+from depthmask.app.loading import Predicts
+from depthmask.app.model_card import build_model_tab
+from depthmask.app.photos.tab import ImageTab
+from depthmask.app.prediction_cache import Shelf
+
+PLACES = 24  # in the queue; who comes then is told to try later
+
+# The footer's link opens a tab.
+OPEN_TAB = """
+element.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-tab]");
+    if (!link) return;
+    event.preventDefault();
+    trigger("click", { tab: link.dataset.tab });
+    window.scrollTo(0, 0);
+});
+"""
+
+
+def build_demo(
+    predictor: Predicts,
+    examples: Sequence[Example],
+    *,
+    model: str,
+    card: Path | None = None,
+    live: Callable[[], Looks] | None = None,
+    debug: bool = False,
+) -> gr.Blocks:
+    """Builds the page.
+
+    Args:
+        predictor: Makes the predictions, a `depthmask.inference.predictor.Predictor` or a `Standby` for it.
+        examples: Offered for a click, in this order.
+        model: The name of the model in use.
+        card: Its model card, in Markdown.
+        live: Waits for what the live tab sees by; without it, there is none.
+        debug: The live tab shows how long each stage of a frame took.
+    """
+    gr.set_static_paths([path for e in examples for path in e.files if path])
+    shelf = Shelf()
+    with gr.Blocks(
+        title="depthmask",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(SWEEP_S, KEEP_S),
+    ) as demo:
+        gr.HTML(words.HEADER, elem_id="header")
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Photos", id="photos"):
+                ImageTab(predictor, examples, model=model, shelf=shelf)
+            if live is not None:
+                with gr.Tab("Live", id="live-tab"):
+                    build_live_tab(live, debug=debug)
+            with gr.Tab("Model", id="model"):
+                build_model_tab(card)
+        footer = gr.HTML(words.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
+        footer.click(open_tab, None, tabs, queue=False, api_visibility="private")
+        build_endpoint(predictor, shelf, model=model)
+    demo.queue(max_size=PLACES)
+    return demo
+
+
+def open_tab(event: gr.EventData) -> gr.Tabs:
+    """Brings a tab to the front, by its id."""
+    return gr.Tabs(selected=str(event.tab))

@@ -1,0 +1,154 @@
+"""One of the two panels of results: a row of views, a frame of fixed shape, a legend, a figure."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import gradio as gr
+
+from depthmask.app import html as words
+from depthmask.app.cache_files import new_file, save_preview
+from depthmask.app.photos.analysis import Analysis, Files
+from depthmask.app.photos.downloads import DOWNLOADS, build_model
+from depthmask.app.photos.views import CHOOSING, MODEL, SLIDER, Choices, Scene, View
+from depthmask.app.prediction_cache import Seen
+
+AHEAD = (90, 90)  # degrees around and from above: along the photo's line of sight
+ANGLE, ASPECT = 45.0, 4 / 3  # of the viewer: degrees from bottom to top, a little less; its frame
+
+# On the page, though out of sight: a viewer that appears together with its model stays empty.
+HIDDEN: Literal["hidden"] = "hidden"
+
+
+class Wish(NamedTuple):
+    """What a panel is to show."""
+
+    view: str
+    files: Files
+    options: tuple[Hashable, ...]  # all else that the picture depends on
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The components of a panel.
+
+    `special` shows what is not one picture; `drawn` keeps what was asked for when the panel was
+    drawn last, so that a wish that changed meanwhile is noticed.
+    """
+
+    views: Mapping[str, View]
+    choice: gr.Radio
+    frame: gr.Image
+    special: gr.ImageSlider | gr.Model3D
+    legend: gr.HTML
+    drawn: gr.State
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """What `show` fills, in its order."""
+        return [self.frame, self.special, self.legend, self.drawn]
+
+    def show(
+        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+    ) -> list[Any]:
+        """Draws the view wished for; without a scene, an empty frame."""
+        frame, special, legend = self._show(wish.view, analysis, scene, choices)
+        return [frame, {"value": None} | special, legend, wish]
+
+    def switch(
+        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+    ) -> list[Any]:
+        """Draws another view of the same pair.
+
+        The special component keeps what it has, out of sight: a 3D viewer that is taken away
+        while it still loads leaves an error in the browser's console.
+        """
+        return [*self._show(wish.view, analysis, scene, choices), wish]
+
+    def _show(
+        self, name: str, analysis: Analysis, scene: Scene | None, choices: Choices
+    ) -> list[Any]:
+        view = self.views[name]
+        if name in (SLIDER, MODEL):
+            shown = self._special(name, analysis.seen, scene, choices)
+            legend = gr.update(value=words.legend(view), visible=True)
+            return [gr.update(visible=False, value=None), gr.update(visible=True, **shown), legend]
+        drawn = view.draw(scene, choices) if scene else None
+        value = None if drawn is None else save_preview(drawn, name)  # type: ignore[arg-type]
+        text = words.legend(view) if drawn is not None or not scene else words.note(view.needs)
+        # where there is something to choose, the choice stands in the legend's place
+        legend = gr.update(value=text, visible=name not in CHOOSING)
+        frame = gr.update(visible=True, value=value, alt_text=view.alt)
+        hidden: Any = HIDDEN if MODEL in self.views else False
+        return [frame, gr.update(visible=hidden), legend]
+
+    def _special(
+        self, name: str, seen: Seen | None, scene: Scene | None, choices: Choices
+    ) -> dict[str, Any]:
+        """What of the special component is to change."""
+        if scene is None or seen is None:
+            return {"value": None}
+        if name == SLIDER:
+            pair = self.views[name].draw(scene, choices)
+            assert isinstance(pair, tuple)
+            return {"value": tuple(save_preview(picture, name) for picture in pair)}
+        from depthmask.render.mesh import to_glb, viewing_distance
+
+        path, model = new_file(DOWNLOADS["model"].file), build_model(seen)
+        path.write_bytes(to_glb(model))
+        distance = viewing_distance(model, angle=ANGLE, aspect=ASPECT)
+        return {"value": str(path), "camera_position": (*AHEAD, distance)}
+
+
+def build_choice(views: Mapping[str, View], label: str, elem_id: str) -> gr.Radio:
+    """A row of buttons, one of which is down."""
+    return gr.Radio(
+        [(view.label, name) for name, view in views.items()],
+        value=next(iter(views)),
+        label=label,
+        show_label=False,
+        container=False,
+        elem_id=elem_id,
+        elem_classes="views",
+    )
+
+
+def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
+    """Lays a panel out, but for its figure; nothing on the page moves when its picture comes."""
+    choice = build_choice(views, label, f"{elem_id}-views")
+    first = next(iter(views.values()))
+    frame = gr.Image(
+        label=label,
+        show_label=False,
+        alt_text=first.alt,
+        elem_id=elem_id,
+        elem_classes="frame result",
+        interactive=False,
+        buttons=["fullscreen"],
+        min_width=120,
+    )
+    special: gr.ImageSlider | gr.Model3D
+    if SLIDER in views:
+        special = gr.ImageSlider(
+            label=views[SLIDER].alt,
+            show_label=False,
+            elem_id=f"{elem_id}-slider",
+            elem_classes="frame result",
+            type="filepath",
+            interactive=False,
+            buttons=["fullscreen"],
+            visible=False,
+            max_height=2000,  # the frame's shape decides, see style.css
+        )
+    else:
+        special = gr.Model3D(
+            label=views[MODEL].alt,
+            show_label=False,
+            elem_id=f"{elem_id}-model",
+            elem_classes="frame result",
+            interactive=False,
+            camera_position=(*AHEAD, None),
+            visible=HIDDEN,
+        )
+    legend = gr.HTML(words.legend(first), elem_id=f"{elem_id}-legend")
+    return Panel(views, choice, frame, special, legend, gr.State(None))

@@ -1,0 +1,51 @@
+"""What tests of the page share: predictors that need no weights, and a pair of files with truth."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from depthmask.app.photos.analysis import Files
+from depthmask.inference.predictor import Prediction
+from depthmask.pictures import Picture
+
+HEIGHT, WIDTH = 24, 32
+
+
+class Fake:
+    """Sees something new in the left half of every image, at depth 0.5 like all the rest."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Picture, Picture]] = []
+
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        self.pairs.append((background, image))
+        mask = np.zeros(image.shape[:2], np.float32)
+        mask[:, : image.shape[1] // 2] = 1
+        return Prediction(mask, np.full_like(mask, 0.5), 0.25)
+
+
+class Broken:
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        raise RuntimeError("out of memory\nand a long story")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """Grey photos; the true mask is the left quarter, the true depth 0.6."""
+
+    def save(name: str, array: npt.NDArray[np.generic]) -> str:
+        path = tmp_path / f"{name}.png"
+        Image.fromarray(array).save(path)
+        return str(path)
+
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[:, : WIDTH // 4] = 255
+    return Files(
+        save("background", np.full((HEIGHT, WIDTH, 3), 90, np.uint8)),
+        save("image", np.full((HEIGHT, WIDTH, 3), 120, np.uint8)),
+        save("mask", mask),
+        save("depth", np.full((HEIGHT, WIDTH), round(0.6 * 65535), np.uint16)),
+    )

@@ -1,0 +1,169 @@
+"""From dropped files to what there is to say and show, without a page."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.app import html as words
+from depthmask.app.loading import Predicts
+from depthmask.app.photos import analysis
+from depthmask.app.photos.analysis import Analysis, Convention, Files, analyse, depth_error
+from depthmask.app.prediction_cache import Seen, Shelf
+from depthmask.inference.light import NOT_MATCHED
+from depthmask.inference.pair_quality import PairQuality
+from depthmask.inference.predictor import PairReport, Prediction
+from depthmask.inference.registration import NOT_REGISTERED
+from depthmask.pictures import Map
+from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, files
+
+__all__ = ["files"]
+
+
+def look(predictor: Predicts, files: Files, convention: Convention | None = None) -> Analysis:
+    return analyse(predictor, Shelf(), files, convention)
+
+
+def test_a_pair_alone_has_a_prediction_and_no_figures(files: Files) -> None:
+    result = look(Fake(), Files(files.background, files.image))
+    assert result.seen is not None
+    assert (result.iou, result.rmse) == (None, None)
+    assert not result.failed
+
+
+@pytest.mark.parametrize(("score", "doubtful"), [(0.0, True), (0.2, True), (0.3, False)])
+def test_a_pair_that_cannot_be_meant_stands_out(score: float, doubtful: bool) -> None:
+    quality = PairQuality(score, "moved", "The camera moved.")
+    pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+    found = Prediction(np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32), 0, pair=pair)
+    result = Analysis("", seen=Seen(np.zeros((4, 4, 3), np.uint8), found, (4, 4), ()))
+    assert result.doubtful == doubtful
+    assert ('class="doubtful"' in words.message(result)) == doubtful
+
+
+def test_truth_gives_figures(files: Files) -> None:
+    result = look(Fake(), files)
+    assert result.iou == pytest.approx(0.5)
+    assert result.rmse == pytest.approx(0.1, abs=1e-4)
+    assert result.depth_error is not None
+    assert result.depth_error.max() == pytest.approx(-0.1, abs=1e-4), "predicted too near"
+
+
+def test_a_pair_is_predicted_once(files: Files) -> None:
+    fake, shelf = Fake(), Shelf()
+    first = analyse(fake, shelf, Files(files.background, files.image))
+    second = analyse(fake, shelf, files)
+    assert len(fake.pairs) == 1
+    assert first.seen is not None and second.seen is first.seen
+    assert second.iou is not None
+    analyse(fake, shelf, replace(files, background=files.image, image=files.background))
+    assert len(fake.pairs) == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ((), analysis.START),
+        (("background",), analysis.NEEDS_IMAGE),
+        (("image",), analysis.NEEDS_BACKGROUND),
+        (("true_mask", "true_depth"), analysis.START),
+    ],
+)
+def test_what_is_missing_is_asked_for(files: Files, kept: tuple[str, ...], message: str) -> None:
+    fake = Fake()
+    result = look(fake, Files(**{zone: getattr(files, zone) for zone in kept}))
+    assert (result.message, result.failed, result.seen) == (message, False, None)
+    assert not fake.pairs
+
+
+@pytest.mark.parametrize("zone", analysis.ZONES)
+def test_a_bad_file_is_named_and_its_zone_emptied(files: Files, tmp_path: Path, zone: str) -> None:
+    bad = tmp_path / "deep" / "notes.png"
+    bad.parent.mkdir()
+    bad.write_text("no picture")
+    result = look(Fake(), replace(files, **{zone: str(bad)}))
+    assert result.failed
+    assert result.unreadable == {zone}
+    assert "notes.png" in result.message
+    assert str(bad) not in result.message, "the user does not know where the upload was put"
+    assert (result.seen is None) == (zone in ("background", "image"))
+
+
+def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: Files) -> None:
+    Path(str(files.image)).unlink()
+    assert "drop it again" in look(Fake(), files).message
+
+
+def test_files_beyond_the_limit_are_refused(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "MAX_BYTES", 50)
+    result = look(Fake(), files)
+    assert result.failed and result.seen is None
+    assert "MB" in result.message
+
+
+def test_truth_of_another_size_is_refused_in_words(files: Files) -> None:
+    Image.new("L", (10, 20)).save(str(files.true_mask))
+    result = look(Fake(), files)
+    assert result.seen is not None
+    assert result.iou is None
+    assert result.rmse is not None
+    assert "true mask is 10x20" in result.message
+    assert f"{WIDTH}x{HEIGHT}" in result.message
+
+
+def test_a_network_that_fails_is_told_in_one_line(files: Files) -> None:
+    result = look(Broken(), files)
+    assert result.failed
+    assert result.message == "The network failed on this pair: out of memory"
+
+
+def seen(mask: np.ndarray, background_size: tuple[int, int] = (100, 100), *notes: str) -> Seen:
+    image = np.zeros((*mask.shape, 3), np.uint8)
+    quality = PairQuality(0.9, "good", "A fine pair.")
+    pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+    return Seen(image, Prediction(mask, mask, 0.0, pair), background_size, notes)
+
+
+def test_the_verdict_says_how_the_pair_fits_and_what_was_found() -> None:
+    mask = np.zeros((100, 100), np.float32)
+    assert analysis.verdict(seen(mask)) == ("A fine pair.", analysis.NOTHING_NEW)
+    mask = mask.copy()
+    mask[:50] = 1
+    assert "covers 50%" in " ".join(analysis.verdict(seen(mask)))
+    assert "differ in size" in " ".join(analysis.verdict(seen(mask, (50, 100))))
+    mask = np.zeros((100, 100), np.float32)
+    mask[0, :50] = 1
+    assert "less than 1%" in " ".join(analysis.verdict(seen(mask)))
+    assert analysis.verdict(seen(mask, (100, 100), "A note."))[-1] == "A note."
+
+
+def test_notes_on_a_photo_name_it(files: Files) -> None:
+    Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 90)).save(str(files.image))
+    assert "Image: The transparent parts" in look(Fake(), files).message
+
+
+def ramp() -> Map:
+    return np.linspace(0.3, 1, 64, dtype=np.float32)[None].repeat(4, axis=0)
+
+
+def test_truth_whose_near_is_bright_is_turned_round() -> None:
+    error = depth_error(ramp(), 1 - ramp(), Convention(near_is_bright=True))
+    assert abs(error).max() < 1e-6
+    assert abs(depth_error(ramp(), 1 - ramp(), Convention())).max() > 0.3
+
+
+def test_alignment_takes_scale_and_shift_out() -> None:
+    error = depth_error(ramp(), 0.1 + 0.5 * ramp(), Convention(align=True))
+    assert abs(error).max() < 1e-5
+
+
+def test_aligned_truth_whose_near_is_bright_is_inverse_depth() -> None:
+    truth = (0.2 + 0.2 / ramp()).astype(np.float32)
+    error = depth_error(ramp(), truth, Convention(near_is_bright=True, align=True))
+    assert abs(error).max() < 1e-5
+    nearer = truth.copy()
+    nearer[:, :8] += 0.1  # the truth is nearer there than predicted
+    error = depth_error(ramp(), nearer, Convention(near_is_bright=True, align=True))
+    assert error[:, :8].mean() > 0.02, "predicted too far is above 0"

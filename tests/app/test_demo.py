@@ -1,0 +1,380 @@
+"""The demo without a browser: what the page is given to show, how it starts and refuses to."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+import demo
+from depthmask import backends
+from depthmask.app import LaunchError, Serving, examples, find_card, find_examples
+from depthmask.app import cache_files as cache
+from depthmask.app import html as words
+from depthmask.app import model_card as model_tab
+from depthmask.app.photos.analysis import Analysis, Files, analyse
+from depthmask.app.photos.inputs import Inputs, choose
+from depthmask.app.photos.tab import ImageTab, empty, stale_truth
+from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
+from depthmask.app.prediction_cache import Shelf
+from depthmask.app.serve import check_port, free_port, remarks, share_line, spare_from_proxy
+from depthmask.inference import predictor as inference
+from depthmask.network.checkpoint import WEIGHTS
+from tests.app.pages import HEIGHT, WIDTH, Fake, files
+
+__all__ = ["files"]
+
+
+def test_figures_and_what_they_need(files: Files) -> None:
+    without = analyse(Fake(), Shelf(), replace(files, true_mask=None, true_depth=None))
+    assert words.NEEDS_TRUTH in words.mask_figures(without)
+    assert words.NEEDS_TRUTH in words.depth_figures(without)
+    assert f"0.25 s for {WIDTH} × {HEIGHT} pixels" in words.about_run(without)
+    result = analyse(Fake(), Shelf(), files)
+    assert "<dd>0.500</dd>" in words.mask_figures(result)
+    assert "<dd>0.100</dd>" in words.depth_figures(result)
+
+
+def test_what_a_user_names_is_escaped() -> None:
+    assert "<script>" not in words.message(Analysis(message="<script>.png is no picture"))
+    assert "<b>" not in words.footer("<b>", None)
+
+
+def test_the_convention_is_on_the_page_in_full() -> None:
+    from depthmask.depth import CONVENTION
+
+    assert CONVENTION in words.convention()
+
+
+def test_every_view_has_a_legend() -> None:
+    for view in MASK_VIEWS.values():
+        assert view.legend.left or view.legend.right
+        assert "legend" in words.legend(view)
+
+
+def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
+    card = find_card(demo.WEIGHTS)
+    assert card is not None
+    footer = words.footer("depthmask.safetensors", card)
+    assert "on real footage" in footer and 'data-tab="model"' in footer
+    for mine in (tmp_path / "mine.safetensors", tmp_path / demo.WEIGHTS.name):
+        mine.write_bytes(b"weights of somebody's own")
+        shutil.copy(card, tmp_path)
+        assert find_card(mine) is None
+        shutil.copy(card.with_name("SHA256SUMS"), tmp_path)
+        assert find_card(mine) is None, "a card of other weights"
+    assert "data-tab" not in words.footer("mine.safetensors", None)
+
+
+def test_pictures_of_the_card_are_part_of_it(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "shown.jpg")
+    text = "![A sheet](shown.jpg) ![Lost](lost.jpg) [link](shown.jpg)"
+    found = model_tab.embed_pictures(text, tmp_path)
+    assert found.startswith("![A sheet](data:image/jpeg;base64,/9j/")
+    assert found.endswith(") Lost [link](shown.jpg)")
+
+
+def inputs(**changes: Any) -> Inputs:
+    values = Inputs(
+        *(None, None, None, None),
+        near_is_bright=False,
+        align=False,
+        originals={},
+        mask_view="mask",
+        depth_view="depth",
+        colour="#000000",
+        backdrop=None,
+        blur=0.5,
+    )
+    return values._replace(**changes)
+
+
+def test_the_qualities_offered_are_those_there_are() -> None:
+    assert set(demo.QUALITIES) == set(inference.QUALITIES)
+    assert set(demo.BACKENDS) == {"auto", *backends.choice._BACKENDS}
+
+
+def test_the_network_gets_the_pixels_that_were_asked_for() -> None:
+    sides = [
+        demo.make_predictor(WEIGHTS, "cpu", "auto", each).resolution for each in demo.QUALITIES
+    ]
+    assert sides == sorted(set(sides))  # each more than the one before
+
+
+def test_a_stand_in_is_known_for_its_original() -> None:
+    given = inputs(background={"path": "a"}, image={"path": "b"}, originals={"b": "scan.tif"})
+    assert given.shown == Files("a", "b")
+    assert given.files == Files("a", "scan.tif")
+
+
+def test_a_page_names_only_what_was_uploaded_and_the_examples(files: Files) -> None:
+    """Gradio lets any path pass that does not say that it is a file."""
+    example = find_examples()[0]
+
+    async def build() -> ImageTab:
+        with gr.Blocks():
+            return ImageTab(Fake(), [example], model="weights", shelf=Shelf())
+
+    # Gradio would open a loop of its own and leave it open; tests of the browser leave one running
+    with ThreadPoolExecutor(1) as thread:
+        tab = thread.submit(lambda: asyncio.run(build())).result()
+    uploaded = cache.new_file("image.png")
+    shutil.copy(str(files.image), uploaded)
+    beyond = str(Path(get_upload_folder()) / ".." / str(files.image).lstrip("/"))
+    known = {"path": str(uploaded)}
+    for path in (str(files.background), beyond):
+        private = {"path": path}
+        for values in (inputs(background=private, image=known), inputs(true_depth=private)):
+            for event in (tab.on_drop, tab.on_swap, tab.on_mask_view, tab.on_depth_view):
+                with pytest.raises(gr.Error, match="not uploaded"):
+                    event(*values)
+            with pytest.raises(gr.Error, match="not uploaded"):
+                list(tab.on_download("all", *values))
+        with pytest.raises(gr.Error, match="not uploaded"):
+            tab.on_backdrop(private, *inputs())
+    tab.on_mask_view(*inputs(background={"path": str(example.background)}, image=known))
+
+
+def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.tif"
+    Image.new("RGB", (40, 30), (200, 10, 10)).save(scan)
+    shown = cache.stand_in(str(scan), 20)
+    assert shown is not None
+    assert Path(get_upload_folder()) in Path(shown).parents
+    with Image.open(shown) as picture:
+        assert picture.size == (20, 15)
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30)).save(photo)
+    assert cache.stand_in(str(photo), 20) is None
+    scan.write_text("no picture")
+    assert cache.stand_in(str(scan), 20) is None
+
+
+def test_what_is_open_is_kept_from_deletion(tmp_path: Path) -> None:
+    mine, other = cache.new_file("photo.png"), tmp_path / "photo.png"
+    for path in (mine, other):
+        path.write_text("")
+        os.utime(path, (1, 1))
+    cache.keep([str(mine), str(other), None, str(tmp_path / "gone.png")])
+    assert mine.stat().st_mtime > 1
+    assert other.stat().st_mtime == 1, "only what lies in the cache is touched"
+    shutil.rmtree(mine.parent)
+
+
+def test_files_are_gone_within_the_hour() -> None:
+    assert cache.SWEEP_S + cache.KEEP_S <= 3600
+
+
+def test_a_backdrop_that_is_no_picture_is_told(tmp_path: Path) -> None:
+    bad = tmp_path / "notes.txt"
+    bad.write_text("no picture")
+    chosen, complaint = choose(inputs(mask_view=BACKDROP, backdrop=str(bad)))
+    assert chosen.backdrop is None
+    assert "notes.txt" in complaint and str(tmp_path) not in complaint
+    assert choose(inputs(mask_view="mask", backdrop=str(bad)))[1] == "", "nobody looks at it"
+
+
+def test_zones_that_cannot_be_read_are_emptied() -> None:
+    assert [update is None for update in empty(frozenset({"image"}))] == [False, True, False, False]
+
+
+def test_examples_are_found(tmp_path: Path) -> None:
+    for name, parts in {"red-cup": ("background", "image", "mask"), "half": ("image",)}.items():
+        (tmp_path / name).mkdir()
+        for part in parts:
+            Image.new("RGB", (8, 6)).save(tmp_path / name / f"{part}.png")
+    (found,) = find_examples(tmp_path)
+    assert found.title == "Red cup"
+    assert found.true_mask == tmp_path / "red-cup" / "mask.png"
+    assert found.true_depth is None
+    assert 'data-name="red-cup"' in words.example_buttons([found])
+    assert examples.thumbnail(found.image).startswith("data:image/jpeg;base64,")
+
+
+def test_examples_have_order_and_titles(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        for part in ("background", "image"):
+            Image.new("RGB", (8, 6)).save(tmp_path / name / f"{part}.jpg")
+    (tmp_path / "examples.json").write_text(
+        '[{"name": "c", "title": "Cups", "note": "Glass."}, {"name": "b", "title": "B"}]'
+    )
+    found = find_examples(tmp_path)
+    assert [example.title for example in found] == ["Cups", "B", "A"]
+    assert found[0].note == "Glass."
+
+
+def test_every_shipped_example_has_its_truth() -> None:
+    found = find_examples()
+    assert 4 <= len(found) <= 6
+    for example in found:
+        assert None not in example.files, example.name
+
+
+def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
+    example = examples.Example("cup", "Cup", Path("b"), Path("i"), Path("m"), Path("d"))
+    files = Files("b", "i", "m", "d")
+    assert stale_truth(files, [example]) == set()
+    assert stale_truth(replace(files, image="mine"), [example]) == {"true_mask", "true_depth"}
+    assert stale_truth(Files("b", "mine", "my mask", None), [example]) == set()
+
+
+def test_a_taken_port_is_told_and_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LaunchError, match=f"127.0.0.1:{port} .*--port"):
+            check_port("127.0.0.1", port)
+        monkeypatch.setattr(import_module("depthmask.app.serve"), "FIRST_PORT", port)
+        assert free_port("127.0.0.1") > port
+    with pytest.raises(LaunchError, match="from 1 to 65535"):
+        check_port("127.0.0.1", 99999)
+
+
+def test_the_share_link_or_its_absence_is_one_line() -> None:
+    assert "https://x.gradio.live" in share_line("https://x.gradio.live")
+    assert "No public link" in share_line(None)
+
+
+def test_an_open_door_is_remarked_upon() -> None:
+    def said(serving: Serving, share_url: str | None = None) -> str:
+        return " ".join(remarks(serving, "http://here/", share_url))
+
+    assert said(Serving()) == ""
+    assert "--auth" in said(Serving(host="0.0.0.0"))
+    assert "--auth" in said(Serving(share=True), "https://x.gradio.live")
+    assert "--auth" not in said(Serving(share=True))
+    assert said(Serving(host="0.0.0.0", auth=("ann", "x"))) == ""
+
+
+def test_no_proxy_stands_between_the_page_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "intranet,localhost")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for _ in range(2):
+        spare_from_proxy("127.0.0.1", "localhost")
+    assert os.environ["no_proxy"] == "intranet,localhost,127.0.0.1"
+    assert os.environ["NO_PROXY"] == "127.0.0.1,localhost"
+
+
+def test_tools_and_a_password_do_not_go_together() -> None:
+    with pytest.raises(LaunchError, match="--mcp and --auth"):
+        Serving(mcp=True, auth=("ann", "x"))
+
+
+def test_tools_without_their_package_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("depthmask.app.serve")  # its name in the package is the function's
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(LaunchError, match="pip install"):
+        Serving(mcp=True)
+
+
+def test_https_needs_a_certificate_and_its_key(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="needs both"):
+        Serving(certificate=tmp_path / "cert.pem")
+    with pytest.raises(LaunchError, match="There is no file"):
+        Serving(certificate=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+
+
+def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    bad = tmp_path / "cert.pem"
+    bad.write_text("no certificate")
+    with pytest.raises(LaunchError, match="cannot be used for https"):
+        Serving(certificate=bad, key=bad)
+
+
+def run_demo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["demo.py", *arguments])
+    return demo.main()
+
+
+def test_missing_weights_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run_demo(monkeypatch, "--checkpoint", str(tmp_path / "none.safetensors")) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.out == "", "the page does not come up for that"
+
+
+@pytest.mark.slow
+def test_damaged_weights_end_the_demo(tmp_path: Path) -> None:
+    damaged = tmp_path / "weights.safetensors"
+    damaged.write_text("nothing")
+    process = subprocess.run(
+        [sys.executable, demo.__file__, "--checkpoint", str(damaged)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert "weights.safetensors" in process.stderr
+
+
+@pytest.mark.slow
+def test_a_taken_port_is_one_sentence(tiny_checkpoint: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, demo.__file__, "--checkpoint", str(tiny_checkpoint)]
+        process = subprocess.run(
+            [*command, "--port", port], capture_output=True, text=True, timeout=120
+        )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert "--port" in process.stderr
+
+
+@pytest.mark.parametrize("text", ["user", "user:", ":word", ""])
+def test_half_a_login_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run_demo(monkeypatch, "--auth", text)
+    assert stop.value.code == 2
+
+
+def test_a_login_keeps_colons_in_the_password() -> None:
+    assert demo.credentials("ann:a:b") == ("ann", "a:b")
+
+
+def test_the_page_comes_up_before_torch() -> None:
+    check = "import sys, depthmask.app; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
+    assert shown.strip() == "False"
+
+
+def test_gradio_is_imported_without_its_type_stubs() -> None:
+    check = (
+        "import ast, inspect\n"
+        "real, parsed = ast.parse, []\n"
+        "ast.parse = lambda *given, **named: parsed.append(given) or real(*given, **named)\n"
+        "import depthmask.app, gradio\n"
+        "print(any('class Audio' in str(source) for source, *_ in parsed))\n"
+        "print(inspect.getfile(gradio.Audio).endswith('audio.py'))"
+    )
+    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
+    assert shown.split() == ["False", "True"], "not parsed, and afterwards a class like others"
+
+
+def test_documents_for_hosting_name_what_exists() -> None:
+    root = Path(demo.__file__).parent
+    docker = (root / "Dockerfile").read_text()
+    assert "libgl1" in docker and "libglib2.0-0" in docker
+    for line in docker.splitlines():
+        if line.startswith("COPY"):
+            for source in line.split()[1:-1]:
+                assert source.startswith("--") or (root / source).exists(), source
+    space = (root / "deploy" / "space" / "README.md").read_text()
+    assert space.startswith("---\n") and "app_port: 7860" in space
