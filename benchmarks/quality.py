@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
-from depthmask.charts import Spot, draw_lines
+from depthmask.cli.charts import Spot, draw_lines
 from depthmask.evaluation.sequences import background_of, frames_with_truth, mask_scores
 from depthmask.export.exporter import EXAMPLES
 from depthmask.inference.predictor import QUALITIES, Predictor, resolution_for

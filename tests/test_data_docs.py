@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from tests.datasets.sources import write_folders
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ def loaded_by(modules: str, among: list[str]) -> str:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = ["torch", "openvino", "numpy", "cv2", "PIL", "gradio", "safetensors"]
-    assert loaded_by("depthmask, depthmask.__main__", heavy) == ""
+    assert loaded_by("depthmask, depthmask.cli.main", heavy) == ""
 
 
 def test_imports_run_one_way() -> None:
@@ -37,7 +37,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
     truth = {f"true_{name}": str(pair_folder / f"{name}.png") for name in ("mask", "depth")}
     program = (
         "import sys\n"
-        "from depthmask.__main__ import main\n"
+        "from depthmask.cli.main import main\n"
         "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.app.photos.analysis import Convention, Files, analyse\n"
         "from depthmask.app.prediction_cache import Shelf\n"

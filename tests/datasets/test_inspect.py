@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings

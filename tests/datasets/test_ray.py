@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from depthmask.datasets.build import Folders, Maker
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.ray import Job, RayTasks, resources

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from depthmask.datasets.sources import BuildError, read_backgrounds, read_cutouts
 from tests.datasets.sources import cutout, scene, write_folders
 from tests.datasets.test_build import rows

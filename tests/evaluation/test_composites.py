@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from depthmask.data.split import side_of
 from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build

@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from depthmask.__main__ import main
 from depthmask.backends import graph_of
 from depthmask.backends.base import GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
+from depthmask.cli.main import main
 from depthmask.export import exporter as module
 from depthmask.export.exporter import (
     EXAMPLES,

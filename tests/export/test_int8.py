@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depthmask.__main__ import main
 from depthmask.backends.graphs import OpenVINOBackend
+from depthmask.cli.main import main
 from depthmask.export import exporter as export_module
 from depthmask.export import int8 as module
 from depthmask.export.exporter import ExportError, Loss, export

@@ -1,6 +1,6 @@
-"""What `depthmask.bench` compares, and one of them in a process of its own.
+"""What `depthmask.cli.bench` compares, and one of them in a process of its own.
 
-`python -m depthmask.contenders NAME PRECISION CHECKPOINT SIZE` makes one, lets it predict once,
+`python -m depthmask.cli.contenders NAME PRECISION CHECKPOINT SIZE` makes one, lets it predict once,
 and prints JSON: when that was, and how much memory the process took at most.
 """
 

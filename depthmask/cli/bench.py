@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from depthmask.backends import BackendError, graph_of, make_backend
 from depthmask.backends.pytorch import best_precision
-from depthmask.charts import Bar, draw_bars
-from depthmask.contenders import BASELINE, Run, make_run, noise
+from depthmask.cli.charts import Bar, draw_bars
+from depthmask.cli.contenders import BASELINE, Run, make_run, noise
 from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.network.u2net import U2Net
@@ -201,8 +201,8 @@ def probe(name: str, precision: str, checkpoint: Path, size: int) -> Probe:
     arguments = [name, precision, str(checkpoint), str(size)]
     start = time.time()
     done = subprocess.run(
-        [sys.executable, "-m", "depthmask.contenders", *arguments],
-        cwd=Path(__file__).resolve().parent.parent,
+        [sys.executable, "-m", "depthmask.cli.contenders", *arguments],
+        cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,
     )

@@ -11,10 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from depthmask import bench as module
-from depthmask.__main__ import main
 from depthmask.backends import select as choice
-from depthmask.bench import (
+from depthmask.cli import bench as module
+from depthmask.cli.bench import (
     Probe,
     Row,
     as_table,
@@ -25,7 +24,8 @@ from depthmask.bench import (
     take_turns,
     throughput,
 )
-from depthmask.contenders import BASELINE
+from depthmask.cli.contenders import BASELINE
+from depthmask.cli.main import main
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.backends.test_backends import in_int8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import quality
-from depthmask.charts import Bar, Spot, draw_bars, draw_lines
+from depthmask.cli.charts import Bar, Spot, draw_bars, draw_lines
 from tests.conftest import FakeBackend, Pair
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import depthmask
-from depthmask.__main__ import main
+from depthmask.cli.main import main
 from depthmask.depth import CONVENTION
 
 
