@@ -17,7 +17,7 @@ from depthmask.app.live.server import BAD_FRAME, BAD_MESSAGE, FULL, MOST, NOTHIN
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.inference.live_session import FRAMES
 from depthmask.pictures import Map, Picture
-from tests.test_package import run
+from tests.repository.test_package import run
 
 ONE, TWO = "1" * 32, "2" * 32
 HEIGHT, WIDTH = 120, 160

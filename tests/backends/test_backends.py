@@ -23,7 +23,7 @@ from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.pictures import Map, Picture
 from tests.conftest import FakeBackend
-from tests.test_package import loaded_by, run
+from tests.repository.test_package import loaded_by, run
 
 SIZES = [(64, 64), (32, 96), (96, 64)]
 

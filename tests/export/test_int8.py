@@ -18,7 +18,7 @@ from depthmask.pictures import Map, Picture, read_picture, write_mask
 from tests.backends.test_backends import noise
 from tests.data import packs
 from tests.export.test_exporter import pairs as pairs
-from tests.test_package import run
+from tests.repository.test_package import run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from depthmask.data.packfile import write_pack
 from depthmask.network.u2net import U2Net
 from depthmask.training.losses import task_losses
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_original_way_reads_what_it_stored(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_tool_tells_its_options(
 
 
 def test_no_program_is_forgotten() -> None:
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     benchmarks = {f"benchmarks.{path.stem}" for path in (root / "benchmarks").glob("*.py")}
     helpers = {"benchmarks.command", "benchmarks.memory"}
     # the ablation is a frame around train.py, which says what is wrong

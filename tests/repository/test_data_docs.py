@@ -11,7 +11,7 @@ import pytest
 from depthmask.cli.main import main
 from tests.datasets.sources import write_folders
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.S)
 START = ["python", "-m", "depthmask"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tools.reachable import reachable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIBGL = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
 
 
