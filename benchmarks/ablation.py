@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.command import run
-from benchmarks.results import minutes
+from benchmarks.run_table import minutes
 from depthmask.network.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
 from depthmask.training.run_log import read_log
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
-from benchmarks.refine import compose, see
+from benchmarks.refinement import compose, see
 from depthmask.composites.pools import is_held_out
 from depthmask.inference import refinement as refine
 from depthmask.inference.predictor import Predictor

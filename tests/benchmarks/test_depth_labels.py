@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import labels
+from benchmarks import depth_labels as labels
 from depthmask.composites.pools import load_pools
 from depthmask.data.teachers import TeacherSpec
 from tests.data import packs

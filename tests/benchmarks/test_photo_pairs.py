@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.pairs import CHANGES, Sample, measure, read_examples, show_orders
+from benchmarks.photo_pairs import CHANGES, Sample, measure, read_examples, show_orders
 from depthmask.inference.light import match_light
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.inference.registration import register

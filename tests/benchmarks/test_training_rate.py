@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.training import Composites, draw_pictures, step_as_the_original, write_files
+from benchmarks.training_rate import Composites, draw_pictures, step_as_the_original, write_files
 from depthmask.data.packfile import write_pack
 from depthmask.network.u2net import U2Net
 from depthmask.training.losses import task_losses
@@ -42,7 +42,7 @@ def test_its_loss_is_the_sum_over_all_maps() -> None:
 @pytest.mark.slow
 def test_it_runs() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "benchmarks.training", "--quick", "--device", "cpu"],
+        [sys.executable, "-m", "benchmarks.training_rate", "--quick", "--device", "cpu"],
         capture_output=True,
         text=True,
         check=True,

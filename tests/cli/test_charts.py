@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import quality
+from benchmarks import resolution as quality
 from depthmask.cli.charts import Bar, Spot, draw_bars, draw_lines
 from tests.conftest import FakeBackend, Pair
 

@@ -39,7 +39,8 @@ def test_every_option_it_names_exists(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["ablation", "results", "composites", "empty_scenes", "labels", "training"]
+    "name",
+    ["ablation", "run_table", "composites", "empty_scenes", "depth_labels", "training_rate"],
 )
 def test_every_benchmark_takes_its_options(name: str) -> None:
     found = commands(f"benchmarks.{name}")

@@ -9,24 +9,24 @@ import pytest
 NOPE = "NOPE"  # stands for a path that nothing is at, nor can be made
 PROGRAMS = {
     "benchmarks.baselines": [NOPE, "--checkpoint", NOPE],
-    "benchmarks.build": ["--foregrounds", NOPE, "--backgrounds", NOPE, "--depth", NOPE],
+    "benchmarks.dataset_build": ["--foregrounds", NOPE, "--backgrounds", NOPE, "--depth", NOPE],
     "benchmarks.composites": ["--data", NOPE],
     "benchmarks.empty_scenes": ["--data", NOPE],
     "benchmarks.examples": ["--checkpoint", NOPE],
-    "benchmarks.labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
-    "benchmarks.live": [NOPE],
-    "benchmarks.pairs": [NOPE, "--data", NOPE],
-    "benchmarks.quality": [NOPE],
-    "benchmarks.refine": ["--sequences", NOPE],
-    "benchmarks.results": [NOPE],
+    "benchmarks.depth_labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
+    "benchmarks.live_session": [NOPE],
+    "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
+    "benchmarks.resolution": [NOPE],
+    "benchmarks.refinement": ["--sequences", NOPE],
+    "benchmarks.run_table": [NOPE],
     "benchmarks.shadows": ["--data", NOPE],
-    "benchmarks.training": ["--device", NOPE],
+    "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
     "tools.fit_refine": ["--foregrounds", NOPE, "--backgrounds", NOPE],
     "tools.pack_examples": [NOPE],
     "tools.screenshot": ["http://127.0.0.1:9", NOPE],
 }
-SLOW = {"benchmarks.live", "benchmarks.empty_scenes"}  # they load the app, or the network
+SLOW = {"benchmarks.live_session", "benchmarks.empty_scenes"}  # they load the app, or the network
 
 
 def run_program(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -59,9 +59,9 @@ def test_bad_input_is_told_in_a_sentence(
     ("name", "option"),
     [
         ("benchmarks.examples", "--sheet"),
-        ("benchmarks.quality", "--svg"),
-        ("benchmarks.quality", "--json"),
-        ("benchmarks.refine", "--sheet"),
+        ("benchmarks.resolution", "--svg"),
+        ("benchmarks.resolution", "--json"),
+        ("benchmarks.refinement", "--sheet"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_work(

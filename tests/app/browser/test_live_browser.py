@@ -1,6 +1,6 @@
 """The live tab as a visitor meets it, with a fake camera whose picture the test changes.
 
-How fast it is depends on the machine, so no test says; `benchmarks/live.py` does.
+How fast it is depends on the machine, so no test says; `benchmarks/live_session.py` does.
 """
 
 import base64

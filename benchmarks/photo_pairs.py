@@ -1,6 +1,6 @@
 """What is done to a pair of photos before the network sees it, measured step by step.
 
-    python -m benchmarks.pairs FOLDER --data PACK [--frames N] [--samples N] [--groups real ...]
+    python -m benchmarks.photo_pairs FOLDER --data PACK [--frames N] [--samples N] [--groups real ...]
 
 FOLDER is laid out as `python -m depthmask evaluate --help` tells; PACK is packed training data, of
 which only the side kept for validation is used. To each background is done what cameras do between

@@ -1,6 +1,6 @@
 """Images a second while training, beside the original project's loader and loop.
 
-    python -m benchmarks.training [--quick] [--sizes 64 96 112 224] [--batch N] [--device NAME]
+    python -m benchmarks.training_rate [--quick] [--sizes 64 96 112 224] [--batch N] [--device NAME]
 
 Both train the same network, in turn, on toy pictures that are drawn here, so no data is needed.
 The original's way is written anew from its description: a JPEG each for background, image, mask

@@ -1,6 +1,6 @@
 """Composites a second of `build`, and whether its memory grows.
 
-    python -m benchmarks.build --foregrounds DIR --backgrounds DIR [--depth TEACHER] [--samples N]
+    python -m benchmarks.dataset_build --foregrounds DIR --backgrounds DIR [--depth TEACHER] [--samples N]
 
 Whole blocks are made in threads, coded and written, as `build` does, at 224 px, into a folder that
 is removed. CPU time is told beside the rate, because it does not depend on what else runs. Memory

@@ -1,6 +1,6 @@
 """What refining at full resolution is worth, beside enlarging what the network sees.
 
-    python -m benchmarks.refine [--foregrounds DIR --backgrounds DIR] [--sequences DIR]
+    python -m benchmarks.refinement [--foregrounds DIR --backgrounds DIR] [--sequences DIR]
         [--sheet FILE] [--checkpoint FILE]
 
 The examples are always measured. With folders of cut-outs and of empty scenes, so are composites of

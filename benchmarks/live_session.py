@@ -1,8 +1,8 @@
 """The live tab without its browser: what each stage of a frame takes, how much smoothing steadies,
 and what it costs in ghosts and lateness.
 
-    python -m benchmarks.live [FOLDER] [--frames N] [--quality NAME] [--resolution N]
-    python -m benchmarks.live --minutes N [--quality NAME] [--resolution N]
+    python -m benchmarks.live_session [FOLDER] [--frames N] [--quality NAME] [--resolution N]
+    python -m benchmarks.live_session --minutes N [--quality NAME] [--resolution N]
 
 The stages' times are by the clock, so other programs of the machine are in them; those of the
 processor, of all threads, are not: "others" is all but the network. A frame of 640x480 should take

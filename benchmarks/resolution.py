@@ -1,6 +1,6 @@
 """What resolution and precision are worth: mean IoU against the time the network takes.
 
-    python -m benchmarks.quality [FOLDER] [--frames N] [--svg FILE] [--json FILE]
+    python -m benchmarks.resolution [FOLDER] [--frames N] [--svg FILE] [--json FILE]
 
 FOLDER is laid out as `python -m depthmask evaluate --help` tells; without it, the pairs of
 `examples/` are used. Where the default is int8, the best floats of this CPU are measured as well.

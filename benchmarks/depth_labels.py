@@ -1,6 +1,6 @@
 """How far depth's labels depend on what should not matter: how sure the truth of composites is.
 
-    python -m benchmarks.labels --data PACK --teacher FILE:UNIT[:WEIGHT] ... [--real DIR]
+    python -m benchmarks.depth_labels --data PACK --teacher FILE:UNIT[:WEIGHT] ... [--real DIR]
 
 Labels held-out backgrounds as they are, and mirrored, darker, smaller, by views and by each teacher
 alone, and prints how far these depths are from one another in the unit of `benchmarks.composites`:

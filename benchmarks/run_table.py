@@ -1,6 +1,6 @@
 """A training run in the columns of the original's results table, beside its rows.
 
-    python -m benchmarks.results DIR...
+    python -m benchmarks.run_table DIR...
 
 DIR is the --out of a run. IoU and RMSE are those of the original, over batches. An epoch is
 400,000 composites, as there; here no composite is seen twice unless --limit says so.
