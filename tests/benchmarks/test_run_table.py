@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import train
-from benchmarks import ablation, results
+from benchmarks import ablation
+from benchmarks import run_table as results
 from benchmarks.command import run
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.training.config import Phase

@@ -1,13 +1,6 @@
 """Makes the folders of `examples/`: models scenes, photographs them twice, and writes the truth.
 
-It is kept to show where the examples come from. Nothing else in the project needs it, or what it
-needs (Blender as a module, for Python 3.11):
-
-    python3.11 -m venv /tmp/bpy-venv
-    /tmp/bpy-venv/bin/pip install bpy==4.5.4 numpy==1.26.4 opencv-python-headless==4.11.0.86 \\
-        scikit-image==0.25.2 pymatting==1.1.14
-    /tmp/bpy-venv/bin/python -m tools.make_examples            # all of them
-    /tmp/bpy-venv/bin/python -m tools.make_examples teddy --scale 0.5 --samples 16 -o /tmp/draft
+The README beside this file says what it needs and how to run it.
 """
 
 import argparse
@@ -19,10 +12,10 @@ from pathlib import Path
 
 import bpy
 
-from tools.scenery import cut_out, photo, places, render, shapes
-from tools.scenery.photo import Exposure
+from extras.scenery import cut_out, photo, places, render, shapes
+from extras.scenery.photo import Exposure
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @dataclass(frozen=True)
