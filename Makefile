@@ -24,6 +24,7 @@ check:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
 
 train:
 	@tools/setup.sh

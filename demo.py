@@ -18,15 +18,9 @@ def main() -> int:
     options = parse_arguments()
     # Imported here, so that --help and a mistyped option answer at once.
     try:
-        from depthmask.app import (
-            LaunchError,
-            Serving,
-            Standby,
-            build_demo,
-            find_card,
-            find_examples,
-        )
-        from depthmask.app import serve as launch
+        from depthmask.app import Serving, Standby, build_demo, find_card, find_examples
+        from depthmask.app.serve import launch
+        from depthmask.errors import LaunchError
     except ModuleNotFoundError as error:
         return refuse(f"{error}; run `pip install -r requirements.txt` first.")
     except ImportError as error:

@@ -4,12 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from depthmask.data.packfile import PackError
-from depthmask.network.checkpoint import CheckpointError
+from depthmask.errors import DepthmaskError
 from depthmask.network.u2net import TASKS
 from depthmask.training.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.training.dry_run import rehearse
-from depthmask.training.journal import TrainingError
 from depthmask.training.losses import DEPTH_LOSSES
 from depthmask.training.trainer import Trainer
 
@@ -27,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             trainer.fit()
         trainer.team.leave()
-    except (CheckpointError, PackError, TrainingError, ValueError, OSError) as error:
+    except (DepthmaskError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -70,7 +68,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     try:
         options.phases = tuple(Phase.parse(text) for text in options.phases)
-    except ValueError as error:
+    except DepthmaskError as error:
         parser.error(str(error))
     options.tasks = tuple(options.tasks)
     return options

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.command import run
 from benchmarks.run_table import minutes
-from depthmask.network.checkpoint import CheckpointError, CheckpointInfo, read_checkpoint
+from depthmask.errors import CheckpointError
+from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint
 from depthmask.training.run_log import read_log
 
 BATCH = 32

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmarks.command import run
-from depthmask._cv2 import cv2
 from depthmask.evaluation.sequences import Evaluation, Predict, evaluate_folder
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.network.checkpoint import WEIGHTS

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from depthmask.errors import OptionError
 from depthmask.files import check_file
 
 BAD_INPUT = 2  # exit code, the one argparse uses as well
@@ -26,7 +27,7 @@ def check_folders(*folders: Path | None) -> None:
     """Raises ValueError if a folder that was given is missing; for who would find out late."""
     for folder in folders:
         if folder is not None and not folder.is_dir():
-            raise ValueError(f"There is no folder at {folder}; check the path.")
+            raise OptionError(f"There is no folder at {folder}; check the path.")
 
 
 def check_outputs(*files: Path | None) -> None:

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 
 from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
-from depthmask.composites.pools import Pools
+from depthmask.composites.pools import Pools, load_sides
 from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.network.device import autocast
 from depthmask.training.config import TrainConfig
-from depthmask.training.validation import COMPOSITES_SEED, autocast, load_sides, measure
+from depthmask.training.validation import COMPOSITES_SEED, measure
 
 RECIPES = {
     "original protocol": ORIGINAL,

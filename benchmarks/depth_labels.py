@@ -18,20 +18,19 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
-from depthmask._cv2 import cv2
-from depthmask.composites.pools import Pool
+from depthmask.composites.pools import Pool, load_sides
 from depthmask.data.teachers import Ensemble, TeacherSpec
-from depthmask.depth import depth_from_ratio
-from depthmask.evaluation.array_metrics import Values, depth_rmse, inverse_from_depth
+from depthmask.depth import depth_from_ratio, inverse_from_depth_array
+from depthmask.evaluation.array_metrics import Values, depth_rmse
 from depthmask.evaluation.sequences import pictures_of
 from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
-from depthmask.training.validation import load_sides
 
 SIDE = 112  # pixels at which depths are compared
 SHORT_SIDE = 448  # of an example, as the teacher sees it
@@ -99,7 +98,7 @@ def known_examples() -> Iterator[Known]:
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
         image = read_picture(folder / "image.jpg")
         depth = _smaller(read_true_depth(folder / "depth.png"))
-        yield folder.name, _smaller(image), inverse_from_depth(depth), depth > 0
+        yield folder.name, _smaller(image), inverse_from_depth_array(depth), depth > 0
 
 
 def known_frames(folder: Path) -> Iterator[Known]:

@@ -21,13 +21,12 @@ from torch import Tensor
 from benchmarks.command import run
 from benchmarks.composites import batches
 from depthmask.composites.camera import Lens
-from depthmask.composites.pools import Pools
+from depthmask.composites.pools import Pools, load_sides
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
-from depthmask.training.validation import load_sides
 
 SIZE = 224  # pixels
 SHIFT = (0.01, 0.02)  # of a bumped camera, in widths of the picture

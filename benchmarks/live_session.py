@@ -31,12 +31,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
-from depthmask._cv2 import cv2
 from depthmask.app.live.server import LiveDesk, data_url
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.evaluation.sequences import background_of, frames_with_truth
@@ -231,7 +231,7 @@ def smoothed(
     frames: list[Picture], seen: list[dict[str, Map]], keep: float, adaptive: bool
 ) -> Iterator[tuple[Map, Map]]:
     """Mask and depth after each frame; without regard to motion, every frame looks alike."""
-    session = live.Session(live.Plate(frames[0], 0.0, 1.0))
+    session = live.Session(live.EmptyScene(frames[0], 0.0, 1.0))
     for frame, maps in zip(frames, seen, strict=True):
         shown = frame if adaptive else np.zeros_like(frame)
         session = live.smooth(session, shown, maps["mask"], maps["depth"], keep=keep)

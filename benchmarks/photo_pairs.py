@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
-from depthmask._cv2 import cv2
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
 from depthmask.evaluation.sequences import (
     IGNORED,

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -25,7 +26,6 @@ from PIL import Image
 from benchmarks.command import check_folders, check_outputs, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
-from depthmask._cv2 import cv2
 from depthmask.evaluation import metrics
 from depthmask.evaluation.sequences import IGNORED, background_of, frames_with_truth
 from depthmask.inference.light import apply_light, match_light

@@ -19,11 +19,10 @@ from torch import nn
 
 from benchmarks.command import run
 from benchmarks.composites import batches, predict
-from depthmask.composites.pools import Pools
+from depthmask.composites.pools import Pools, load_sides
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.metrics import THRESHOLD, mask_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
-from depthmask.training.validation import load_sides
 
 SHADED = replace(
     ORIGINAL_BY_CAMERA,

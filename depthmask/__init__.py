@@ -4,15 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from depthmask.errors import CheckpointError, DepthmaskError, PictureError
     from depthmask.evaluation.sequences import evaluate_folder
     from depthmask.inference.predictor import Prediction, Predictor
-    from depthmask.network.checkpoint import CheckpointError
-    from depthmask.pictures import PictureError, read_picture
+    from depthmask.pictures import read_picture
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "DepthmaskError",
     "PictureError",
     "Prediction",
     "Predictor",
@@ -21,8 +22,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CheckpointError": "network.checkpoint",
-    "PictureError": "pictures",
+    "CheckpointError": "errors",
+    "DepthmaskError": "errors",
+    "PictureError": "errors",
     "Prediction": "inference.predictor",
     "Predictor": "inference.predictor",
     "evaluate_folder": "evaluation.sequences",

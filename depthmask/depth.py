@@ -4,10 +4,15 @@ Depth is relative and bounded. The empty scene sets the scale, so that nothing w
 scene rescales it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Values = npt.NDArray[Any]  # of any real type
 
 CONVENTION = (
     "depth = 1 / (1 + 2 max(r, 0)), r = (q - q2) / (q98 - q2); q is inverse depth, q2 and q98 its "
@@ -46,3 +51,37 @@ def inverse_from_depth(depth: "Tensor") -> "Tensor":
     import torch
 
     return 1 / depth.clamp_min(torch.finfo(depth.dtype).eps) - 1
+
+
+def inverse_from_depth_array(depth: Values) -> Values:
+    """The same for arrays."""
+    return 1 / np.maximum(depth, np.finfo(depth.dtype).eps) - 1
+
+
+def align_inverse_depth(
+    pred: Values, true: Values, valid: npt.NDArray[np.bool_] | None = None
+) -> Values:
+    """Fits inverse depth to the truth by a scale and a shift, by least squares.
+
+    A flat prediction gets the mean of the truth; without a valid pixel the result is NaN.
+
+    Args:
+        pred: (H, W), inverse depth, relative.
+        true: (H, W), inverse depth, per metre.
+        valid: (H, W), bool: pixels to fit.
+
+    Returns:
+        (H, W), float64, `scale * pred + shift`, per metre. Not clipped: it may be negative.
+    """
+
+    def mean(values: Values) -> float:
+        chosen = values if valid is None else values[valid]
+        return float(chosen.mean()) if chosen.size else float("nan")
+
+    # float64, because a large shift would drown a small range in the variance
+    pred, true = pred.astype(np.float64), true.astype(np.float64)
+    centre, target = mean(pred), mean(true)
+    variance = mean(np.square(pred - centre))
+    covariance = mean((pred - centre) * (true - target))
+    scale = covariance / variance if variance > 0 else 0.0
+    return scale * (pred - centre) + target

@@ -4,6 +4,8 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+from depthmask.errors import OptionError
+
 
 def shipped(name: str) -> Path:
     """A folder that comes with the package: "weights" or "examples".
@@ -32,7 +34,9 @@ def check_file(path: Path) -> None:
         if new:
             target.unlink()
     except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another.") from error
+        raise OptionError(
+            f"{path} cannot be written ({error.strerror}); choose another."
+        ) from error
 
 
 def replace_durably(draft: Path, path: Path) -> None:

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.command import check_outputs, run
+from depthmask.composites.pools import load_sides
 from depthmask.composites.recipe import Recipe
+from depthmask.errors import OptionError
 from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import TrainConfig
-from depthmask.training.validation import load_sides, measure
+from depthmask.training.validation import measure
 
 State = dict[str, Tensor]
 ENCODER, MASK = "encoder.", "decoders.mask."  # how the names of their tensors begin
@@ -58,7 +60,9 @@ def average(files: Sequence[Path]) -> tuple[State, CheckpointInfo]:
     last = states[-1]
     for file, state in zip(files, states, strict=True):
         if {k: t.shape for k, t in state.items()} != {k: t.shape for k, t in last.items()}:
-            raise ValueError(f"{file} and {files[-1]} hold different networks; average alike ones.")
+            raise OptionError(
+                f"{file} and {files[-1]} hold different networks; average alike ones."
+            )
     mean = {
         key: torch.stack([state[key] for state in states]).mean(dim=0)
         if tensor.is_floating_point()
@@ -71,10 +75,12 @@ def average(files: Sequence[Path]) -> tuple[State, CheckpointInfo]:
 def graft(state: State, masks: State) -> State:
     """One network with the mask's decoder of another that has the same encoder."""
     if state.keys() != masks.keys() or not any(key.startswith(MASK) for key in state):
-        raise ValueError("--mask-from needs networks of both mask and depth, all alike.")
+        raise OptionError("--mask-from needs networks of both mask and depth, all alike.")
     for key, tensor in state.items():
         if key.startswith(ENCODER) and not torch.allclose(tensor, masks[key], atol=1e-6):
-            raise ValueError("--mask-from needs the same encoder; train with --only from one file.")
+            raise OptionError(
+                "--mask-from needs the same encoder; train with --only from one file."
+            )
     return {key: (masks if key.startswith(MASK) else state)[key] for key in state}
 
 

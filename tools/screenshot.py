@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from benchmarks.command import check_folders, run
+from depthmask.errors import OptionError
 from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 LIMIT_MS = 180_000
@@ -25,7 +26,7 @@ def main() -> None:
     check_folders(options.folder)
     executable = find_browser()
     if executable is None:
-        raise ValueError(MISSING)
+        raise OptionError(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *WEBGL])
         try:
@@ -33,7 +34,7 @@ def main() -> None:
             take_phone(browser, options.url, options.folder)
         except Error as error:
             reason = error.message.splitlines()[0]
-            raise ValueError(f"{options.url} shows no demo ({reason}); start one.") from error
+            raise OptionError(f"{options.url} shows no demo ({reason}); start one.") from error
         finally:
             browser.close()
 

@@ -15,10 +15,9 @@ from depthmask.app.examples import find_examples
 from depthmask.app.loading import Standby
 from depthmask.app.model_card import find_card
 from depthmask.app.page import build_demo
-from depthmask.app.serve import LaunchError, Serving, launch
+from depthmask.app.serve import Serving, launch
 
 __all__ = [
-    "LaunchError",
     "Serving",
     "Standby",
     "build_demo",

@@ -9,7 +9,8 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from depthmask.pictures import Picture, PictureError, read_photo, shows_in_browsers
+from depthmask.errors import PictureError
+from depthmask.pictures import Picture, read_photo, shows_in_browsers
 from depthmask.render.views import at_most
 
 SWEEP_S = 600  # the cache is looked through this often

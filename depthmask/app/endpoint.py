@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import Files, analyse
+from depthmask.app.photos.analysis import DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, report
 from depthmask.app.prediction_cache import Shelf
 
@@ -30,7 +30,7 @@ def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[
         """
         if not (background and image):
             raise gr.Error("Give both files, background and image.", print_exception=False)
-        analysis = analyse(predictor, shelf, Files(background, image))
+        analysis = analyse(predictor, shelf, DroppedFiles(background, image))
         if analysis.seen is None:
             raise gr.Error(analysis.message, print_exception=False)
         paths = []

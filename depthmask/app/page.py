@@ -9,7 +9,7 @@ from depthmask.app import html as words
 from depthmask.app.cache_files import KEEP_S, SWEEP_S
 from depthmask.app.endpoint import build_endpoint
 from depthmask.app.examples import Example
-from depthmask.app.live.server import Looks
+from depthmask.app.live.server import SeesPairs
 from depthmask.app.live.tab import build_live_tab
 from depthmask.app.loading import Predicts
 from depthmask.app.model_card import build_model_tab
@@ -36,7 +36,7 @@ def build_demo(
     *,
     model: str,
     card: Path | None = None,
-    live: Callable[[], Looks] | None = None,
+    live: Callable[[], SeesPairs] | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.

@@ -14,6 +14,7 @@ import gradio as gr
 import httpx
 
 from depthmask.app.theme import STYLE, theme
+from depthmask.errors import LaunchError
 
 FIRST_PORT = 7860
 PORTS_TRIED = 100
@@ -22,10 +23,6 @@ PORTS = range(1, 65536)
 MAX_UPLOAD = "64mb"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MCP_PATH = "gradio_api/mcp/"
-
-
-class LaunchError(RuntimeError):
-    """The page cannot be served; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ A library is imported when its backend is made, and torch not at all where anoth
 those two run a graph, which `python -m depthmask export` writes beside a checkpoint.
 """
 
-from depthmask.backends.base import Backend, BackendError, BatchBackend, GraphInfo
+from depthmask.backends.base import Backend, BatchBackend, GraphInfo
 from depthmask.backends.select import backend_names, graph_of, make_backend
 
 __all__ = [
     "Backend",
-    "BackendError",
     "BatchBackend",
     "GraphInfo",
     "backend_names",

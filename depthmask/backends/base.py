@@ -8,16 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
+from depthmask.errors import BackendError
 from depthmask.pictures import Map, Picture
 
 STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 INPUTS = ("background", "image")  # of a graph: (B, h, w, 3), uint8
 OUTPUTS = ("mask", "depth")  # of a graph: (B, h, w), float32 in [0, 1]
 INFO_KEY = "depthmask"  # of a graph's metadata; holds a GraphInfo as JSON
-
-
-class BackendError(ValueError):
-    """A backend that cannot be used; the message is one sentence for the user."""
 
 
 class Backend(Protocol):

@@ -18,7 +18,7 @@ MOST = 8  # shapes kept: each holds its own intermediate maps on the GPU
 _WARM_UP = 3  # calls before the recording, in which libraries choose and allocate
 
 
-class Recorded:
+class GraphCache:
     """Calls what it is given, or replays the recording of a call with the same shapes.
 
     Args:

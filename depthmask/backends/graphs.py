@@ -6,16 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from depthmask.backends.base import (
-    INFO_KEY,
-    INPUTS,
-    OUTPUTS,
-    BackendError,
-    GraphInfo,
-    check_batch,
-    check_pair,
-)
+from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, check_batch, check_pair
 from depthmask.backends.openvino_import import import_openvino
+from depthmask.errors import BackendError
 from depthmask.pictures import Map, Picture
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from depthmask._cv2 import cv2
+import cv2
 
 _AVX512_VNNI = 24  # CV_CPU_AVX_512VNNI of OpenCV's cvdef.h, which Python has no name for
 _FLAGS = Path("/proc/cpuinfo")

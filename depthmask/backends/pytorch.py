@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from depthmask.backends.base import check_batch, check_pair
-from depthmask.backends.cuda_graphs import Call, Recorded, record
+from depthmask.backends.cuda_graphs import Call, GraphCache, record
 from depthmask.network.checkpoint import check_tasks, load_checkpoint
 from depthmask.network.device import choose_device, has_fast_bfloat16
 from depthmask.network.folded import FusedNet
@@ -46,7 +46,7 @@ class TorchBackend:
         # torch's stubs do not know memory_format here
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         on_cuda = self._device.type == "cuda"
-        self._call: Call = Recorded(self._compute, record) if on_cuda else self._compute
+        self._call: Call = GraphCache(self._compute, record) if on_cuda else self._compute
         self._lock = threading.Lock()
 
     def run(self, background: Picture, image: Picture) -> dict[str, Map]:

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from depthmask.backends.base import STRIDE, Backend, BackendError
+from depthmask.backends.base import STRIDE, Backend
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.processor import multiplies_bytes
+from depthmask.errors import BackendError
 from depthmask.files import fingerprint
 
 

@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from depthmask.backends import BackendError, graph_of, make_backend
+from depthmask.backends import graph_of, make_backend
 from depthmask.backends.pytorch import best_precision
 from depthmask.cli.charts import Bar, draw_bars
 from depthmask.cli.contenders import BASELINE, Run, make_run, noise
+from depthmask.errors import BackendError
 from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.network.u2net import U2Net

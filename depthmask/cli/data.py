@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthmask.errors import OptionError
 from depthmask.files import check_file
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def run_build(options: argparse.Namespace) -> None:
         held_out=options.held_out,
     )
     if options.jobs is not None and (options.ray or options.jobs < 1):
-        raise ValueError("--jobs must be 1 or more, and is not for --ray, which uses all machines.")
+        raise OptionError(
+            "--jobs must be 1 or more, and is not for --ray, which uses all machines."
+        )
     build(
         Folders(options.foregrounds, options.backgrounds, options.out),
         settings,
@@ -108,7 +111,7 @@ def _make_runner(options: argparse.Namespace) -> "Runner":
 def _parse_shard(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal()):
-        raise ValueError(f"Write --shard as I/N, such as 2/8, not {text!r}.")
+        raise OptionError(f"Write --shard as I/N, such as 2/8, not {text!r}.")
     return int(index), int(count)
 
 
@@ -154,9 +157,9 @@ def run_inspect(options: argparse.Namespace) -> None:
     from depthmask.datasets.reader import open_catalogue
 
     if options.samples < 1:
-        raise ValueError(f"--samples must be 1 or more, not {options.samples}.")
+        raise OptionError(f"--samples must be 1 or more, not {options.samples}.")
     if options.output.suffix.lower() != ".png":
-        raise ValueError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
+        raise OptionError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
     check_file(options.output)
     catalogue = open_catalogue(options.dataset, held_out=options.held_out)
     print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
@@ -192,7 +195,7 @@ def score(
     from depthmask.evaluation.report import write_report
 
     if options.limit is not None and options.limit < 1:
-        raise ValueError(f"--limit must be 1 or more, not {options.limit}.")
+        raise OptionError(f"--limit must be 1 or more, not {options.limit}.")
     held_out = _HELD_OUT if options.held_out is None else options.held_out
     catalogue = open_catalogue(options.folder, held_out=held_out)
     result, scored = score_set(
@@ -212,4 +215,4 @@ def _refuse_for_sequences(options: argparse.Namespace) -> None:
     }
     given = [name for name, value in asked.items() if value is not None]
     if given:
-        raise ValueError(f"Leave out {' and '.join(given)}; {options.folder} is no data set.")
+        raise OptionError(f"Leave out {' and '.join(given)}; {options.folder} is no data set.")

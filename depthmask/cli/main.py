@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask import __version__
 from depthmask.cli import data as data_commands
+from depthmask.errors import DepthmaskError, OptionError
 from depthmask.files import check_file
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.pictures import Map, Mask, Picture
 
+INSTALL = (
+    "run `pip install -r requirements.txt`, and on a slim Linux image, for OpenCV, "
+    "`apt-get install libgl1 libglib2.0-0`."
+)
 BAD_INPUT = 2  # exit code, the one argparse uses as well
 
 
@@ -39,10 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         COMMANDS[options.command].run(options)
-    except (ValueError, OSError, ImportError, MemoryError) as error:
-        print(f"depthmask: {error}", file=sys.stderr)
-        return BAD_INPUT
+    except (DepthmaskError, OSError, MemoryError) as error:
+        return _refuse(error)
+    except ImportError as error:
+        return _refuse(f"{error}; {INSTALL}")
     return 0
+
+
+def _refuse(why: object) -> int:
+    print(f"depthmask: {why}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -216,7 +227,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     read = {Path(path).resolve() for path in inputs if path}
     for path in _outputs(options.output).values():
         if path.resolve() in read:
-            raise ValueError(f"{path} is read here and would be written over; choose another -o.")
+            raise OptionError(f"{path} is read here and would be written over; choose another -o.")
 
 
 def _outputs(folder: Path) -> dict[str, Path]:
@@ -227,7 +238,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
+        raise OptionError(
             f"The folder {folder} cannot be made ({error.strerror}); choose another."
         ) from error
 
@@ -342,7 +353,7 @@ def _export(options: argparse.Namespace) -> None:
     from depthmask.network.checkpoint import WEIGHTS
 
     if not (options.output or options.dynamic or options.format == "torch"):
-        raise ValueError(
+        raise OptionError(
             "A graph beside the weights must take every size: add --dynamic, or name a file by -o."
         )
     checkpoint = options.checkpoint or WEIGHTS

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from depthmask.composites.camera import photograph
 from depthmask.composites.geometry import Size
-from depthmask.composites.objects import SLOTS, Looks, draw_objects
+from depthmask.composites.objects import SLOTS, Appearance, draw_objects
 from depthmask.composites.paint import paint
 from depthmask.composites.pools import Pools
 from depthmask.composites.random_streams import Draws
@@ -53,7 +53,7 @@ def compose(
     changes = ~draws.chance(recipe.perfect)
     scene = draw_scene(pools.backgrounds, draws, size, recipe, changes)
     objects = draw_objects(pools.foregrounds, draws, scene, recipe)
-    looks = Looks.draw(draws, recipe)
+    looks = Appearance.draw(draws, recipe)
     for slot in range(SLOTS):
         rows = objects.active[:, slot].nonzero()[:, 0]
         if len(rows):

@@ -35,7 +35,7 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Looks:
+class Appearance:
     """What objects look like and what they do to the light; one row per sample."""
 
     gain: Tensor  # (B, 3)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from depthmask.composites.geometry import Size, floor_projection, frame_grid, sample, translation
-from depthmask.composites.objects import Looks, Objects
+from depthmask.composites.objects import Appearance, Objects
 from depthmask.composites.pools import Pool
 from depthmask.composites.scene import Scene
 
@@ -19,7 +19,7 @@ _NEARER = 0.03  # share of what an object hides that may be nearer than it: erro
 _RELIEF = 0.06  # how much nearer than its outline an object's middle is
 
 
-def paint(scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Looks) -> None:
+def paint(scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Appearance) -> None:
     """Paints one object into each of the given samples, with its shadow and its depth."""
     to_cutout = torch.linalg.inv(objects.place)
     image = scene.image[samples]
@@ -40,7 +40,7 @@ def paint(scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Lo
 
 
 def _paint_before(
-    scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Looks
+    scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Appearance
 ) -> None:
     """Paints what stood there before into the background photo, from where that was taken."""
     view = torch.linalg.inv(objects.place) @ scene.motion[samples]
@@ -49,7 +49,9 @@ def _paint_before(
     scene.plate[samples] = plate * (1 - layer[:, 3:]) + layer[:, :3]
 
 
-def _look_at(pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor, size: Size) -> Tensor:
+def _look_at(
+    pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor, size: Size
+) -> Tensor:
     """The object alone, (B, 4, H, W) in [0, 1], premultiplied; blurred where it moves."""
     layer = _look_once(pool, objects, looks, frame_grid(to_cutout, size))
     rows = looks.streak.any(dim=1).nonzero()[:, 0]
@@ -63,7 +65,7 @@ def _look_at(pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor, size
     return layer * ~objects.unseen[:, None, None, None]
 
 
-def _look_once(pool: Pool, objects: Objects, looks: Looks, view: Tensor) -> Tensor:
+def _look_once(pool: Pool, objects: Objects, looks: Appearance, view: Tensor) -> Tensor:
     layer = _cutout(pool, objects, looks, view)
     # One pixel of the frame softens the edge that hides the lower part.
     pixel = (view[:, 1:, :, 1] - view[:, :-1, :, 1]).abs().mean(dim=(1, 2)).clamp_min(1e-4)
@@ -73,7 +75,7 @@ def _look_once(pool: Pool, objects: Objects, looks: Looks, view: Tensor) -> Tens
 
 
 def _cutout(
-    pool: Pool, objects: Objects, looks: Looks, view: Tensor, *, blur: Tensor | float = 0.0
+    pool: Pool, objects: Objects, looks: Appearance, view: Tensor, *, blur: Tensor | float = 0.0
 ) -> Tensor:
     """The cut-outs as they are looked at, (B, 4, H, W) in [0, 1], premultiplied; see `sample`."""
     layer = sample(pool.levels, objects.number, view, blur=blur) / 255
@@ -85,7 +87,7 @@ def _cutout(
     return layer.index_copy(0, rows, layer[rows] * bars)
 
 
-def _bars(looks: Looks, view: Tensor, blur: Tensor) -> Tensor:
+def _bars(looks: Appearance, view: Tensor, blur: Tensor) -> Tensor:
     """How much of each pixel the bars of a lattice take, (B, 1, H, W) in [0, 1]."""
     cycle = torch.einsum("bhwc,bdc->bdhw", view, looks.lattice)
     # how much of a cycle a pixel sees, which softens the edges of bars
@@ -98,7 +100,7 @@ def _bars(looks: Looks, view: Tensor, blur: Tensor) -> Tensor:
     return (bars * present[:, :, None, None]).amax(dim=1, keepdim=True)
 
 
-def _colour(layer: Tensor, image: Tensor, looks: Looks) -> Tensor:
+def _colour(layer: Tensor, image: Tensor, looks: Appearance) -> Tensor:
     """Gives the object its own exposure, and sometimes the colours of what it hides."""
     colour, alpha = layer[:, :3] * looks.gain[:, :, None, None], layer[:, 3:]
     area = alpha.sum(dim=(2, 3), keepdim=True).clamp_min(1e-3)
@@ -109,7 +111,7 @@ def _colour(layer: Tensor, image: Tensor, looks: Looks) -> Tensor:
 
 
 def _cast_shadow(
-    image: Tensor, pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor
+    image: Tensor, pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor
 ) -> Tensor:
     """Darkens what lies in the objects' shadows: one cast by the light, one where they stand."""
     if not (looks.shadow.any() or looks.contact.any()):
@@ -133,7 +135,7 @@ def _shade(
     image: Tensor,
     pool: Pool,
     objects: Objects,
-    looks: Looks,
+    looks: Appearance,
     to_cutout: Tensor,
     blur: Tensor | float,
 ) -> Tensor:
@@ -142,7 +144,9 @@ def _shade(
     return _cutout(pool, objects, looks, view, blur=blur)[:, 3:]
 
 
-def _mirror(image: Tensor, pool: Pool, objects: Objects, looks: Looks, to_cutout: Tensor) -> Tensor:
+def _mirror(
+    image: Tensor, pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor
+) -> Tensor:
     """Lets the floor mirror the objects, where it is polished."""
     rows = (looks.mirror > 0).nonzero()[:, 0]
     if not len(rows):

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from depthmask.data.near_duplicates import group, on_grey, shot_of, thumbnail
 from depthmask.data.packfile import Kind, read_pack
+from depthmask.network.checkpoint import CheckpointInfo
+
+HELD_OUT = 0.08  # share of the shots kept for validation, unless a run says otherwise
 
 _SMALLEST = 32  # side of the smallest level of a pyramid, in pixels
 
@@ -197,3 +200,13 @@ def _halved(pixels: Tensor) -> Tensor:
 def _in_parts(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
     """Applies a function to some pictures at a time: as floats, all at once are gigabytes."""
     return torch.cat([function(part) for part in pixels.split(64)])
+
+
+def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
+    """The pictures that a checkpoint was trained on, and those to score it on."""
+    shared = int(str(info.training.get("shared_pictures", 0)))
+    if shared:
+        pools = load_shared_pools(data, device, pictures=shared)
+        return pools, pools
+    held_out = float(str(info.training.get("held_out", HELD_OUT)))
+    return load_pools(data, device, held_out=held_out)

@@ -5,6 +5,8 @@ from copy import copy
 import torch
 from torch import Tensor
 
+SEEDS = 2**30  # as many for training; what is measured on has one beyond them
+
 _MASK = 0x7FFFFFFF
 # Normal deviates are sums of a hash's four bytes: mean 4 * 127.5, variance 4 * (256² - 1) / 12.
 _BYTES_MEAN, _BYTES_STD = 510.0, 147.8

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from depthmask.data.teachers import TeacherError, inverse_from_metres
+from depthmask.data.teachers import inverse_from_metres
+from depthmask.errors import TeacherError
 
 _INSTALL = "Models of Hugging Face need transformers: pip install -e '.[huggingface]'."
 # What the models of each architecture tell. Depth Anything says it in its configuration.

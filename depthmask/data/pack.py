@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask._cv2 import cv2
-from depthmask.data.packfile import Kind, PackError, bytes_from_ratio, is_pack, write_pack
+from depthmask.data.folders import counted, find_pictures, say
+from depthmask.data.packfile import Kind, bytes_from_ratio, is_pack, write_pack
 from depthmask.data.teachers import Ensemble, TeacherSpec
-from depthmask.datasets.sources import counted, find_pictures, say
+from depthmask.errors import PackError, PictureError
 from depthmask.files import replace_durably
-from depthmask.pictures import Picture, PictureError, read_cutout, read_picture
+from depthmask.pictures import Picture, read_cutout, read_picture
 
 LABEL_SIDE = 128
 _CACHE = "labels-2"  # counts up when what was cached before is no longer right

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from depthmask.data.codec import compress, decompress, to_rgb, to_ycbcr
+from depthmask.errors import PackError
 from depthmask.files import replace_durably
 
 FORMAT_VERSION = 1
@@ -25,10 +26,6 @@ _CHUNK = 128  # pictures coded at a time, which bounds the memory
 # Labels hold r, the inverse depth in units of the picture's range, as a byte.
 _LABEL_OFFSET, _LABEL_SCALE = 0.25, 100.0
 _LABEL_STEP = 2.5  # labels are smooth: coarser steps show their blocks
-
-
-class PackError(ValueError):
-    """A packed data file that cannot be used; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.data.views import label_views
+from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import resize
@@ -24,10 +25,6 @@ _REACH = 0.04  # share of a map's longer side as far as such a hole spoils what 
 _SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
 _SPEC = re.compile(r"(?P<path>.+):(?P<unit>inverse|metres)(:(?P<weight>\d*\.?\d+))?")
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
-
-
-class TeacherError(ValueError):
-    """A teacher that cannot be used; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from depthmask.evaluation.array_metrics import align_inverse_depth
+from depthmask.depth import align_inverse_depth
 from depthmask.pictures import Map, Picture
 
 Label = Callable[[Picture], Map]  # inverse depth of any scale and shift

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depthmask._cv2 import cv2
 from depthmask.datasets.layout import KINDS
 from depthmask.files import replace_durably
 

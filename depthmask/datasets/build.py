@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import torch
 
-from depthmask._cv2 import cv2
+from depthmask.data.folders import counted, say
 from depthmask.data.split import side_of
 from depthmask.datasets.blocks import (
     FOLDER,
@@ -30,19 +31,17 @@ from depthmask.datasets.blocks import (
 )
 from depthmask.datasets.depth_labels import DepthSource, open_depth
 from depthmask.datasets.layout import Pixels, encode
-from depthmask.datasets.place import Plate, place
+from depthmask.datasets.place import Backdrop, place
 from depthmask.datasets.plan import BATCH, Block, Plan, Settings, read_plan
 from depthmask.datasets.records import PLAN, clear_records, finish, is_finished
 from depthmask.datasets.sources import (
-    BuildError,
     Cutouts,
-    counted,
     read_backgrounds,
     read_cutouts,
     read_plate,
-    say,
 )
 from depthmask.depth import depth_from_ratio
+from depthmask.errors import DatasetError
 from depthmask.files import replace_durably
 
 _PLATES = 4  # labelled backgrounds kept in memory
@@ -83,11 +82,11 @@ def build(
         Whether the data set is complete; if not, other parts are missing.
 
     Raises:
-        BuildError: Bad input, a full disk, or a folder that holds another data set.
+        DatasetError: Bad input, a full disk, or a folder that holds another data set.
         TeacherError: `settings.depth` cannot be used.
     """
     if not 1 <= shard[0] <= shard[1]:
-        raise BuildError(f"--shard I/N needs I from 1 to N, not {shard[0]}/{shard[1]}.")
+        raise DatasetError(f"--shard I/N needs I from 1 to N, not {shard[0]}/{shard[1]}.")
     maker = Maker.prepare(folders, settings)
     plan, out = maker.plan, folders.out
     begin(out, plan)
@@ -97,7 +96,7 @@ def build(
         return True
     wanted = list(plan.shard(*shard))
     missing = missing_blocks(out, wanted)
-    progress = Progress(plan, wanted, missing)
+    progress = BuildProgress(plan, wanted, missing)
     ending = f"; {counted(maker.left_out, 'file')} left out, see above" if maker.left_out else ""
     with one_thread_each(), _full_disk_in_words(out):
         for number in (run or Threads()).make(maker, missing):
@@ -153,7 +152,7 @@ class Maker:
             self._make_batch(record, block, plate, range(first, min(first + BATCH, block.last)))
         write_record(record_path(self.folders.out, number), record)
 
-    def _make_batch(self, record: Record, block: Block, plate: Plate, places: range) -> None:
+    def _make_batch(self, record: Record, block: Block, plate: Backdrop, places: range) -> None:
         plan, settings = self.plan, self.plan.settings
         numbers = torch.tensor(places)
         cutouts = numbers // plan.each
@@ -202,7 +201,7 @@ class Maker:
         record.sizes[name] = len(content)
         return zlib.crc32(content, checksum)
 
-    def _label(self, background: int) -> Plate:
+    def _label(self, background: int) -> Backdrop:
         source = self.plan.backgrounds[background]
         return self.source.plate(
             read_plate(self.folders.backgrounds, source, self.plan.settings.size)
@@ -235,7 +234,7 @@ class Threads(Runner):
                 raise
 
 
-class Progress:
+class BuildProgress:
     """Tells how far a build is, how fast, and for how long."""
 
     def __init__(self, plan: Plan, wanted: Iterable[int], missing: Iterable[int]) -> None:
@@ -274,14 +273,14 @@ def begin(out: Path, plan: Plan) -> None:
         known = path.read_text("utf-8") if path.is_file() else None
         if known is None:
             if used:
-                raise BuildError(f"{out} holds other files; choose a new folder.")
+                raise DatasetError(f"{out} holds other files; choose a new folder.")
             out.mkdir(parents=True, exist_ok=True)
             draft = out / f".{PLAN}.{os.getpid()}.tmp"
             draft.write_text(text, "utf-8")
             replace_durably(draft, path)
         elif known != text:
             read_plan(path)  # tells of another version
-            raise BuildError(
+            raise DatasetError(
                 f"{out} was begun with other pictures or settings; repeat those, or choose "
                 "another folder."
             )
@@ -291,7 +290,9 @@ def begin(out: Path, plan: Plan) -> None:
                 file = out / plan.layout.path(kind, background.name, 1)
                 file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BuildError(f"{out} cannot be written ({error.strerror}); choose another.") from error
+        raise DatasetError(
+            f"{out} cannot be written ({error.strerror}); choose another."
+        ) from error
 
 
 def _all_recorded(out: Path, plan: Plan) -> bool:
@@ -304,7 +305,7 @@ def _finish_once(out: Path, plan: Plan) -> None:
     """Finishes a folder that another part may be finishing at the same time."""
     try:
         finish(out, plan)
-    except (BuildError, FileNotFoundError):
+    except (DatasetError, FileNotFoundError):
         if not is_finished(out):
             raise
 
@@ -338,10 +339,10 @@ def _full_disk_in_words(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BuildError(
+            raise DatasetError(
                 f"The disk of {out} is full; free some space and give the same command again: it "
                 "goes on where it stopped."
             ) from error
-        raise BuildError(
+        raise DatasetError(
             f"{out} cannot be written ({error.strerror}); give the same command again to go on."
         ) from error

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask.data.teachers import Teacher, TeacherError, TeacherSpec
-from depthmask.datasets.place import Placed, Plate
-from depthmask.depth import FLOOR, inverse_from_depth, scene_range
-from depthmask.evaluation.metrics import align_inverse_depth
+from depthmask.data.teachers import Teacher, TeacherSpec
+from depthmask.datasets.place import Backdrop, Placed
+from depthmask.depth import FLOOR, align_inverse_depth, inverse_from_depth, scene_range
+from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import WEIGHTS
 
@@ -54,13 +54,13 @@ class DepthSource:
     least_range: float = _LEAST_RANGE  # of a background's inverse depth, in the teacher's unit
     text: str = "contact"  # with which `open_depth` makes the same, whatever the current folder
 
-    def plate(self, pixels: NDArray[np.uint8]) -> Plate:
+    def plate(self, pixels: NDArray[np.uint8]) -> Backdrop:
         """Labels a background, (S, S, 3)."""
         label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
         low, span = scene_range(label, floor=self.least_range)
-        return Plate(torch.from_numpy(pixels), (label[0] - low) / span)
+        return Backdrop(torch.from_numpy(pixels), (label[0] - low) / span)
 
-    def ratio(self, placed: Placed, plate: Plate) -> Tensor:
+    def ratio(self, placed: Placed, plate: Backdrop) -> Tensor:
         """The depth of composites as r, (B, S, S).
 
         What a teacher says of a composite is brought to the background's scale by the pixels that
@@ -68,9 +68,14 @@ class DepthSource:
         """
         if not self.per_composite:
             return placed.ratio
-        inverse = torch.from_numpy(self.teacher.inverse(placed.image.numpy()))
-        uncovered = placed.mask < _NOT_COVERED
-        return align_inverse_depth(inverse, plate.ratio.expand_as(inverse), uncovered).float()
+        truth = plate.ratio.numpy()
+        aligned = [
+            align_inverse_depth(inverse, truth, (mask < _NOT_COVERED).numpy())
+            for inverse, mask in zip(
+                self.teacher.inverse(placed.image.numpy()), placed.mask, strict=True
+            )
+        ]
+        return torch.from_numpy(np.stack(aligned)).float()
 
 
 def open_depth(text: str) -> DepthSource:

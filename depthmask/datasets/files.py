@@ -1,14 +1,14 @@
-"""Files of a data set, wherever they lie: in folders, in one zip, or in several."""
+"""DatasetFiles of a data set, wherever they lie: in folders, in one zip, or in several."""
 
 import threading
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 
 
-class Files:
+class DatasetFiles:
     """Reads files by their path in the data set, such as `fg_bg/hall/7.jpg`; threads may share it.
 
     Args:
@@ -17,7 +17,7 @@ class Files:
         kinds: First parts of the paths, such as `fg_bg`.
 
     Raises:
-        BuildError: There is no such folder or zip, or a zip is damaged.
+        DatasetError: There is no such folder or zip, or a zip is damaged.
     """
 
     def __init__(self, root: Path, kinds: Collection[str]) -> None:
@@ -26,7 +26,7 @@ class Files:
         self._lock = threading.Lock()
         self._zipped: dict[str, tuple[zipfile.ZipFile, str]] = {}
         if not root.exists():
-            raise BuildError(f"There is no data set at {root}; check the path.")
+            raise DatasetError(f"There is no data set at {root}; check the path.")
         archives = sorted(root.rglob("*.zip")) if root.is_dir() else [root]
         for archive in archives:
             self._add(archive)
@@ -44,24 +44,24 @@ class Files:
         return sorted(found)
 
     def read(self, name: str) -> bytes:
-        """The content of a file; errors: BuildError."""
+        """The content of a file; errors: DatasetError."""
         if name in self._zipped:
             archive, member = self._zipped[name]
             try:
                 with self._lock:
                     return archive.read(member)
             except (zipfile.BadZipFile, OSError, RuntimeError) as error:
-                raise BuildError(f"{name} in {archive.filename} is damaged.") from error
+                raise DatasetError(f"{name} in {archive.filename} is damaged.") from error
         try:
             return (self.root / name).read_bytes()
         except OSError as error:
-            raise BuildError(f"{self.root / name} cannot be read ({error.strerror}).") from error
+            raise DatasetError(f"{self.root / name} cannot be read ({error.strerror}).") from error
 
     def _add(self, path: Path) -> None:
         try:
             archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise BuildError(f"{path} is not a zip, or damaged; download it again.") from error
+            raise DatasetError(f"{path} is not a zip, or damaged; download it again.") from error
         for member in archive.namelist():
             parts = [part for part in member.split("/") if part]
             if member.endswith("/") or "__MACOSX" in parts:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depthmask._cv2 import cv2
 from depthmask.data.split import MIXED, TEST, TRAIN
-from depthmask.datasets.reader import Catalogue, Example, Sample, choose
-from depthmask.datasets.sources import BuildError
+from depthmask.datasets.reader import Catalogue, Sample, SamplePictures, choose
+from depthmask.errors import DatasetError
 from depthmask.pictures import Map, Picture
 
 _TILE, _GAP, _HEAD = 96, 6, 26  # pixels
@@ -47,7 +47,7 @@ def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[s
         samples: How many, evenly over the set, are looked at for the distributions.
 
     Raises:
-        BuildError: A file of the set is damaged, or the sheet cannot be written.
+        DatasetError: A file of the set is damaged, or the sheet cannot be written.
     """
     known = catalogue.samples
     looked_at = choose(known, samples)
@@ -59,7 +59,7 @@ def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[s
     try:
         output.write_bytes(coded.tobytes())
     except OSError as error:
-        raise BuildError(f"{output} cannot be written ({error.strerror}).") from error
+        raise DatasetError(f"{output} cannot be written ({error.strerror}).") from error
     return {
         "samples": len(known),
         "splits": {side: len(catalogue.of_side(side)) for side in (TRAIN, TEST, MIXED)},
@@ -90,7 +90,7 @@ def measure(catalogue: Catalogue, samples: list[Sample]) -> Distributions:
     return Distributions(np.array(shares), np.array(sizes), place)
 
 
-def draw(examples: list[Example], found: Distributions) -> Picture:
+def draw(examples: list[SamplePictures], found: Distributions) -> Picture:
     """Draws the sheet, (H, W, 3)."""
     tiles = np.stack([_strip(example) for example in examples])
     empty = np.full((-len(tiles) % _ACROSS, *tiles.shape[1:]), 255, np.uint8)
@@ -107,7 +107,7 @@ def draw(examples: list[Example], found: Distributions) -> Picture:
     return np.concatenate((np.concatenate(plots, axis=1), head, body), axis=0)
 
 
-def _strip(example: Example) -> Picture:
+def _strip(example: SamplePictures) -> Picture:
     grey = (
         np.rint(x * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
         for x in (example.mask, example.depth)

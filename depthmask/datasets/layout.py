@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from depthmask._cv2 import cv2
 
 KINDS = ("background", "image", "mask", "depth")
 _JPEG_QUALITY = 95

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from depthmask.data.folders import say
 from depthmask.datasets.blocks import (
     FOLDER,
     Record,
@@ -16,7 +17,7 @@ from depthmask.datasets.blocks import (
 )
 from depthmask.datasets.plan import Plan, read_plan
 from depthmask.datasets.records import COLUMNS, MANIFEST, PLAN, SUMMARY, finish, known
-from depthmask.datasets.sources import BuildError, say
+from depthmask.errors import DatasetError
 from depthmask.files import replace_durably
 
 _FILES = slice(COLUMNS.index("image_file"), COLUMNS.index("depth_file") + 1)
@@ -33,14 +34,14 @@ def merge(parts: Sequence[Path], out: Path) -> Plan:
         out: A new folder, one that a merge has begun, or one of the parts.
 
     Raises:
-        BuildError: The parts do not belong together, or one is incomplete or damaged.
+        DatasetError: The parts do not belong together, or one is incomplete or damaged.
     """
     plans = [read_plan(part / PLAN) for part in parts]
     for part, other in zip(parts, plans, strict=True):
         if other != plans[0]:
-            raise BuildError(f"{part} was built with other pictures or settings than {parts[0]}.")
+            raise DatasetError(f"{part} was built with other pictures or settings than {parts[0]}.")
         if (part / SUMMARY).is_file() and part.resolve() != out.resolve():
-            raise BuildError(f"{part} is complete already; there is nothing to join it with.")
+            raise DatasetError(f"{part} is complete already; there is nothing to join it with.")
     plan = plans[0]
     owners = _find_owners(parts, plan)
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def _find_owners(parts: Sequence[Path], plan: Plan) -> list[Path]:
         else:
             owners.append(owner)
     if missing:
-        raise BuildError(
+        raise DatasetError(
             f"Of {plan.block_count} blocks, {len(missing)} are in none of the parts "
             f"({ranges(missing)}); build those that are missing."
         )
@@ -79,13 +80,15 @@ def _find_owners(parts: Sequence[Path], plan: Plan) -> list[Path]:
 def _check(part: Path, record: Record) -> None:
     """Compares a block's files with the sizes and checksums in its record."""
     if not is_whole(part, record):
-        raise BuildError(f"Files of {part} are missing or cut short; run `build` on it again.")
+        raise DatasetError(f"Files of {part} are missing or cut short; run `build` on it again.")
     for row in record.rows:
         checksum = 0
         for name in row[_FILES]:
             checksum = zlib.crc32((part / str(name)).read_bytes(), checksum)
         if f"{checksum:08x}" != row[-1]:
-            raise BuildError(f"{part / str(row[_FILES][0])} or its truth is damaged; build again.")
+            raise DatasetError(
+                f"{part / str(row[_FILES][0])} or its truth is damaged; build again."
+            )
 
 
 def _take(source: Path, target: Path) -> None:

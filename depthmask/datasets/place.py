@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.geometry import identity, transform
-from depthmask.composites.objects import Looks, Objects, draw_object
+from depthmask.composites.objects import Appearance, Objects, draw_object
 from depthmask.composites.paint import paint
 from depthmask.composites.pools import Pool
 from depthmask.composites.random_streams import Draws
@@ -17,7 +17,7 @@ _MARGIN = 4  # pixels around an object, for its soft edge and for rounding
 
 
 @dataclass(frozen=True)
-class Plate:
+class Backdrop:
     """A background as the composites show it."""
 
     pixels: Tensor  # (S, S, 3) uint8
@@ -37,7 +37,7 @@ class Placed:
 @torch.no_grad()
 def place(
     pool: Pool,
-    plate: Plate,
+    plate: Backdrop,
     numbers: Tensor,
     cutouts: Tensor,
     mirrored: Tensor,
@@ -69,7 +69,7 @@ def place(
     reach = min(side, round(scale * side) + _MARGIN)
     corner = (box[:, :2] - reach / 2).round().long().clamp(0, side - reach)
     part = _scene(_cut(colours, corner, reach), _cut(plate.ratio[None], corner, reach))
-    looks = Looks.draw(draws, recipe)
+    looks = Appearance.draw(draws, recipe)
     paint(part, pool, torch.arange(count), _seen_in(objects, corner, reach, side), looks)
 
     image = plate.pixels.repeat(count, 1, 1, 1)

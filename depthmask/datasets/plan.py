@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from depthmask.datasets.layout import LAYOUTS, Layout
-from depthmask.datasets.sources import BuildError, Source
+from depthmask.datasets.sources import Source
+from depthmask.errors import DatasetError
 
 FORMAT_VERSION = 2  # 1: PNGs were coded otherwise
 BATCH = 20  # composites made at once: more helps nothing, and costs memory
@@ -41,7 +42,7 @@ class Settings:
             (not 0 <= self.held_out < 1, f"--held-out must be from 0 to 1, not {self.held_out:g}."),
         ):
             if wrong:
-                raise BuildError(text)
+                raise DatasetError(text)
 
     @property
     def longest(self) -> int:
@@ -119,12 +120,14 @@ def read_plan(path: Path) -> Plan:
     """Reads what `Plan.as_text` gave.
 
     Raises:
-        BuildError: The file is missing, damaged, or of another version.
+        DatasetError: The file is missing, damaged, or of another version.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if content["format_version"] != FORMAT_VERSION:
-            raise BuildError(f"{path} was written by another version of depthmask; build it again.")
+            raise DatasetError(
+                f"{path} was written by another version of depthmask; build it again."
+            )
         return Plan(
             Settings(**content["settings"]),
             *(
@@ -133,6 +136,6 @@ def read_plan(path: Path) -> Plan:
             ),
         )
     except FileNotFoundError as error:
-        raise BuildError(f"{path.parent} is no data set that `build` has begun.") from error
+        raise DatasetError(f"{path.parent} is no data set that `build` has begun.") from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise BuildError(f"{path} is damaged; build the data set again.") from error
+        raise DatasetError(f"{path} is damaged; build the data set again.") from error

@@ -16,7 +16,8 @@ from depthmask.datasets.build import Folders, Maker, Runner, one_thread_each
 from depthmask.datasets.depth_labels import open_depth
 from depthmask.datasets.plan import Plan
 from depthmask.datasets.records import PLAN
-from depthmask.datasets.sources import BuildError, Cutouts
+from depthmask.datasets.sources import Cutouts
+from depthmask.errors import DatasetError
 
 AUTO = "auto"
 _INSTALL = "--ray needs Ray: pip install -e '.[distributed]'."
@@ -32,13 +33,13 @@ class RayTasks(Runner):
         address: HOST:PORT of the cluster's head, or "auto" for the one this machine belongs to.
 
     Raises:
-        BuildError: The address is none, or Ray is not installed.
+        DatasetError: The address is none, or Ray is not installed.
     """
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         if address != AUTO and not (host and port.isdecimal() and "/" not in host):
-            raise BuildError(f"Write --ray as auto or HOST:PORT, not {address!r}.")
+            raise DatasetError(f"Write --ray as auto or HOST:PORT, not {address!r}.")
         self._address, self._ray = address, _load_ray()
 
     def make(self, maker: Maker, numbers: list[int]) -> Iterator[int]:
@@ -68,10 +69,10 @@ class Job:
         return cls(maker.folders.absolute(), maker.plan, maker.cutouts, maker.source.text)
 
     def open(self) -> Maker:
-        """Loads the teacher; errors: BuildError where this machine does not see the data set."""
+        """Loads the teacher; errors: DatasetError where this machine does not see the data set."""
         plan = self.folders.out / PLAN
         if not plan.is_file() or plan.read_text("utf-8") != self.plan.as_text():
-            raise BuildError(
+            raise DatasetError(
                 f"The machine {platform.node()} does not see {self.folders.out}; give folders that "
                 "all machines of the cluster share, or use --shard and `merge`."
             )
@@ -106,7 +107,7 @@ def _result(ray: Any, done: Any) -> int:
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except ray.exceptions.RayError as error:
-        raise BuildError(
+        raise DatasetError(
             f"A block was given up after its workers were lost {_TRIES} times; give the same "
             "command again to go on."
         ) from error
@@ -136,9 +137,9 @@ def _check_that_someone_listens(address: str) -> None:
         raise _no_cluster(address) from error
 
 
-def _no_cluster(address: str) -> BuildError:
+def _no_cluster(address: str) -> DatasetError:
     where = "on this machine" if address == AUTO else f"at {address}"
-    return BuildError(
+    return DatasetError(
         f"There is no Ray cluster {where}; start one with `ray start --head`, or leave out --ray."
     )
 
@@ -147,5 +148,5 @@ def _load_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise BuildError(_INSTALL) from error
+        raise DatasetError(_INSTALL) from error
     return ray

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depthmask._cv2 import cv2
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.split import divide, side_of
-from depthmask.datasets.files import Files
+from depthmask.datasets.files import DatasetFiles
 from depthmask.datasets.layout import LAYOUTS, Layout
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 from depthmask.pictures import Map, Picture
 
 # The original placed each cut-out 20 times, then 20 times mirrored; its files are numbered so.
@@ -39,7 +39,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Example:
+class SamplePictures:
     """What a sample holds."""
 
     background: Picture  # (H, W, 3)
@@ -51,25 +51,25 @@ class Example:
 class Catalogue:
     """The samples of a data set, read one by one; threads may share it."""
 
-    def __init__(self, files: Files, layout: Layout, samples: Sequence[Sample]) -> None:
+    def __init__(self, files: DatasetFiles, layout: Layout, samples: Sequence[Sample]) -> None:
         self.files, self.layout, self.samples = files, layout, samples
 
     def of_side(self, side: str) -> list[Sample]:
         """The samples of one side of the split."""
         return [sample for sample in self.samples if sample.side == side]
 
-    def read(self, sample: Sample) -> Example:
+    def read(self, sample: Sample) -> SamplePictures:
         """Reads a sample.
 
         Raises:
-            BuildError: A file is missing or damaged, or of another size than its image.
+            DatasetError: A file is missing or damaged, or of another size than its image.
         """
         image = self._colours("image", sample)
         mask, depth = (self._grey(kind, sample, image.shape) for kind in ("mask", "depth"))
-        return Example(self._colours("background", sample), image, mask, depth)
+        return SamplePictures(self._colours("background", sample), image, mask, depth)
 
     def read_mask(self, sample: Sample) -> Map:
-        """Reads a sample's mask alone, (H, W) in [0, 1]; errors: BuildError."""
+        """Reads a sample's mask alone, (H, W) in [0, 1]; errors: DatasetError."""
         return self._grey("mask", sample, None)
 
     def _colours(self, kind: str, sample: Sample) -> Picture:
@@ -79,7 +79,7 @@ class Catalogue:
         path = self._path(kind, sample)
         found = _decode(self.files, path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
         if shape is not None and found.shape != shape[:2]:
-            raise BuildError(f"{path} is not of its image's size; they must be of one size.")
+            raise DatasetError(f"{path} is not of its image's size; they must be of one size.")
         return found.astype(np.float32) / np.float32(np.iinfo(found.dtype).max)
 
     def _path(self, kind: str, sample: Sample) -> str:
@@ -94,12 +94,12 @@ def open_catalogue(path: Path, *, held_out: float = 0.1) -> Catalogue:
         held_out: Share of cut-outs, and of backgrounds, for the test, where no manifest tells.
 
     Raises:
-        BuildError: There is no complete data set.
+        DatasetError: There is no complete data set.
     """
     if (path / MANIFEST).is_file() and (path / SUMMARY).is_file():
         return _open_built(path)
     if (path / PLAN).is_file():
-        raise BuildError(f"{path} is not complete; give its `build` command again, or `merge`.")
+        raise DatasetError(f"{path} is not complete; give its `build` command again, or `merge`.")
     return _open_original(path, held_out)
 
 
@@ -146,13 +146,13 @@ def _open_built(path: Path) -> Catalogue:
                 for row in csv.DictReader(file)
             ]
     except (KeyError, ValueError, TypeError) as error:
-        raise BuildError(f"{path / MANIFEST} is damaged; build the data set again.") from error
-    return Catalogue(Files(path, _kinds(layout)), layout, samples)
+        raise DatasetError(f"{path / MANIFEST} is damaged; build the data set again.") from error
+    return Catalogue(DatasetFiles(path, _kinds(layout)), layout, samples)
 
 
 def _open_original(path: Path, held_out: float) -> Catalogue:
     layout = LAYOUTS["original"]
-    files = Files(path, _kinds(layout))
+    files = DatasetFiles(path, _kinds(layout))
     image, mask, background = (
         getattr(layout, kind).split("/")[0] for kind in ("image", "mask", "background")
     )
@@ -165,7 +165,7 @@ def _open_original(path: Path, held_out: float) -> Catalogue:
             if all(n in names for n in needed):
                 found.setdefault(rest[0], []).append(int(Path(rest[1]).stem))
     if not found:
-        raise BuildError(
+        raise DatasetError(
             f"{path} holds no data set: one that `build` made, or the original's {layout.image} "
             f"with {layout.mask} and {layout.background}, is needed."
         )
@@ -173,7 +173,7 @@ def _open_original(path: Path, held_out: float) -> Catalogue:
 
 
 def _split(
-    files: Files, layout: Layout, found: dict[str, list[int]], held_out: float
+    files: DatasetFiles, layout: Layout, found: dict[str, list[int]], held_out: float
 ) -> list[Sample]:
     """Sides of backgrounds by their pictures, of cut-outs by one composite of each."""
     backgrounds = sorted(found)
@@ -203,7 +203,7 @@ def _cutout_of(number: int) -> str:
     return f"cutout {(number - 1) // ORIGINAL_EACH + 1:05}"
 
 
-def _look_of_cutout(files: Files, layout: Layout, background: str, number: int) -> Thumbnail:
+def _look_of_cutout(files: DatasetFiles, layout: Layout, background: str, number: int) -> Thumbnail:
     """A cut-out as a composite shows it, on grey."""
     picture = _decode_colours(files, layout.path("image", background, number))
     mask = _decode(files, layout.path("mask", background, number), cv2.IMREAD_GRAYSCALE) > 127
@@ -215,15 +215,15 @@ def _look_of_cutout(files: Files, layout: Layout, background: str, number: int) 
     return thumbnail(on_grey(np.dstack((picture[window], alpha))))
 
 
-def _decode_colours(files: Files, path: str) -> Picture:
+def _decode_colours(files: DatasetFiles, path: str) -> Picture:
     return np.ascontiguousarray(_decode(files, path, cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
 
 
-def _decode(files: Files, path: str, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _decode(files: DatasetFiles, path: str, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     content = np.frombuffer(files.read(path), dtype=np.uint8)
     found = cv2.imdecode(content, flags) if len(content) else None
     if found is None:
-        raise BuildError(f"{path} in {files.root} is damaged; build or download it again.")
+        raise DatasetError(f"{path} in {files.root} is damaged; build or download it again.")
     return found  # type: ignore[return-value]  # the stubs know no 16 bits
 
 

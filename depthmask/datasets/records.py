@@ -11,8 +11,8 @@ from typing import Any
 from depthmask.data.split import MIXED, TEST, TRAIN, side_of
 from depthmask.datasets.blocks import FOLDER, Record, no_moments, read_record, record_path
 from depthmask.datasets.plan import FORMAT_VERSION, Plan
-from depthmask.datasets.sources import BuildError
 from depthmask.depth import CONVENTION
+from depthmask.errors import DatasetError
 from depthmask.files import replace_durably
 
 PLAN, MANIFEST, SUMMARY = "plan.json", "manifest.csv", "dataset.json"
@@ -63,10 +63,10 @@ def clear_records(folder: Path) -> None:
 
 
 def known(folder: Path, number: int) -> Record:
-    """Reads the record of a finished block; errors: BuildError where there is none."""
+    """Reads the record of a finished block; errors: DatasetError where there is none."""
     record = read_record(record_path(folder, number))
     if record is None:
-        raise BuildError(f"Block {number} of {folder} is missing; run `build` on it again.")
+        raise DatasetError(f"Block {number} of {folder} is missing; run `build` on it again.")
     return record
 
 

@@ -1,28 +1,25 @@
 """The pictures that a data set is made of: found, read, and reported where they cannot be used."""
 
-import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from depthmask._cv2 import cv2
 from depthmask.composites.pools import Pool, find_foot
+from depthmask.data.folders import counted, find_pictures, say
 from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
 from depthmask.data.split import divide
-from depthmask.pictures import SUFFIXES, Picture, PictureError, read_cutout, read_picture
+from depthmask.errors import DatasetError, PictureError
+from depthmask.pictures import Picture, read_cutout, read_picture
 
 Read = TypeVar("Read")
 Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
-
-
-class BuildError(ValueError):
-    """A data set that cannot be made or read; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +41,6 @@ class Cutouts:
     left_out: int  # files that cannot be used
 
 
-def say(line: str) -> None:
-    """Tells the user something, on stderr."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
 def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
     """Reads the cut-outs of a folder; tells of each that cannot be used.
 
@@ -63,7 +50,7 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
         held_out: Share of them for the test.
 
     Raises:
-        BuildError: The folder is missing, or nothing in it can be used.
+        DatasetError: The folder is missing, or nothing in it can be used.
     """
 
     def read(path: Path) -> tuple[Picture, Thumbnail, float]:
@@ -94,7 +81,7 @@ def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ..
         Those that can be used, and the number of those that cannot.
 
     Raises:
-        BuildError: The folder is missing, or nothing in it can be used.
+        DatasetError: The folder is missing, or nothing in it can be used.
     """
     files, thumbnails, left_out = _read_all(
         folder, lambda path: thumbnail(read_picture(path)), "background"
@@ -112,16 +99,11 @@ def read_plate(folder: Path, source: Source, size: int) -> Picture:
     return _resized(middle, size, size)
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """The files in a folder, and in those in it, that are named as pictures are; in order."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-
-
 def _read_all(
     folder: Path, read: Callable[[Path], Read], what: str
 ) -> tuple[list[Path], list[Read], int]:
     if not folder.is_dir():
-        raise BuildError(f"There is no folder at {folder}; check the path.")
+        raise DatasetError(f"There is no folder at {folder}; check the path.")
     found = find_pictures(folder)
     files, read_ones = [], []
     for path in found:
@@ -131,7 +113,7 @@ def _read_all(
         except PictureError as error:
             say(f"Left out: {error}")
     if not files:
-        raise BuildError(f"{folder} holds no {what} that can be used; give another folder.")
+        raise DatasetError(f"{folder} holds no {what} that can be used; give another folder.")
     left_out = len(found) - len(files)
     say(f"{counted(len(files), what)} from {folder}, {left_out} left out")
     return files, read_ones, left_out

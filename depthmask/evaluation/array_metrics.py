@@ -45,33 +45,6 @@ def delta1(pred: Values, true: Values, valid: Mask | None = None) -> float:
     return _mean(np.maximum(pred / true, true / pred) < DELTA1, valid)
 
 
-def align_inverse_depth(pred: Values, true: Values, valid: Mask | None = None) -> Values:
-    """Fits inverse depth to the truth by a scale and a shift, by least squares.
-
-    A flat prediction gets the mean of the truth; without a valid pixel the result is NaN.
-
-    Args:
-        pred: (H, W), inverse depth, relative.
-        true: (H, W), inverse depth, per metre.
-        valid: (H, W), bool: pixels to fit.
-
-    Returns:
-        (H, W), float64, `scale * pred + shift`, per metre. Not clipped: it may be negative.
-    """
-    # float64, because a large shift would drown a small range in the variance
-    pred, true = pred.astype(np.float64), true.astype(np.float64)
-    mean, target = _mean(pred, valid), _mean(true, valid)
-    variance = _mean(np.square(pred - mean), valid)
-    covariance = _mean((pred - mean) * (true - target), valid)
-    scale = covariance / variance if variance > 0 else 0.0
-    return scale * (pred - mean) + target
-
-
-def inverse_from_depth(depth: Values) -> Values:
-    """Turns depth in (0, 1] into inverse depth 1 / depth - 1, as `depthmask.depth` has it."""
-    return 1 / np.maximum(depth, np.finfo(depth.dtype).eps) - 1
-
-
 def _foreground(mask: Values, valid: Mask | None) -> Mask:
     chosen = mask if mask.dtype == bool else mask > THRESHOLD
     return chosen if valid is None else chosen & valid

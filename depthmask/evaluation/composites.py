@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from depthmask.data.split import MIXED, TEST, TRAIN
-from depthmask.datasets.reader import Catalogue, Example, Sample, choose
-from depthmask.datasets.sources import BuildError
+from depthmask.datasets.reader import Catalogue, Sample, SamplePictures, choose
 from depthmask.depth import inverse_from_depth
+from depthmask.errors import DatasetError
 from depthmask.evaluation import matting, metrics
 from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Map
@@ -60,13 +60,13 @@ def score_set(
         The averages, and each sample's own figures.
 
     Raises:
-        BuildError: No sample is on that side, or a file is damaged.
+        DatasetError: No sample is on that side, or a file is damaged.
         ImportError: torchmetrics is missing.
     """
     _torchmetrics()  # told now, not after a prediction
     known = catalogue.of_side(side)
     if not known:
-        raise BuildError(_why_empty(catalogue, side))
+        raise DatasetError(_why_empty(catalogue, side))
     chosen = choose(known, limit or len(known))
     count = len(chosen)
     scored: list[Scored] = []
@@ -85,7 +85,7 @@ def score_set(
     return SetEvaluation(samples=count, split=side, means=means, original=batches.means()), scored
 
 
-def scores_of(pred_mask: Map, pred_depth: Map, example: Example) -> Row:
+def scores_of(pred_mask: Map, pred_depth: Map, example: SamplePictures) -> Row:
     """All figures of one sample that are not NaN.
 
     Args:
@@ -172,7 +172,7 @@ class _Batches:
         self._waiting: list[tuple[Map, ...]] = []
         self._found: list[tuple[float, float]] = []
 
-    def add(self, pred_mask: Map, pred_depth: Map, example: Example) -> None:
+    def add(self, pred_mask: Map, pred_depth: Map, example: SamplePictures) -> None:
         self._waiting.append((pred_mask, example.mask, pred_depth, example.depth))
         if len(self._waiting) == BATCH:
             self._close()

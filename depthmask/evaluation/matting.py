@@ -4,13 +4,13 @@ One value per picture, as in `metrics`. Rhemann et al., "A perceptually motivate
 for image matting", 2009, sum where these average over pixels, so that sizes compare; only SAD sums.
 """
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask._cv2 import cv2
 from depthmask.evaluation.metrics import masked_mean
 
 _BAND = 0.02  # half the unknown band's width, as a share of the diagonal

@@ -5,13 +5,14 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.datasets.reader import Catalogue
+from depthmask.errors import PictureError
 from depthmask.evaluation.composites import Scored, SetEvaluation
 from depthmask.evaluation.sequences import Predict
-from depthmask.pictures import Picture, PictureError
+from depthmask.pictures import Picture
 
 _SHOWN = 4  # samples of each group
 _BINS = 30

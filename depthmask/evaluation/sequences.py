@@ -18,13 +18,13 @@ from typing import Required, TypedDict, cast
 
 import numpy as np
 
+from depthmask.depth import align_inverse_depth, inverse_from_depth_array
+from depthmask.errors import PictureError
 from depthmask.evaluation.array_metrics import (
     THRESHOLD,
     abs_rel,
-    align_inverse_depth,
     delta1,
     depth_rmse,
-    inverse_from_depth,
     mask_iou,
 )
 from depthmask.inference.predictor import Prediction
@@ -34,7 +34,6 @@ from depthmask.pictures import (
     Map,
     Mask,
     Picture,
-    PictureError,
     check_size,
     read_grey,
     read_labels,
@@ -194,7 +193,7 @@ def depth_scores(pred: Map, millimetres: Grey) -> dict[str, float]:
     if not valid.any():
         return {}
     true = true.clip(NEAREST, FARTHEST)  # keeps pixels that do not count finite
-    inverse = inverse_from_depth(pred.astype(np.float64))
+    inverse = inverse_from_depth_array(pred.astype(np.float64))
     aligned = align_inverse_depth(inverse, 1 / true, valid)
     metres = 1 / aligned.clip(1 / FARTHEST, 1 / NEAREST)
     return {

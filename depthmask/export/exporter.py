@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
-from depthmask._cv2 import cv2
-from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, STRIDE, BackendError, GraphInfo
+from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, STRIDE, GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.openvino_import import import_openvino
 from depthmask.backends.pytorch import TorchBackend
+from depthmask.errors import BackendError, ExportError
 from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 from depthmask.export.onnx_graph import write_onnx
 from depthmask.files import fingerprint, shipped
@@ -38,10 +39,6 @@ _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install -r requirements-export.txt`"
 
 Size = tuple[int, int]  # height and width
-
-
-class ExportError(ValueError):
-    """A graph that cannot be made or does not agree; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportJob:
     """What a graph is written from."""
 
     net: FusedNet
@@ -147,7 +144,7 @@ def export(
         metrics=network.info.metrics,
         precision="int8" if int8 else "fp32",
     )
-    plan = Plan(network.net, info, size, precision == "fp16", samples if int8 else ())
+    plan = ExportJob(network.net, info, size, precision == "fp16", samples if int8 else ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         run = _WRITERS[kind](plan, Path(folder) / output.name)
@@ -254,7 +251,7 @@ def _fit(picture: Picture, height: int, width: int) -> Picture:
     return np.asarray(fitted, dtype=np.uint8)
 
 
-def _write_onnx(plan: Plan, path: Path) -> Run:
+def _write_onnx(plan: ExportJob, path: Path) -> Run:
     _write_graph(plan, path)
     if plan.calibration:
         import onnx
@@ -266,7 +263,7 @@ def _write_onnx(plan: Plan, path: Path) -> Run:
         return OpenVINOBackend(path).run
 
 
-def _write_openvino(plan: Plan, path: Path) -> Run:
+def _write_openvino(plan: ExportJob, path: Path) -> Run:
     try:
         openvino = import_openvino()
     except ImportError as error:
@@ -281,7 +278,7 @@ def _write_openvino(plan: Plan, path: Path) -> Run:
     return OpenVINOBackend(path).run
 
 
-def _write_torch(plan: Plan, path: Path) -> Run:
+def _write_torch(plan: ExportJob, path: Path) -> Run:
     assert not plan.half and not plan.calibration
     program = trace(plan.net, size=plan.size)
     torch.export.save(program, path, extra_files={INFO_KEY: plan.info.to_json()})
@@ -297,14 +294,14 @@ def _write_torch(plan: Plan, path: Path) -> Run:
 _WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
 
 
-def _write_graph(plan: Plan, path: Path) -> None:
+def _write_graph(plan: ExportJob, path: Path) -> None:
     try:
         write_onnx(plan.net, path, plan.info, half=plan.half, size=plan.size)
     except ImportError as error:
         raise ExportError(f"Writing a graph needs the package onnx; {_INSTALL}.") from error
 
 
-def _quantize(model: ModelT, plan: Plan) -> ModelT:
+def _quantize(model: ModelT, plan: ExportJob) -> ModelT:
     try:
         return quantize(model, plan.calibration)
     except ImportError as error:

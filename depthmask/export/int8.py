@@ -20,13 +20,13 @@ from torch import Tensor
 from depthmask.backends.base import INPUTS
 from depthmask.backends.openvino_import import import_nncf
 from depthmask.composites.compose import compose
+from depthmask.composites.pools import load_sides
+from depthmask.composites.random_streams import SEEDS
 from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.export.onnx_graph import VOTES
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.training.config import SEEDS
-from depthmask.training.validation import load_sides
 
 Run = Callable[[Picture, Picture], dict[str, Map]]
 Pair = tuple[Picture, Picture]

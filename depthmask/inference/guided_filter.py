@@ -4,9 +4,9 @@ He, Sun and Tang, "Guided image filtering", 2013. The function may be fitted on 
 applied to large guides: He and Sun, "Fast guided filter", 2015, https://arxiv.org/abs/1505.00996
 """
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Map
 
 JITTER = 1e-3  # added to the guides' variance: changes below its root are noise, not structure

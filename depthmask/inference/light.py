@@ -6,10 +6,10 @@ Gains are of linear light, where a camera's exposure is a factor; pictures are t
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Picture
 
 Gain = npt.NDArray[np.float64]  # (3,)

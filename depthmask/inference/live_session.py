@@ -7,11 +7,12 @@ next one back; the network is a function that is passed in, too.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Literal
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
+from depthmask.errors import CaptureError
 from depthmask.inference.light import (
     BRIGHTEST,
     DARKEST,
@@ -32,9 +33,8 @@ from depthmask.inference.registration import (
     warp,
 )
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.pictures.resize import fit_size
+from depthmask.pictures.resize import fit_size, shrink_by_halves
 
-ArrayT = TypeVar("ArrayT", Picture, Map)
 See = Callable[[Picture, Picture], dict[str, Map]]
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
@@ -68,12 +68,8 @@ SENTENCES: dict[Health, str] = {
 }
 
 
-class CaptureError(ValueError):
-    """Frames that no background can be learned from; the message is one sentence for the user."""
-
-
 @dataclass(frozen=True, eq=False)
-class Plate:
+class EmptyScene:
     """The learned background."""
 
     picture: Picture  # (H, W, 3), RGB
@@ -92,15 +88,15 @@ class Copies:
 
     @classmethod
     def make(cls, picture: Picture, size: tuple[int, int]) -> "Copies":
-        tiny = shrink(picture, fit_size(picture.shape, SIDE))
-        return cls(picture, shrink(picture, size), tiny, fine_structure(to_grey(tiny)))
+        tiny = shrink_by_halves(picture, *fit_size(picture.shape, SIDE))
+        return cls(picture, shrink_by_halves(picture, *size), tiny, fine_structure(to_grey(tiny)))
 
 
 @dataclass(frozen=True, eq=False)
 class Session:
     """What is known between two frames. Begin with `Session(learn(frames, see))`."""
 
-    plate: Plate
+    plate: EmptyScene
     background: Picture | None = None  # (H, W, 3): the plate, moved along with the camera
     empty: Copies | None = None  # of the background, made when it changes
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
@@ -130,7 +126,7 @@ class Sight:
         return SENTENCES[self.health]
 
 
-def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plate:
+def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> EmptyScene:
     """Learns the background from frames of the empty scene: their median, pixel by pixel.
 
     Args:
@@ -146,9 +142,9 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
     picture = np.median(np.stack(frames), axis=0).astype(np.uint8)
     _check_light(frames)
     _check_still(picture, frames)
-    small = shrink(picture, size)
+    small = shrink_by_halves(picture, *size)
     places = np.linspace(0, len(frames) - 1, min(CHECKED, len(frames))).astype(int)
-    shown = [shrink(frames[place], size) for place in places]
+    shown = [shrink_by_halves(frames[place], *size) for place in places]
     check = float(np.mean([(see(small, frame)["mask"] > 0.5).mean() for frame in shown]))
     if check > EMPTY:
         raise CaptureError(
@@ -156,10 +152,10 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Plat
             "the scene empty? Capture again."
         )
     first, last = (
-        fine_structure(to_grey(shrink(each, fit_size(each.shape, SIDE))))
+        fine_structure(to_grey(shrink_by_halves(each, *fit_size(each.shape, SIDE))))
         for each in (picture, frames[-1])
     )
-    return Plate(picture, check, _agreement(first, last, None) or 0.0)
+    return EmptyScene(picture, check, _agreement(first, last, None) or 0.0)
 
 
 def step(
@@ -257,10 +253,10 @@ def _check_light(frames: Sequence[Picture]) -> None:
 def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     """Raises CaptureError if a part of the scene moved."""
     size = fit_size(picture.shape, SIDE)
-    still = shrink(picture, size).astype(np.int16)
+    still = shrink_by_halves(picture, *size).astype(np.int16)
     moved = np.zeros(size, np.uint8)
     for frame in frames:
-        change = np.abs(shrink(frame, size) - still).max(axis=2)
+        change = np.abs(shrink_by_halves(frame, *size) - still).max(axis=2)
         # a change of light as a whole was checked before, and is no motion
         moved |= (change - np.median(change) > STILL).astype(np.uint8)
     _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
@@ -404,17 +400,3 @@ def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
     small = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     wide = cv2.dilate(small, np.ones((5, 5), np.uint8))
     return np.asarray(wide) < 0.2
-
-
-def shrink(array: ArrayT, size: tuple[int, int]) -> ArrayT:
-    """Averages (H, W) or (H, W, C) down to a height and width, fast rather than exact.
-
-    By halves as far as they go: these take a third of the time.
-    """
-    height, width = array.shape[:2]
-    if (height, width) == size:
-        return array
-    halves = height % 2 == width % 2 == 0 and height >= 2 * size[0] and width >= 2 * size[1]
-    step = (height // 2, width // 2) if halves else size
-    shrunk = cv2.resize(array, (step[1], step[0]), interpolation=cv2.INTER_AREA)
-    return shrink(np.asarray(shrunk, dtype=array.dtype), size)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask._cv2 import cv2
 from depthmask.inference.light import LightMatch
 from depthmask.inference.registration import NOT_REGISTERED, TOO_FAR, Registration
 from depthmask.pictures import Map, Mask, Picture

@@ -5,10 +5,10 @@ No homography undoes that; dense optical flow does, where both photos show the s
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Mask
 
 Plane = npt.NDArray[np.uint8]  # (H, W), grey
@@ -62,7 +62,7 @@ def follow(picture: npt.NDArray[ValueT], flow: Flow) -> npt.NDArray[ValueT]:
     return np.asarray(found, dtype=picture.dtype)
 
 
-def enlarge(flow: Flow, height: int, width: int) -> Flow:
+def enlarge_flow(flow: Flow, height: int, width: int) -> Flow:
     """Brings a flow to another size, its lengths included."""
     rows, columns = flow.shape[:2]
     if (rows, columns) == (height, width):

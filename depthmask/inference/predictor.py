@@ -10,6 +10,7 @@ import numpy as np
 
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
+from depthmask.errors import OptionError, PictureError
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.inference.pair_quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
 from depthmask.inference.refinement import refine_depth, refine_mask
@@ -104,7 +105,7 @@ class Predictor:
         suited = resolution_for(quality, self.info.resolution)
         self.resolution = suited if resolution is None else resolution
         if self.resolution not in RESOLUTIONS:
-            raise ValueError(
+            raise OptionError(
                 f"The resolution must be from {RESOLUTIONS[0]} to {RESOLUTIONS[-1]}, "
                 f"not {self.resolution}."
             )
@@ -212,7 +213,7 @@ def resolution_for(quality: str, resolution: int) -> int:
         ValueError: There is no such quality.
     """
     if quality not in QUALITIES:
-        raise ValueError(f"There is no quality {quality!r}; use one of: {', '.join(QUALITIES)}.")
+        raise OptionError(f"There is no quality {quality!r}; use one of: {', '.join(QUALITIES)}.")
     scaled = round(resolution * QUALITIES[quality])
     return min(max(scaled, RESOLUTIONS[0]), RESOLUTIONS[-1])
 
@@ -220,14 +221,14 @@ def resolution_for(quality: str, resolution: int) -> int:
 def check_picture(picture: Picture, name: str) -> None:
     """Raises ValueError, naming the picture, unless it is a non-empty uint8 (H, W, 3) array."""
     if not isinstance(picture, np.ndarray):
-        raise ValueError(f"The {name} must be a numpy array, not {type(picture).__name__}.")
+        raise PictureError(f"The {name} must be a numpy array, not {type(picture).__name__}.")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(
+        raise PictureError(
             f"The {name} must be uint8 RGB of shape (height, width, 3), not {picture.dtype} of "
             f"shape {picture.shape}."
         )
     if picture.size == 0:
-        raise ValueError(f"The {name} has no pixels: its shape is {picture.shape}.")
+        raise PictureError(f"The {name} has no pixels: its shape is {picture.shape}.")
 
 
 def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:

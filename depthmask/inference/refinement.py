@@ -7,9 +7,9 @@ foreground nearby; a second one carries the edge to the image's own size, in til
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.inference.guided_filter import apply_guides, fit_guides, mean_around
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import Size, enlarge, fit_size, shrink

@@ -6,11 +6,11 @@ Works on grey copies of at most `SIDE` pixels. A transform is a 3 x 3 matrix on 
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask._cv2 import cv2
-from depthmask.inference.parallax import Flow, enlarge, find_parallax, follow
+from depthmask.inference.parallax import Flow, enlarge_flow, find_parallax, follow
 from depthmask.pictures import Map, Mask, Picture
 
 Transform = npt.NDArray[np.float64]  # (3, 3)
@@ -101,7 +101,7 @@ def warp(background: Picture, registration: Registration, height: int, width: in
     moved = _warped(small, registration.homography @ np.linalg.inv(to_small), height, width)
     if registration.flow is None:
         return moved
-    return follow(moved, enlarge(registration.flow, height, width))
+    return follow(moved, enlarge_flow(registration.flow, height, width))
 
 
 def fit(rows: int, columns: int, height: int, width: int) -> Transform:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from depthmask.errors import CheckpointError
 from depthmask.files import replace_durably, shipped
 from depthmask.network.architecture import LITE, TASKS, Stage
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 WEIGHTS = shipped("weights") / "depthmask.safetensors"
 _PICKLED = (".pt", ".pth")  # of the original project
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,7 @@ from depthmask.pictures.read import (
     read_picture,
     read_true_depth,
 )
-from depthmask.pictures.types import (
-    DEPTH_FULL_SCALE,
-    Grey,
-    Map,
-    Mask,
-    Picture,
-    PictureError,
-    check_size,
-)
+from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Mask, Picture, check_size
 from depthmask.pictures.write import write_cutout, write_depth, write_mask
 
 __all__ = [
@@ -34,7 +26,6 @@ __all__ = [
     "Mask",
     "Photo",
     "Picture",
-    "PictureError",
     "check_size",
     "read_cutout",
     "read_grey",

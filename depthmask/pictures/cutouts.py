@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from depthmask.errors import PictureError
 from depthmask.pictures.colour import to_rgb
 from depthmask.pictures.decode import decode
 from depthmask.pictures.read import upright
-from depthmask.pictures.types import Picture, PictureError
+from depthmask.pictures.types import Picture
 
 _LEAST_ALPHA = 128  # of a pixel that counts as the object's
 

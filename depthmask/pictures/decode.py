@@ -13,7 +13,7 @@ from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from depthmask.pictures.types import PictureError
+from depthmask.errors import PictureError
 
 MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from depthmask.errors import PictureError
 from depthmask.pictures.colour import to_rgb
 from depthmask.pictures.decode import decode
-from depthmask.pictures.types import Grey, Map, Mask, Picture, PictureError
+from depthmask.pictures.types import Grey, Map, Mask, Picture
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
 
@@ -131,7 +132,7 @@ def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:
 
 def _deep_grey(path: Path) -> Grey:
     """Reads 16 bits of colour, of which Pillow keeps 8, as grey: (H, W), uint16, upright."""
-    from depthmask._cv2 import cv2  # only here, for it takes longer to load than all the rest
+    import cv2  # only here, for it takes longer to load than all the rest
 
     content = np.fromfile(path, dtype=np.uint8)
     grey = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Picture
 
 ArrayT = TypeVar("ArrayT", Picture, Map)
@@ -25,6 +25,20 @@ def shrink(values: ArrayT, height: int, width: int) -> ArrayT:
     if size == (columns, rows):
         return values
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), values.dtype)
+
+
+def shrink_by_halves(array: ArrayT, height: int, width: int) -> ArrayT:
+    """Averages (H, W) or (H, W, C) down to a height and width, fast rather than exact.
+
+    By halves as far as they go: these take a third of the time.
+    """
+    rows, columns = array.shape[:2]
+    if (rows, columns) == (height, width):
+        return array
+    halves = rows % 2 == columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width
+    step = (rows // 2, columns // 2) if halves else (height, width)
+    shrunk = cv2.resize(array, (step[1], step[0]), interpolation=cv2.INTER_AREA)
+    return shrink_by_halves(np.asarray(shrunk, dtype=array.dtype), height, width)
 
 
 def enlarge(values: Map, height: int, width: int) -> Map:

@@ -3,16 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
+from depthmask.errors import PictureError
+
 Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Map = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 DEPTH_FULL_SCALE = 65535  # of a 16-bit picture: depth 1
-
-
-class PictureError(ValueError):
-    """A picture that cannot be read or written; the message is one sentence for the user."""
 
 
 def check_size(truth: npt.NDArray[np.generic], image: npt.NDArray[np.generic], name: str) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Picture, PictureError
+from depthmask.errors import PictureError
+from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Picture
 
 
 def write_mask(path: Path, mask: Map) -> None:

@@ -10,11 +10,11 @@ and assumed.
 import math
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.render.views import at_most, cutout, spread
 

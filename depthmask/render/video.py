@@ -9,9 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
+from depthmask.errors import RecordingError
 from depthmask.pictures import Map, Picture
 from depthmask.render.views import cutout
 
@@ -25,11 +26,7 @@ MISSING = "Recordings need PyAV; run `pip install av`."
 _HEAD = struct.Struct("<dII")  # seconds, bytes of the frame, bytes of the mask
 
 
-class RecordingError(ValueError):
-    """A recording that cannot be made or written; the message is one sentence for the user."""
-
-
-class Recorded(NamedTuple):
+class VideoFrame(NamedTuple):
     """One frame of a recording."""
 
     seconds: float  # since it began
@@ -77,7 +74,7 @@ class Recording:
         self._file.write(_HEAD.pack(self.seconds, len(jpeg), len(levels)) + jpeg + levels)
         return True
 
-    def frames(self) -> Iterator[Recorded]:
+    def frames(self) -> Iterator[VideoFrame]:
         """Reads everything from the beginning."""
         end, place = self._file.seek(0, os.SEEK_END), 0
         while place < end:
@@ -89,7 +86,7 @@ class Recording:
             height, width = picture.shape[:2]
             alpha = _decode(levels, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
             mask = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
-            yield Recorded(seconds, picture, np.asarray(mask))
+            yield VideoFrame(seconds, picture, np.asarray(mask))
 
     @property
     def size(self) -> tuple[int, int]:

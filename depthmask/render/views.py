@@ -2,10 +2,10 @@
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask._cv2 import cv2
 from depthmask.pictures import Mask, Picture
 from depthmask.pictures.resize import crop_to_aspect, fit_size, resize, shrink
 

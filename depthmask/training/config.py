@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from depthmask.composites.pools import HELD_OUT
+from depthmask.composites.random_streams import SEEDS
 from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.errors import OptionError
 from depthmask.network.u2net import TASKS
 from depthmask.training.losses import DEPTH_LOSSES
 
@@ -21,7 +24,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         if min(self.size, self.samples, self.batch) < 1 or not 0 < self.rate < math.inf:
-            raise ValueError(f"sizes, samples, batches and rates are positive, not {self}")
+            raise OptionError(f"sizes, samples, batches and rates are positive, not {self}")
 
     def __str__(self) -> str:
         """As `parse` reads it."""
@@ -38,7 +41,7 @@ class Phase:
             size, samples, batch, rate = text.split(":")
             return cls(int(size), int(samples), int(batch), float(rate))
         except ValueError as error:
-            raise ValueError(f"write a phase as SIZE:SAMPLES:BATCH:RATE, not {text!r}") from error
+            raise OptionError(f"write a phase as SIZE:SAMPLES:BATCH:RATE, not {text!r}") from error
 
 
 DEFAULT_PHASES = (
@@ -47,8 +50,6 @@ DEFAULT_PHASES = (
     Phase(112, 14_000, 16, 1.5e-3),
     Phase(224, 5_000, 8, 6e-4),
 )
-
-SEEDS = 2**30  # as many for training; what is measured on has one beyond them
 
 ASPECTS = (9 / 16, 2 / 3, 3 / 4, 1.0, 4 / 3, 3 / 2, 16 / 9)  # width / height
 
@@ -71,7 +72,7 @@ class TrainConfig:
     last_rate: float = 0.05  # at a phase's end, as a share of its peak
     average: float = 0.995  # decay of the running average of the weights, a step
     clip: float = 10.0  # largest norm of the gradient
-    held_out: float = 0.08  # share of the shots kept for validation
+    held_out: float = HELD_OUT  # share of the shots kept for validation
     shared_pictures: int = 0  # above 0: so many of each kind, in training and validation alike
     limit: int = 0  # above 0: so many different composites, over and over
     candidates: int = 1  # made for each sample trained on; the hardest are taken
@@ -90,30 +91,30 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if not self.phases:
-            raise ValueError("name at least one phase")
+            raise OptionError("name at least one phase")
         if self.depth_loss not in DEPTH_LOSSES:
-            raise ValueError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
+            raise OptionError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
         if not self.tasks or set(self.tasks) - set(TASKS):
-            raise ValueError(f"tasks are among {', '.join(TASKS)}")
+            raise OptionError(f"tasks are among {', '.join(TASKS)}")
         if self.only is not None and self.only not in self.tasks:
-            raise ValueError(f"only is among the tasks: {', '.join(self.tasks)}")
+            raise OptionError(f"only is among the tasks: {', '.join(self.tasks)}")
         if self.only and self.start is None:
-            raise ValueError("only trains beside a checkpoint's weights; name it with --start")
+            raise OptionError("only trains beside a checkpoint's weights; name it with --start")
         if not 0 <= self.held_out < 1:
-            raise ValueError("held_out is a share from 0 to under 1")
+            raise OptionError("held_out is a share from 0 to under 1")
         for name in ("original_share", "half_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share from 0 to 1")
+                raise OptionError(f"{name} is a share from 0 to 1")
         if min(self.limit, self.shared_pictures) < 0:
-            raise ValueError("limit and shared_pictures are 0, or how many there shall be")
+            raise OptionError("limit and shared_pictures are 0, or how many there shall be")
         for name in ("candidates", "validation", "epoch"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1")
+                raise OptionError(f"{name} is at least 1")
         for name in ("mask_weight", "depth_weight", "border", "save_minutes"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is a number, 0 or more")
+                raise OptionError(f"{name} is a number, 0 or more")
         if not 0 <= self.seed < SEEDS:
-            raise ValueError(f"seed is a number from 0 to {SEEDS - 1}")
+            raise OptionError(f"seed is a number from 0 to {SEEDS - 1}")
 
     @property
     def trained(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from depthmask.errors import OptionError
+
 
 @dataclass(frozen=True)
 class Team:
@@ -39,7 +41,7 @@ class Team:
     def check(self, batch: int) -> None:
         """Refuses, with a ValueError, a global batch that cannot be shared equally."""
         if batch % self.size:
-            raise ValueError(
+            raise OptionError(
                 f"A batch of {batch} cannot be shared by {self.size} processes; "
                 "choose batches in --phases that the number of processes divides."
             )

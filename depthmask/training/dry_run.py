@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
+from depthmask.errors import TrainingError
 from depthmask.training.config import Phase
-from depthmask.training.journal import TrainingError, say
+from depthmask.training.journal import say
 from depthmask.training.trainer import Trainer
 from depthmask.training.validation import measure
 

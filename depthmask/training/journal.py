@@ -9,18 +9,15 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.compose import Batch
+from depthmask.errors import TrainingError
 from depthmask.training.config import Phase
 from depthmask.training.validation import score
 
 _REPORT_SECONDS = 10.0
 
 
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message is one sentence for the user."""
-
-
 @dataclass
-class Progress:
+class RunPosition:
     """Where a run stands; stored with its state."""
 
     phase: int = 0

@@ -11,7 +11,7 @@ from depthmask.composites.compose import Batch, compose
 from depthmask.composites.geometry import Size
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import Recipe
-from depthmask.training.validation import autocast
+from depthmask.network.device import autocast
 
 
 @torch.no_grad()

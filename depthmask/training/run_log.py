@@ -13,7 +13,7 @@ from torch import Tensor
 
 from depthmask.training.curves import Point, draw_curves
 from depthmask.training.events import EventFile
-from depthmask.training.journal import Progress
+from depthmask.training.journal import RunPosition
 from depthmask.training.sample_sheet import encode_png
 
 _PLACE = ("kind", "size", "samples", "seconds")
@@ -42,7 +42,9 @@ class Records:
         self.since = since
         self._events: EventFile | None = None
 
-    def write(self, kind: str, size: int, progress: Progress, figures: Mapping[str, float]) -> None:
+    def write(
+        self, kind: str, size: int, progress: RunPosition, figures: Mapping[str, float]
+    ) -> None:
         """Adds the figures of a report: `kind` is "training" or "validation"."""
         events = self._open()
         row = {"kind": kind, "size": size, "samples": progress.samples}
@@ -56,7 +58,7 @@ class Records:
         if kind == "validation":
             (self.out / "curves.svg").write_text(draw_curves(read_log(self.log)))
 
-    def show(self, sheet: Tensor, progress: Progress) -> None:
+    def show(self, sheet: Tensor, progress: RunPosition) -> None:
         """Adds a sheet of predictions, (H, W, 3) uint8."""
         png = encode_png(sheet)
         self._open().picture(progress.samples, "predictions", png, *sheet.shape[:2])

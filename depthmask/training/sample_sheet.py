@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import Recipe
-from depthmask.training.validation import COMPOSITES_SEED, autocast
+from depthmask.network.device import autocast
+from depthmask.training.validation import COMPOSITES_SEED
 
 COLUMNS = "background, image, true and predicted mask, true and predicted depth"
 _ROWS = 6

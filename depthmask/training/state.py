@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from depthmask.errors import CheckpointError
 from depthmask.files import flush, share
-from depthmask.network.checkpoint import CheckpointError
-from depthmask.training.journal import Progress
+from depthmask.training.journal import RunPosition
 
 _OPTIONS = "options.json"
 
@@ -26,7 +26,7 @@ Tensors = dict[str, dict[str, Tensor]]  # tensors by name, of each file by its s
 def save_state(
     out: Path,
     tensors: Mapping[str, Mapping[str, Tensor]],
-    progress: Progress,
+    progress: RunPosition,
     options: Mapping[str, object],
 ) -> None:
     """Writes the state beside the old one, then swaps them: at any moment one of them is whole.
@@ -58,7 +58,7 @@ def save_state(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, Progress] | None:
+def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, RunPosition] | None:
     """Reads what `save_state` wrote; None if there is nothing.
 
     Raises:
@@ -73,7 +73,7 @@ def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, Progr
         before = json.loads((folder / _OPTIONS).read_text()) if (folder / _OPTIONS).exists() else {}
         changed = [name for name in before if before[name] != options.get(name)]
         stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-        progress = Progress(**json.loads((folder / "progress.json").read_text()))
+        progress = RunPosition(**json.loads((folder / "progress.json").read_text()))
     except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise damaged(out, error) from error
     if changed:

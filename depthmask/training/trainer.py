@@ -15,25 +15,21 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
+from depthmask.errors import CheckpointError, TrainingError
 from depthmask.files import fingerprint
-from depthmask.network.checkpoint import (
-    CheckpointError,
-    CheckpointInfo,
-    load_checkpoint,
-    save_checkpoint,
-)
-from depthmask.network.device import choose_device
+from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from depthmask.network.device import autocast, choose_device
 from depthmask.network.u2net import U2Net
 from depthmask.training.batches import Supply
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import Team
-from depthmask.training.journal import Meter, Progress, TrainingError, say
+from depthmask.training.journal import Meter, RunPosition, say
 from depthmask.training.losses import task_losses
 from depthmask.training.optimizer import Optimizer
 from depthmask.training.run_log import Records
 from depthmask.training.sample_sheet import draw_sheet
 from depthmask.training.state import Tensors, damaged, holds_run, load_state, save_state
-from depthmask.training.validation import autocast, measure
+from depthmask.training.validation import measure
 
 StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
 
@@ -70,7 +66,7 @@ class Trainer:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.progress = Progress()
+        self.progress = RunPosition()
         self.optimizer = self._build_optimizer()
         self._resumes = resume
         if resume:

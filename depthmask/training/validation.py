@@ -1,18 +1,14 @@
 """How well a network does on composites."""
 
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch, compose
-from depthmask.composites.pools import Pools, load_pools, load_shared_pools
+from depthmask.composites.pools import Pools
+from depthmask.composites.random_streams import SEEDS
 from depthmask.composites.recipe import Recipe
 from depthmask.evaluation.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
-from depthmask.network.checkpoint import CheckpointInfo
-from depthmask.network.device import has_fast_bfloat16
-from depthmask.training.config import SEEDS, TrainConfig
+from depthmask.network.device import autocast
 
 COMPOSITES_SEED = SEEDS + 1  # of the composites: no training can have seen them
 
@@ -53,16 +49,6 @@ def measure(
     return metrics
 
 
-def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
-    """The pictures that a checkpoint was trained on, and those to score it on."""
-    shared = int(str(info.training.get("shared_pictures", 0)))
-    if shared:
-        pools = load_shared_pools(data, device, pictures=shared)
-        return pools, pools
-    held_out = float(str(info.training.get("held_out", TrainConfig.held_out)))
-    return load_pools(data, device, held_out=held_out)
-
-
 def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     """Scores the predictions of a batch, by name; what `measure` averages."""
     scores: dict[str, Tensor] = {}
@@ -74,13 +60,3 @@ def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         pred, true = logits["depth"][:, 0].float().sigmoid(), batch.true_depth[:, 0]
         scores |= {"rmse": depth_rmse(pred, true), "batch_rmse": batch_rmse(pred, true)}
     return scores
-
-
-def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Computes in bfloat16 where that is faster: on CUDA, and on CPUs with instructions for it.
-
-    CPUs without them emulate bfloat16, and then need 10 to 20 times as long as in float32.
-    """
-    if device.type == "cuda" or has_fast_bfloat16(device):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()

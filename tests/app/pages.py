@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from depthmask.app.photos.analysis import Files
+from depthmask.app.photos.analysis import DroppedFiles
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 
@@ -33,7 +33,7 @@ class Broken:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
+def files(tmp_path: Path) -> DroppedFiles:
     """Grey photos; the true mask is the left quarter, the true depth 0.6."""
 
     def save(name: str, array: npt.NDArray[np.generic]) -> str:
@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> Files:
 
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[:, : WIDTH // 4] = 255
-    return Files(
+    return DroppedFiles(
         save("background", np.full((HEIGHT, WIDTH, 3), 90, np.uint8)),
         save("image", np.full((HEIGHT, WIDTH, 3), 120, np.uint8)),
         save("mask", mask),

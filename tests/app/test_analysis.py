@@ -10,7 +10,7 @@ from PIL import Image
 from depthmask.app import html as words
 from depthmask.app.loading import Predicts
 from depthmask.app.photos import analysis
-from depthmask.app.photos.analysis import Analysis, Convention, Files, analyse, depth_error
+from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
 from depthmask.app.prediction_cache import Seen, Shelf
 from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality
@@ -22,12 +22,14 @@ from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, files
 __all__ = ["files"]
 
 
-def look(predictor: Predicts, files: Files, convention: Convention | None = None) -> Analysis:
+def look(
+    predictor: Predicts, files: DroppedFiles, convention: Convention | None = None
+) -> Analysis:
     return analyse(predictor, Shelf(), files, convention)
 
 
-def test_a_pair_alone_has_a_prediction_and_no_figures(files: Files) -> None:
-    result = look(Fake(), Files(files.background, files.image))
+def test_a_pair_alone_has_a_prediction_and_no_figures(files: DroppedFiles) -> None:
+    result = look(Fake(), DroppedFiles(files.background, files.image))
     assert result.seen is not None
     assert (result.iou, result.rmse) == (None, None)
     assert not result.failed
@@ -43,7 +45,7 @@ def test_a_pair_that_cannot_be_meant_stands_out(score: float, doubtful: bool) ->
     assert ('class="doubtful"' in words.message(result)) == doubtful
 
 
-def test_truth_gives_figures(files: Files) -> None:
+def test_truth_gives_figures(files: DroppedFiles) -> None:
     result = look(Fake(), files)
     assert result.iou == pytest.approx(0.5)
     assert result.rmse == pytest.approx(0.1, abs=1e-4)
@@ -51,9 +53,9 @@ def test_truth_gives_figures(files: Files) -> None:
     assert result.depth_error.max() == pytest.approx(-0.1, abs=1e-4), "predicted too near"
 
 
-def test_a_pair_is_predicted_once(files: Files) -> None:
+def test_a_pair_is_predicted_once(files: DroppedFiles) -> None:
     fake, shelf = Fake(), Shelf()
-    first = analyse(fake, shelf, Files(files.background, files.image))
+    first = analyse(fake, shelf, DroppedFiles(files.background, files.image))
     second = analyse(fake, shelf, files)
     assert len(fake.pairs) == 1
     assert first.seen is not None and second.seen is first.seen
@@ -71,15 +73,19 @@ def test_a_pair_is_predicted_once(files: Files) -> None:
         (("true_mask", "true_depth"), analysis.START),
     ],
 )
-def test_what_is_missing_is_asked_for(files: Files, kept: tuple[str, ...], message: str) -> None:
+def test_what_is_missing_is_asked_for(
+    files: DroppedFiles, kept: tuple[str, ...], message: str
+) -> None:
     fake = Fake()
-    result = look(fake, Files(**{zone: getattr(files, zone) for zone in kept}))
+    result = look(fake, DroppedFiles(**{zone: getattr(files, zone) for zone in kept}))
     assert (result.message, result.failed, result.seen) == (message, False, None)
     assert not fake.pairs
 
 
 @pytest.mark.parametrize("zone", analysis.ZONES)
-def test_a_bad_file_is_named_and_its_zone_emptied(files: Files, tmp_path: Path, zone: str) -> None:
+def test_a_bad_file_is_named_and_its_zone_emptied(
+    files: DroppedFiles, tmp_path: Path, zone: str
+) -> None:
     bad = tmp_path / "deep" / "notes.png"
     bad.parent.mkdir()
     bad.write_text("no picture")
@@ -91,19 +97,21 @@ def test_a_bad_file_is_named_and_its_zone_emptied(files: Files, tmp_path: Path, 
     assert (result.seen is None) == (zone in ("background", "image"))
 
 
-def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: Files) -> None:
+def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: DroppedFiles) -> None:
     Path(str(files.image)).unlink()
     assert "drop it again" in look(Fake(), files).message
 
 
-def test_files_beyond_the_limit_are_refused(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_beyond_the_limit_are_refused(
+    files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(analysis, "MAX_BYTES", 50)
     result = look(Fake(), files)
     assert result.failed and result.seen is None
     assert "MB" in result.message
 
 
-def test_truth_of_another_size_is_refused_in_words(files: Files) -> None:
+def test_truth_of_another_size_is_refused_in_words(files: DroppedFiles) -> None:
     Image.new("L", (10, 20)).save(str(files.true_mask))
     result = look(Fake(), files)
     assert result.seen is not None
@@ -113,7 +121,7 @@ def test_truth_of_another_size_is_refused_in_words(files: Files) -> None:
     assert f"{WIDTH}x{HEIGHT}" in result.message
 
 
-def test_a_network_that_fails_is_told_in_one_line(files: Files) -> None:
+def test_a_network_that_fails_is_told_in_one_line(files: DroppedFiles) -> None:
     result = look(Broken(), files)
     assert result.failed
     assert result.message == "The network failed on this pair: out of memory"
@@ -139,7 +147,7 @@ def test_the_verdict_says_how_the_pair_fits_and_what_was_found() -> None:
     assert analysis.verdict(seen(mask, (100, 100), "A note."))[-1] == "A note."
 
 
-def test_notes_on_a_photo_name_it(files: Files) -> None:
+def test_notes_on_a_photo_name_it(files: DroppedFiles) -> None:
     Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 90)).save(str(files.image))
     assert "Image: The transparent parts" in look(Fake(), files).message
 

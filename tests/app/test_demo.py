@@ -19,16 +19,17 @@ from PIL import Image
 
 import demo
 from depthmask import backends
-from depthmask.app import LaunchError, Serving, examples, find_card, find_examples
+from depthmask.app import Serving, examples, find_card, find_examples
 from depthmask.app import cache_files as cache
 from depthmask.app import html as words
 from depthmask.app import model_card as model_tab
-from depthmask.app.photos.analysis import Analysis, Files, analyse
+from depthmask.app.photos.analysis import Analysis, DroppedFiles, analyse
 from depthmask.app.photos.inputs import Inputs, choose
 from depthmask.app.photos.tab import ImageTab, empty, stale_truth
 from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
 from depthmask.app.prediction_cache import Shelf
 from depthmask.app.serve import check_port, free_port, remarks, share_line, spare_from_proxy
+from depthmask.errors import LaunchError
 from depthmask.inference import predictor as inference
 from depthmask.network.checkpoint import WEIGHTS
 from tests.app.pages import HEIGHT, WIDTH, Fake, files
@@ -36,7 +37,7 @@ from tests.app.pages import HEIGHT, WIDTH, Fake, files
 __all__ = ["files"]
 
 
-def test_figures_and_what_they_need(files: Files) -> None:
+def test_figures_and_what_they_need(files: DroppedFiles) -> None:
     without = analyse(Fake(), Shelf(), replace(files, true_mask=None, true_depth=None))
     assert words.NEEDS_TRUTH in words.mask_figures(without)
     assert words.NEEDS_TRUTH in words.depth_figures(without)
@@ -102,7 +103,7 @@ def inputs(**changes: Any) -> Inputs:
 
 def test_the_qualities_offered_are_those_there_are() -> None:
     assert set(demo.QUALITIES) == set(inference.QUALITIES)
-    assert set(demo.BACKENDS) == {"auto", *backends.choice._BACKENDS}
+    assert set(demo.BACKENDS) == {"auto", *backends.select._BACKENDS}
 
 
 def test_the_network_gets_the_pixels_that_were_asked_for() -> None:
@@ -114,11 +115,11 @@ def test_the_network_gets_the_pixels_that_were_asked_for() -> None:
 
 def test_a_stand_in_is_known_for_its_original() -> None:
     given = inputs(background={"path": "a"}, image={"path": "b"}, originals={"b": "scan.tif"})
-    assert given.shown == Files("a", "b")
-    assert given.files == Files("a", "scan.tif")
+    assert given.shown == DroppedFiles("a", "b")
+    assert given.files == DroppedFiles("a", "scan.tif")
 
 
-def test_a_page_names_only_what_was_uploaded_and_the_examples(files: Files) -> None:
+def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFiles) -> None:
     """Gradio lets any path pass that does not say that it is a file."""
     example = find_examples()[0]
 
@@ -224,10 +225,10 @@ def test_every_shipped_example_has_its_truth() -> None:
 
 def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
     example = examples.Example("cup", "Cup", Path("b"), Path("i"), Path("m"), Path("d"))
-    files = Files("b", "i", "m", "d")
+    files = DroppedFiles("b", "i", "m", "d")
     assert stale_truth(files, [example]) == set()
     assert stale_truth(replace(files, image="mine"), [example]) == {"true_mask", "true_depth"}
-    assert stale_truth(Files("b", "mine", "my mask", None), [example]) == set()
+    assert stale_truth(DroppedFiles("b", "mine", "my mask", None), [example]) == set()
 
 
 def test_a_taken_port_is_told_and_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask._cv2 import cv2
 from depthmask.app.live import server as live_desk
 from depthmask.app.live.server import BAD_FRAME, BAD_MESSAGE, FULL, MOST, NOTHING_YET, LiveDesk
 from depthmask.app.live.views import VIEWS, to_jpeg

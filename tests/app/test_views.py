@@ -7,7 +7,7 @@ import pytest
 
 from depthmask.app.photos import views
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.photos.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, Choices, Scene
+from depthmask.app.photos.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, Choices, ScreenPair
 from depthmask.app.prediction_cache import Seen
 from depthmask.inference.predictor import Prediction
 from depthmask.render import views as render
@@ -28,43 +28,43 @@ def analysis(pair: Pair) -> Analysis:
 
 
 @pytest.fixture
-def scene(analysis: Analysis) -> Scene:
+def scene(analysis: Analysis) -> ScreenPair:
     assert analysis.seen is not None
-    return Scene(analysis, analysis.seen)
+    return ScreenPair(analysis, analysis.seen)
 
 
-def draw(name: str, scene: Scene, choices: Choices | None = None) -> np.ndarray:
+def draw(name: str, scene: ScreenPair, choices: Choices | None = None) -> np.ndarray:
     drawn = ALL[name].draw(scene, choices or Choices())
     assert isinstance(drawn, np.ndarray)
     return drawn
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in (SLIDER, MODEL)])
-def test_every_view_draws_a_picture(scene: Scene, name: str) -> None:
+def test_every_view_draws_a_picture(scene: ScreenPair, name: str) -> None:
     drawn = draw(name, scene)
     assert drawn.shape[:2] == (HEIGHT, WIDTH)
     assert drawn.dtype == np.uint8
     assert drawn.std() > 5, "there is something to see"
 
 
-def test_the_mask_is_hard_and_its_alpha_soft(scene: Scene) -> None:
+def test_the_mask_is_hard_and_its_alpha_soft(scene: ScreenPair) -> None:
     assert set(np.unique(draw("mask", scene))) == {0, 255}
     assert draw("alpha", scene)[30, 20] == 64
 
 
-def test_the_cutout_lies_on_a_checkerboard(scene: Scene, pair: Pair) -> None:
+def test_the_cutout_lies_on_a_checkerboard(scene: ScreenPair, pair: Pair) -> None:
     drawn = draw("cutout", scene)
     assert (drawn[40, 40] == pair.image[40, 40]).all()
     assert set(np.unique(drawn[:15])) == {render.LIGHT, render.DARK}
 
 
-def test_before_and_after_are_of_one_size(scene: Scene) -> None:
+def test_before_and_after_are_of_one_size(scene: ScreenPair) -> None:
     drawn = ALL[SLIDER].draw(scene, Choices())
     assert isinstance(drawn, tuple)
     assert drawn[0].shape == drawn[1].shape
 
 
-def test_the_backdrop_is_a_colour_or_a_picture(scene: Scene, pair: Pair) -> None:
+def test_the_backdrop_is_a_colour_or_a_picture(scene: ScreenPair, pair: Pair) -> None:
     drawn = draw("backdrop", scene, Choices(colour="rgba(10.2, 20, 30, 1)"))
     assert drawn[5, 5].tolist() == [10, 20, 30]
     assert (drawn[40, 40] == pair.image[40, 40]).all()
@@ -86,14 +86,14 @@ def test_colours_come_in_several_writings(text: str, colour: tuple[int, int, int
     assert views.parse_colour(text) == colour
 
 
-def test_errors_need_the_truth(analysis: Analysis, scene: Scene) -> None:
+def test_errors_need_the_truth(analysis: Analysis, scene: ScreenPair) -> None:
     assert draw("mask-errors", scene)[40, 30].tolist() == list(MISSED)
     tenth = draw("depth-errors", scene)
     assert (tenth[..., 0] > tenth[..., 2]).all(), "too far is orange"
     assert LARGEST_ERROR > 0.1
     without = replace(analysis, true_mask=None, depth_error=None)
     assert without.seen is not None
-    scene = Scene(without, without.seen)
+    scene = ScreenPair(without, without.seen)
     for name in ("mask-errors", "depth-errors"):
         assert ALL[name].draw(scene, Choices()) is None
         assert "Add the true" in ALL[name].needs
@@ -102,6 +102,6 @@ def test_errors_need_the_truth(analysis: Analysis, scene: Scene) -> None:
 def test_large_pictures_are_shrunk_for_the_screen() -> None:
     mask = np.zeros((10, 4 * views.PREVIEW), np.float32)
     seen = Seen(np.zeros((*mask.shape, 3), np.uint8), Prediction(mask, mask + 1, 0), (9, 9), ())
-    scene = Scene(Analysis("", seen=seen, true_mask=mask > 1, depth_error=mask), seen)
+    scene = ScreenPair(Analysis("", seen=seen, true_mask=mask > 1, depth_error=mask), seen)
     for array in (scene.image, scene.mask, scene.depth, scene.true_mask, scene.depth_error):
         assert array is not None and array.shape[:2] == (2, views.PREVIEW)

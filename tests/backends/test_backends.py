@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from depthmask import backends
-from depthmask.backends import BackendError, BatchBackend
+from depthmask.backends import BatchBackend
 from depthmask.backends import select as choice
 from depthmask.backends.base import INFO_KEY
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.openvino_import import import_openvino
 from depthmask.backends.pytorch import TorchBackend, best_precision
+from depthmask.errors import BackendError
 from depthmask.export.exporter import export
 from depthmask.network.checkpoint import load_checkpoint
 from depthmask.pictures import Map, Picture

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from depthmask.backends.cuda_graphs import MOST, Call, Recorded
+from depthmask.backends.cuda_graphs import MOST, Call, GraphCache
 from depthmask.backends.pytorch import TorchBackend
 from tests.backends.test_backends import noise
 
@@ -40,7 +40,7 @@ class Recorder:
 
 def test_each_shape_is_recorded_once() -> None:
     recorder = Recorder()
-    recorded = Recorded(add, recorder)
+    recorded = GraphCache(add, recorder)
     for side in (32, 64, 32, 32, 64):
         (total,) = recorded(*pair(side))
         assert torch.equal(total, torch.full((1, side, side, 3), side + 1.0))
@@ -50,7 +50,7 @@ def test_each_shape_is_recorded_once() -> None:
 
 def test_the_shape_unused_for_longest_is_forgotten() -> None:
     recorder = Recorder()
-    recorded = Recorded(add, recorder)
+    recorded = GraphCache(add, recorder)
     sides = list(range(1, MOST + 1))
     for side in [*sides, 1, MOST + 1, 1, 2]:  # 2 has made room
         recorded(*pair(side))
@@ -61,7 +61,7 @@ def test_what_cannot_be_recorded_is_run_and_said_once(caplog: pytest.LogCaptureF
     def refuse(call: Call, backgrounds: Tensor, images: Tensor) -> Call:
         raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
-    recorded = Recorded(add, refuse)
+    recorded = GraphCache(add, refuse)
     with caplog.at_level(logging.WARNING):
         for side in (32, 64):
             (total,) = recorded(*pair(side))

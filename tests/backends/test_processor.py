@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 
-from depthmask._cv2 import cv2
 from depthmask.backends import processor
 
 

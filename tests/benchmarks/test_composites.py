@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from benchmarks import empty_scenes
 from benchmarks.composites import Known, Order, batches, depth_baselines
 from benchmarks.shadows import RECIPES, shadow_scores
-from depthmask.composites.pools import Pools, load_pools
+from depthmask.composites.pools import Pools, load_pools, load_sides
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.network.checkpoint import CheckpointInfo
-from depthmask.training.validation import load_sides, measure
+from depthmask.training.validation import measure
 from tests.data import packs
 
 

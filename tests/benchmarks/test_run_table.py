@@ -14,7 +14,7 @@ from benchmarks import run_table as results
 from benchmarks.command import run
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.training.config import Phase
-from depthmask.training.journal import Progress
+from depthmask.training.journal import RunPosition
 from depthmask.training.run_log import Records
 
 
@@ -25,7 +25,7 @@ def make_run(out: Path, *phases: Phase, iou: float = 0.9) -> Path:
     for phase in phases:
         for _ in range(phase.steps):
             samples += phase.batch
-            progress = Progress(samples=samples, seconds=samples / 10)
+            progress = RunPosition(samples=samples, seconds=samples / 10)
             records.write("training", phase.size, progress, {"loss": 100 / samples})
         records.write("validation", phase.size, progress, {"batch_iou": iou, "batch_rmse": 0.1})
     training: dict[str, object] = {"phases": [asdict(phase) for phase in phases]}

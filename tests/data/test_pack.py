@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from depthmask.data import pack as packing
-from depthmask.data.packfile import PackError, ratio_from_bytes, read_pack
-from depthmask.data.teachers import Ensemble, TeacherError, TeacherSpec, inverse_from_metres
+from depthmask.data.packfile import ratio_from_bytes, read_pack
+from depthmask.data.teachers import Ensemble, TeacherSpec, inverse_from_metres
+from depthmask.errors import PackError, TeacherError
 from depthmask.files import fingerprint
 from depthmask.pictures import Picture
 

@@ -6,13 +6,8 @@ import pytest
 import torch
 
 from depthmask.data.codec import block_dct, compress, decompress, inverse_block_dct, jpeg_damage
-from depthmask.data.packfile import (
-    PackError,
-    bytes_from_ratio,
-    ratio_from_bytes,
-    read_pack,
-    write_pack,
-)
+from depthmask.data.packfile import bytes_from_ratio, ratio_from_bytes, read_pack, write_pack
+from depthmask.errors import PackError
 from tests.data import packs
 
 

@@ -19,7 +19,7 @@ from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, Threads, build
 from depthmask.datasets.merge import merge
 from depthmask.datasets.plan import FORMAT_VERSION, Settings
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 from tests.datasets.sources import BACKGROUNDS, CUTOUTS, write_folders
 
 SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
@@ -155,23 +155,23 @@ def test_merge_checks_the_parts(folders: Folders, tmp_path: Path) -> None:
     for number, part in enumerate(parts, start=1):
         at = Folders(folders.foregrounds, folders.backgrounds, part)
         build(at, SMALL, shard=(number, 2))
-    with pytest.raises(BuildError, match="are in none of the parts"):
+    with pytest.raises(DatasetError, match="are in none of the parts"):
         merge(parts[:1], tmp_path / "m")
     damaged = next((parts[1] / "mask").rglob("5.png"))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(BuildError, match="damaged"):
+    with pytest.raises(DatasetError, match="damaged"):
         merge(parts, tmp_path / "m")
     damaged.write_bytes(whole)
     cut_short = next((parts[1] / "background").iterdir())
     cut_short.write_bytes(cut_short.read_bytes()[:-1])
-    with pytest.raises(BuildError, match="cut short"):
+    with pytest.raises(DatasetError, match="cut short"):
         merge(parts, tmp_path / "m")
     other = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "c")
     build(other, Settings(size=32, placements=3), shard=(1, 2))
-    with pytest.raises(BuildError, match="other pictures or settings"):
+    with pytest.raises(DatasetError, match="other pictures or settings"):
         merge([parts[0], other.out], tmp_path / "m")
-    with pytest.raises(BuildError, match="no data set"):
+    with pytest.raises(DatasetError, match="no data set"):
         merge([tmp_path / "nowhere"], tmp_path / "m")
 
 
@@ -191,7 +191,7 @@ def test_a_full_disk_stops_clearly_and_work_goes_on(
         real(path, content)
 
     monkeypatch.setattr(building, "_write_whole", fills_up)
-    with pytest.raises(BuildError, match=r"full; free some space .* goes on"):
+    with pytest.raises(DatasetError, match=r"full; free some space .* goes on"):
         build(folders, SMALL)
     monkeypatch.setattr(building, "_write_whole", real)
     assert build(folders, SMALL)
@@ -249,10 +249,10 @@ def test_killed_and_started_again(folders: Folders, tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_refused(folders: Folders) -> None:
     build(folders, SMALL)
-    with pytest.raises(BuildError, match="begun with other pictures or settings"):
+    with pytest.raises(DatasetError, match="begun with other pictures or settings"):
         build(folders, Settings(size=32))
     other = Folders(folders.foregrounds, folders.backgrounds, folders.backgrounds)
-    with pytest.raises(BuildError, match="holds other files"):
+    with pytest.raises(DatasetError, match="holds other files"):
         build(other, SMALL)
 
 
@@ -261,7 +261,7 @@ def test_a_folder_of_another_version_is_refused(folders: Folders) -> None:
     plan = folders.out / "plan.json"
     now = f'"format_version": {FORMAT_VERSION}'
     plan.write_text(plan.read_text("utf-8").replace(now, '"format_version": 0'), "utf-8")
-    with pytest.raises(BuildError, match="another version of depthmask"):
+    with pytest.raises(DatasetError, match="another version of depthmask"):
         build(folders, SMALL)
 
 
@@ -285,11 +285,11 @@ def test_complete_is_complete(folders: Folders, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_wrong_settings(wrong: dict[str, object], message: str) -> None:
-    with pytest.raises(BuildError, match=message):
+    with pytest.raises(DatasetError, match=message):
         Settings(**wrong)  # type: ignore[arg-type]
 
 
 def test_wrong_shards(folders: Folders) -> None:
     for shard in ((0, 2), (3, 2)):
-        with pytest.raises(BuildError, match="I from 1 to N"):
+        with pytest.raises(DatasetError, match="I from 1 to N"):
             build(folders, SMALL, shard=shard)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask.data.teachers import TeacherError
 from depthmask.datasets.depth_labels import DepthSource, OnnxTeacher, open_depth
 from depthmask.datasets.place import Placed
+from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 
 SIDE = 64

@@ -16,7 +16,7 @@ from depthmask.cli.main import main
 from depthmask.datasets.build import Folders, Maker
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.ray import Job, RayTasks, resources
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 from tests.datasets.sources import write_folders
 from tests.datasets.test_build import contents
 
@@ -130,7 +130,7 @@ def maker(tmp_path: Path) -> Maker:
 
 
 def test_a_machine_that_does_not_see_the_folders(maker: Maker) -> None:
-    with pytest.raises(BuildError, match=r"does not see .*; give folders that all machines"):
+    with pytest.raises(DatasetError, match=r"does not see .*; give folders that all machines"):
         Job.of(maker).open()
 
 
@@ -158,7 +158,7 @@ def test_what_goes_wrong_on_another_machine_is_told(monkeypatch: pytest.MonkeyPa
     full = OSError(errno.ENOSPC, "No space left on device")
     for raised, expected, message in (
         (ray.exceptions.RayTaskError("f", "traceback", full), OSError, "No space left"),
-        (ray.exceptions.WorkerCrashedError(), BuildError, r"workers were lost 5 times; give"),
+        (ray.exceptions.WorkerCrashedError(), DatasetError, r"workers were lost 5 times; give"),
     ):
 
         def get(done: object, raised: Exception = raised) -> None:
@@ -173,19 +173,19 @@ def test_what_goes_wrong_on_another_machine_is_told(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("address", ["head", "ray://head:1", ":6379", "head:x"])
 def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(BuildError, match="auto or HOST:PORT"):
+    with pytest.raises(DatasetError, match="auto or HOST:PORT"):
         RayTasks(address)
 
 
 def test_no_cluster_is_told_at_once(maker: Maker) -> None:
     pytest.importorskip("ray", reason=WITHOUT_RAY)
-    with pytest.raises(BuildError, match=r"no Ray cluster at 127.0.0.1:9; start one"):
+    with pytest.raises(DatasetError, match=r"no Ray cluster at 127.0.0.1:9; start one"):
         next(RayTasks("127.0.0.1:9").make(maker, [0]))
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BuildError, match=r"pip install -e '\.\[distributed\]'"):
+    with pytest.raises(DatasetError, match=r"pip install -e '\.\[distributed\]'"):
         RayTasks("auto")
 
 

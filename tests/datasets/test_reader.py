@@ -12,7 +12,7 @@ from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Catalogue, Sample, choose, is_dataset, open_catalogue
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 from tests.datasets.sources import write_folders
 from tests.datasets.test_build import Rows
 
@@ -87,24 +87,24 @@ def test_original_zips(original: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_data_set(original: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="no data set at"):
+    with pytest.raises(DatasetError, match="no data set at"):
         open_catalogue(tmp_path / "nowhere")
-    with pytest.raises(BuildError, match="holds no data set"):
+    with pytest.raises(DatasetError, match="holds no data set"):
         open_catalogue(tmp_path / "fg")
     (tmp_path / "bad.zip").write_bytes(b"PK")
-    with pytest.raises(BuildError, match="not a zip"):
+    with pytest.raises(DatasetError, match="not a zip"):
         open_catalogue(tmp_path / "bad.zip")
     (tmp_path / "fg" / "plan.json").write_text("{}")
-    with pytest.raises(BuildError, match="is not complete"):
+    with pytest.raises(DatasetError, match="is not complete"):
         open_catalogue(tmp_path / "fg")
     catalogue = open_catalogue(original)
     sample = catalogue.samples[0]
     broken = original / "fg_bg" / sample.background / f"{sample.number}.jpg"
     broken.write_bytes(b"")
-    with pytest.raises(BuildError, match="is damaged"):
+    with pytest.raises(DatasetError, match="is damaged"):
         catalogue.read(sample)
     broken.unlink()
-    with pytest.raises(BuildError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="cannot be read"):
         catalogue.read(sample)
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from depthmask.cli.main import main
-from depthmask.datasets.sources import BuildError, read_backgrounds, read_cutouts
+from depthmask.datasets.sources import read_backgrounds, read_cutouts
+from depthmask.errors import DatasetError
 from tests.datasets.sources import cutout, scene, write_folders
 from tests.datasets.test_build import rows
 
@@ -139,9 +140,9 @@ def test_missing_and_empty_folders(tmp_path: Path) -> None:
         ("file", "There is no folder at"),
         ("empty", "holds no .* that can be used; give another folder"),
     ):
-        with pytest.raises(BuildError, match=message):
+        with pytest.raises(DatasetError, match=message):
             read_cutouts(tmp_path / name, longest=SIDE, held_out=0)
-        with pytest.raises(BuildError, match=message):
+        with pytest.raises(DatasetError, match=message):
             read_backgrounds(tmp_path / name, held_out=0)
 
 

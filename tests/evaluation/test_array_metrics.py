@@ -39,16 +39,16 @@ def test_alignment_is_that_of_the_metrics() -> None:
     pred, true = random.uniform(0.1, 1, (2, 30, 40)).astype(np.float32)
     valid = random.uniform(size=(30, 40)) < 0.5
     tensors = [torch.from_numpy(x)[None] for x in (pred, true, valid)]
-    aligned = scores.align_inverse_depth(pred, true, valid)
+    aligned = depth.align_inverse_depth(pred, true, valid)
     assert np.allclose(aligned, metrics.align_inverse_depth(*tensors)[0], rtol=1e-9)
-    flat = scores.align_inverse_depth(np.ones_like(true), true)
+    flat = depth.align_inverse_depth(np.ones_like(true), true)
     assert np.allclose(flat, true.mean(dtype=np.float64))
 
 
 def test_inverse_depth_is_that_of_the_convention() -> None:
     values = np.array([0, 1e-9, 0.2, 1], np.float32)
     expected = depth.inverse_from_depth(torch.from_numpy(values)).numpy()
-    assert np.allclose(scores.inverse_from_depth(values), expected)
+    assert np.allclose(depth.inverse_from_depth_array(values), expected)
 
 
 def test_constants_are_those_of_the_metrics() -> None:

@@ -13,7 +13,7 @@ from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Catalogue, Sample, open_catalogue
-from depthmask.datasets.sources import BuildError
+from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import score_set
 from depthmask.evaluation.report import choose, write_report
 from depthmask.inference.predictor import Prediction
@@ -80,7 +80,7 @@ def test_finding_nothing(catalogue: Catalogue) -> None:
 
 def test_a_side_without_samples(tmp_path: Path, catalogue: Catalogue) -> None:
     alone = Catalogue(catalogue.files, catalogue.layout, catalogue.of_side("train"))
-    with pytest.raises(BuildError, match="no sample for test"):
+    with pytest.raises(DatasetError, match="no sample for test"):
         score_set(nothing, alone)
 
 
@@ -103,7 +103,7 @@ def test_why_a_side_is_empty(
         for c in range(cutouts)
     ]
     few = Catalogue(catalogue.files, catalogue.layout, samples)
-    with pytest.raises(BuildError, match=f"no sample for {side}: .*{help_}"):
+    with pytest.raises(DatasetError, match=f"no sample for {side}: .*{help_}"):
         score_set(nothing, few, side=side)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from depthmask.errors import PictureError
 from depthmask.evaluation.sequences import compare, depth_scores, evaluate_folder, mask_scores
 from depthmask.inference.predictor import Prediction
-from depthmask.pictures import Picture, PictureError
+from depthmask.pictures import Picture
 from tests.conftest import FakePredictor, Pair
 
 SIZE = 40

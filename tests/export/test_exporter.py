@@ -17,13 +17,13 @@ from depthmask.backends.base import GraphInfo
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
 from depthmask.cli.main import main
+from depthmask.errors import ExportError
 from depthmask.export import exporter as module
 from depthmask.export.exporter import (
     EXAMPLES,
     MOST_LOST,
     SUFFIXES,
     Agreement,
-    ExportError,
     _read_pairs,
     _read_samples,
     compare,

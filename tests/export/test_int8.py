@@ -9,9 +9,10 @@ import pytest
 
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.cli.main import main
+from depthmask.errors import ExportError
 from depthmask.export import exporter as export_module
 from depthmask.export import int8 as module
-from depthmask.export.exporter import ExportError, Loss, export
+from depthmask.export.exporter import Loss, export
 from depthmask.export.int8 import Sample, draw_composites, mean_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask

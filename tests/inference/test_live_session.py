@@ -2,20 +2,13 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from depthmask._cv2 import cv2
+from depthmask.errors import CaptureError
 from depthmask.inference.light import LightMatch, apply_light
-from depthmask.inference.live_session import (
-    SENTENCES,
-    CaptureError,
-    Plate,
-    Session,
-    learn,
-    smooth,
-    step,
-)
+from depthmask.inference.live_session import SENTENCES, EmptyScene, Session, learn, smooth, step
 from depthmask.pictures import Map, Picture
 
 HEIGHT, WIDTH = 240, 320
@@ -61,11 +54,11 @@ def shrunk(picture: Picture) -> Picture:
 
 
 @pytest.fixture(scope="module")
-def plate(scene: Picture) -> Plate:
+def plate(scene: Picture) -> EmptyScene:
     return learn([noisy(scene, seed) for seed in range(15)], see, size=SIZE)
 
 
-def run(plate: Plate, frames: list[Picture]) -> list[tuple[Session, float, str]]:
+def run(plate: EmptyScene, frames: list[Picture]) -> list[tuple[Session, float, str]]:
     """The session, the share of foreground and the health after each frame."""
     session = Session(plate)
     found: list[tuple[Session, float, str]] = []
@@ -75,7 +68,7 @@ def run(plate: Plate, frames: list[Picture]) -> list[tuple[Session, float, str]]
     return found
 
 
-def test_the_background_is_the_median_of_its_frames(scene: Picture, plate: Plate) -> None:
+def test_the_background_is_the_median_of_its_frames(scene: Picture, plate: EmptyScene) -> None:
     error = np.abs(plate.picture.astype(np.int16) - scene)
     single = np.abs(noisy(scene, 1).astype(np.int16) - scene)
     assert error.mean() < 0.5 * single.mean()
@@ -110,7 +103,7 @@ def test_two_frames_are_too_few(scene: Picture) -> None:
         learn([scene, scene], see, size=SIZE)
 
 
-def test_an_object_is_seen_and_leaves_nothing_behind(scene: Picture, plate: Plate) -> None:
+def test_an_object_is_seen_and_leaves_nothing_behind(scene: Picture, plate: EmptyScene) -> None:
     frames = [noisy(scene, 20), noisy(with_object(scene), 21), noisy(with_object(scene), 22)]
     frames += [noisy(scene, 23)]
     shares = [share for _, share, _ in run(plate, frames)]
@@ -120,7 +113,7 @@ def test_an_object_is_seen_and_leaves_nothing_behind(scene: Picture, plate: Plat
     assert shares[2] == pytest.approx(truth, rel=0.1)
 
 
-def test_what_moves_leaves_no_trail(scene: Picture, plate: Plate) -> None:
+def test_what_moves_leaves_no_trail(scene: Picture, plate: EmptyScene) -> None:
     frames = [with_object(scene, 20 + 25 * place) for place in range(8)]
     session = Session(plate)
     for frame in frames:
@@ -130,7 +123,7 @@ def test_what_moves_leaves_no_trail(scene: Picture, plate: Plate) -> None:
         assert extra.mean() < 0.01
 
 
-def test_a_network_that_flickers_is_steadied(scene: Picture, plate: Plate) -> None:
+def test_a_network_that_flickers_is_steadied(scene: Picture, plate: EmptyScene) -> None:
     small = shrunk(scene)
     session, rng = Session(plate), np.random.default_rng(5)
     raw, shown = [], []
@@ -143,7 +136,7 @@ def test_a_network_that_flickers_is_steadied(scene: Picture, plate: Plate) -> No
     assert np.std(shown[5:], axis=0).mean() < 0.6 * np.std(raw, axis=0).mean()
 
 
-def test_a_session_is_not_changed_by_a_step(scene: Picture, plate: Plate) -> None:
+def test_a_session_is_not_changed_by_a_step(scene: Picture, plate: EmptyScene) -> None:
     session, _ = step(Session(plate), scene, see, size=SIZE)
     before = replace(session)
     step(session, with_object(scene), see, size=SIZE)
@@ -152,7 +145,7 @@ def test_a_session_is_not_changed_by_a_step(scene: Picture, plate: Plate) -> Non
     assert again.count == 2
 
 
-def test_other_light_is_taken_out(scene: Picture, plate: Plate) -> None:
+def test_other_light_is_taken_out(scene: Picture, plate: EmptyScene) -> None:
     darker = apply_light(scene, LightMatch(np.full(3, 0.45), -1.15, True, ""))
     found = run(plate, [darker, with_object(darker), with_object(darker)])
     assert found[0][1] < 0.01
@@ -160,7 +153,7 @@ def test_other_light_is_taken_out(scene: Picture, plate: Plate) -> None:
     assert found[2][2] == "good"
 
 
-def test_a_small_bump_is_corrected(scene: Picture, plate: Plate) -> None:
+def test_a_small_bump_is_corrected(scene: Picture, plate: EmptyScene) -> None:
     frames = [scene] * 2 + [noisy(moved(scene, 6, -3), seed) for seed in range(12)]
     session, share, health = run(plate, frames)[-1]
     assert health == "moved"
@@ -173,7 +166,7 @@ def test_a_small_bump_is_corrected(scene: Picture, plate: Plate) -> None:
 
 
 def test_another_view_asks_for_a_new_capture_and_the_old_one_is_well_again(
-    scene: Picture, plate: Plate
+    scene: Picture, plate: EmptyScene
 ) -> None:
     other = np.ascontiguousarray(scene[::-1, ::-1])
     found = run(plate, [scene] * 2 + [other] * 40)
@@ -190,12 +183,12 @@ def test_an_object_left_in_the_background_is_told(scene: Picture) -> None:
     assert run(stood, [noisy(scene, 30 + seed) for seed in range(50)])[-1][2] == "swapped"
 
 
-def test_a_frame_of_another_size_is_told(scene: Picture, plate: Plate) -> None:
+def test_a_frame_of_another_size_is_told(scene: Picture, plate: EmptyScene) -> None:
     with pytest.raises(CaptureError, match="picture size"):
         step(Session(plate), scene[:100], see, size=SIZE)
 
 
-def test_each_stage_is_timed(scene: Picture, plate: Plate) -> None:
+def test_each_stage_is_timed(scene: Picture, plate: EmptyScene) -> None:
     _, sight = step(Session(plate), scene, see, size=SIZE)
     assert list(sight.milliseconds) == ["align", "network", "smooth"]
     assert all(time >= 0 for time in sight.milliseconds.values())

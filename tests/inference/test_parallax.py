@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from depthmask.inference.parallax import enlarge, find_parallax, follow
+from depthmask.inference.parallax import enlarge_flow, find_parallax, follow
 from depthmask.inference.registration import register, warp
 from tests.inference.test_registration import HEIGHT, WIDTH, scene, with_block
 
@@ -44,7 +44,7 @@ def test_flow_points_from_the_image_to_the_background() -> None:
     flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     flow[..., 0] = 3
     assert np.array_equal(follow(picture, flow)[:, :-3], picture[:, 3:])
-    grown = enlarge(flow, 2 * HEIGHT, 3 * WIDTH)
+    grown = enlarge_flow(flow, 2 * HEIGHT, 3 * WIDTH)
     assert grown.shape == (2 * HEIGHT, 3 * WIDTH, 2)
     assert np.allclose(grown[..., 0], 9) and np.allclose(grown[..., 1], 0)
-    assert enlarge(flow, HEIGHT, WIDTH) is flow
+    assert enlarge_flow(flow, HEIGHT, WIDTH) is flow

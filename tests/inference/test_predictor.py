@@ -14,9 +14,10 @@ from depthmask.backends import graph_of
 from depthmask.backends import select as choice
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
+from depthmask.errors import CheckpointError
 from depthmask.inference import predictor as inference
 from depthmask.inference.predictor import Predictor
-from depthmask.network.checkpoint import WEIGHTS, CheckpointError
+from depthmask.network.checkpoint import WEIGHTS
 from depthmask.network.device import has_fast_bfloat16
 from depthmask.pictures import Map, Picture
 from depthmask.pictures import resize as scaling

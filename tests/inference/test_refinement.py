@@ -2,10 +2,10 @@
 
 import tracemalloc
 
+import cv2
 import numpy as np
 import pytest
 
-from depthmask._cv2 import cv2
 from depthmask.inference.refinement import refine_depth, refine_mask, sample, unmix
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import enlarge

@@ -8,12 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from depthmask.network.checkpoint import (
-    CheckpointError,
-    CheckpointInfo,
-    load_checkpoint,
-    save_checkpoint,
-)
+from depthmask.errors import CheckpointError
+from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.u2net import Stage, U2Net
 from tests.network import original
 

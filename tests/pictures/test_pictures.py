@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
 from depthmask import pictures
-from depthmask.pictures import Picture, PictureError
+from depthmask.errors import PictureError
+from depthmask.pictures import Picture
 from tests.pictures.profiles import ADOBE_GAMMA, ADOBE_RGB, grey_profile, rgb_profile
 
 TURNED = Path(__file__).parent / "files" / "turned.heic"

@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from depthmask.errors import RecordingError
 from depthmask.pictures import Map, Picture
-from depthmask.render.video import Recording, RecordingError, write_webm
+from depthmask.render.video import Recording, write_webm
 
 HEIGHT, WIDTH = 96, 128
 

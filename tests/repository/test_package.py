@@ -39,7 +39,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "import sys\n"
         "from depthmask.cli.main import main\n"
         "from depthmask.inference.predictor import Predictor\n"
-        "from depthmask.app.photos.analysis import Convention, Files, analyse\n"
+        "from depthmask.app.photos.analysis import Convention, DroppedFiles, analyse\n"
         "from depthmask.app.prediction_cache import Shelf\n"
         "import depthmask.inference.live_session, depthmask.render.video, depthmask.render.mesh, depthmask.app\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
@@ -48,7 +48,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         f"folder = ['-o', {str(pair_folder / 'out')!r}]\n"
         "assert main(['predict', *files.values(), *folder, *options, *truths]) == 0\n"
         f"predictor = Predictor({str(exported_checkpoint)!r}, backend='openvino')\n"
-        "found = analyse(predictor, Shelf(), Files(**files, **truth), Convention(align=True))\n"
+        "found = analyse(predictor, Shelf(), DroppedFiles(**files, **truth), Convention(align=True))\n"
         "assert found.iou is not None and found.rmse is not None, found.message\n"
         "print('torch' in sys.modules)\n"
     )

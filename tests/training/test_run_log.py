@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.training.journal import Progress
+from depthmask.training.journal import RunPosition
 from depthmask.training.run_log import COLUMNS, Records, read_log
 
 
 def write(out: Path, *samples: int, since: int = 0) -> Records:
     records = Records(out, since=since)
     for number in samples:
-        progress = Progress(samples=number, seconds=number / 10)
+        progress = RunPosition(samples=number, seconds=number / 10)
         records.write("training", 64, progress, {"loss": 1 / number, "iou": 0.5})
     return records
 
@@ -64,8 +64,8 @@ def test_a_log_with_other_columns_goes_on(tmp_path: Path) -> None:
 
 def test_a_validation_draws_the_curves_and_the_predictions(tmp_path: Path) -> None:
     records = write(tmp_path, 100)
-    records.write("validation", 64, Progress(samples=100), {"iou": 0.5})
-    records.show(torch.zeros(20, 30, 3, dtype=torch.uint8), Progress(samples=100))
+    records.write("validation", 64, RunPosition(samples=100), {"iou": 0.5})
+    records.show(torch.zeros(20, 30, 3, dtype=torch.uint8), RunPosition(samples=100))
     assert (tmp_path / "curves.svg").read_text().startswith("<svg")
     assert (tmp_path / "predictions-0000100.png").read_bytes().startswith(b"\x89PNG")
     (events,) = (tmp_path / "events").iterdir()

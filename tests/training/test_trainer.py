@@ -20,19 +20,14 @@ from torch import Tensor, nn
 
 import train
 from depthmask.composites.compose import Batch
+from depthmask.errors import CheckpointError, TrainingError
 from depthmask.files import fingerprint
-from depthmask.network.checkpoint import (
-    CheckpointError,
-    CheckpointInfo,
-    load_checkpoint,
-    save_checkpoint,
-)
+from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.training import config as config_module
 from depthmask.training import journal
 from depthmask.training.batches import frame_size
 from depthmask.training.config import Phase, TrainConfig
-from depthmask.training.journal import TrainingError
 from depthmask.training.run_log import read_log
 from depthmask.training.trainer import Trainer, one_cycle
 from depthmask.training.validation import score

@@ -14,25 +14,18 @@ from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from PIL import Image
 
-from depthmask._cv2 import cv2
 from depthmask.app.cache_files import new_file
 from depthmask.app.live.views import VIEWS, Choice, draw, full_mask, to_jpeg
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.watch import Watch
-from depthmask.inference.live_session import (
-    FRAMES,
-    CaptureError,
-    Session,
-    Sight,
-    Stopwatch,
-    learn,
-    step,
-)
+from depthmask.errors import CaptureError, RecordingError
+from depthmask.inference.live_session import FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
-from depthmask.render.video import Recording, RecordingError, write_webm
+from depthmask.render.video import Recording, write_webm
 from depthmask.render.views import cutout
 
 MOST = 16  # visitors at a time
@@ -51,7 +44,7 @@ FULL_TAPE = "The recording is as long as it can be; press Stop to get it."
 Answer = dict[str, Any]
 
 
-class Looks(Protocol):
+class SeesPairs(Protocol):
     """What this tab needs of a `Predictor`."""
 
     @property
@@ -90,7 +83,7 @@ class LiveDesk:
         debug: Answers tell how long each stage took.
     """
 
-    def __init__(self, ready: Callable[[], Looks], *, debug: bool = False) -> None:
+    def __init__(self, ready: Callable[[], SeesPairs], *, debug: bool = False) -> None:
         self._ready, self._debug = ready, debug
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
@@ -314,7 +307,7 @@ def _shows(sight: Sight) -> bool:
     return bool((sight.mask > 0.5).mean() > LEAST_SEEN)
 
 
-def _size(looks: Looks, frame: Picture) -> tuple[int, int]:
+def _size(looks: SeesPairs, frame: Picture) -> tuple[int, int]:
     from depthmask.inference.predictor import network_size  # loads what the page need not wait for
 
     height, width = frame.shape[:2]

@@ -14,14 +14,14 @@ from typing import Any
 import gradio as gr
 
 from depthmask.app.html import NEEDS_TRUTH
-from depthmask.app.live.server import LiveDesk, Looks
+from depthmask.app.live.server import LiveDesk, SeesPairs
 from depthmask.app.live.views import VIEWS, Choice
 
 HERE = Path(__file__).parent
 START = "Start the camera, step out of the picture, capture the empty scene, and step in."
 
 
-def build_live_tab(ready: Callable[[], Looks], *, debug: bool = False) -> LiveDesk:
+def build_live_tab(ready: Callable[[], SeesPairs], *, debug: bool = False) -> LiveDesk:
     """Builds the tab, and returns what answers its messages.
 
     Args:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.app.photos.views import parse_colour
 from depthmask.inference.light import apply_light
-from depthmask.inference.live_session import Sight, shrink
+from depthmask.inference.live_session import Sight
 from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import shrink_by_halves
 from depthmask.render.views import TINT, checkerboard, colour_depth, fill
 
 TILE = 16  # pixels, of the checkerboard
@@ -75,8 +76,11 @@ def _cutout(frame: Picture, sight: Sight, _: Choice) -> Picture:
 def _blur(frame: Picture, sight: Sight, _: Choice) -> Picture:
     height, width = frame.shape[:2]
     coarse = height // COARSE, width // COARSE  # what is blurred has no detail to lose
-    image, background = shrink(frame, coarse), shrink(sight.background, coarse)
-    mask = shrink(sight.mask, coarse)
+    image, background = (
+        shrink_by_halves(frame, *coarse),
+        shrink_by_halves(sight.background, *coarse),
+    )
+    mask = shrink_by_halves(sight.mask, *coarse)
     # the empty scene stands in for what the foreground hides, or its colours would make a halo
     behind = _blend(apply_light(background, sight.gain), image, mask)
     soft = cv2.GaussianBlur(behind, (0, 0), BLUR * float(np.hypot(*coarse)))

@@ -9,21 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.app.loading import Predicts
 from depthmask.app.prediction_cache import Seen, Shelf
-from depthmask.evaluation.array_metrics import THRESHOLD, align_inverse_depth, mask_iou
-from depthmask.pictures import (
-    Map,
-    Mask,
-    PictureError,
-    check_size,
-    read_mask,
-    read_photo,
-    read_true_depth,
-)
+from depthmask.depth import align_inverse_depth
+from depthmask.errors import PictureError
+from depthmask.evaluation.array_metrics import THRESHOLD, mask_iou
+from depthmask.pictures import Map, Mask, check_size, read_mask, read_photo, read_true_depth
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
@@ -51,7 +45,7 @@ DOUBTFUL = 0.2  # quality of a pair, in [0, 1]; up to here it is hardly what the
 
 
 @dataclass(frozen=True)
-class Files:
+class DroppedFiles:
     """Paths of what lies in the drop zones."""
 
     background: str | None = None
@@ -98,7 +92,7 @@ class Analysis:
 
 
 def analyse(
-    predictor: Predicts, shelf: Shelf, files: Files, convention: Convention | None = None
+    predictor: Predicts, shelf: Shelf, files: DroppedFiles, convention: Convention | None = None
 ) -> Analysis:
     """Reads the files, predicts, and compares with the truth where there is one.
 
@@ -172,7 +166,7 @@ def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
     return -error if convention.near_is_bright else error
 
 
-def _look(predictor: Predicts, desk: "_Desk", files: Files) -> Seen | None:
+def _look(predictor: Predicts, desk: "_Desk", files: DroppedFiles) -> Seen | None:
     """Reads and predicts a pair; None where that was not possible."""
     background = desk.read("background", files.background, read_photo)
     image = desk.read("image", files.image, read_photo)

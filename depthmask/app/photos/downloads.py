@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.app.cache_files import new_file
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import foreground_colours

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from depthmask.app.photos.analysis import MAX_BYTES, Convention, Files
+from depthmask.app.photos.analysis import MAX_BYTES, Convention, DroppedFiles
 from depthmask.app.photos.panel import Wish
 from depthmask.app.photos.views import BACKDROP, COLOUR, Choices
-from depthmask.pictures import PictureError, read_picture
+from depthmask.errors import PictureError
+from depthmask.pictures import read_picture
 
 
 class Inputs(NamedTuple):
@@ -26,21 +27,23 @@ class Inputs(NamedTuple):
     blur: float
 
     @property
-    def shown(self) -> Files:
+    def shown(self) -> DroppedFiles:
         """What the drop zones show."""
         zones = (self.background, self.image, self.true_mask, self.true_depth)
-        return Files(*(zone["path"] if zone else None for zone in zones))
+        return DroppedFiles(*(zone["path"] if zone else None for zone in zones))
 
     @property
-    def files(self) -> Files:
+    def files(self) -> DroppedFiles:
         """What was dropped on them."""
-        return Files(*(self.originals.get(p, p) if p else None for p in vars(self.shown).values()))
+        return DroppedFiles(
+            *(self.originals.get(p, p) if p else None for p in vars(self.shown).values())
+        )
 
     @property
     def convention(self) -> Convention:
         return Convention(near_is_bright=bool(self.near_is_bright), align=bool(self.align))
 
-    def wishes(self, files: Files) -> tuple[Wish, Wish]:
+    def wishes(self, files: DroppedFiles) -> tuple[Wish, Wish]:
         """What the panels of the mask and of the depth are to show of these files."""
         return (
             Wish(self.mask_view, files, (self.colour, self.backdrop)),

@@ -8,9 +8,9 @@ import gradio as gr
 
 from depthmask.app import html as words
 from depthmask.app.cache_files import new_file, save_preview
-from depthmask.app.photos.analysis import Analysis, Files
+from depthmask.app.photos.analysis import Analysis, DroppedFiles
 from depthmask.app.photos.downloads import DOWNLOADS, build_model
-from depthmask.app.photos.views import CHOOSING, MODEL, SLIDER, Choices, Scene, View
+from depthmask.app.photos.views import CHOOSING, MODEL, SLIDER, Choices, ScreenPair, View
 from depthmask.app.prediction_cache import Seen
 
 AHEAD = (90, 90)  # degrees around and from above: along the photo's line of sight
@@ -24,7 +24,7 @@ class Wish(NamedTuple):
     """What a panel is to show."""
 
     view: str
-    files: Files
+    files: DroppedFiles
     options: tuple[Hashable, ...]  # all else that the picture depends on
 
 
@@ -49,14 +49,14 @@ class Panel:
         return [self.frame, self.special, self.legend, self.drawn]
 
     def show(
-        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+        self, wish: Wish, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
         """Draws the view wished for; without a scene, an empty frame."""
         frame, special, legend = self._show(wish.view, analysis, scene, choices)
         return [frame, {"value": None} | special, legend, wish]
 
     def switch(
-        self, wish: Wish, analysis: Analysis, scene: Scene | None, choices: Choices
+        self, wish: Wish, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
         """Draws another view of the same pair.
 
@@ -66,7 +66,7 @@ class Panel:
         return [*self._show(wish.view, analysis, scene, choices), wish]
 
     def _show(
-        self, name: str, analysis: Analysis, scene: Scene | None, choices: Choices
+        self, name: str, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
         view = self.views[name]
         if name in (SLIDER, MODEL):
@@ -83,7 +83,7 @@ class Panel:
         return [frame, gr.update(visible=hidden), legend]
 
     def _special(
-        self, name: str, seen: Seen | None, scene: Scene | None, choices: Choices
+        self, name: str, seen: Seen | None, scene: ScreenPair | None, choices: Choices
     ) -> dict[str, Any]:
         """What of the special component is to change."""
         if scene is None or seen is None:

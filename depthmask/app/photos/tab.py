@@ -11,12 +11,12 @@ from depthmask.app import html as words
 from depthmask.app.cache_files import SWEEP_S, is_cached, keep, stand_in
 from depthmask.app.examples import Example
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import ZONES, Analysis, Convention, Files, analyse
+from depthmask.app.photos.analysis import ZONES, Analysis, Convention, DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, prepare
 from depthmask.app.photos.inputs import Inputs, choose
 from depthmask.app.photos.layout import lay_out
 from depthmask.app.photos.panel import Panel, Wish
-from depthmask.app.photos.views import BACKDROP, BLUR, PREVIEW, Choices, Scene
+from depthmask.app.photos.views import BACKDROP, BLUR, PREVIEW, Choices, ScreenPair
 from depthmask.app.prediction_cache import Shelf
 
 PREPARING = "Preparing…"
@@ -92,7 +92,7 @@ class ImageTab:
             return [*untouched, gr.skip(), *results, gr.skip(), gr.skip()]
         # the truth of the examples is in the project's own convention
         inputs = inputs._replace(near_is_bright=False, align=False)
-        files = Files(*example.files)
+        files = DroppedFiles(*example.files)
         analysis = self._analyse(files, Convention())
         return [*example.files, {}, *self._show(analysis, inputs, files), False, False]
 
@@ -171,14 +171,14 @@ class ImageTab:
         if not all(path is None or path in self._known or is_cached(path) for path in paths):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
 
-    def _analyse(self, files: Files, convention: Convention) -> Analysis:
+    def _analyse(self, files: DroppedFiles, convention: Convention) -> Analysis:
         return analyse(self._predictor, self._shelf, files, convention)
 
-    def _show(self, analysis: Analysis, inputs: Inputs, files: Files) -> Updates:
+    def _show(self, analysis: Analysis, inputs: Inputs, files: DroppedFiles) -> Updates:
         choices, _ = choose(inputs)
         # what cannot be read does not stay in its zone
         mask, depth = inputs.wishes(replace(files, **dict.fromkeys(analysis.unreadable)))
-        scene = Scene(analysis, analysis.seen) if analysis.seen else None
+        scene = ScreenPair(analysis, analysis.seen) if analysis.seen else None
         parts = self._parts
         swapped = analysis.verdict == "swapped"
         there = gr.update(interactive=scene is not None)
@@ -201,7 +201,7 @@ class ImageTab:
 
     def _draw(self, panel: Panel, wish: Wish, inputs: Inputs, choices: Choices) -> Updates:
         analysis = self._analyse(wish.files, inputs.convention)
-        scene = Scene(analysis, analysis.seen) if analysis.seen else None
+        scene = ScreenPair(analysis, analysis.seen) if analysis.seen else None
         return panel.switch(wish, analysis, scene, choices)
 
     def _connect(self) -> None:
@@ -276,7 +276,7 @@ def empty(names: Set[str]) -> Updates:
     return [None if zone in names else gr.skip() for zone in ZONES]
 
 
-def stale_truth(files: Files, examples: Sequence[Example]) -> frozenset[str]:
+def stale_truth(files: DroppedFiles, examples: Sequence[Example]) -> frozenset[str]:
     """Names the drop zones that hold the truth of an example whose pictures are no longer there."""
     stale = set()
     for example in examples:

@@ -34,7 +34,7 @@ class Choices:
     blur: float = 0.5  # in [0, 1]
 
 
-class Scene:
+class ScreenPair:
     """A pair at the size of the screen; what is computed from it is computed once."""
 
     def __init__(self, analysis: Analysis, seen: Seen) -> None:
@@ -78,29 +78,29 @@ class View:
 
     label: str
     alt: str  # for those who cannot see it
-    draw: Callable[[Scene, Choices], Picture | tuple[Picture, Picture] | None]
+    draw: Callable[[ScreenPair, Choices], Picture | tuple[Picture, Picture] | None]
     legend: Legend
     needs: str = ""  # what to say where `draw` makes nothing
 
 
-def draw_mask(scene: Scene, _: Choices) -> Picture:
+def draw_mask(scene: ScreenPair, _: Choices) -> Picture:
     return ((scene.mask > THRESHOLD) * np.uint8(255)).astype(np.uint8)
 
 
-def draw_alpha(scene: Scene, _: Choices) -> Picture:
+def draw_alpha(scene: ScreenPair, _: Choices) -> Picture:
     return np.rint(scene.mask * 255).astype(np.uint8)
 
 
-def draw_cutout(scene: Scene, _: Choices) -> Picture:
+def draw_cutout(scene: ScreenPair, _: Choices) -> Picture:
     tile = max(2, max(scene.mask.shape) // CHECKS_ACROSS)
     return render.lay_over(scene.cutout, render.checkerboard(*scene.mask.shape, tile=tile))
 
 
-def draw_before_after(scene: Scene, choices: Choices) -> tuple[Picture, Picture]:
+def draw_before_after(scene: ScreenPair, choices: Choices) -> tuple[Picture, Picture]:
     return scene.image, draw_cutout(scene, choices)
 
 
-def draw_backdrop(scene: Scene, choices: Choices) -> Picture:
+def draw_backdrop(scene: ScreenPair, choices: Choices) -> Picture:
     if choices.backdrop is not None:
         behind = render.fill(choices.backdrop, *scene.mask.shape)
     else:
@@ -108,27 +108,27 @@ def draw_backdrop(scene: Scene, choices: Choices) -> Picture:
     return render.lay_over(scene.cutout, behind)
 
 
-def draw_mask_errors(scene: Scene, _: Choices) -> Picture | None:
+def draw_mask_errors(scene: ScreenPair, _: Choices) -> Picture | None:
     if scene.true_mask is None:
         return None
     return render.mask_errors(scene.image, scene.mask > THRESHOLD, scene.true_mask)
 
 
-def draw_depth(scene: Scene, _: Choices) -> Picture:
+def draw_depth(scene: ScreenPair, _: Choices) -> Picture:
     return render.colour_depth(scene.depth)
 
 
-def draw_blur(scene: Scene, choices: Choices) -> Picture:
+def draw_blur(scene: ScreenPair, choices: Choices) -> Picture:
     return render.blur_by_depth(
         scene.image, scene.mask, scene.depth, background=scene.background, strength=choices.blur
     )
 
 
-def draw_depth_errors(scene: Scene, _: Choices) -> Picture | None:
+def draw_depth_errors(scene: ScreenPair, _: Choices) -> Picture | None:
     return None if scene.depth_error is None else render.depth_errors(scene.depth_error)
 
 
-def draw_nothing(_: Scene, __: Choices) -> None:
+def draw_nothing(_: ScreenPair, __: Choices) -> None:
     return None
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from depthmask._cv2 import cv2
 from depthmask.app.examples import find_examples
 from depthmask.pictures import Mask, Picture, read_mask, read_picture
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from depthmask._cv2 import cv2
 from depthmask.app.html import NEEDS_TRUTH
 from depthmask.app.live.server import LiveDesk
 from depthmask.app.live.tab import build_live_tab
