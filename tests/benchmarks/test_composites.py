@@ -1,7 +1,6 @@
 """The benchmarks on composites and on empty scenes, on a toy pack."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,21 +10,16 @@ from torch import Tensor, nn
 from benchmarks import empty_scenes
 from benchmarks.composites import Known, Order, batches, depth_baselines
 from benchmarks.shadows import RECIPES, shadow_scores
-from depthmask.composites.pools import Pools, load_pools, load_sides
+from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.training.validation import measure
 from tests.data import packs
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
-
-
-@pytest.fixture(scope="module")
-def pools(data: Path) -> Pools:
-    return load_pools(data, torch.device("cpu"), held_out=0.0)[0]
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
+    path = packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
+    return load_pools(path, torch.device("cpu"), held_out=0.0)[0]
 
 
 @pytest.mark.parametrize("recipe", [ORIGINAL, replace(Recipe(), present_before=0.0)])
@@ -82,15 +76,6 @@ def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:
         for name, known in baselines.items()
     }
     assert 0 < scores["mean depth map"] < 0.5 < scores["constant depth"] < 1.2
-
-
-def test_a_checkpoint_is_scored_on_what_its_protocol_says(data: Path) -> None:
-    cpu = torch.device("cpu")
-    train, held_out = load_sides(data, CheckpointInfo(training={"held_out": 0.4}), cpu)
-    assert not set(train.backgrounds.members.tolist()) & set(held_out.backgrounds.members.tolist())
-    leaky = CheckpointInfo(training={"shared_pictures": 2})
-    train, held_out = load_sides(data, leaky, cpu)
-    assert train is held_out and len(train.backgrounds.members) == 2
 
 
 def test_empty_scenes_differ_only_as_they_should(

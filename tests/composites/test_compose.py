@@ -1,16 +1,13 @@
 """Composites: reproducible, and true to their own truth."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from depthmask.composites.compose import Batch, compose
-from depthmask.composites.pools import Pools, is_held_out, load_pools
+from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.data.near_duplicates import shot_of
-from depthmask.data.packfile import write_pack
 from tests.data import packs
 
 CPU = torch.device("cpu")
@@ -146,39 +143,6 @@ def test_other_sizes(pools: Pools, size: tuple[int, int]) -> None:
     assert batch.image.shape == (4, 3, *size)
 
 
-def test_sources_are_drawn_by_the_root_of_their_size(pools: Pools) -> None:
-    draws = pools.foregrounds.pick(torch.linspace(0, 0.99999, 10_000))
-    discs = (draws < 3).float().mean().item()  # 3 of 6 pictures, one of two equal sources
-    assert discs == pytest.approx(0.5, abs=0.01)
-
-
-def test_frames_of_a_shot_stay_together() -> None:
-    assert shot_of("davis_bear_00012") == "davis_bear"
-    assert shot_of("photo_17") == "photo_17"
-    assert len({is_held_out(f"davis_bear_{n}", 0.5) for n in range(50)}) == 1
-    held_out = [is_held_out(f"photo_{n}", 0.3) for n in range(1000)]
-    assert 0.25 < sum(held_out) / 1000 < 0.35
-
-
-def test_no_picture_crosses_the_split(tmp_path: Path) -> None:
-    path = packs.write(tmp_path / "pack.safetensors")
-    train, validation = load_pools(path, CPU, held_out=0.4)
-    for kind in ("foregrounds", "backgrounds"):
-        sides = [set(getattr(side, kind).members.tolist()) for side in (train, validation)]
-        assert sides[0] and sides[1] and not sides[0] & sides[1]
-
-
-def test_what_shows_the_same_as_a_picture_for_training_is_not_held_out(tmp_path: Path) -> None:
-    kinds = packs.make_kinds()
-    scenes = kinds["backgrounds"]
-    assert is_held_out("room_3_left", 0.4) and not is_held_out("room_0_left", 0.4)
-    scenes.pixels[6] = scenes.pixels[0].flip(-1)  # a scene of shot 3 mirrors one of shot 0
-    path = tmp_path / "pack.safetensors"
-    write_pack(path, kinds, finest=8)
-    held_out = load_pools(path, CPU, held_out=0.4)[1].backgrounds.members.tolist()
-    assert held_out and not {6, 7} & set(held_out)
-
-
 def test_in_a_perfect_pair_only_what_enters_differs(pools: Pools) -> None:
     recipe = replace(Recipe(), perfect=1.0, shadow=0.0, reflection=0.0, present_before=0.0)
     batch = make(pools, 48, recipe)
@@ -221,3 +185,30 @@ def test_a_crowd_has_up_to_five(pools: Pools) -> None:
     small = replace(ORIGINAL, smallest=0.2, largest=0.2)
     one, crowd = (make(pools, 64, replace(small, crowd=share)).true_mask for share in (0.0, 1.0))
     assert 2.5 < crowd.sum() / one.sum() < 5
+
+
+def test_an_object_darkens_the_floor_where_it_stands(pools: Pools) -> None:
+    mask = make(pools, 64, ORIGINAL).true_mask[:, 0]
+    unseen = replace(ORIGINAL, unseen=1.0)  # the objects' own pixels hide no shadow
+    faint = replace(unseen, shadow=1.0, darkest=0.15)  # what the light casts takes 17 % at most
+    shaded, plain = make(pools, 64, faint), make(pools, 64, unseen)
+    dark = shaded.image.mean(dim=1) < 0.8 * plain.image.mean(dim=1)
+    touching = dark.any(dim=(1, 2))
+    assert 0.4 < touching.float().mean() < 0.75, "contact shadows, in 60 % of the samples"
+    rows = torch.arange(SIZE[0])[:, None].expand(SIZE)
+    for sample in touching.nonzero()[:, 0].tolist():
+        covered = rows[mask[sample] > 0.5]
+        middle, foot = (covered.min() + covered.max()) / 2, covered.max()
+        found = rows[dark[sample]]
+        assert found.min() > middle and abs(found.max() - foot) <= 4, "at the lower end alone"
+
+
+def test_the_middle_of_an_object_is_nearer_than_its_outline(pools: Pools) -> None:
+    batch = make(pools, 32, ORIGINAL)
+    inside = batch.true_mask > 0.99
+    depth = batch.true_depth
+    covered = torch.nn.functional.avg_pool2d(batch.true_mask, 9, 1, 4)
+    for sample in range(len(depth)):
+        own, around = depth[sample][inside[sample]], covered[sample][inside[sample]]
+        middle, outline = around >= around.quantile(0.9), around <= around.quantile(0.1)
+        assert own[middle].mean() < own[outline].mean()

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from depthmask.data.near_duplicates import group, thumbnail
-from depthmask.data.split import divide
 from tests.datasets.sources import scene
 
 
@@ -34,13 +33,3 @@ def test_others_are_apart() -> None:
 def test_frames_of_a_shot_are_together() -> None:
     looks = [thumbnail(scene(n)) for n in range(3)]
     assert group(["hall_1_a", "hall_2_a", "hall_1_b"], looks) == [0, 1, 0]
-
-
-def test_sides() -> None:
-    names = [f"n{n}" for n in range(100)]
-    sides = divide(names, [n // 2 * 2 for n in range(100)], 0.2)
-    assert sides.count("test") == 20
-    assert all(sides[n] == sides[n + 1] for n in range(0, 100, 2))
-    assert divide(names, list(range(100)), 0.0) == ["train"] * 100
-    assert sorted(divide(["a", "b"], [0, 1], 0.01)) == ["test", "train"]
-    assert divide(["a", "b"], [0, 0], 0.5) == ["train", "train"], "one group cannot be split"

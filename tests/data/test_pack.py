@@ -9,8 +9,7 @@ from PIL import Image
 
 from depthmask.data import pack as packing
 from depthmask.data.packfile import ratio_from_bytes, read_pack
-from depthmask.data.teachers import Ensemble, TeacherSpec, inverse_from_metres
-from depthmask.errors import PackError, TeacherError
+from depthmask.errors import PackError
 from depthmask.files import fingerprint
 from depthmask.pictures import Picture
 
@@ -123,47 +122,6 @@ def test_what_is_no_pack_is_not_written_over(folders: tuple[Path, Path], tmp_pat
     assert notes.read_text() == "mine"
     with pytest.raises(PackError, match="is a folder"):
         run(folders, tmp_path)
-
-
-def test_teachers_are_named_by_file_unit_and_weight() -> None:
-    assert TeacherSpec.parse("a.onnx:metres") == TeacherSpec(Path("a.onnx"), "metres")
-    assert TeacherSpec.parse("d/a.onnx:inverse:0.5") == TeacherSpec(
-        Path("d/a.onnx"), "inverse", 0.5
-    )
-    assert TeacherSpec.parse("C:\\a.onnx:metres:2") == TeacherSpec(Path("C:\\a.onnx"), "metres", 2)
-    for weight in ("much", "nan", "inf", "0", "-1"):
-        with pytest.raises(TeacherError, match="above 0"):
-            TeacherSpec.parse(f"a.onnx:metres:{weight}")
-    for text in ("a.onnx", "a.onnx:feet", ":metres"):
-        with pytest.raises(TeacherError, match=r"FILE:inverse or FILE:metres"):
-            TeacherSpec.parse(text)
-
-
-def test_an_ensemble_needs_a_teacher_that_is_there() -> None:
-    with pytest.raises(TeacherError, match="at least one teacher"):
-        Ensemble([])
-    pytest.importorskip("onnxruntime")
-    with pytest.raises(TeacherError, match="no teacher at"):
-        Ensemble([TeacherSpec(Path("missing.onnx"), "inverse")])
-
-
-def test_what_a_network_cannot_tell_is_filled_from_around() -> None:
-    metres = np.full((60, 80), 2.0, dtype=np.float32)
-    metres[20:26, 30:38] = 0  # a window's glare, with the dip that surrounds it
-    metres[18:28, 28:40] *= 0.5
-    inverse = inverse_from_metres(metres)
-    assert np.allclose(inverse, 0.5, atol=0.02)
-    for side in (1, 2, 3):
-        small = np.full((60, 80), 2.0, dtype=np.float32)
-        small[20 : 20 + side, 30 : 30 + side] = 0
-        assert np.allclose(inverse_from_metres(small), 0.5, atol=0.05)
-    odd = np.full((60, 80), 2.0, dtype=np.float32)
-    odd[5, 5], odd[9, 9], odd[40, 40] = np.nan, 0, np.inf
-    assert np.isfinite(inverse_from_metres(odd)).all()
-    assert inverse_from_metres(odd)[40, 40] < 0.01, "an infinite sky is far"
-    near = np.full((60, 80), 0.4, dtype=np.float32)
-    assert np.allclose(inverse_from_metres(near), 2.5), "near is no hole"
-    assert np.isfinite(inverse_from_metres(np.zeros((4, 4), dtype=np.float32))).all()
 
 
 def test_a_label_is_of_its_own_picture_and_teacher(

@@ -1,0 +1,89 @@
+"""Pools: how a pack is split, and how often each picture is drawn."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from depthmask.composites.pools import is_held_out, load_pools, load_shared_pools, load_sides
+from depthmask.data.packfile import write_pack
+from depthmask.network.checkpoint import CheckpointInfo
+from tests.data import packs
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (packs.OBJECTS, 0.5),
+        (("one_a", "many_a", "many_b", "many_c", "many_d", "many_e"), 1 / (1 + 5**0.5)),
+    ],
+    ids=["sources of 3 and 3", "sources of 1 and 5"],
+)
+def test_a_source_is_drawn_by_the_root_of_its_size(
+    names: tuple[str, ...], expected: float, tmp_path: Path
+) -> None:
+    kinds = packs.make_kinds()
+    kinds["foregrounds"] = replace(kinds["foregrounds"], names=names)
+    write_pack(tmp_path / "pack", kinds, finest=8)
+    pool = load_pools(tmp_path / "pack", CPU, held_out=0.0)[0].foregrounds
+    drawn = pool.pick(torch.linspace(0, 0.99999, 10_000))
+    first = names[0].split("_")[0]
+    of_first = torch.tensor([name.startswith(first) for name in names])[drawn]
+    assert of_first.float().mean().item() == pytest.approx(expected, abs=0.005)
+    assert len(drawn.unique()) == len(names)
+
+
+def test_no_picture_is_in_both_parts_of_the_split(path: Path) -> None:
+    train, validation = load_pools(path, CPU, held_out=0.4)
+    for kind in ("foregrounds", "backgrounds"):
+        one, other = (set(getattr(part, kind).members.tolist()) for part in (train, validation))
+        assert one and other and not one & other
+
+
+def test_what_shows_the_same_as_a_picture_for_training_is_not_held_out(tmp_path: Path) -> None:
+    kinds = packs.make_kinds()
+    scenes = kinds["backgrounds"]
+    assert is_held_out("room_3_left", 0.4) and not is_held_out("room_0_left", 0.4)
+    scenes.pixels[6] = scenes.pixels[0].flip(-1)  # a scene of shot 3 mirrors one of shot 0
+    path = tmp_path / "pack.safetensors"
+    write_pack(path, kinds, finest=8)
+    held_out = load_pools(path, CPU, held_out=0.4)[1].backgrounds.members.tolist()
+    assert held_out and not {6, 7} & set(held_out)
+
+
+def test_shared_pools_take_pictures_evenly(path: Path) -> None:
+    pools = load_shared_pools(path, CPU, pictures=4)
+    assert pools.backgrounds.members.tolist() == [0, 4, 8, 12]
+    drawn = pools.backgrounds.pick(torch.linspace(0, 0.99999, 10_000))
+    assert all(abs((drawn == number).float().mean() - 0.25) < 0.01 for number in (0, 4, 8, 12))
+    assert len(load_shared_pools(path, CPU, pictures=99).foregrounds.members) == len(packs.OBJECTS)
+
+
+def test_a_checkpoint_is_scored_on_what_its_protocol_says(path: Path) -> None:
+    train, held_out = load_sides(path, CheckpointInfo(training={"held_out": 0.4}), CPU)
+    assert not set(train.backgrounds.members.tolist()) & set(held_out.backgrounds.members.tolist())
+    leaky = CheckpointInfo(training={"shared_pictures": 2})
+    train, held_out = load_sides(path, leaky, CPU)
+    assert train is held_out and len(train.backgrounds.members) == 2
+
+
+def test_an_object_stands_where_its_lowest_part_is(tmp_path: Path) -> None:
+    kinds = packs.make_kinds()
+    alpha = torch.zeros(len(packs.OBJECTS), packs.SIDE, packs.SIDE, dtype=torch.uint8)
+    alpha[0, :48, 16:32] = 255  # stands left of the middle, at three quarters of the height
+    alpha[1:, 8:, :] = 255  # as broad as the picture at its lower edge: cut off there
+    kinds["foregrounds"].pixels[:, 3] = alpha
+    write_pack(tmp_path / "pack", kinds, finest=8)
+    pool = load_pools(tmp_path / "pack", CPU, held_out=0.0)[0].foregrounds
+    assert pool.foot is not None and pool.trunk is not None
+    torch.testing.assert_close(pool.foot[0], torch.tensor([-0.25, 0.5]), atol=0.05, rtol=0)
+    torch.testing.assert_close(pool.foot[1], torch.tensor([0.0, 1.0]), atol=0.05, rtol=0)
+    assert pool.trunk.tolist() == [False, True, True, True, True, True]
