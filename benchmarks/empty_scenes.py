@@ -20,9 +20,8 @@ from torch import Tensor
 
 from benchmarks.command import run
 from benchmarks.composites import batches
-from depthmask.composites.camera import Lens
 from depthmask.composites.pools import Pools, load_sides
-from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS

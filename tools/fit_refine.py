@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.refinement import compose, see
-from depthmask.composites.pools import is_held_out
+from depthmask.data.split import is_held_out
 from depthmask.inference import refinement as refine
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Map

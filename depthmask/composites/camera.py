@@ -1,30 +1,12 @@
 """What a camera does to two pictures of one scene: exposure, white balance, blur, noise, JPEG."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import Lens
 from depthmask.data.codec import jpeg_damage
-
-
-@dataclass(frozen=True)
-class Lens:
-    """How strongly a camera changes pictures. Fields without a unit are probabilities."""
-
-    gain: float = 0.15  # largest change of exposure between the shots, as a share
-    white_balance: float = 0.05  # the same for one channel
-    offset: float = 8 / 255  # largest change of black level, full scale = 1
-    gamma: float = 0.18  # largest change of contrast, as a share
-    blur: float = 0.3
-    sharpening: float = 0.15
-    noise: float = 0.65
-    noise_level: float = 9 / 255  # largest standard deviation, full scale = 1
-    jpeg: float = 0.4
-    tint: float = 0.12  # largest cast of a channel that both pictures share, as a share
-    pale: float = 0.4  # both pictures have less or more colour than the scene
 
 
 def photograph(

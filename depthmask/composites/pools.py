@@ -1,6 +1,5 @@
 """Packed pictures on the training device, split between training and validation."""
 
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.data.near_duplicates import group, on_grey, shot_of, thumbnail
+from depthmask.data.near_duplicates import group, on_grey, thumbnail
 from depthmask.data.packfile import Kind, read_pack
+from depthmask.data.split import is_held_out
 from depthmask.network.checkpoint import CheckpointInfo
 
 HELD_OUT = 0.08  # share of the shots kept for validation, unless a run says otherwise
@@ -112,11 +112,6 @@ def load_shared_pools(path: Path, device: torch.device, *, pictures: int) -> Poo
             cumulative=torch.arange(1, count + 1, device=device) / count,
         )
     return Pools(**found)
-
-
-def is_held_out(name: str, share: float) -> bool:
-    """Whether a picture belongs to validation; the same for all frames of one shot."""
-    return zlib.crc32(shot_of(name).encode()) % 1000 < share * 1000
 
 
 def _find_held_out(kind: Kind, share: float) -> list[bool]:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from depthmask.data.split import shot_of
+
 _SIDE = 16  # of the thumbnails that are compared, in pixels
 # Correlation of two thumbnails, from which on they show the same. Among 948 pictures of rooms and
 # people, copies had 0.986 and more, all others 0.875 and less.
@@ -32,12 +34,6 @@ def on_grey(cutout: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lays a cut-out, (H, W, 4), on middle grey, so that it can be compared: (H, W, 3)."""
     alpha = cutout[..., 3:].astype(np.float32) / 255
     return np.asarray(cutout[..., :3] * alpha + _BEHIND * (1 - alpha)).astype(np.uint8)
-
-
-def shot_of(name: str) -> str:
-    """The part of a file's stem that frames of one shot share: two words of three or more."""
-    words = name.split("_")
-    return "_".join(words[:2]) if len(words) > 2 else name
 
 
 def group(names: Sequence[str], thumbnails: Sequence[Thumbnail]) -> list[int]:

@@ -40,3 +40,14 @@ def divide(names: Sequence[str], groups: Sequence[int], held_out: float) -> list
 def side_of(cutout: str, background: str) -> str:
     """The side of a composite, from those of its pictures: "train", "test" or "mixed"."""
     return cutout if cutout == background else MIXED
+
+
+def is_held_out(name: str, share: float) -> bool:
+    """Whether a picture belongs to validation; the same for all frames of one shot."""
+    return zlib.crc32(shot_of(name).encode()) % 1000 < share * 1000
+
+
+def shot_of(name: str) -> str:
+    """The part of a file's stem that frames of one shot share: two words of three or more."""
+    words = name.split("_")
+    return "_".join(words[:2]) if len(words) > 2 else name

@@ -5,7 +5,7 @@ A teacher is an ONNX file with one picture in and one map out. Several together 
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from depthmask.data.views import label_views
+from depthmask.depth import align_inverse_depth
 from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 from depthmask.pictures import Map, Mask, Picture
@@ -25,6 +25,10 @@ _REACH = 0.04  # share of a map's longer side as far as such a hole spoils what 
 _SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
 _SPEC = re.compile(r"(?P<path>.+):(?P<unit>inverse|metres)(:(?P<weight>\d*\.?\d+))?")
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
+
+Label = Callable[[Picture], Map]  # inverse depth of any scale and shift
+Part = tuple[slice, slice]
+_SHARE = 0.85  # of either side of a picture that a corner's view shows
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Ensemble:
 
     Args:
         specs: The teachers.
-        views: Whether each labels several views of a picture, see `depthmask.data.views`.
+        views: Whether each labels several views of a picture, see `label_views`.
     """
 
     def __init__(self, specs: Sequence[TeacherSpec], *, views: bool = False) -> None:
@@ -148,6 +152,21 @@ class Ensemble:
             total += teacher.spec.weight * _standardised(seen)
         low, high = np.percentile(total, (2, 98))
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
+
+
+def label_views(label: Label, picture: Picture) -> Map:
+    """Labels the picture and its four corners, each also mirrored: ten calls of `label`.
+
+    A corner is brought to the whole picture's scale and shift, and fades towards the middle, so
+    that none ends in an edge.
+    """
+    whole = _label_with_mirror(label, picture)
+    total, weights = whole.copy(), np.ones_like(whole)
+    for part, weight in _corners(*whole.shape):
+        seen = _label_with_mirror(label, np.ascontiguousarray(picture[part]))
+        total[part] += weight * align_inverse_depth(seen, whole[part])
+        weights[part] += weight
+    return np.asarray(total / weights, dtype=np.float32)
 
 
 def inverse_from_metres(metres: Map) -> Map:
@@ -173,3 +192,18 @@ def _standardised(inverse: Map) -> Map:
     """Centres on the median, divides by the mean absolute deviation."""
     centred = inverse - np.median(inverse)
     return np.asarray(centred / max(float(np.abs(centred).mean()), 1e-6), dtype=np.float32)
+
+
+def _label_with_mirror(label: Label, picture: Picture) -> Map:
+    mirrored = label(np.ascontiguousarray(picture[:, ::-1]))
+    return np.asarray((label(picture) + mirrored[:, ::-1]) / 2, dtype=np.float32)
+
+
+def _corners(height: int, width: int) -> Iterator[tuple[Part, Map]]:
+    """Each corner, and how much its pixels count: 1 in the picture's corner, 0 at the far sides."""
+    tall, wide = max(1, round(height * _SHARE)), max(1, round(width * _SHARE))
+    down = np.linspace(1, 0, tall, dtype=np.float32)
+    along = np.linspace(1, 0, wide, dtype=np.float32)
+    for rows, vertical in ((slice(tall), down), (slice(height - tall, height), down[::-1])):
+        for columns, level in ((slice(wide), along), (slice(width - wide, width), along[::-1])):
+            yield (rows, columns), np.outer(vertical, level)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from depthmask.composites.camera import Lens, photograph
+from depthmask.composites.camera import photograph
 from depthmask.composites.random_streams import Draws
+from depthmask.composites.recipe import Lens
 
 PERFECT = dict.fromkeys(vars(Lens()), 0.0)
 COUNT = 24

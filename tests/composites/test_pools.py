@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.composites.pools import is_held_out, load_pools, load_shared_pools, load_sides
+from depthmask.composites.pools import load_pools, load_shared_pools, load_sides
 from depthmask.data.packfile import write_pack
+from depthmask.data.split import is_held_out
 from depthmask.network.checkpoint import CheckpointInfo
 from tests.data import packs
 

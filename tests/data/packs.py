@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depthmask.data.near_duplicates import shot_of
 from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+from depthmask.data.split import shot_of
 
 SIDE = 64
 OBJECTS = ("disc_a_1", "disc_a_2", "disc_b_1", "box_c_1", "box_d_1", "box_e_1")

@@ -1,8 +1,6 @@
 """The split: by name, and shots stay together."""
 
-from depthmask.composites.pools import is_held_out
-from depthmask.data.near_duplicates import shot_of
-from depthmask.data.split import divide
+from depthmask.data.split import divide, is_held_out, shot_of
 
 
 def test_frames_of_a_shot_stay_together() -> None:

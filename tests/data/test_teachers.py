@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from depthmask.data.teachers import Ensemble, TeacherSpec, inverse_from_metres
-from depthmask.data.views import label_views
+from depthmask.data.teachers import Ensemble, TeacherSpec, inverse_from_metres, label_views
 from depthmask.errors import TeacherError
 
 Map = NDArray[np.float32]
