@@ -1,6 +1,8 @@
 """Files: written whole or not at all, checked before the work, told apart by content."""
 
 import os
+import secrets
+import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -42,7 +44,8 @@ def check_file(path: Path) -> None:
 def replace_durably(draft: Path, path: Path) -> None:
     """Puts a finished file in the place of another, in one step that survives a power cut.
 
-    It can be read by whom the user's mask lets read new files; safetensors leaves its own private.
+    The file gets the permissions of any new file; safetensors makes its own readable by the
+    user alone.
     """
     share(draft)
     flush(draft)
@@ -51,10 +54,18 @@ def replace_durably(draft: Path, path: Path) -> None:
 
 
 def share(path: Path) -> None:
-    """Gives a file the permissions of any other that is made anew."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    """Gives a file the permissions of any other that is made anew in its folder.
+
+    They are read off a file made for that. To ask for the umask means to change it for a moment,
+    for all threads.
+    """
+    probe = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        path.chmod(stat.S_IMODE(os.fstat(handle).st_mode))
+    finally:
+        os.close(handle)
+        probe.unlink()
 
 
 def flush(path: Path) -> None:

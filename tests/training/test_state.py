@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask import files
 from depthmask.errors import CheckpointError
 from depthmask.training import state
 from depthmask.training.journal import RunPosition
@@ -66,23 +65,6 @@ def test_damage_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "state" / "progress.json").write_text("{")
     with pytest.raises(CheckpointError, match="start without --resume"):
         state.load_state(tmp_path, OPTIONS)
-
-
-def test_a_file_reaches_the_disk_before_it_takes_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draft, path = tmp_path / "draft", tmp_path / "file"
-    draft.write_text("new")
-    path.write_text("old")
-    flushed = []
-
-    def flush(what: Path) -> None:
-        flushed.append((what.name, path.read_text()))
-
-    monkeypatch.setattr(files, "flush", flush)
-    files.replace_durably(draft, path)
-    assert flushed == [("draft", "old"), (tmp_path.name, "new")]
-    assert not draft.exists()
 
 
 def test_a_run_with_other_options_is_not_gone_on_with(tmp_path: Path) -> None:
