@@ -1,6 +1,6 @@
 # The app on port 7860, with the CPU build of torch:
 #   docker build -t depthmask . && docker run --rm -p 7860:7860 depthmask
-# Options of demo.py go after the name: ... depthmask --auth ann:secret
+# Options of `depthmask demo` go after the name: ... depthmask --auth ann:secret
 FROM python:3.12-slim
 
 # opencv-python needs libGL and glib, which slim images lack.

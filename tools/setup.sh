@@ -28,7 +28,7 @@ make_venv() {
     local python
     python="$(find_python)"
     say "making .venv with $("$python" --version)"
-    trap 'rm -rf .venv; exit 130' INT TERM  # half of one would be taken for a whole one
+    trap 'rm -rf .venv; exit 130' INT TERM  # the next run would take half a .venv for a whole one
     "$python" -m venv .venv || {
         rm -rf .venv
         fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
@@ -36,7 +36,7 @@ make_venv() {
     trap - INT TERM
 }
 
-# Without an NVIDIA driver the CPU build does the same work, and spares gigabytes.
+# Without an NVIDIA driver, the CPU build does the same work and is gigabytes smaller.
 install_torch() {
     .venv/bin/python -c 'import torch' 2>/dev/null && return
     local torch index=https://download.pytorch.org/whl/cpu
@@ -44,7 +44,7 @@ install_torch() {
     [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || return 0
     [ ! -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null || return 0
     .venv/bin/python tools/reachable.py "$index/torch/" || return 0
-    pip --extra-index-url "$index" "$torch" || say "no CPU build of torch to be had, taking the usual one"
+    pip --extra-index-url "$index" "$torch" || say "the CPU build of torch cannot be installed, taking the usual one"
 }
 
 install_packages() {
@@ -52,9 +52,9 @@ install_packages() {
         fail ".venv has no pip; remove it with rm -rf .venv, and run the command again"
     say "installing packages, a few minutes the first time"
     install_torch
-    local files=(-r requirements.txt)
-    [ "$kind" = dev ] && files+=(-r requirements-dev.txt)
-    pip "${files[@]}" || fail "installing failed, see above; run the command again once the cause is gone"
+    local wanted=(-r requirements.txt)
+    [ "$kind" = dev ] && wanted+=(-e '.[dev]')
+    pip "${wanted[@]}" || fail "installing failed; remove the cause named above, and run the command again"
 }
 
 # OpenCV needs two system libraries that slim images lack.
@@ -76,7 +76,7 @@ check_opencv() {
 main() {
     make_venv
     local stamp=".venv/.installed-$kind" wanted
-    wanted="$(cat requirements.txt requirements-dev.txt tools/setup.sh | cksum)"
+    wanted="$(cat requirements.txt pyproject.toml tools/setup.sh | cksum)"
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
     install_packages
     check_opencv

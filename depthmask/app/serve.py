@@ -48,9 +48,7 @@ class Serving:
                 "leave one of them out."
             )
         if self.mcp and find_spec("mcp") is None:
-            raise LaunchError(
-                "--mcp needs a package more; run `pip install -r requirements-mcp.txt`."
-            )
+            raise LaunchError("--mcp needs the MCP package; run `pip install 'depthmask[mcp]'`.")
         if bool(self.certificate) != bool(self.key):
             raise LaunchError("https needs both, --ssl-certfile and --ssl-keyfile.")
         for file in (self.certificate, self.key):

@@ -36,7 +36,7 @@ LEAST_IOU = 0.99
 MOST_DEPTH_RMSE = 0.02  # of the graph's depth from the network's
 MOST_LOST = 0.005  # of the mean IoU with true masks, by int8
 _MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
-_INSTALL = "run `pip install -r requirements-export.txt`"
+_INSTALL = "run `pip install 'depthmask[export]'`"
 
 Size = tuple[int, int]  # height and width
 
@@ -306,7 +306,7 @@ def _quantize(model: ModelT, plan: ExportJob) -> ModelT:
         return quantize(model, plan.calibration)
     except ImportError as error:
         raise ExportError(
-            "Choosing the scales of int8 needs NNCF; run `pip install -r requirements-int8.txt`."
+            "Choosing the scales of int8 needs NNCF; run `pip install 'depthmask[export]'`."
         ) from error
 
 

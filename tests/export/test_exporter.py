@@ -238,5 +238,5 @@ def test_a_missing_package_is_named(
     tiny_checkpoint: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ExportError, match=r"pip install -r requirements-export\.txt"):
+    with pytest.raises(ExportError, match=r"pip install 'depthmask\[export\]'"):
         export(tiny_checkpoint, tmp_path / "graph.onnx", pairs=pairs)

@@ -120,7 +120,7 @@ def test_a_missing_nncf_is_named(
     tiny_checkpoint: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(ExportError, match=r"pip install -r requirements-int8\.txt"):
+    with pytest.raises(ExportError, match=r"pip install 'depthmask\[export\]'"):
         export(tiny_checkpoint, tmp_path / "graph.onnx", precision="int8", pairs=masked)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tools.reachable import reachable
 
 ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "requirements.txt").read_text()
 LIBGL = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
 
 
@@ -24,7 +25,7 @@ class Machine:
         self.commands = home / "commands"
         for folder in ("tools", "commands", ".venv/bin"):
             (home / folder).mkdir(parents=True)
-        for name in ("tools/setup.sh", "requirements.txt", "requirements-dev.txt"):
+        for name in ("tools/setup.sh", "requirements.txt", "pyproject.toml"):
             shutil.copy(ROOT / name, home / name)
         for name in ("bash", "cat", "cksum", "dirname", "env", "grep", "tail", "touch", "uname"):
             (self.commands / name).symlink_to(shutil.which(name) or "")
@@ -35,9 +36,9 @@ class Machine:
         path.write_text(f"#!/usr/bin/env bash\n{script}\n")
         path.chmod(0o755)
 
-    def setup(self) -> subprocess.CompletedProcess[str]:
+    def setup(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["tools/setup.sh"],
+            ["tools/setup.sh", *arguments],
             cwd=self.home,
             env={"PATH": str(self.commands), "HOME": str(self.home)},
             capture_output=True,
@@ -64,13 +65,31 @@ def test_packages_are_installed_once(machine: Machine) -> None:
     assert machine.calls() == first
 
 
-def test_changed_requirements_are_installed_again(machine: Machine) -> None:
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "tools/setup.sh"])
+def test_changed_requirements_are_installed_again(machine: Machine, name: str) -> None:
     machine.setup()
     before = machine.calls()
-    with (machine.home / "requirements.txt").open("a") as file:
+    with (machine.home / name).open("a") as file:
         file.write("# changed\n")
     machine.setup()
     assert machine.calls() != before
+
+
+def test_tests_get_their_packages_and_a_browser(machine: Machine) -> None:
+    machine.setup("dev")
+    (line,) = (line for line in machine.calls().splitlines() if "-r requirements.txt" in line)
+    assert line.endswith("-r requirements.txt -e .[dev]")
+    assert "tools/browser.py --install" in machine.calls()
+
+
+def test_torch_comes_first_and_as_pinned(machine: Machine) -> None:
+    """Without a GPU, the CPU build is asked for before anything can pull in the other."""
+    machine.stub(".venv/bin/python", 'echo "python $*" >> calls; [[ "$*" != *"import torch"* ]]')
+    machine.setup()
+    asked = [line for line in machine.calls().splitlines() if "pip install" in line]
+    (pin,) = (line for line in TEXT.splitlines() if line.startswith("torch=="))
+    assert asked[0].endswith(f"--extra-index-url https://download.pytorch.org/whl/cpu {pin}")
+    assert asked[1].endswith("-r requirements.txt")
 
 
 def test_a_failed_installation_is_told_and_tried_again(machine: Machine) -> None:
@@ -131,3 +150,14 @@ def test_a_host_that_answers_is_reached(tmp_path: Path) -> None:
 def test_scripts_can_be_run() -> None:
     for name in ("tools/setup.sh", ".ci/run"):
         assert os.access(ROOT / name, os.X_OK), name
+
+
+def test_documents_for_hosting_name_what_exists() -> None:
+    docker = (ROOT / "Dockerfile").read_text()
+    assert "libgl1" in docker and "libglib2.0-0" in docker
+    for line in docker.splitlines():
+        if line.startswith("COPY"):
+            for source in line.split()[1:-1]:
+                assert source.startswith("--") or (ROOT / source).exists(), source
+    space = (ROOT / "deploy" / "space" / "README.md").read_text()
+    assert space.startswith("---\n") and "app_port: 7860" in space
