@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
-from depthmask.cli.charts import Spot, draw_lines
 from depthmask.evaluation.sequences import background_of, frames_with_truth, mask_scores
 from depthmask.export.exporter import EXAMPLES
 from depthmask.inference.predictor import QUALITIES, Predictor, resolution_for
@@ -94,7 +94,7 @@ def main() -> None:
             f"{row.network_ms:.0f} | {row.network_ms / usual:.2f} |"
         )
     if options.svg:
-        options.svg.write_text(draw(rows, default))
+        draw(rows, default).savefig(options.svg, format="svg")
     if options.json:
         options.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
 
@@ -141,21 +141,34 @@ def usual_time(rows: Sequence[Row], default: Backend) -> float:
     return next(row.network_ms for row in rows if (row.precision, row.resolution) == usual)
 
 
-def draw(rows: Sequence[Row], default: Backend) -> str:
+def draw(rows: Sequence[Row], default: Backend) -> Figure:
     """Draws IoU over the network's time, as ratios; named are the qualities and the lines' ends."""
     usual = usual_time(rows, default)
-    lines: dict[str, list[Spot]] = {}
     largest = max(row.resolution for row in rows)
-    for row in rows:
-        end = f"{row.precision}, {row.resolution} px" if row.resolution == largest else ""
-        spot = Spot(row.network_ms / usual, row.iou, row.quality or end, bool(row.quality))
-        lines.setdefault(row.precision, []).append(spot)
-    return draw_lines(
-        f"Resolution and precision: accuracy and time ({default.name})",
-        list(lines.values()),
-        x_title=f"time the network takes for a pair, in those of {default.resolution} pixels",
-        y_title="mean IoU",
-    )
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    plot = figure.subplots()
+    for precision in dict.fromkeys(row.precision for row in rows):
+        line = [row for row in rows if row.precision == precision]
+        times, scores = [row.network_ms / usual for row in line], [row.iou for row in line]
+        plot.plot(times, scores, "o-", color="#8aa4c8")
+        for time_ratio, row in zip(times, line, strict=True):
+            end = f"{precision}, {row.resolution} px" if row.resolution == largest else ""
+            if row.quality:
+                plot.plot(time_ratio, row.iou, "o", color="#d9480f", markersize=8)
+            plot.annotate(
+                row.quality or end,
+                (time_ratio, row.iou),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+            )
+    plot.set_title(f"Resolution and precision: accuracy and time ({default.name})", loc="left")
+    plot.set_xlabel(f"time of the network for a pair; 1 is at {default.resolution} pixels")
+    plot.set_ylabel("mean IoU")
+    plot.set_xlim(left=0)
+    plot.margins(y=0.15)
+    plot.grid(alpha=0.3)
+    return figure
 
 
 def read_frames(folder: Path | None, most: int) -> Iterator[Frame]:

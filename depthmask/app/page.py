@@ -42,7 +42,7 @@ def build_demo(
     """Builds the page.
 
     Args:
-        predictor: Makes the predictions, a `depthmask.inference.predictor.Predictor` or a `Standby` for it.
+        predictor: Makes the predictions: a `Predictor`, or a `Standby` for one.
         examples: Offered for a click, in this order.
         model: The name of the model in use.
         card: Its model card, in Markdown.

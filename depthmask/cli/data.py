@@ -5,7 +5,6 @@ What a command needs is imported when it runs, so that help is quick.
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,6 @@ from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.datasets.build import Runner
-    from depthmask.evaluation.sequences import Predict
-
-_SPLIT, _HELD_OUT = "test", 0.1  # of `evaluate`: None there means that nothing was asked for
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -165,54 +161,34 @@ def run_inspect(options: argparse.Namespace) -> None:
     print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
 
 
-def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--html", type=Path, metavar="FILE", help="of a data set: write a page with the samples")
+    add("--foregrounds", type=Path, required=True, metavar="DIR", help="pictures with alpha")
+    add("--backgrounds", type=Path, required=True, metavar="DIR", help="photos of empty scenes")
     add(
-        "--split",
-        choices=("train", "test", "mixed"),
-        help=f"side of a data set (default: {_SPLIT})",
+        "--teacher",
+        action="append",
+        required=True,
+        metavar="FILE:UNIT[:WEIGHT]",
+        help="ONNX network that labels depth; UNIT is inverse or metres; several make an ensemble",
     )
-    add("--limit", type=int, metavar="N", help="of a data set: score N samples, evenly over it")
-    add(
-        "--held-out",
-        type=float,
-        metavar="SHARE",
-        help=f"of the original's cut-outs and backgrounds, for the test (default: {_HELD_OUT:g})",
+    add("-o", "--output", type=Path, required=True, metavar="FILE", help="the packed data")
+    add("--side", type=int, default=256, help="pixels a side that are kept (default: %(default)s)")
+    add("--max-mb", type=float, default=50, help="largest size in MB (default: %(default)s)")
+    views = "label ten views of a background: ten times the work, less of a small teacher's error"
+    add("--views", action="store_true", help=views)
+
+
+def run_pack(options: argparse.Namespace) -> None:
+    from depthmask.data.pack import pack
+    from depthmask.data.teachers import TeacherSpec
+
+    pack(
+        options.foregrounds,
+        options.backgrounds,
+        [TeacherSpec.parse(text) for text in options.teacher],
+        options.output,
+        side=options.side,
+        max_mb=options.max_mb,
+        views=options.views,
     )
-
-
-def score(
-    predict: "Predict", options: argparse.Namespace, progress: Callable[[str], None]
-) -> Mapping[str, object] | None:
-    """Scores a data set of composites; None where the folder holds none, but sequences."""
-    from depthmask.datasets.reader import is_dataset, open_catalogue
-
-    if not is_dataset(options.folder):
-        _refuse_for_sequences(options)
-        return None
-    from depthmask.evaluation.composites import score_set
-    from depthmask.evaluation.report import write_report
-
-    if options.limit is not None and options.limit < 1:
-        raise OptionError(f"--limit must be 1 or more, not {options.limit}.")
-    held_out = _HELD_OUT if options.held_out is None else options.held_out
-    catalogue = open_catalogue(options.folder, held_out=held_out)
-    result, scored = score_set(
-        predict, catalogue, side=options.split or _SPLIT, limit=options.limit, progress=progress
-    )
-    if options.html:
-        write_report(options.html, result, scored, catalogue, predict)
-    return result
-
-
-def _refuse_for_sequences(options: argparse.Namespace) -> None:
-    asked = {
-        "--html": options.html,
-        "--split": options.split,
-        "--limit": options.limit,
-        "--held-out": options.held_out,
-    }
-    given = [name for name, value in asked.items() if value is not None]
-    if given:
-        raise OptionError(f"Leave out {' and '.join(given)}; {options.folder} is no data set.")

@@ -17,8 +17,6 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-import demo
-from depthmask import backends
 from depthmask.app import Serving, examples, find_card, find_examples
 from depthmask.app import cache_files as cache
 from depthmask.app import html as words
@@ -30,7 +28,6 @@ from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
 from depthmask.app.prediction_cache import Shelf
 from depthmask.app.serve import check_port, free_port, remarks, share_line, spare_from_proxy
 from depthmask.errors import LaunchError
-from depthmask.inference import predictor as inference
 from depthmask.network.checkpoint import WEIGHTS
 from tests.app.pages import HEIGHT, WIDTH, Fake, files
 
@@ -65,11 +62,11 @@ def test_every_view_has_a_legend() -> None:
 
 
 def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
-    card = find_card(demo.WEIGHTS)
+    card = find_card(WEIGHTS)
     assert card is not None
     footer = words.footer("depthmask.safetensors", card)
     assert "on real footage" in footer and 'data-tab="model"' in footer
-    for mine in (tmp_path / "mine.safetensors", tmp_path / demo.WEIGHTS.name):
+    for mine in (tmp_path / "mine.safetensors", tmp_path / WEIGHTS.name):
         mine.write_bytes(b"weights of somebody's own")
         shutil.copy(card, tmp_path)
         assert find_card(mine) is None
@@ -99,18 +96,6 @@ def inputs(**changes: Any) -> Inputs:
         blur=0.5,
     )
     return values._replace(**changes)
-
-
-def test_the_qualities_offered_are_those_there_are() -> None:
-    assert set(demo.QUALITIES) == set(inference.QUALITIES)
-    assert set(demo.BACKENDS) == {"auto", *backends.select._BACKENDS}
-
-
-def test_the_network_gets_the_pixels_that_were_asked_for() -> None:
-    sides = [
-        demo.make_predictor(WEIGHTS, "cpu", "auto", each).resolution for each in demo.QUALITIES
-    ]
-    assert sides == sorted(set(sides))  # each more than the one before
 
 
 def test_a_stand_in_is_known_for_its_original() -> None:
@@ -295,87 +280,7 @@ def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
         Serving(certificate=bad, key=bad)
 
 
-def run_demo(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["demo.py", *arguments])
-    return demo.main()
-
-
-def test_missing_weights_are_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert run_demo(monkeypatch, "--checkpoint", str(tmp_path / "none.safetensors")) == 2
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1
-    assert captured.out == "", "the page does not come up for that"
-
-
-@pytest.mark.slow
-def test_damaged_weights_end_the_demo(tmp_path: Path) -> None:
-    damaged = tmp_path / "weights.safetensors"
-    damaged.write_text("nothing")
-    process = subprocess.run(
-        [sys.executable, demo.__file__, "--checkpoint", str(damaged)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1
-    assert "weights.safetensors" in process.stderr
-
-
-@pytest.mark.slow
-def test_a_taken_port_is_one_sentence(tiny_checkpoint: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        command = [sys.executable, demo.__file__, "--checkpoint", str(tiny_checkpoint)]
-        process = subprocess.run(
-            [*command, "--port", port], capture_output=True, text=True, timeout=120
-        )
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1
-    assert "--port" in process.stderr
-
-
-@pytest.mark.parametrize("text", ["user", "user:", ":word", ""])
-def test_half_a_login_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    with pytest.raises(SystemExit) as stop:
-        run_demo(monkeypatch, "--auth", text)
-    assert stop.value.code == 2
-
-
-def test_a_login_keeps_colons_in_the_password() -> None:
-    assert demo.credentials("ann:a:b") == ("ann", "a:b")
-
-
 def test_the_page_comes_up_before_torch() -> None:
     check = "import sys, depthmask.app; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
     assert shown.strip() == "False"
-
-
-def test_gradio_is_imported_without_its_type_stubs() -> None:
-    check = (
-        "import ast, inspect\n"
-        "real, parsed = ast.parse, []\n"
-        "ast.parse = lambda *given, **named: parsed.append(given) or real(*given, **named)\n"
-        "import depthmask.app, gradio\n"
-        "print(any('class Audio' in str(source) for source, *_ in parsed))\n"
-        "print(inspect.getfile(gradio.Audio).endswith('audio.py'))"
-    )
-    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
-    assert shown.split() == ["False", "True"], "not parsed, and afterwards a class like others"
-
-
-def test_documents_for_hosting_name_what_exists() -> None:
-    root = Path(demo.__file__).parent
-    docker = (root / "Dockerfile").read_text()
-    assert "libgl1" in docker and "libglib2.0-0" in docker
-    for line in docker.splitlines():
-        if line.startswith("COPY"):
-            for source in line.split()[1:-1]:
-                assert source.startswith("--") or (root / source).exists(), source
-    space = (root / "deploy" / "space" / "README.md").read_text()
-    assert space.startswith("---\n") and "app_port: 7860" in space

@@ -133,7 +133,7 @@ def test_what_is_read_is_not_written_over(
     more = ["-o", str(pair_folder / "out" / ".."), "--true-mask", str(true_mask)]
     (pair_folder / "out").mkdir()
     assert predict(pair_folder, tiny_checkpoint, *more) == 2
-    assert "would be written over" in sentence(capsys)
+    assert "would be overwritten" in sentence(capsys)
     assert true_mask.read_bytes() == before
 
 
@@ -184,7 +184,7 @@ def test_arguments_that_argparse_refuses(
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert "usage: python -m depthmask" in capsys.readouterr().err
+    assert "usage: depthmask" in capsys.readouterr().err
 
 
 def test_evaluate(
@@ -244,7 +244,7 @@ def test_sequences_take_no_option_of_data_sets(
     arguments = ["evaluate", str(tmp_path), "--checkpoint", str(tiny_checkpoint)]
     assert main([*arguments, *asked]) == 2
     names = " and ".join(word for word in asked if word.startswith("--"))
-    assert f"Leave out {names}; {tmp_path} is no data set." in sentence(capsys)
+    assert f"{tmp_path} is no data set; leave out {names}." in sentence(capsys)
 
 
 def test_evaluate_nothing(
@@ -274,6 +274,42 @@ def test_an_output_file_is_looked_at_first(
         more = [] if command[0] == "inspect" else ["--checkpoint", str(tmp_path / "missing")]
         assert main([*command, str(file), *more]) == 2
         assert f"{file} cannot be written (" in sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "lost.png"), "lost.png cannot be used"),
+        (OSError("the disk is gone"), "the disk is gone"),
+        (OSError(), "OSError"),
+        (MemoryError(), "not enough memory"),
+        (ModuleNotFoundError("No module named 'numpy'"), "pip install -r requirements.txt"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    error: Exception,
+    told: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("depthmask.datasets.merge.merge", fail)
+    assert main(["merge", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert told in sentence(capsys)
+
+
+def test_quality_sets_the_resolution_where_none_is_asked_for(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resolutions = []
+    for options in (["--quality", "fast"], [], ["--quality", "best"], ["--resolution", "96"]):
+        assert predict(pair_folder, tiny_checkpoint, "--backend", "torch", *options) == 0
+        resolutions.append(json.loads(capsys.readouterr().out)["resolution"])
+    fast, balanced, best, asked = resolutions
+    assert fast < balanced < best and asked == 96
 
 
 def test_help_in_a_process_of_its_own() -> None:

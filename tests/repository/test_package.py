@@ -1,12 +1,22 @@
 """The package as a whole: what it exports, and which way its modules import each other."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+import threading
+import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import depthmask
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def run(program: str) -> str:
@@ -21,13 +31,16 @@ def loaded_by(modules: str, among: list[str]) -> str:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = ["torch", "openvino", "numpy", "cv2", "PIL", "gradio", "safetensors"]
+    heavy = ["torch", "openvino", "numpy", "cv2", "PIL", "gradio", "safetensors", "matplotlib"]
     assert loaded_by("depthmask, depthmask.cli.main", heavy) == ""
 
 
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.training.trainer", "depthmask.app", "gradio"]
-    modules = "depthmask.inference.predictor, depthmask.evaluation.sequences, depthmask.inference.live_session, depthmask.render.video"
+    modules = (
+        "depthmask.inference.predictor, depthmask.evaluation.sequences, "
+        "depthmask.inference.live_session, depthmask.render.video"
+    )
     assert loaded_by(modules, above) == ""
 
 
@@ -41,14 +54,16 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.app.photos.analysis import Convention, DroppedFiles, analyse\n"
         "from depthmask.app.prediction_cache import Shelf\n"
-        "import depthmask.inference.live_session, depthmask.render.video, depthmask.render.mesh, depthmask.app\n"
+        "import depthmask.inference.live_session, depthmask.render.video\n"
+        "import depthmask.render.mesh, depthmask.app\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
         f"files, truth = {files}, {truth}\n"
         "truths = ['--true-mask', truth['true_mask'], '--true-depth', truth['true_depth']]\n"
         f"folder = ['-o', {str(pair_folder / 'out')!r}]\n"
         "assert main(['predict', *files.values(), *folder, *options, *truths]) == 0\n"
         f"predictor = Predictor({str(exported_checkpoint)!r}, backend='openvino')\n"
-        "found = analyse(predictor, Shelf(), DroppedFiles(**files, **truth), Convention(align=True))\n"
+        "dropped = DroppedFiles(**files, **truth)\n"
+        "found = analyse(predictor, Shelf(), dropped, Convention(align=True))\n"
         "assert found.iou is not None and found.rmse is not None, found.message\n"
         "print('torch' in sys.modules)\n"
     )
@@ -63,7 +78,7 @@ def test_the_package_exports_what_it_says() -> None:
         _ = depthmask.nonsense
 
 
-def test_opencv_without_its_libraries_says_what_to_install() -> None:
+def test_opencv_without_its_libraries_says_what_to_install(pair_folder: Path) -> None:
     check = (
         "import sys, builtins\n"
         "real = builtins.__import__\n"
@@ -72,11 +87,101 @@ def test_opencv_without_its_libraries_says_what_to_install() -> None:
         "        raise ImportError('libGL.so.1: cannot open shared object file')\n"
         "    return real(name, *rest)\n"
         "builtins.__import__ = broken\n"
-        "try:\n"
-        "    import depthmask.render.views\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
+        "from depthmask.cli.main import main\n"
+        f"sys.stderr, photo = sys.stdout, {str(pair_folder / 'image.png')!r}\n"
+        "print(main(['predict', photo, photo, '-o', 'out']))\n"
     )
-    printed = run(check)
+    printed, code = run(check).splitlines()
+    assert code == "2"
     assert "libGL.so.1" in printed
     assert "apt-get install libgl1 libglib2.0-0" in printed
+
+
+def test_the_pins_of_the_app_lie_within_the_bounds_of_the_package() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = {pin.name: pin for pin in map(Requirement, (x for x in lines if x[:1] not in "# "))}
+    bounds = [Requirement(text) for text in PROJECT["dependencies"]]
+    assert {bound.name for bound in bounds} == set(pins)
+    for bound in bounds:
+        (pin,) = pins[bound.name].specifier
+        assert pin.operator == "==" and bound.specifier.contains(pin.version), bound
+        assert str(bound.marker) == str(pins[bound.name].marker)
+
+
+def test_development_pins_lie_within_the_bounds_of_the_extras() -> None:
+    extras = PROJECT["optional-dependencies"]
+    pins = {pin.name: pin for pin in map(Requirement, extras["dev"])}
+    for name, texts in extras.items():
+        for bound in map(Requirement, texts):
+            if name not in ("dev", "mcp"):
+                (pin,) = pins[bound.name].specifier
+                assert bound.specifier.contains(pin.version), bound
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel is installed, without what it depends on."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-build-isolation"]
+    wheels = tmp_path_factory.mktemp("wheels")
+    subprocess.run([*pip, "wheel", *offline, "--wheel-dir", wheels, ROOT], check=True)
+    (wheel,) = wheels.glob("depthmask-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", folder, wheel], check=True)
+    return folder
+
+
+def start_installed(installed: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Starts the installed command in a folder, where no checkout is."""
+    return subprocess.Popen(
+        [sys.executable, installed / "bin" / "depthmask", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(installed), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_installed_command_predicts_the_installed_examples(
+    installed: Path, tmp_path: Path
+) -> None:
+    example = installed / "depthmask" / "examples" / "teddy"
+    photos = [str(example / f"{name}.jpg") for name in ("background", "image")]
+    process = start_installed(
+        installed,
+        tmp_path,
+        "predict",
+        *photos,
+        "-o",
+        "out",
+        "--true-mask",
+        str(example / "mask.png"),
+    )
+    printed, _ = process.communicate(timeout=180)
+    assert process.returncode == 0
+    assert json.loads(printed)["iou"] > 0.8
+    assert (tmp_path / "out" / "cutout.png").is_file()
+    assert (installed / "depthmask" / "py.typed").is_file()
+
+
+@pytest.mark.slow
+def test_the_installed_command_serves_the_page(installed: Path, tmp_path: Path) -> None:
+    process = start_installed(installed, tmp_path, "demo")
+    watchdog = threading.Timer(180, process.kill)  # which ends the reading below
+    watchdog.start()
+    try:
+        assert process.stdout is not None
+        address = next(
+            found[0]
+            for line in process.stdout
+            if (found := re.search(r"http://127\.0\.0\.1:\d+/", line))
+        )
+        with urllib.request.urlopen(address, timeout=60) as response:
+            assert response.status == 200
+            page = response.read().decode()
+        assert "teddy" in page and "live-tab" in page, "the examples and the tabs"
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()

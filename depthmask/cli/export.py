@@ -1,0 +1,67 @@
+"""`depthmask export`: writes the network as a graph for other runtimes."""
+
+import argparse
+import json
+from pathlib import Path
+
+from depthmask.errors import OptionError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
+    add("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="of the graph")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="ends in .onnx, .xml or .pt2 (default: beside the checkpoint, where it is looked for)",
+    )
+    add(
+        "--precision",
+        choices=("fp32", "fp16", "int8"),
+        default="fp32",
+        help="of the stored weights; int8: of the arithmetic, too (default: %(default)s)",
+    )
+    add(
+        "--dynamic",
+        action="store_true",
+        help="any sides that are multiples of 32 (default: the checkpoint's resolution, a square)",
+    )
+    add(
+        "--pairs",
+        type=Path,
+        metavar="DIR",
+        help="holds NAME/background.* and NAME/image.* to compare on, and to choose the scales of "
+        "int8 by (default: examples/)",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="packed pictures: judge int8 by composites of them (default: by DIR/NAME/mask.*)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    from depthmask.backends import graph_of
+    from depthmask.export.exporter import EXAMPLES, SUFFIXES, export
+    from depthmask.network.checkpoint import WEIGHTS
+
+    if not (options.output or options.dynamic or options.format == "torch"):
+        raise OptionError(
+            "A graph beside the weights must take every size: add --dynamic, or name a file by -o."
+        )
+    checkpoint = options.checkpoint or WEIGHTS
+    beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
+    report = export(
+        checkpoint,
+        options.output or beside,
+        kind=options.format,
+        precision=options.precision,
+        dynamic=options.dynamic,
+        pairs=options.pairs or EXAMPLES,
+        data=options.data,
+    )
+    print(json.dumps(report, indent=2))

@@ -1,0 +1,193 @@
+"""`depthmask predict`: the mask and the depth of a pair of photos.
+
+The options and the predictor are shared with `depthmask evaluate` and `depthmask demo`.
+"""
+
+import argparse
+import json
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from depthmask.errors import OptionError
+
+if TYPE_CHECKING:
+    from depthmask.evaluation.sequences import Predict
+    from depthmask.inference.predictor import Prediction, Predictor
+    from depthmask.pictures import Map, Mask, Picture
+
+
+class Truth(NamedTuple):
+    """What a prediction is compared with, where it is given."""
+
+    mask: "Mask | None"
+    depth: "Map | None"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("background", type=Path, help="photo of the empty scene")
+    add("image", type=Path, help="photo of the same scene with something in it")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the results go; the folder is made if it is missing",
+    )
+    add_network_arguments(parser)
+    add_pair_arguments(parser)
+    add("--true-mask", type=Path, metavar="FILE", help="compare with it; white is foreground")
+    add(
+        "--true-depth",
+        type=Path,
+        metavar="FILE",
+        help="compare with it; 8 or 16 bits, white is depth 1",
+    )
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that choose the network and what runs it."""
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: the shipped ones)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    add(
+        "--backend",
+        default="auto",
+        help="auto, openvino, onnxruntime or torch (default: %(default)s, the fastest that works)",
+    )
+    add(
+        "--quality",
+        default="balanced",
+        help="fast, balanced or best: the network sees fewer or more pixels (default: %(default)s)",
+    )
+
+
+def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that choose what is done to a pair of photos."""
+    add = parser.add_argument
+    add(
+        "--resolution",
+        type=int,
+        metavar="R",
+        help="the network sees about R x R pixels (default: set by --quality)",
+    )
+    add("--no-align", action="store_true", help="do not move the background to the image")
+    add("--no-light", action="store_true", help="keep the background's exposure and colours")
+    add("--no-refine", action="store_true", help="only enlarge the network's output")
+
+
+def run(options: argparse.Namespace) -> None:
+    from depthmask.depth import CONVENTION
+    from depthmask.evaluation.sequences import compare
+    from depthmask.pictures import read_photo
+
+    _check_outputs(options)
+    background, background_notes = read_photo(options.background)
+    image, image_notes = read_photo(options.image)
+    truth = _read_truth(options, image)
+    _make_folder(options.output)
+    start = time.perf_counter()
+    predictor = make_predictor(options, resolution=options.resolution)
+    loaded = time.perf_counter()
+    for path, notes in ((options.background, background_notes), (options.image, image_notes)):
+        for note in notes:
+            print(f"{path}: {note}", file=sys.stderr)
+    prediction = make_predict(predictor, options)(background, image)
+    assert prediction.pair is not None, "a Predictor reports on the pair"
+    writing = time.perf_counter()
+    files = _write_prediction(options.output, image, prediction)
+    print(prediction.pair.quality.sentence, file=sys.stderr)
+    seconds = {
+        "load": loaded - start,
+        "predict": prediction.seconds,
+        "write": time.perf_counter() - writing,
+    }
+    report = {
+        **files,
+        **compare(prediction, true_mask=truth.mask, true_depth=truth.depth),
+        "resolution": predictor.resolution,
+        "device": predictor.device,
+        "backend": predictor.backend.name,
+        "precision": predictor.backend.precision,
+        "seconds": {step: round(value, 3) for step, value in seconds.items()},
+        "convention": CONVENTION,
+        "pair": prediction.pair.summary(),
+        "notes": {"background": background_notes, "image": image_notes},
+    }
+    print(json.dumps(report, indent=2))
+
+
+def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":
+    """Loads the network that the options of `add_network_arguments` name."""
+    from depthmask.inference.predictor import Predictor
+
+    return Predictor(
+        options.checkpoint,
+        device=options.device,
+        resolution=resolution,
+        backend=options.backend,
+        quality=options.quality,
+    )
+
+
+def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":
+    """Returns what predicts a pair as the options of `add_pair_arguments` ask."""
+    return partial(
+        predictor.predict,
+        align=not options.no_align,
+        light=not options.no_light,
+        refine=not options.no_refine,
+    )
+
+
+def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
+    from depthmask.pictures import check_size, read_mask, read_true_depth
+
+    truth = Truth(
+        read_mask(options.true_mask) if options.true_mask else None,
+        read_true_depth(options.true_depth) if options.true_depth else None,
+    )
+    for path, array in zip((options.true_mask, options.true_depth), truth, strict=True):
+        if array is not None:  # before the prediction, which takes time
+            check_size(array, image, str(path))
+    return truth
+
+
+def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
+    from depthmask.inference.refinement import unmix
+    from depthmask.pictures import write_cutout, write_depth, write_mask
+    from depthmask.render.views import cutout
+
+    files = _outputs(folder)
+    write_mask(files["mask"], prediction.mask)
+    write_depth(files["depth"], prediction.depth)
+    if prediction.background is not None:
+        image = unmix(image, prediction.background, prediction.mask)
+    write_cutout(files["cutout"], cutout(image, prediction.mask))
+    return {name: str(path) for name, path in files.items()}
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuses to overwrite an input."""
+    inputs = (options.background, options.image, options.true_mask, options.true_depth)
+    read = {Path(path).resolve() for path in inputs if path}
+    for path in _outputs(options.output).values():
+        if path.resolve() in read:
+            raise OptionError(f"{path} is an input and would be overwritten; choose another -o.")
+
+
+def _outputs(folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another."
+        ) from error

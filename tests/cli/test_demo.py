@@ -1,0 +1,94 @@
+"""`depthmask demo`: its options, and the sentences that end it."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from depthmask.backends import backend_names
+from depthmask.cli.demo import credentials
+from depthmask.cli.main import main
+from depthmask.inference.predictor import QUALITIES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one sentence that a start with these arguments ends with."""
+    assert main(["demo", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    return printed.err
+
+
+def test_weights_that_are_missing_are_told_before_the_page_is_up(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "none.safetensors")
+    assert f"no checkpoint at {missing}" in refused(capsys, "--checkpoint", missing)
+
+
+@pytest.mark.parametrize(
+    ("option", "known"), [("--backend", backend_names()), ("--quality", [*QUALITIES])]
+)
+def test_a_name_that_is_unknown_is_told_with_those_that_are_known(
+    capsys: pytest.CaptureFixture[str], option: str, known: list[str]
+) -> None:
+    sentence = refused(capsys, option, "guess")
+    assert "'guess'" in sentence and all(name in sentence for name in known)
+
+
+@pytest.mark.parametrize("command", ["demo", "predict", "evaluate"])
+def test_help_names_every_backend_and_quality(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in (*backend_names(), *QUALITIES))
+
+
+@pytest.mark.parametrize("text", ["user", "user:", ":word", ""])
+def test_half_a_login_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "--auth", text])
+    assert stop.value.code == 2
+    assert "USER:PASSWORD" in capsys.readouterr().err
+
+
+def test_a_login_keeps_colons_in_the_password() -> None:
+    assert credentials("ann:a:b") == ("ann", "a:b")
+
+
+@pytest.mark.slow
+def test_damaged_weights_end_the_demo(tmp_path: Path) -> None:
+    damaged = tmp_path / "weights.safetensors"
+    damaged.write_text("nothing")
+    done = start("--checkpoint", str(damaged))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "weights.safetensors" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_taken_port_is_one_sentence(tiny_checkpoint: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = start("--checkpoint", str(tiny_checkpoint), "--port", port)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert port in done.stderr and "--port" in done.stderr
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "demo.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
