@@ -10,6 +10,7 @@ from depthmask.datasets.depth_labels import DepthSource, OnnxTeacher, open_depth
 from depthmask.datasets.place import Placed
 from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
+from tests.data import depth_model
 
 SIDE = 64
 
@@ -84,23 +85,8 @@ def test_what_is_no_teacher(tmp_path: Path) -> None:
         open_depth(f"onnx:{tmp_path / 'missing.onnx'}")
 
 
-@pytest.fixture
-def huggingface(tmp_path: Path) -> Path:
-    """A folder with a tiny GLPN, which tells metres."""
-    transformers = pytest.importorskip("transformers", reason="an optional extra: huggingface")
-    torch.manual_seed(0)
-    config = transformers.GLPNConfig(
-        num_encoder_blocks=4,
-        depths=[1] * 4,
-        hidden_sizes=[8, 8, 16, 16],
-        num_attention_heads=[1, 1, 2, 2],
-        decoder_hidden_size=8,
-    )
-    transformers.GLPNForDepthEstimation(config).save_pretrained(tmp_path / "glpn")
-    return tmp_path / "glpn"
-
-
-def test_huggingface(huggingface: Path) -> None:
+def test_huggingface(tmp_path: Path) -> None:
+    huggingface = depth_model.write(tmp_path / "glpn")
     source = open_depth(f"hf:{huggingface}")
     metres = open_depth(f"hf:{huggingface}:metres").teacher.inverse(pictures())
     raw = open_depth(f"hf:{huggingface}:inverse").teacher.inverse(pictures())
