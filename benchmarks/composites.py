@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
-from depthmask.composites.pools import Pools, load_sides
+from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
@@ -55,7 +55,7 @@ def main() -> None:
     model, info = load_checkpoint(options.checkpoint)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device)
-    train, held_out = load_sides(options.data, info, device)
+    train, held_out = load_checkpoint_pools(options.data, info, device)
     print(f"{options.checkpoint.name}, {options.samples} samples each")
     print(f"{'':20} {'size':>5} " + " ".join(f"{name:>20}" for name in COLUMNS))
     for name in options.recipes:

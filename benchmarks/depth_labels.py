@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
-from depthmask.composites.pools import Pool, load_sides
+from depthmask.composites.pools import Pool, load_checkpoint_pools
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio, inverse_from_depth_array
 from depthmask.evaluation.array_metrics import Values, depth_rmse
@@ -50,7 +50,9 @@ def main() -> None:
     parser.add_argument("--real", type=Path, metavar="DIR", help="sequences, some with depth")
     options = parser.parse_args()
     check_folders(options.real)
-    _, pools = load_sides(options.data, read_info(options.checkpoint), torch.device("cpu"))
+    _, pools = load_checkpoint_pools(
+        options.data, read_info(options.checkpoint), torch.device("cpu")
+    )
     shown = list(pictures(pools.backgrounds, options.count))
     print(f"{len(shown)} held-out backgrounds, {SIDE} px, RMSE over the deviation of all labels")
     for name, difference in compare(shown, options.teacher).items():

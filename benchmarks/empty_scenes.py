@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.command import run
 from benchmarks.composites import batches
-from depthmask.composites.pools import Pools, load_sides
+from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.inference.predictor import Predictor
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
 
     predictor = Predictor(options.checkpoint)
-    _, pools = load_sides(options.data, predictor.info, torch.device("cpu"))
+    _, pools = load_checkpoint_pools(options.data, predictor.info, torch.device("cpu"))
     print(f"{options.checkpoint.name}, share of pixels called foreground, {options.pairs} pairs")
     print(f"{'':30}{'network alone':>16}{'as in the app':>16}")
     for name, scene in SCENES.items():

@@ -19,7 +19,7 @@ from torch import nn
 
 from benchmarks.command import run
 from benchmarks.composites import batches, predict
-from depthmask.composites.pools import Pools, load_sides
+from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.metrics import THRESHOLD, mask_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
@@ -52,7 +52,7 @@ def main() -> None:
     for checkpoint in options.checkpoint:
         model, info = load_checkpoint(checkpoint)
         model = model.to(device)
-        _, held_out = load_sides(options.data, info, device)
+        _, held_out = load_checkpoint_pools(options.data, info, device)
         for name, recipe in RECIPES.items():
             scores = shadow_scores(model, held_out, options.size, options.samples, recipe)
             row = "".join(f"{score:14.4f}" for score in scores)

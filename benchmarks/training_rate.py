@@ -27,7 +27,7 @@ from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import load_shared_pools
 from depthmask.composites.recipe import ORIGINAL
-from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+from depthmask.data.packfile import PackedPictures, bytes_from_ratio, write_pack
 from depthmask.network.device import choose_device
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import Phase, TrainConfig
@@ -68,7 +68,7 @@ def main() -> None:
         batches = dict.fromkeys(sizes, (options.batch, options.batch))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pack(folder / "pack.safetensors", draw_pictures(), finest=8)
+        write_pack(folder / "pack.safetensors", draw_pictures(), step=8)
         write_files(folder, 2 * max(batches[size][0] for size in sizes))
         print(f"{device}, {torch.get_num_threads()} threads, {os.cpu_count()} cores")
         print(f"{'size':>5} {'original':>22} {'depthmask':>22} {'ratio':>6}")
@@ -184,7 +184,7 @@ def normalised(picture: Tensor, mean: tuple[float, ...], deviation: tuple[float,
     return (picture - next(columns)) / next(columns)
 
 
-def draw_pictures() -> dict[str, Kind]:
+def draw_pictures() -> dict[str, PackedPictures]:
     """Smooth random backgrounds with labels, and discs of random colours."""
     dice = torch.Generator().manual_seed(0)
 
@@ -198,8 +198,8 @@ def draw_pictures() -> dict[str, Kind]:
     disc = ((0.95 - line[:, None].hypot(line)) * 40).clamp(0, 1)
     cutouts = torch.cat((smooth(3, 16, SIDE), disc.expand(PICTURES, 1, SIDE, SIDE)), dim=1)
     return {
-        "foregrounds": Kind(names, aspect.clone(), (cutouts * 255).to(torch.uint8)),
-        "backgrounds": Kind(
+        "foregrounds": PackedPictures(names, aspect.clone(), (cutouts * 255).to(torch.uint8)),
+        "backgrounds": PackedPictures(
             names,
             aspect,
             (smooth(3, 32, SIDE) * 255).to(torch.uint8),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.command import check_outputs, run
-from depthmask.composites.pools import load_sides
+from depthmask.composites.pools import load_checkpoint_pools
 from depthmask.composites.recipe import Recipe
 from depthmask.errors import OptionError
 from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
@@ -44,7 +44,7 @@ def main() -> None:
         names["mask_averaged"] = [file.name for file in options.mask_from]
     model = U2Net(info.tasks, info.in_ch, info.stages)
     model.load_state_dict(state)
-    _, pools = load_sides(options.data, info, torch.device("cpu"))
+    _, pools = load_checkpoint_pools(options.data, info, torch.device("cpu"))
     info = replace(
         info,
         resolution=options.resolution,

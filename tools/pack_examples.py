@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.command import run
 from depthmask.app.examples import Example, find_examples
-from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
+from depthmask.data.packfile import PackedPictures, bytes_from_ratio, write_pack
 from depthmask.files import check_file
 from depthmask.pictures import read_mask, read_picture, read_true_depth
 
@@ -41,7 +41,7 @@ def pack_examples(examples: list[Example], output: Path) -> int:
         "foregrounds": kind(cut_outs),
         "backgrounds": kind(pictures, torch.stack([label(e) for e in complete])),
     }
-    return write_pack(output, kinds, finest=FINEST)
+    return write_pack(output, kinds, step=FINEST)
 
 
 def cut_out(example: Example) -> Picture:
@@ -68,9 +68,9 @@ def label(example: Example) -> torch.Tensor:
     return torch.from_numpy(np.asarray(cv2.inpaint(coded, hidden, 3, cv2.INPAINT_TELEA)))
 
 
-def kind(named: list[tuple[str, Picture]], labels: torch.Tensor | None = None) -> Kind:
+def kind(named: list[tuple[str, Picture]], labels: torch.Tensor | None = None) -> PackedPictures:
     pixels = np.stack([square(picture, SIDE) for _, picture in named])
-    return Kind(
+    return PackedPictures(
         names=[name for name, _ in named],
         aspect=torch.tensor([picture.shape[1] / picture.shape[0] for _, picture in named]),
         pixels=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),

@@ -1,0 +1,1 @@
+"""Training samples, composed of packed pictures on the training device."""

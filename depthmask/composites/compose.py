@@ -1,7 +1,7 @@
 """Composites: a background, an image of it with objects in it, and the truth about both.
 
-Everything is batched tensor code that runs on the training device. Each sample draws from a stream
-of its own (`Draws`), so sample number i is the same picture on any machine and in any batch.
+All of it is batched tensor code that runs on the training device. Each sample has a random stream
+of its own (`RandomStreams`), so sample number i is the same on any machine and in any batch.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from depthmask.composites.camera import photograph
 from depthmask.composites.geometry import Size
-from depthmask.composites.objects import SLOTS, Appearance, draw_objects
+from depthmask.composites.objects import MAX_OBJECTS, Appearance, draw_objects
 from depthmask.composites.paint import paint
 from depthmask.composites.pools import Pools
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import Recipe
 from depthmask.composites.scene import draw_light, draw_scene
 from depthmask.depth import depth_from_ratio
@@ -24,9 +24,9 @@ from depthmask.depth import depth_from_ratio
 class Batch:
     """Samples with their truth, all float32 of (B, C, H, W)."""
 
-    background: Tensor  # C = 3, RGB in [0, 1]
-    image: Tensor  # C = 3, RGB in [0, 1]
-    true_mask: Tensor  # C = 1, alpha in [0, 1]
+    background: Tensor  # C = 3, RGB, 0 to 1
+    image: Tensor  # C = 3, RGB, 0 to 1
+    true_mask: Tensor  # C = 1, coverage, 0 to 1
     true_depth: Tensor  # C = 1, depth of the image in (0, 1], see `depthmask.depth`
 
 
@@ -45,25 +45,25 @@ def compose(
         pools: Cut-outs and backgrounds, on the device to work on.
         numbers: (B,) int64 on the same device, the samples' numbers.
         size: Height and width in pixels.
-        seed: Selects another family of samples.
-        recipe: What happens how often; the defaults of `Recipe` if None.
+        seed: Selects a family of samples.
+        recipe: What happens how often; None stands for `Recipe()`.
     """
     recipe = recipe or Recipe()
-    draws = Draws(seed, numbers)
-    changes = ~draws.chance(recipe.perfect)
-    scene = draw_scene(pools.backgrounds, draws, size, recipe, changes)
-    objects = draw_objects(pools.foregrounds, draws, scene, recipe)
-    looks = Appearance.draw(draws, recipe)
-    for slot in range(SLOTS):
+    rng = RandomStreams(seed, numbers)
+    changes = ~rng.chance(recipe.perfect)
+    scene = draw_scene(pools.backgrounds, rng, size, recipe, changes)
+    objects = draw_objects(pools.foregrounds, rng, scene, recipe)
+    appearance = Appearance.draw(rng, recipe)
+    for slot in range(MAX_OBJECTS):
         rows = objects.active[:, slot].nonzero()[:, 0]
         if len(rows):
             chosen = objects.take(rows, torch.full_like(rows, slot))
-            paint(scene, pools.foregrounds, rows, chosen, looks.take(rows))
-    background, image = scene.plate, scene.image
+            paint(scene, pools.foregrounds, rows, chosen, appearance.take(rows))
+    background, image = scene.background, scene.image
     if recipe.lamp or recipe.sunbeam:
-        image = image * draw_light(draws, size, recipe, changes)
+        image = image * draw_light(rng, size, recipe, changes)
     if recipe.lens:
-        background, image = photograph(background, image, draws, recipe.lens, changes)
+        background, image = photograph(background, image, rng, recipe.lens, changes)
     return Batch(
         background=background.clamp(0, 1),
         image=image.clamp(0, 1),

@@ -1,4 +1,4 @@
-"""Painting an object into a scene: its light, its shadow, its mask and its depth."""
+"""Painting an object into a scene: its colours, its shadow, its mask and its depth."""
 
 import math
 
@@ -6,168 +6,187 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.composites.geometry import Size, floor_projection, frame_grid, sample, translation
+from depthmask.composites.geometry import (
+    Size,
+    floor_projection,
+    frame_grid,
+    sample_texture,
+    translation,
+)
 from depthmask.composites.objects import Appearance, Objects
 from depthmask.composites.pools import Pool
 from depthmask.composites.scene import Scene
 
-_HIDDEN_SIDE = 32  # side of the map on which an object's nearest hidden background is looked up
-_WALL_SHIFT = (0.12, -0.1)  # how far a shadow on a wall falls aside, for a lean of 1
-_CONTACT_HEIGHT, _CONTACT_BLUR = 0.1, 2.5  # of the dark spot right under an object
-_SHUTTER = (-0.5, -0.25, 0.25, 0.5)  # moments beside the middle, in exposure times
-_NEARER = 0.03  # share of what an object hides that may be nearer than it: errors of labels
-_RELIEF = 0.06  # how much nearer than its outline an object's middle is
+_WALL_OFFSET = (0.12, -0.1)  # shift of a shadow on a close wall: factors of right and |up|
+_CONTACT_HEIGHT = 0.1  # height of a contact shadow in heights of its object
+_CONTACT_BLUR = 2.5  # in levels of the pyramid
+_EXPOSURE_MOMENTS = (-0.5, -0.25, 0.25, 0.5)  # beside the middle, in exposure times
+_MAX_SHARE_IN_FRONT = 0.03  # of what an object hides, may be nearer than it: errors of labels
+_MAX_LOOKUP_SIDE = 32  # of the map on which that is looked up, in pixels
+_RELIEF = 0.06  # how much nearer an object's middle is than its outline, at ratio 0.7
 
 
-def paint(scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Appearance) -> None:
-    """Paints one object into each of the given samples, with its shadow and its depth."""
-    to_cutout = torch.linalg.inv(objects.place)
-    image = scene.image[samples]
-    layer = _look_at(pool, objects, looks, to_cutout, scene.size)
-    layer = _colour(layer, image, looks)
-    alpha = layer[:, 3:]
-    lit = _cast_shadow(image, pool, objects, looks, to_cutout)
-    lit = _mirror(lit, pool, objects, looks, to_cutout)
-    scene.image[samples] = lit * (1 - alpha) + layer[:, :3]
-    enters = ~objects.before[:, None, None, None]
-    scene.mask[samples] = scene.mask[samples] * (1 - alpha) + alpha * enters
-    scene.ratio[samples] = torch.where(
-        alpha > 0.5, _object_ratio(objects, alpha, scene.behind[samples]), scene.ratio[samples]
-    )
-    rows = objects.before.nonzero()[:, 0]
-    if len(rows):
-        _paint_before(scene, pool, samples[rows], objects.take(rows), looks.take(rows))
-
-
-def _paint_before(
-    scene: Scene, pool: Pool, samples: Tensor, objects: Objects, looks: Appearance
+def paint(
+    scene: Scene, pool: Pool, samples: Tensor, objects: Objects, appearance: Appearance
 ) -> None:
-    """Paints what stood there before into the background photo, from where that was taken."""
-    view = torch.linalg.inv(objects.place) @ scene.motion[samples]
-    plate = scene.plate[samples]
-    layer = _colour(_look_at(pool, objects, looks, view, scene.size), plate, looks)
-    scene.plate[samples] = plate * (1 - layer[:, 3:]) + layer[:, :3]
+    """Paints one object into each of some samples, with its shadow, mask and depth.
 
-
-def _look_at(
-    pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor, size: Size
-) -> Tensor:
-    """The object alone, (B, 4, H, W) in [0, 1], premultiplied; blurred where it moves."""
-    layer = _look_once(pool, objects, looks, frame_grid(to_cutout, size))
-    rows = looks.streak.any(dim=1).nonzero()[:, 0]
+    Args:
+        scene: Is changed in place.
+        pool: The cut-outs.
+        samples: (B,) int64, rows of `scene`, each once.
+        objects: (B,), one object a row.
+        appearance: (B,), what it looks like.
+    """
+    to_cutout = torch.linalg.inv(objects.to_frame)
+    image = scene.image[samples]
+    layer = _render_object(pool, objects, appearance, to_cutout, scene.size)
+    layer = _adjust_colours(layer, image, appearance)
+    alpha = layer[:, 3:]
+    lit = _cast_shadows(image, pool, objects, appearance, to_cutout)
+    lit = _reflect(lit, pool, objects, appearance, to_cutout)
+    scene.image[samples] = lit * (1 - alpha) + layer[:, :3]
+    enters = ~objects.in_both[:, None, None, None]
+    scene.mask[samples] = scene.mask[samples] * (1 - alpha) + alpha * enters
+    ratio = _object_ratio(objects, alpha, scene.empty_ratio[samples])
+    scene.ratio[samples] = torch.where(alpha > 0.5, ratio, scene.ratio[samples])
+    rows = objects.in_both.nonzero()[:, 0]
     if len(rows):
-        moving, moved, streak = objects.take(rows), looks.take(rows), looks.streak[rows]
+        _paint_background(scene, pool, samples[rows], objects.take(rows), appearance.take(rows))
+
+
+def _paint_background(
+    scene: Scene, pool: Pool, samples: Tensor, objects: Objects, appearance: Appearance
+) -> None:
+    """Paints objects that stand in both photos into the background, as its camera saw them."""
+    to_cutout = torch.linalg.inv(objects.to_frame) @ scene.motion[samples]
+    background = scene.background[samples]
+    layer = _render_object(pool, objects, appearance, to_cutout, scene.size)
+    layer = _adjust_colours(layer, background, appearance)
+    scene.background[samples] = background * (1 - layer[:, 3:]) + layer[:, :3]
+
+
+def _render_object(
+    pool: Pool, objects: Objects, appearance: Appearance, to_cutout: Tensor, size: Size
+) -> Tensor:
+    """Renders objects alone: premultiplied RGBA, (B, 4, H, W), 0 to 1, blurred by motion."""
+    layer = _render_moment(pool, objects, appearance, frame_grid(to_cutout, size))
+    rows = appearance.streak.any(dim=1).nonzero()[:, 0]
+    if len(rows):
+        moving, blurred = objects.take(rows), appearance.take(rows)
         total = layer[rows]
-        for part in _SHUTTER:
-            shifted = to_cutout[rows] @ translation(*(part * streak).unbind(-1))
-            total = total + _look_once(pool, moving, moved, frame_grid(shifted, size))
-        layer = layer.index_copy(0, rows, total / (1 + len(_SHUTTER)))
+        for moment in _EXPOSURE_MOMENTS:
+            shifted = to_cutout[rows] @ translation(*(moment * blurred.streak).unbind(-1))
+            total = total + _render_moment(pool, moving, blurred, frame_grid(shifted, size))
+        layer = layer.index_copy(0, rows, total / (1 + len(_EXPOSURE_MOMENTS)))
     return layer * ~objects.unseen[:, None, None, None]
 
 
-def _look_once(pool: Pool, objects: Objects, looks: Appearance, view: Tensor) -> Tensor:
-    layer = _cutout(pool, objects, looks, view)
-    # One pixel of the frame softens the edge that hides the lower part.
-    pixel = (view[:, 1:, :, 1] - view[:, :-1, :, 1]).abs().mean(dim=(1, 2)).clamp_min(1e-4)
-    limit = torch.where(objects.visible_to < 1, objects.visible_to, 2.0)
-    above = (limit[:, None, None] - view[..., 1]) / pixel[:, None, None]
+def _render_moment(pool: Pool, objects: Objects, appearance: Appearance, grid: Tensor) -> Tensor:
+    """Renders objects at one moment of the exposure, and what hides their lower part."""
+    layer = _sample_cutout(pool, objects, appearance, grid)
+    # The edge of what hides them is one pixel of the frame wide.
+    pixel = (grid[:, 1:, :, 1] - grid[:, :-1, :, 1]).abs().mean(dim=(1, 2)).clamp_min(1e-4)
+    limit = torch.where(objects.hidden_below < 1, objects.hidden_below, 2.0)
+    above = (limit[:, None, None] - grid[..., 1]) / pixel[:, None, None]
     return layer * above.clamp(0, 1)[:, None]
 
 
-def _cutout(
-    pool: Pool, objects: Objects, looks: Appearance, view: Tensor, *, blur: Tensor | float = 0.0
+def _sample_cutout(
+    pool: Pool,
+    objects: Objects,
+    appearance: Appearance,
+    grid: Tensor,
+    *,
+    blur: Tensor | float = 0.0,
 ) -> Tensor:
-    """The cut-outs as they are looked at, (B, 4, H, W) in [0, 1], premultiplied; see `sample`."""
-    layer = sample(pool.levels, objects.number, view, blur=blur) / 255
-    rows = (looks.filled < 1).nonzero()[:, 0]
+    """Looks cut-outs up: premultiplied RGBA, (B, 4, H, W), 0 to 1; see `sample_texture`."""
+    layer = sample_texture(pool.levels, objects.cutout, grid, blur=blur) / 255
+    rows = (appearance.bar_width < 1).nonzero()[:, 0]
     if not len(rows):
         return layer
-    blurs = torch.as_tensor(blur, device=view.device).expand(len(view))
-    bars = _bars(looks.take(rows), view[rows], blurs[rows])
+    blurs = torch.as_tensor(blur, device=grid.device).expand(len(grid))
+    bars = _bar_coverage(appearance.take(rows), grid[rows], blurs[rows])
     return layer.index_copy(0, rows, layer[rows] * bars)
 
 
-def _bars(looks: Appearance, view: Tensor, blur: Tensor) -> Tensor:
-    """How much of each pixel the bars of a lattice take, (B, 1, H, W) in [0, 1]."""
-    cycle = torch.einsum("bhwc,bdc->bdhw", view, looks.lattice)
-    # how much of a cycle a pixel sees, which softens the edges of bars
+def _bar_coverage(appearance: Appearance, grid: Tensor, blur: Tensor) -> Tensor:
+    """Computes the share of each pixel that the bars of a lattice cover, (B, 1, H, W)."""
+    cycle = torch.einsum("bhwc,bdc->bdhw", grid, appearance.lattice)
+    # The share of a cycle that one pixel sees softens the edges of the bars.
     across = cycle.diff(dim=3).abs().amax(dim=(2, 3)) + cycle.diff(dim=2).abs().amax(dim=(2, 3))
     seen = across * 2 ** blur[:, None] + 1e-4
-    filled = looks.filled[:, None, None, None]
-    off = (cycle % 1 - 0.5).abs() - filled / 2
-    bars = (0.5 - off / seen[:, :, None, None]).clamp(0, 1)
-    present = looks.lattice.abs().sum(dim=2) > 0
+    width = appearance.bar_width[:, None, None, None]
+    outside = (cycle % 1 - 0.5).abs() - width / 2
+    bars = (0.5 - outside / seen[:, :, None, None]).clamp(0, 1)
+    present = appearance.lattice.abs().sum(dim=2) > 0
     return (bars * present[:, :, None, None]).amax(dim=1, keepdim=True)
 
 
-def _colour(layer: Tensor, image: Tensor, looks: Appearance) -> Tensor:
-    """Gives the object its own exposure, and sometimes the colours of what it hides."""
-    colour, alpha = layer[:, :3] * looks.gain[:, :, None, None], layer[:, 3:]
+def _adjust_colours(layer: Tensor, image: Tensor, appearance: Appearance) -> Tensor:
+    """Gives objects their own exposure, and some of them the colours of what they hide."""
+    colour, alpha = layer[:, :3] * appearance.gain[:, :, None, None], layer[:, 3:]
     area = alpha.sum(dim=(2, 3), keepdim=True).clamp_min(1e-3)
     own = colour.sum(dim=(2, 3), keepdim=True) / area
     hidden = (image * alpha).sum(dim=(2, 3), keepdim=True) / area
-    blended = colour + alpha * (hidden - own) * looks.camouflage[:, None, None, None]
+    blended = colour + alpha * (hidden - own) * appearance.camouflage[:, None, None, None]
     return torch.cat((torch.minimum(blended.clamp_min(0), alpha), alpha), dim=1)
 
 
-def _cast_shadow(
-    image: Tensor, pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor
+def _cast_shadows(
+    image: Tensor, pool: Pool, objects: Objects, appearance: Appearance, to_cutout: Tensor
 ) -> Tensor:
-    """Darkens what lies in the objects' shadows: one cast by the light, one where they stand."""
-    if not (looks.shadow.any() or looks.contact.any()):
+    """Darkens the shadow that each object casts and the contact shadow where it stands."""
+    if not (appearance.shadow.any() or appearance.contact_shadow.any()):
         return image
-    right, up = looks.lean.unbind(-1)
-    on_floor = floor_projection(objects.foot, right, up)
+    right, up = appearance.shadow_offset.unbind(-1)
+    on_floor = floor_projection(objects.ground_point, right, up)
     on_wall = translation(
-        right * looks.beyond * _WALL_SHIFT[0], up.abs() * looks.beyond * _WALL_SHIFT[1]
+        right * appearance.wall_distance * _WALL_OFFSET[0],
+        up.abs() * appearance.wall_distance * _WALL_OFFSET[1],
     )
-    projection = torch.where(looks.on_wall[:, None, None], on_wall, on_floor)
-    cast = _shade(image, pool, objects, looks, to_cutout @ projection, looks.softness)
-    flat = floor_projection(
-        objects.foot, torch.zeros_like(up), torch.full_like(up, _CONTACT_HEIGHT)
+    projection = torch.where(appearance.on_wall[:, None, None], on_wall, on_floor)
+    contact = floor_projection(
+        objects.ground_point, torch.zeros_like(up), torch.full_like(up, _CONTACT_HEIGHT)
     )
-    under = _shade(image, pool, objects, looks, to_cutout @ flat, _CONTACT_BLUR)
-    taken = looks.shadow[:, None, None, None] * cast * looks.tint[:, :, None, None]
-    return image * (1 - taken.clamp(0, 0.9)) * (1 - looks.contact[:, None, None, None] * under)
+
+    def covered(projection: Tensor, blur: Tensor | float) -> Tensor:
+        grid = frame_grid(to_cutout @ projection, (image.shape[-2], image.shape[-1]))
+        return _sample_cutout(pool, objects, appearance, grid, blur=blur)[:, 3:]
+
+    cast = appearance.shadow[:, None, None, None] * covered(projection, appearance.shadow_blur)
+    cast = (cast * appearance.shadow_tint[:, :, None, None]).clamp(0, 0.9)
+    dark = appearance.contact_shadow[:, None, None, None] * covered(contact, _CONTACT_BLUR)
+    return image * (1 - cast) * (1 - dark)
 
 
-def _shade(
-    image: Tensor,
-    pool: Pool,
-    objects: Objects,
-    looks: Appearance,
-    to_cutout: Tensor,
-    blur: Tensor | float,
+def _reflect(
+    image: Tensor, pool: Pool, objects: Objects, appearance: Appearance, to_cutout: Tensor
 ) -> Tensor:
-    """The object's alpha as its shadow shows it, (B, 1, H, W) in [0, 1]."""
-    view = frame_grid(to_cutout, (image.shape[-2], image.shape[-1]))
-    return _cutout(pool, objects, looks, view, blur=blur)[:, 3:]
-
-
-def _mirror(
-    image: Tensor, pool: Pool, objects: Objects, looks: Appearance, to_cutout: Tensor
-) -> Tensor:
-    """Lets the floor mirror the objects, where it is polished."""
-    rows = (looks.mirror > 0).nonzero()[:, 0]
+    """Adds the objects' mirror images where the floor is polished."""
+    rows = (appearance.reflection > 0).nonzero()[:, 0]
     if not len(rows):
         return image
-    strength = looks.mirror[rows]
+    strength = appearance.reflection[rows]
     flip = floor_projection(
-        objects.foot[rows], torch.zeros_like(strength), torch.full_like(strength, -1.0)
+        objects.ground_point[rows], torch.zeros_like(strength), torch.full_like(strength, -1.0)
     )
-    view = frame_grid(to_cutout[rows] @ flip, (image.shape[-2], image.shape[-1]))
-    layer = _cutout(pool, objects.take(rows), looks.take(rows), view, blur=1.0)
+    grid = frame_grid(to_cutout[rows] @ flip, (image.shape[-2], image.shape[-1]))
+    layer = _sample_cutout(pool, objects.take(rows), appearance.take(rows), grid, blur=1.0)
     layer = layer * strength[:, None, None, None]
     return image.index_copy(0, rows, image[rows] * (1 - layer[:, 3:]) + layer[:, :3])
 
 
-def _object_ratio(objects: Objects, alpha: Tensor, behind: Tensor) -> Tensor:
-    """The object's inverse depth (B, 1, H, W), no farther than what it hides, with some relief."""
-    shape = (min(_HIDDEN_SIDE, alpha.shape[-2]), min(_HIDDEN_SIDE, alpha.shape[-1]))
-    covers = F.interpolate(alpha, shape).flatten(1) > 0.5
-    hidden = F.interpolate(behind, shape).flatten(1).masked_fill(~covers, -math.inf)
-    farther = (covers.sum(dim=1, keepdim=True) * _NEARER).long()
-    limit = hidden.sort(dim=1, descending=True).values.gather(1, farther)[:, 0]
+def _object_ratio(objects: Objects, alpha: Tensor, empty_ratio: Tensor) -> Tensor:
+    """Computes the objects' inverse depth with some relief, (B, 1, H, W).
+
+    An object is no farther than what it hides, but for the nearest `_MAX_SHARE_IN_FRONT` of that.
+    """
+    size = (min(_MAX_LOOKUP_SIDE, alpha.shape[-2]), min(_MAX_LOOKUP_SIDE, alpha.shape[-1]))
+    covers = F.interpolate(alpha, size).flatten(1) > 0.5
+    hidden = F.interpolate(empty_ratio, size).flatten(1).masked_fill(~covers, -math.inf)
+    rank = (covers.sum(dim=1, keepdim=True) * _MAX_SHARE_IN_FRONT).long()
+    limit = hidden.sort(dim=1, descending=True).values.gather(1, rank)[:, 0]
     ratio = torch.maximum(objects.ratio, limit)[:, None, None, None]
     coarse = F.adaptive_avg_pool2d(alpha, 12)
     relief = F.interpolate(coarse, alpha.shape[-2:], mode="bilinear", align_corners=False)

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.data.near_duplicates import group, on_grey, thumbnail
-from depthmask.data.packfile import Kind, read_pack
+from depthmask.data.near_duplicates import descriptor, group_near_duplicates, on_grey
+from depthmask.data.packfile import PackedPictures, read_pack
 from depthmask.data.split import is_held_out
 from depthmask.network.checkpoint import CheckpointInfo
 
-HELD_OUT = 0.08  # share of the shots kept for validation, unless a run says otherwise
+HELD_OUT_SHARE = 0.08  # default share of the shots kept for validation
 
-_SMALLEST = 32  # side of the smallest level of a pyramid, in pixels
+_MIN_LEVEL_SIDE = 32  # of the smallest level of a pyramid, in pixels
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Pool:
 
     Attributes:
         levels: (N, C, S, S) uint8, each level half the size of the one before. Cut-outs are RGBA
-            with colours premultiplied by alpha, so that filtering mixes no outside colour in.
+            with colours premultiplied by alpha, so that filtering mixes in no outside colour.
         aspect: (N,), width / height of the pictures that were squashed to squares.
-        members: (M,) int64, the pictures that belong to this side of the split.
+        members: (M,) int64, the pictures that may be drawn.
         cumulative: (M,), running sum of the members' probabilities.
-        labels: (N, L, L) uint8, r of the depth convention; backgrounds only.
-        foot: (N, 2), lowest point of the object, x and y in [-1, 1]; cut-outs only.
-        trunk: (N,) bool, whether the lower edge cuts the object off; cut-outs only.
+        labels: (N, L, L) uint8, see `bytes_from_ratio`; backgrounds only.
+        ground_point: (N, 2), lowest point of the object, texture units; cut-outs only.
+        cut_at_bottom: (N,) bool, whether the picture's lower edge cuts the object; cut-outs only.
     """
 
     levels: tuple[Tensor, ...]
@@ -39,13 +39,13 @@ class Pool:
     members: Tensor
     cumulative: Tensor
     labels: Tensor | None = None
-    foot: Tensor | None = None
-    trunk: Tensor | None = None
+    ground_point: Tensor | None = None
+    cut_at_bottom: Tensor | None = None
 
     def pick(self, uniform: Tensor) -> Tensor:
-        """Turns (B,) uniform numbers into (B,) picture numbers."""
-        place = torch.searchsorted(self.cumulative, uniform, right=True)
-        return self.members[place.clamp_max(len(self.members) - 1)]
+        """Turns (B,) uniform numbers from [0, 1) into (B,) picture numbers."""
+        position = torch.searchsorted(self.cumulative, uniform, right=True)
+        return self.members[position.clamp_max(len(self.members) - 1)]
 
 
 @dataclass(frozen=True)
@@ -57,102 +57,128 @@ class Pools:
 
 
 def load_pools(path: Path, device: torch.device, *, held_out: float) -> tuple[Pools, Pools]:
-    """Reads a packed file and splits it by shot, before any compositing.
+    """Reads a packed file and splits it by shot.
 
     Args:
         path: A file made by `python -m depthmask pack`.
-        device: Where the pictures shall live.
+        device: Where to keep the pictures.
         held_out: Share of the shots kept for validation, 0 to 1.
 
     Returns:
-        The pools for training and for validation; they share memory, but no shot.
+        The pools for training and for validation. They share memory, but no shot.
 
     Raises:
         PackError: See `read_pack`.
     """
-    kinds = read_pack(path)
-    whole = {name: _build_pool(kind, device) for name, kind in kinds.items()}
-    sides = {name: _find_held_out(kind, held_out) for name, kind in kinds.items()}
-
-    def side(kept_back: bool) -> Pools:
-        return Pools(
-            **{
-                name: _with_members(
-                    whole[name],
-                    kind.names,
-                    [is_back == kept_back for is_back in sides[name]],
-                )
-                for name, kind in kinds.items()
-            }
-        )
-
-    return side(False), side(True)
+    train, validation = {}, {}
+    for name, pictures in read_pack(path).items():
+        pool = _build_pool(pictures, device)
+        for_validation = _find_held_out(pictures, held_out)
+        train[name] = _with_members(pool, pictures.names, [not held for held in for_validation])
+        validation[name] = _with_members(pool, pictures.names, for_validation)
+    return Pools(**train), Pools(**validation)
 
 
 def load_shared_pools(path: Path, device: torch.device, *, pictures: int) -> Pools:
-    """Reads some pictures of a packed file, to train and to validate on the same.
+    """Reads some pictures of a packed file, to train and to validate on the same ones.
 
-    That tells nothing of other pictures. It is what the original project did, with 100 of each.
+    Scores on them do not tell how good a network is on other pictures. The original project worked
+    like this, with 100 pictures of each kind.
 
     Args:
-        path: As for `load_pools`.
-        device: Likewise.
-        pictures: How many of each kind, evenly from the whole; all, if there are fewer. Each is
-            as likely as any other.
+        path: A file made by `python -m depthmask pack`.
+        device: Where to keep the pictures.
+        pictures: How many cut-outs and how many backgrounds, evenly from all of them. Each has the
+            same probability.
 
     Raises:
         PackError: See `read_pack`.
     """
-    found = {}
-    for name, kind in read_pack(path).items():
-        count = min(pictures, len(kind.names))
-        found[name] = replace(
-            _build_pool(kind, device),
-            members=torch.arange(count, device=device) * len(kind.names) // count,
-            cumulative=torch.arange(1, count + 1, device=device) / count,
+    pools = {}
+    for name, packed in read_pack(path).items():
+        size = min(pictures, len(packed.names))
+        pools[name] = replace(
+            _build_pool(packed, device),
+            members=torch.arange(size, device=device) * len(packed.names) // size,
+            cumulative=torch.arange(1, size + 1, device=device) / size,
         )
-    return Pools(**found)
+    return Pools(**pools)
 
 
-def _find_held_out(kind: Kind, share: float) -> list[bool]:
-    """Chooses pictures by name; one that shows the same as a picture for training goes there."""
-    squares = kind.pixels.permute(0, 2, 3, 1).numpy()
-    flat = (on_grey(square) if square.shape[-1] == 4 else square for square in squares)
-    groups = group(kind.names, [thumbnail(picture) for picture in flat])
-    trained = {
+def load_checkpoint_pools(
+    path: Path, info: CheckpointInfo, device: torch.device
+) -> tuple[Pools, Pools]:
+    """Reads the pictures that a checkpoint was trained on, and those it is to be scored on."""
+    shared = int(str(info.training.get("shared_pictures", 0)))
+    if shared:
+        pools = load_shared_pools(path, device, pictures=shared)
+        return pools, pools
+    held_out = float(str(info.training.get("held_out", HELD_OUT_SHARE)))
+    return load_pools(path, device, held_out=held_out)
+
+
+def find_ground_points(alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Finds where objects stand.
+
+    Args:
+        alpha: (N, S, S) uint8.
+
+    Returns:
+        `Pool.ground_point` and `Pool.cut_at_bottom`.
+    """
+    side = alpha.shape[-1]
+    opaque = alpha > 127
+    rows = opaque.any(dim=2)
+    lowest = side - 1 - rows.flip(1).int().argmax(dim=1)  # (N,)
+    # The mean over the lowest 16th: the lowest row alone may be the tip of one shoe.
+    in_band = torch.arange(side) > (lowest - side // 16)[:, None]
+    band = (opaque & in_band[:, :, None]).sum(dim=1).float()  # (N, S)
+    columns = torch.linspace(-1, 1, side)
+    middle = (band * columns).sum(dim=1) / band.sum(dim=1).clamp_min(1)
+    bottom = (lowest + 0.5) / side * 2 - 1
+    share_of_row = opaque[torch.arange(len(alpha)), lowest].float().mean(dim=1)
+    return torch.stack((middle, bottom), dim=1), share_of_row > 0.45
+
+
+def _find_held_out(pictures: PackedPictures, share: float) -> list[bool]:
+    """Chooses pictures for validation by name, but no near-duplicate of one for training."""
+    squares = pictures.pixels.permute(0, 2, 3, 1).numpy()
+    opaque = (on_grey(square) if square.shape[-1] == 4 else square for square in squares)
+    groups = group_near_duplicates(pictures.names, [descriptor(square) for square in opaque])
+    for_training = {
         number
-        for number, name in zip(groups, kind.names, strict=True)
+        for number, name in zip(groups, pictures.names, strict=True)
         if not is_held_out(name, share)
     }
-    return [number not in trained for number in groups]
+    return [number not in for_training for number in groups]
 
 
-def _build_pool(kind: Kind, device: torch.device) -> Pool:
-    pixels = kind.pixels
-    is_cutout = pixels.shape[1] == 4
-    foot = trunk = None
-    if is_cutout:
-        foot, trunk = find_foot(pixels[:, 3])
+def _build_pool(pictures: PackedPictures, device: torch.device) -> Pool:
+    """Builds a pool without members."""
+    pixels, labels = pictures.pixels, pictures.labels
+    ground_point = cut_at_bottom = None
+    if pixels.shape[1] == 4:
+        ground_point, cut_at_bottom = (t.to(device) for t in find_ground_points(pixels[:, 3]))
         pixels = _premultiplied(pixels)
     levels = [pixels]
-    while levels[-1].shape[-1] > _SMALLEST:
+    while levels[-1].shape[-1] > _MIN_LEVEL_SIDE:
         levels.append(_in_parts(_halved, levels[-1]))
     return Pool(
         levels=tuple(level.to(device) for level in levels),
-        aspect=kind.aspect.to(device),
+        aspect=pictures.aspect.to(device),
         members=torch.empty(0, dtype=torch.int64),
         cumulative=torch.empty(0),
-        labels=None if kind.labels is None else kind.labels.to(device),
-        foot=None if foot is None else foot.to(device),
-        trunk=None if trunk is None else trunk.to(device),
+        labels=None if labels is None else labels.to(device),
+        ground_point=ground_point,
+        cut_at_bottom=cut_at_bottom,
     )
 
 
 def _with_members(pool: Pool, names: Sequence[str], wanted: Sequence[bool]) -> Pool:
-    """Gives a pool its side of the split, sources weighted by the square root of their size."""
+    """Gives a pool its members. Each source has the square root of its size as its weight."""
     members = [number for number, is_wanted in enumerate(wanted) if is_wanted]
     if not members:
-        members = list(range(len(names)))  # too few pictures to split: a toy set
+        members = list(range(len(names)))  # too few pictures to split
     sources = [names[number].split("_")[0] for number in members]
     sizes = Counter(sources)
     weights = torch.tensor([sizes[source] ** -0.5 for source in sources], dtype=torch.float64)
@@ -163,21 +189,6 @@ def _with_members(pool: Pool, names: Sequence[str], wanted: Sequence[bool]) -> P
         members=torch.tensor(members, device=device),
         cumulative=cumulative.to(device),
     )
-
-
-def find_foot(alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Finds where objects stand; see `Pool.foot` and `Pool.trunk`. alpha: (N, S, S) uint8."""
-    side = alpha.shape[-1]
-    opaque = alpha > 127
-    rows = opaque.any(dim=2)
-    lowest = side - 1 - rows.flip(1).int().argmax(dim=1)  # (N,)
-    # A band above the lowest row: one row alone is one shoe's tip.
-    below = torch.arange(side) > (lowest - side // 16)[:, None]
-    band = (opaque & below[:, :, None]).sum(dim=1).float()  # (N, S)
-    columns = torch.linspace(-1, 1, side)
-    middle = (band * columns).sum(dim=1) / band.sum(dim=1).clamp_min(1)
-    last_row = opaque[torch.arange(len(alpha)), lowest].float().mean(dim=1)
-    return torch.stack((middle, (lowest + 0.5) / side * 2 - 1), dim=1), last_row > 0.45
 
 
 def _premultiplied(pixels: Tensor) -> Tensor:
@@ -193,15 +204,5 @@ def _halved(pixels: Tensor) -> Tensor:
 
 
 def _in_parts(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
-    """Applies a function to some pictures at a time: as floats, all at once are gigabytes."""
+    """Applies a function to 64 pictures at a time: all of them as floats take gigabytes."""
     return torch.cat([function(part) for part in pixels.split(64)])
-
-
-def load_sides(data: Path, info: CheckpointInfo, device: torch.device) -> tuple[Pools, Pools]:
-    """The pictures that a checkpoint was trained on, and those to score it on."""
-    shared = int(str(info.training.get("shared_pictures", 0)))
-    if shared:
-        pools = load_shared_pools(data, device, pictures=shared)
-        return pools, pools
-    held_out = float(str(info.training.get("held_out", HELD_OUT)))
-    return load_pools(data, device, held_out=held_out)

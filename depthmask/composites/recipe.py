@@ -1,13 +1,13 @@
-"""How composites are made: what happens how often."""
+"""How composites are made: what happens how often, and how strongly."""
 
 from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
 class Lens:
-    """How strongly a camera changes pictures. Fields without a unit are probabilities."""
+    """How strongly a camera changes its photos. Fields without a unit are probabilities."""
 
-    gain: float = 0.15  # largest change of exposure between the shots, as a share
+    gain: float = 0.15  # largest change of exposure between the two photos, as a share
     white_balance: float = 0.05  # the same for one channel
     offset: float = 8 / 255  # largest change of black level, full scale = 1
     gamma: float = 0.18  # largest change of contrast, as a share
@@ -16,8 +16,8 @@ class Lens:
     noise: float = 0.65
     noise_level: float = 9 / 255  # largest standard deviation, full scale = 1
     jpeg: float = 0.4
-    tint: float = 0.12  # largest cast of a channel that both pictures share, as a share
-    pale: float = 0.4  # both pictures have less or more colour than the scene
+    tint: float = 0.12  # largest colour cast of a channel, the same in both photos, as a share
+    pale: float = 0.4  # both photos have less or more colour than the scene
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,30 @@ class Recipe:
     empty: float = 0.08  # nothing enters the scene
     several: float = 0.27  # two or three objects
     crowd: float = 0.04  # four or five
-    present_before: float = 0.08  # an object stands in both pictures, and is background
+    present_before: float = 0.08  # an object stands in both photos, and belongs to the background
     smallest: float = 0.06  # an object's longest side, in sides of a square frame
     largest: float = 1.3  # the same
-    leaves_frame: float = 0.4  # an object may leave the frame by up to a third
-    cut_by_frame: float = 0.25  # a tall object is cut by the lower edge at chest or waist
-    behind_something: float = 0.1  # the lower part is hidden by a straight edge
-    dark: float = 0.2  # an object is much darker than its cut-out: black is no shadow
+    leaves_frame: float = 0.4  # up to a third of an object may lie outside of the frame
+    cut_by_frame: float = 0.25  # the lower edge cuts a tall object at chest or waist
+    behind_something: float = 0.1  # a straight edge hides the object's lower part
+    dark: float = 0.2  # an object is much darker than its cut-out
     camouflage: float = 0.15  # the object takes on the background's colour
-    crop: float = 0.6  # least share of the background's side that is seen
-    roll: float = 4.0  # degrees, by which both pictures are tilted at most
+    crop: float = 0.6  # smallest share of the background's side that is seen
+    roll: float = 4.0  # degrees, largest tilt of both photos
     shadow: float = 0.75  # objects cast shadows, hard or soft
-    darkest: float = 0.8  # share of the light that a shadow takes at most
-    wall: float = 4.0  # a shadow on a wall falls up to so many times as far aside as close behind
-    lattice: float = 0.12  # an object, and so its shadow, consists of bars
-    unseen: float = 0.02  # an object is out of sight, and only its shadow falls into the scene
+    darkest: float = 0.8  # largest share of the light that a shadow takes
+    wall: float = 4.0  # largest distance of a wall behind an object, 1 = close
+    lattice: float = 0.12  # an object consists of bars, and so does its shadow
+    unseen: float = 0.02  # an object is outside of the photo, and only its shadow is inside
     motion_blur: float = 0.1
     reflection: float = 0.12  # the floor mirrors the object
-    lamp: float = 0.15  # light falls differently on parts of the second picture
-    sunbeam: float = 0.08  # the same, with a border
-    leaves: float = 0.1  # parts of the scene stir between the shots
-    moves: float = 0.5  # the camera moves between the shots
-    parallax: float = 0.2  # and not only turns
-    lens: Lens | None = field(default_factory=Lens)  # None: perfect pictures in the same light
-    perfect: float = 0.1  # nothing changes between the shots but what enters, and its shadows
+    lamp: float = 0.15  # the light changes smoothly in parts of the image
+    sunbeam: float = 0.08  # the same, with sharp borders
+    leaves: float = 0.1  # parts of the scene stir between the photos
+    moves: float = 0.5  # the camera turns and zooms a little between the photos
+    parallax: float = 0.2  # the camera is displaced between the photos
+    lens: Lens | None = field(default_factory=Lens)  # None: perfect photos in the same light
+    perfect: float = 0.1  # nothing differs between the photos but what enters and its shadow
 
 
 # The original project's composites: one cut-out of half the frame's side, wholly inside it.

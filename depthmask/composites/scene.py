@@ -1,4 +1,4 @@
-"""The empty scene: which background, which part of it, and from where each picture is taken."""
+"""The empty scene: which background, which part of it, and from where each photo is taken."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from depthmask.composites.geometry import Size, frame_grid, half_sides, identity, sample, transform
+from depthmask.composites.geometry import (
+    Size,
+    frame_grid,
+    half_sides,
+    identity,
+    sample_texture,
+    transform,
+)
 from depthmask.composites.pools import Pool
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import Recipe
 from depthmask.data.packfile import ratio_from_bytes
 from depthmask.depth import scene_range
@@ -17,80 +24,86 @@ from depthmask.depth import scene_range
 
 @dataclass
 class Scene:
-    """The state of the pictures while objects are painted into them, far to near."""
+    """The photos and the truth of a batch, into which objects are painted from far to near."""
 
-    plate: Tensor  # (B, 3, H, W) in [0, 1], what the background photo shows
-    image: Tensor  # (B, 3, H, W) in [0, 1]
+    background: Tensor  # (B, 3, H, W), RGB, 0 to 1
+    image: Tensor  # (B, 3, H, W), RGB, 0 to 1
     ratio: Tensor  # (B, 1, H, W), inverse depth of the image in units of the scene's range
-    behind: Tensor  # (B, 1, H, W), the same of the empty scene
-    mask: Tensor  # (B, 1, H, W) in [0, 1]
-    motion: Tensor  # (B, 3, 3), from positions in the plate to positions in the image
+    empty_ratio: Tensor  # (B, 1, H, W), the same without the objects
+    mask: Tensor  # (B, 1, H, W), 0 to 1
+    motion: Tensor  # (B, 3, 3), transform from the background to the image, frame units
 
     @property
     def size(self) -> Size:
+        """Height and width in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
 
 
-def draw_scene(pool: Pool, draws: Draws, size: Size, recipe: Recipe, changes: Tensor) -> Scene:
-    """Chooses backgrounds and crops, and sees each from where the two pictures are taken.
+def draw_scene(
+    pool: Pool, rng: RandomStreams, size: Size, recipe: Recipe, changes: Tensor
+) -> Scene:
+    """Chooses a background and a part of it for each sample, and takes both photos of it.
 
-    Where `changes`, (B,) bool, is false, both are taken from the same place, and nothing stirs.
+    Args:
+        pool: The backgrounds.
+        rng: A random stream for each sample.
+        size: Height and width in pixels.
+        recipe: What happens how often.
+        changes: (B,) bool. Where it is false, both photos are the same.
     """
-    assert pool.labels is not None, "backgrounds come with labels"
-    number = pool.pick(draws.uniform())
-    view = _draw_view(draws, pool.aspect[number], size, recipe)
-    motion = _draw_motion(draws, recipe, changes)
-    image_view, plate_view = frame_grid(view, size), frame_grid(view @ motion, size)
+    assert pool.labels is not None, "backgrounds have labels"
+    number = pool.pick(rng.uniform())
+    view = _draw_view(rng, pool.aspect[number], size, recipe)
+    motion = _draw_motion(rng, recipe, changes)
+    image_grid, background_grid = frame_grid(view, size), frame_grid(view @ motion, size)
     label = ratio_from_bytes(
-        sample((pool.labels[:, None],), number, image_view, outside="reflection")
+        sample_texture((pool.labels[:, None],), number, image_grid, outside="reflection")
     )
     low, span = scene_range(label)
     ratio = (label - low[:, None, None, None]) / span[:, None, None, None]
-    # Near things move more than far ones when the camera is displaced.
-    shift = draws.signed(0.012, each=2) * (draws.chance(recipe.parallax) & changes)[:, None]
-    plate_view = plate_view + (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
+    # A camera that is displaced moves near things more than far ones.
+    shift = rng.symmetric(0.012, each=2) * (rng.chance(recipe.parallax) & changes)[:, None]
+    background_grid = background_grid + (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
     if recipe.leaves:
-        plate_view = plate_view + _draw_stir(draws, size, recipe.leaves, changes)
-    image, plate = (
-        sample(pool.levels, number, seen, outside="reflection") / 255
-        for seen in (image_view, plate_view)
+        background_grid = background_grid + _draw_stir(rng, size, recipe.leaves, changes)
+    image, background = (
+        sample_texture(pool.levels, number, grid, outside="reflection") / 255
+        for grid in (image_grid, background_grid)
     )
-    return Scene(plate, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=motion)
+    mask = torch.zeros_like(ratio)
+    return Scene(background, image, ratio, empty_ratio=ratio, mask=mask, motion=motion)
 
 
-def draw_light(draws: Draws, size: Size, recipe: Recipe, changes: Tensor) -> Tensor:
-    """How the light over the scene changes between the shots, (B, 1, H, W), 1 = not at all.
+def draw_light(rng: RandomStreams, size: Size, recipe: Recipe, changes: Tensor) -> Tensor:
+    """Draws how the light changes between the photos: factors, (B, 1, H, W), 1 = not at all.
 
-    A lamp changes it smoothly; a sunbeam through a window falls on a parallelogram.
+    A lamp changes it smoothly. A sunbeam through a window falls on a parallelogram.
     """
-    strength = draws.uniform(0.1, 0.45) * (draws.chance(recipe.lamp) & changes)
-    lamp = _smooth_noise(draws, 1, 3, size) * strength[:, None, None, None]
-    strength = draws.uniform(-0.5, 0.8) * (draws.chance(recipe.sunbeam) & changes)
-    places = frame_grid(identity(len(strength), strength.device), size)
-    sharpness = draws.log_uniform(5, 80)[:, None, None]
+    strength = rng.uniform(0.1, 0.45) * (rng.chance(recipe.lamp) & changes)
+    lamp = _smooth_noise(rng, 1, 3, size) * strength[:, None, None, None]
+    strength = rng.uniform(-0.5, 0.8) * (rng.chance(recipe.sunbeam) & changes)
+    positions = frame_grid(identity(len(strength), strength.device), size)
+    sharpness = rng.log_uniform(5, 80)[:, None, None]
     beam = strength[:, None, None]
-    for _ in range(2):  # a strip, and another across it
-        angle, middle, half_width = (
-            draws.uniform(0, math.pi),
-            draws.signed(1),
-            draws.log_uniform(0.1, 0.8),
-        )
+    for _ in range(2):  # a parallelogram is where two strips cross
+        angle, middle = rng.uniform(0, math.pi), rng.symmetric(1)
+        half_width = rng.log_uniform(0.1, 0.8)
         normal = torch.stack((angle.cos(), angle.sin()), dim=1)
-        distance = (places * normal[:, None, None]).sum(dim=-1) - middle[:, None, None]
+        distance = (positions * normal[:, None, None]).sum(dim=-1) - middle[:, None, None]
         beam = beam * ((half_width[:, None, None] - distance.abs()) * sharpness).sigmoid()
     return lamp.exp() * (1 + beam[:, None])
 
 
-def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tensor:
-    """Which part of the background the frame shows: a transform from frame to picture."""
+def _draw_view(rng: RandomStreams, aspect: Tensor, size: Size, recipe: Recipe) -> Tensor:
+    """Draws the part of the background that the frame shows: transform from frame to texture."""
     half_width, half_height = half_sides(size)
     extent_x, extent_y = aspect.sqrt(), aspect.rsqrt()
     scale = torch.minimum(extent_x / half_width, extent_y / half_height)
-    scale = scale * draws.uniform(recipe.crop, 1.0)
-    centre_x = draws.signed(1.0) * (extent_x - scale * half_width)
-    centre_y = draws.signed(1.0) * (extent_y - scale * half_height)
-    flip = torch.where(draws.chance(0.5), -1.0, 1.0)
-    roll = draws.signed(math.radians(recipe.roll))
+    scale = scale * rng.uniform(recipe.crop, 1.0)
+    centre_x = rng.symmetric(1.0) * (extent_x - scale * half_width)
+    centre_y = rng.symmetric(1.0) * (extent_y - scale * half_height)
+    flip = torch.where(rng.chance(0.5), -1.0, 1.0)
+    roll = rng.symmetric(math.radians(recipe.roll))
     cos, sin = scale * roll.cos(), scale * roll.sin()
     return transform(
         (flip * cos / extent_x, -flip * sin / extent_x, centre_x / extent_x),
@@ -98,25 +111,25 @@ def _draw_view(draws: Draws, aspect: Tensor, size: Size, recipe: Recipe) -> Tens
     )
 
 
-def _draw_motion(draws: Draws, recipe: Recipe, changes: Tensor) -> Tensor:
-    """How the camera moved between the shots: up to 1 % of shift and zoom, half a degree."""
-    moves = (draws.chance(recipe.moves) & changes).float() * draws.uniform()
-    shift = draws.signed(0.02, each=2) * moves[:, None]  # a frame is 2 wide
-    angle = draws.signed(math.radians(0.6)) * moves
-    zoom = 1 + draws.signed(0.01) * moves
+def _draw_motion(rng: RandomStreams, recipe: Recipe, changes: Tensor) -> Tensor:
+    """Draws the camera's motion between the photos: shift and zoom up to 1 %, turn up to 0.6°."""
+    moves = (rng.chance(recipe.moves) & changes).float() * rng.uniform()
+    shift = rng.symmetric(0.02, each=2) * moves[:, None]  # a square frame is 2 wide
+    angle = rng.symmetric(math.radians(0.6)) * moves
+    zoom = 1 + rng.symmetric(0.01) * moves
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     return transform((cos, -sin, shift[:, 0]), (sin, cos, shift[:, 1]))
 
 
-def _draw_stir(draws: Draws, size: Size, probability: float, changes: Tensor) -> Tensor:
-    """How far leaves and curtains stir in a part of the scene: (B, H, W, 2), textures span 2."""
-    reach = draws.log_uniform(0.004, 0.025) * (draws.chance(probability) & changes)
-    part = ((_smooth_noise(draws, 1, 3, size) - 0.3) * 6).sigmoid()
-    stir = _smooth_noise(draws, 2, 12, size) * part * reach[:, None, None, None]
+def _draw_stir(rng: RandomStreams, size: Size, probability: float, changes: Tensor) -> Tensor:
+    """Draws how far leaves and curtains stir in a part of the scene, (B, H, W, 2) texture units."""
+    amplitude = rng.log_uniform(0.004, 0.025) * (rng.chance(probability) & changes)
+    part = ((_smooth_noise(rng, 1, 3, size) - 0.3) * 6).sigmoid()
+    stir = _smooth_noise(rng, 2, 12, size) * part * amplitude[:, None, None, None]
     return stir.movedim(1, -1)
 
 
-def _smooth_noise(draws: Draws, channels: int, side: int, size: Size) -> Tensor:
-    """Noise of (B, channels, H, W) that varies over distances of 1 / side of the frame."""
-    noise = draws.noise(channels, side, side)
+def _smooth_noise(rng: RandomStreams, channels: int, side: int, size: Size) -> Tensor:
+    """Draws noise, (B, channels, H, W), interpolated between side x side random values."""
+    noise = rng.normal(channels, side, side)
     return F.interpolate(noise, size, mode="bilinear", align_corners=True)

@@ -1,0 +1,1 @@
+"""The user's pictures: found, labelled, split, and packed into one file for training."""

@@ -1,4 +1,4 @@
-"""The pictures in a folder, and what the user is told about them."""
+"""Pictures in folders, and messages about them."""
 
 import sys
 from pathlib import Path
@@ -7,15 +7,15 @@ from depthmask.pictures import SUFFIXES
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """The files in a folder, and in those in it, that are named as pictures are; in order."""
+    """Lists the picture files of a folder and its subfolders, by suffix, in order."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def say(line: str) -> None:
-    """Tells the user something, on stderr."""
+    """Prints a line to stderr at once."""
     print(line, file=sys.stderr, flush=True)
 
 
 def counted(number: int, what: str) -> str:
-    """A number with its noun."""
+    """Returns a number with its noun: "1 cut-out", "2,000 cut-outs"."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,8 +1,7 @@
-"""Packs folders of cut-outs and backgrounds, labelled by a teacher, into one file for training.
+"""Packs folders of cut-outs and backgrounds, labelled by teachers, into one file for training.
 
-File names carry meaning, where they have the form SOURCE_SHOT or SOURCE_SHOT_FRAME: pictures of
-one source are balanced against the others, and frames of one shot stay on one side of the split
-between training and validation.
+File names of the form SOURCE_SHOT or SOURCE_SHOT_FRAME have a meaning: training balances the
+sources against each other, and frames of one shot are never split between training and validation.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask.data.folders import counted, find_pictures, say
-from depthmask.data.packfile import Kind, bytes_from_ratio, is_pack, write_pack
+from depthmask.data.packfile import PackedPictures, bytes_from_ratio, is_pack, write_pack
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.errors import PackError, PictureError
 from depthmask.files import replace_durably
 from depthmask.pictures import Picture, read_cutout, read_picture
 
 LABEL_SIDE = 128
-_CACHE = "labels-2"  # counts up when what was cached before is no longer right
-# Finest quantisation steps to try, best first.
-_QUALITIES = (8.0, 10.0, 12.5, 16.0, 20.0, 26.0, 34.0)
+_CACHE_FOLDER = "labels-2"  # beside the pack; the number grows when cached labels become wrong
+# In grey levels, see `codec`; best first.
+_QUANTISATION_STEPS = (8.0, 10.0, 12.5, 16.0, 20.0, 26.0, 34.0)
 
 
 def pack(
@@ -46,28 +45,28 @@ def pack(
         teachers: Networks that label the backgrounds' depth; labels are cached beside `output`.
         output: The file to write.
         side: Pictures are kept as squares of this many pixels, a multiple of 16.
-        max_mb: Largest size of the file, in 10^6 bytes; the quality is lowered until it fits.
+        max_mb: Largest size of the file in 10^6 bytes; the quality is lowered until it fits.
         views: Whether a label is the mean over several views of the background.
 
     Raises:
-        PackError: No usable pictures, the file cannot be made small enough, or `output` is
-            something else than a pack.
+        PackError: A folder is missing or without usable pictures, the file does not fit `max_mb`,
+            or `output` is another kind of file.
         TeacherError: A teacher is missing or unusable.
     """
     if side < 16 or side % 16:
         raise PackError(f"--side must be a multiple of 16, not {side}.")
     _check_output(output)
     ensemble = Ensemble(teachers, views=views)
-    cache = output.parent / _CACHE / ensemble.key.replace(":", "-")
-    kinds = {
+    cache = output.parent / _CACHE_FOLDER / ensemble.key.replace(":", "-")
+    pictures = {
         "foregrounds": _pack_foregrounds(foregrounds, side),
         "backgrounds": _pack_backgrounds(backgrounds, side, ensemble, cache),
     }
     draft = output.with_name(f".{output.name}")
-    for finest in _QUALITIES:
-        size = write_pack(draft, kinds, finest=finest) / 1e6
+    for step in _QUANTISATION_STEPS:
+        size = write_pack(draft, pictures, step=step) / 1e6
         shown = f"{size:.3g}" if size < 999.5 else f"{size:,.0f}"
-        say(f"{output}: {shown} MB at quantisation step {finest:g}")
+        say(f"{output}: {shown} MB at quantisation step {step:g}")
         if size <= max_mb:
             replace_durably(draft, output)
             return
@@ -76,11 +75,11 @@ def pack(
 
 
 def _check_output(output: Path) -> None:
-    """Refuses to write over what is no pack."""
+    """Refuses to replace a file that is not a pack."""
     if output.is_dir():
         raise PackError(f"{output} is a folder; name a file in it.")
     if output.exists() and not is_pack(output):
-        raise PackError(f"{output} is something else than packed data; choose another name.")
+        raise PackError(f"{output} exists and is not packed data; choose another name.")
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -88,49 +87,50 @@ def _pictures(folder: Path) -> list[Path]:
         raise PackError(f"There is no folder {folder}; check the path.")
     found = find_pictures(folder)
     if not found:
-        raise PackError(f"There are no pictures in {folder}.")
+        raise PackError(f"There are no pictures in {folder}; check the path.")
     return found
 
 
-def _pack_foregrounds(folder: Path, side: int) -> Kind:
+def _pack_foregrounds(folder: Path, side: int) -> PackedPictures:
     names, aspects, pixels = [], [], []
     paths = _pictures(folder)
-    for path, picture in _opened(paths, read_cutout, "cut-outs"):
+    for path, picture in _read_all(paths, read_cutout, "cut-outs"):
         opaque = picture[..., 3] > 127
         if not opaque.any():
-            say(f"Left out: {path} is nowhere opaque.")
+            say(f"Left out: {path} is transparent everywhere.")
             continue
         cropped = _crop_to(picture, opaque)
         names.append(path.stem)
         aspects.append(cropped.shape[1] / cropped.shape[0])
         pixels.append(_square(_fill_outside(cropped), side))
     _say_used(len(names), paths, "cut-out", folder)
-    return _kind(names, aspects, pixels)
+    return _packed(folder, names, aspects, pixels)
 
 
-def _pack_backgrounds(folder: Path, side: int, teacher: Ensemble, cache: Path) -> Kind:
+def _pack_backgrounds(folder: Path, side: int, teacher: Ensemble, cache: Path) -> PackedPictures:
     names, aspects, pixels, labels = [], [], [], []
     paths = _pictures(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    for path, picture in _opened(paths, read_picture, "backgrounds"):
+    for path, picture in _read_all(paths, read_picture, "backgrounds"):
         names.append(path.stem)
         aspects.append(picture.shape[1] / picture.shape[0])
         pixels.append(_square(picture, side))
         labels.append(_cached_label(cache, picture, teacher))
     _say_used(len(names), paths, "background", folder)
-    return _kind(names, aspects, pixels, labels)
+    return _packed(folder, names, aspects, pixels, labels)
 
 
-def _kind(
+def _packed(
+    folder: Path,
     names: list[str],
     aspects: list[float],
     pixels: list[NDArray[np.uint8]],
     labels: Sequence[Tensor] = (),
-) -> Kind:
+) -> PackedPictures:
     if not names:
-        raise PackError("None of the pictures could be used.")
+        raise PackError(f"None of the pictures in {folder} can be used; give another folder.")
     stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return Kind(
+    return PackedPictures(
         names=names,
         aspect=torch.tensor(aspects),
         pixels=stacked,
@@ -139,8 +139,9 @@ def _kind(
 
 
 def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
-    pixels = sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
-    path = cache / f"{pixels[:32]}.npy"
+    """Labels a picture, or takes the label that an earlier run has left in the cache."""
+    digest = sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
+    path = cache / f"{digest[:32]}.npy"
     if path.is_file():
         return torch.from_numpy(np.load(path, allow_pickle=False))
     ratio = cv2.resize(
@@ -154,16 +155,17 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
     return label
 
 
-def _opened(
+def _read_all(
     paths: Sequence[Path], read: Callable[[Path], Picture], what: str
 ) -> Iterator[tuple[Path, Picture]]:
+    """Yields the pictures that can be read, and reports the others."""
     for number, path in enumerate(paths, start=1):
         try:
             yield path, read(path)
         except PictureError as error:
             say(f"Left out: {error}")
         if number % 250 == 0:
-            say(f"{number} of {len(paths)} {what} looked at")
+            say(f"{number} of {len(paths)} {what} read")
 
 
 def _say_used(used: int, paths: Sequence[Path], what: str, folder: Path) -> None:
@@ -171,12 +173,13 @@ def _say_used(used: int, paths: Sequence[Path], what: str, folder: Path) -> None
 
 
 def _crop_to(picture: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Crops a picture to the box around its opaque pixels."""
     rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _fill_outside(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Spreads the object's colours beyond its edge: resizing and coding then mix in no others."""
+    """Spreads an object's colours beyond its edge, so that resizing and coding mix in no others."""
     alpha = picture[..., 3:].astype(np.float32) / 255
     colour = picture[..., :3].astype(np.float32)
     filled, known = colour * alpha, alpha

@@ -1,14 +1,15 @@
-"""One file that holds a whole training set, readable with torch and safetensors alone.
+"""The packed data file: a whole training set, readable with torch and safetensors alone.
 
-Pictures are squashed to squares, coded by `codec`, and keep their aspect ratio as a number. So a
-set of thousands is a few dense tensors, and a machine without an image library can train on it.
+Pictures are resized to squares, coded by `depthmask.data.codec`, and keep their aspect ratio as a
+number. So a set of thousands is a few dense tensors.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,30 +17,30 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from depthmask.data.codec import compress, decompress, to_rgb, to_ycbcr
+from depthmask.data.codec import compress, decompress, rgb_from_ycbcr, ycbcr_from_rgb
 from depthmask.errors import PackError
 from depthmask.files import replace_durably
 
-FORMAT_VERSION = 1
-_CHUNK = 128  # pictures coded at a time, which bounds the memory
+PACK_VERSION = 1
+_PICTURES_A_BLOB = 128  # coded at a time, which bounds the memory
 
 # Labels hold r, the inverse depth in units of the picture's range, as a byte.
 _LABEL_OFFSET, _LABEL_SCALE = 0.25, 100.0
-_LABEL_STEP = 2.5  # labels are smooth: coarser steps show their blocks
+_LABEL_STEP = 2.5  # quantisation step; coarser ones show their blocks, because labels are smooth
 
 
 @dataclass(frozen=True)
-class Kind:
-    """All foregrounds, or all backgrounds, of a pack."""
+class PackedPictures:
+    """All cut-outs, or all backgrounds, of a pack."""
 
-    names: Sequence[str]
-    aspect: Tensor  # (N,), width / height before squashing
-    pixels: Tensor  # (N, C, S, S) uint8: RGB, or RGBA not premultiplied
+    names: Sequence[str]  # stems of the files
+    aspect: Tensor  # (N,), width / height before the pictures became squares
+    pixels: Tensor  # (N, C, S, S) uint8: RGB, or RGBA that is not premultiplied
     labels: Tensor | None = None  # (N, L, L) uint8, see `bytes_from_ratio`; backgrounds only
 
 
 def bytes_from_ratio(ratio: Tensor) -> Tensor:
-    """Rounds r, inverse depth in units of the picture's range, to bytes: -0.25 to 2.3."""
+    """Rounds r, inverse depth in units of the picture's range, -0.25 to 2.3, to bytes."""
     return ((ratio + _LABEL_OFFSET) * _LABEL_SCALE).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -48,27 +49,30 @@ def ratio_from_bytes(labels: Tensor) -> Tensor:
     return labels.float() / _LABEL_SCALE - _LABEL_OFFSET
 
 
-def write_pack(path: Path, kinds: dict[str, Kind], *, finest: float) -> int:
-    """Writes a pack atomically; returns its size in bytes.
+def write_pack(path: Path, pictures: dict[str, PackedPictures], *, step: float) -> int:
+    """Writes a pack, whole or not at all.
 
     Args:
         path: The file to write.
-        kinds: "foregrounds" and "backgrounds".
-        finest: Quantisation step in grey levels, see `codec`; 8 is the best quality.
+        pictures: "foregrounds" and "backgrounds".
+        step: Quantisation step of the lowest frequency in grey levels, see `codec`; 8 is best.
+
+    Returns:
+        The file's size in bytes.
     """
     tensors: dict[str, Tensor] = {}
-    header: dict[str, object] = {"finest": finest}
-    for name, kind in kinds.items():
+    header: dict[str, object] = {"finest": step}
+    for name, part in pictures.items():
         header[name] = {
-            "names": list(kind.names),
-            "side": kind.pixels.shape[-1],
-            "channels": kind.pixels.shape[1],
-            "label_side": None if kind.labels is None else kind.labels.shape[-1],
+            "names": list(part.names),
+            "side": part.pixels.shape[-1],
+            "channels": part.pixels.shape[1],
+            "label_side": None if part.labels is None else part.labels.shape[-1],
         }
-        tensors[f"{name}.aspect"] = kind.aspect.float()
-        for key, blob in _encode(kind, finest).items():
+        tensors[f"{name}.aspect"] = part.aspect.float()
+        for key, blob in _encode(part, step):
             tensors[f"{name}.{key}"] = torch.frombuffer(bytearray(blob), dtype=torch.uint8)
-    metadata = {"format_version": str(FORMAT_VERSION), "depthmask_pack": json.dumps(header)}
+    metadata = {"format_version": str(PACK_VERSION), "depthmask_pack": json.dumps(header)}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
     save_file(tensors, draft, metadata=metadata)
@@ -76,7 +80,7 @@ def write_pack(path: Path, kinds: dict[str, Kind], *, finest: float) -> int:
     return path.stat().st_size
 
 
-def read_pack(path: Path) -> dict[str, Kind]:
+def read_pack(path: Path) -> dict[str, PackedPictures]:
     """Reads what `write_pack` wrote, on the CPU.
 
     Raises:
@@ -92,18 +96,18 @@ def read_pack(path: Path) -> dict[str, Kind]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise PackError(f"{path} is damaged or not packed data; pack it again.") from error
-    if metadata.get("format_version") != str(FORMAT_VERSION) or "depthmask_pack" not in metadata:
+    if metadata.get("format_version") != str(PACK_VERSION) or "depthmask_pack" not in metadata:
         raise PackError(f"{path} was not packed by this version of depthmask; pack it again.")
     try:
         header = json.loads(metadata["depthmask_pack"])
-        finest = header.pop("finest")
-        return {name: _decode(name, about, tensors, finest) for name, about in header.items()}
+        step = header.pop("finest")
+        return {name: _decode(name, about, tensors, step) for name, about in header.items()}
     except (LZMAError, LookupError, ValueError, RuntimeError) as error:
         raise PackError(f"{path} is damaged; pack it again.") from error
 
 
 def is_pack(path: Path) -> bool:
-    """Whether a file was written by `write_pack`, of whatever version."""
+    """Tells whether a file was written by `write_pack`, of any version."""
     try:
         with safe_open(path, framework="pt") as file:
             return "depthmask_pack" in (file.metadata() or {})
@@ -111,47 +115,46 @@ def is_pack(path: Path) -> bool:
         return False
 
 
-def _encode(kind: Kind, finest: float) -> dict[str, bytes]:
-    blobs: dict[str, bytes] = {}
-    for number, start in enumerate(range(0, len(kind.names), _CHUNK)):
-        part = slice(start, start + _CHUNK)
-        pixels = kind.pixels[part]
-        luma, *colours = (to_ycbcr(pixels[:, :3].float() / 255) * 255).round().unbind(1)
-        blobs[f"{number}.luma"] = compress(luma, finest)
+def _encode(pictures: PackedPictures, step: float) -> Iterator[tuple[str, bytes]]:
+    for number, start in enumerate(range(0, len(pictures.names), _PICTURES_A_BLOB)):
+        part = slice(start, start + _PICTURES_A_BLOB)
+        pixels = pictures.pixels[part]
+        luma, *colours = (ycbcr_from_rgb(pixels[:, :3].float() / 255) * 255).round().unbind(1)
+        yield f"{number}.luma", compress(luma, step)
         # Colour at half the size, as in most JPEGs.
         halved = [F.avg_pool2d(plane[:, None], 2)[:, 0] for plane in colours]
-        blobs[f"{number}.colour"] = compress(torch.cat(halved), finest)
+        yield f"{number}.colour", compress(torch.cat(halved), step)
         if pixels.shape[1] == 4:
-            blobs[f"{number}.alpha"] = compress(pixels[:, 3], finest)
-        if kind.labels is not None:
-            blobs[f"{number}.label"] = compress(kind.labels[part], _LABEL_STEP)
-    return blobs
+            yield f"{number}.alpha", compress(pixels[:, 3], step)
+        if pictures.labels is not None:
+            yield f"{number}.label", compress(pictures.labels[part], _LABEL_STEP)
 
 
-def _decode(name: str, about: dict[str, object], tensors: dict[str, Tensor], finest: float) -> Kind:
-    names = about["names"]
-    side, channels, label_side = about["side"], about["channels"], about["label_side"]
-    assert isinstance(names, list) and isinstance(side, int)
+def _decode(
+    name: str, about: dict[str, Any], tensors: dict[str, Tensor], step: float
+) -> PackedPictures:
+    names, side, label_side = about["names"], about["side"], about["label_side"]
     pixels, labels = [], []
 
     def planes(number: int, key: str, count: int, plane_side: int) -> Tensor:
         blob = tensors[f"{name}.{number}.{key}"].numpy().tobytes()
-        return decompress(blob, count, plane_side, _LABEL_STEP if key == "label" else finest)
+        return decompress(blob, count, plane_side, _LABEL_STEP if key == "label" else step)
 
-    for number, start in enumerate(range(0, len(names), _CHUNK)):
-        count = min(_CHUNK, len(names) - start)
+    for number, start in enumerate(range(0, len(names), _PICTURES_A_BLOB)):
+        count = min(_PICTURES_A_BLOB, len(names) - start)
         luma = planes(number, "luma", count, side)[:, None].float()
         halved = planes(number, "colour", 2 * count, side // 2)
         colour = torch.stack(halved.split(count), dim=1).float()
         colour = F.interpolate(colour, scale_factor=2, mode="bilinear")
-        rgb = to_rgb(torch.cat((luma, colour), dim=1) / 255) * 255
+        rgb = rgb_from_ycbcr(torch.cat((luma, colour), dim=1) / 255) * 255
         part = rgb.round().clamp(0, 255).to(torch.uint8)
-        if channels == 4:
-            part = torch.cat((part, _clean(planes(number, "alpha", count, side))[:, None]), dim=1)
+        if about["channels"] == 4:
+            alpha = _without_ringing(planes(number, "alpha", count, side))
+            part = torch.cat((part, alpha[:, None]), dim=1)
         pixels.append(part)
-        if isinstance(label_side, int):
+        if label_side is not None:
             labels.append(planes(number, "label", count, label_side))
-    return Kind(
+    return PackedPictures(
         names=names,
         aspect=tensors[f"{name}.aspect"],
         pixels=torch.cat(pixels),
@@ -159,6 +162,6 @@ def _decode(name: str, about: dict[str, object], tensors: dict[str, Tensor], fin
     )
 
 
-def _clean(alpha: Tensor) -> Tensor:
-    """Stretches alpha a little, so that the codec's ringing does not leave a veil or holes."""
+def _without_ringing(alpha: Tensor) -> Tensor:
+    """Stretches alpha so that the codec's ringing around edges becomes exactly 0 or 255."""
     return ((alpha.float() - 18) * (255 / 219)).round().clamp(0, 255).to(torch.uint8)

@@ -1,6 +1,6 @@
-"""Teachers: networks that label the depth of a background, once, before training.
+"""Teachers: networks that label the depth of backgrounds before training.
 
-A teacher is an ONNX file with one picture in and one map out. Several together make an ensemble.
+A teacher is an ONNX file with one picture in and one map out. Several make an ensemble.
 """
 
 import math
@@ -19,16 +19,20 @@ from depthmask.files import fingerprint
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import resize
 
-_NEAREST = 0.1  # metres; what a network puts nearer than this is no answer, often exactly 0
-_FARTHEST = 1e3  # metres; an infinite sky is as far
-_REACH = 0.04  # share of a map's longer side as far as such a hole spoils what is around it
-_SPOILT = 0.02  # share of holes thereabouts at which a pixel counts for 1 / e
+_INSTALL = (
+    "Teachers need ONNX Runtime: pip install 'depthmask[teachers]', in a checkout "
+    "pip install -e '.[teachers]'."
+)
+_MIN_METRES = 0.1  # less is a hole: no answer, often exactly 0
+_MAX_METRES = 1e3  # more counts as this, such as an infinite sky
+_HOLE_BLUR = 0.04  # sigma of the zone around a hole that is wrong, as a share of the longer side
+_HOLE_SHARE = 0.02  # share of holes in a pixel's neighbourhood at which its weight is 1 / e
+_VIEW_SHARE = 0.85  # of either side of a picture that a corner's view shows
+_MULTIPLE = 32  # pixels; a network that takes any size gets sides that are multiples
 _SPEC = re.compile(r"(?P<path>.+):(?P<unit>inverse|metres)(:(?P<weight>\d*\.?\d+))?")
-_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # the first that can be used
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # in order of preference
 
-Label = Callable[[Picture], Map]  # inverse depth of any scale and shift
-Part = tuple[slice, slice]
-_SHARE = 0.85  # of either side of a picture that a corner's view shows
+Label = Callable[[Picture], Map]  # RGB to inverse depth of any scale and shift
 
 
 @dataclass(frozen=True)
@@ -41,24 +45,28 @@ class TeacherSpec:
 
     @classmethod
     def parse(cls, text: str) -> "TeacherSpec":
-        """Reads `FILE:UNIT[:WEIGHT]`; raises TeacherError for anything else."""
+        """Reads `FILE:UNIT[:WEIGHT]`.
+
+        Raises:
+            TeacherError: The text has another form.
+        """
         found = _SPEC.fullmatch(text)
         weight = float(found["weight"] or 1) if found else 0.0
         if found is None or not 0 < weight < math.inf:
             raise TeacherError(
-                f"Write a teacher as FILE:inverse or FILE:metres, and :WEIGHT above 0 where it is "
-                f"not 1, not {text!r}."
+                f"{text!r} is no teacher. Write FILE:inverse or FILE:metres, followed by :WEIGHT "
+                "above 0 where that is not 1."
             )
         return cls(Path(found["path"]), found["unit"], weight)
 
 
 class Teacher:
-    """One ONNX network; `label` gives inverse depth of any scale and shift.
+    """One ONNX network that labels pictures.
 
     Args:
-        spec: The file, and what it tells.
-        short_side: Of what a network sees that takes any size, in pixels.
-        threads: For one picture; 1, if several threads label pictures side by side.
+        spec: The file and its unit.
+        short_side: Of the pictures that a network gets which takes any size, in pixels.
+        threads: For one picture; 1 if several threads label pictures at the same time.
 
     Raises:
         TeacherError: ONNX Runtime or the file is missing, or the file is no network.
@@ -68,77 +76,87 @@ class Teacher:
         try:
             import onnxruntime
         except ImportError as error:
-            raise TeacherError(
-                "Teachers need ONNX Runtime: pip install -e '.[teachers]'."
-            ) from error
+            raise TeacherError(_INSTALL) from error
         if not spec.path.is_file():
             raise TeacherError(f"There is no teacher at {spec.path}; check the path.")
+        self.spec = spec
+        self._short_side = short_side
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self.spec = spec
-        self.short_side = short_side
-        options.log_severity_level = 3  # exporters leave unused weights behind; not our concern
-        known = onnxruntime.get_available_providers()  # onnxruntime-gpu knows more
-        providers = [provider for provider in _PROVIDERS if provider in known]
+        options.log_severity_level = 3  # no warnings about weights that exporters left unused
+        available = onnxruntime.get_available_providers()
+        providers = [provider for provider in _PROVIDERS if provider in available]
         self.can_use_gpu = _PROVIDERS[0] in providers
         try:
-            self.session: Any = onnxruntime.InferenceSession(
+            self._session: Any = onnxruntime.InferenceSession(
                 str(spec.path), options, providers=providers
             )
         except Exception as error:  # onnxruntime has an exception type for each cause
-            raise TeacherError(f"{spec.path} is not an ONNX network that can be run.") from error
+            raise TeacherError(
+                f"{spec.path} is not an ONNX network that can be run; choose another file."
+            ) from error
 
     def label(self, picture: Picture) -> Map:
-        """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W)."""
+        """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W), any scale and shift."""
         return np.asarray(self.label_batch(picture[None])[0], dtype=np.float32)
 
     def label_batch(self, pictures: Picture) -> Map:
-        """Labels pictures of one size: uint8 RGB (B, H, W, 3) to inverse depth (B, H, W)."""
+        """Labels pictures of one size: uint8 RGB (B, H, W, 3) to inverse depth (B, H, W).
+
+        Raises:
+            TeacherError: The network does not take pictures, or gives labels that are not finite.
+        """
         height, width = pictures.shape[1:3]
-        entry = self.session.get_inputs()[0]
+        entry = self._session.get_inputs()[0]
         size = self._input_size(entry.shape, height, width)
         resized = np.stack([resize(picture, *size) for picture in pictures])
         tensor = resized.astype(np.float32).transpose(0, 3, 1, 2) / 255
-        # Many exported networks take one picture at a time; on a CPU, that is the fastest anyway.
-        together = self.can_use_gpu and not isinstance(entry.shape[0], int)
-        parts = [tensor] if together else np.split(tensor, len(tensor))
+        # Many networks take one picture at a time. On a CPU that is fastest anyway.
+        takes_batch = self.can_use_gpu and not isinstance(entry.shape[0], int)
+        parts = [tensor] if takes_batch else np.split(tensor, len(tensor))
         try:
-            maps = np.concatenate([self.session.run(None, {entry.name: p})[0] for p in parts])
+            maps = np.concatenate([self._session.run(None, {entry.name: p})[0] for p in parts])
         except Exception as error:  # onnxruntime has an exception type for each cause
             raise TeacherError(
-                f"{self.spec.path} cannot label a picture of {size[1]}x{size[0]} pixels: it is to "
-                "take (1, 3, H, W), RGB in [0, 1], of a size of its own or of multiples of 32."
+                f"{self.spec.path} cannot label a picture of {size[1]}x{size[0]} pixels. A teacher "
+                "takes (1, 3, H, W), RGB in [0, 1], of one size or of multiples of 32."
             ) from error
         found = maps[:, 0] if maps.ndim == 4 else maps
         inverse = map(inverse_from_metres, found) if self.spec.unit == "metres" else found
         labels = np.stack([cv2.resize(one, (width, height)) for one in inverse])
         if not np.isfinite(labels).all():
-            raise TeacherError(f"{self.spec.path} gives labels that are no numbers; take another.")
+            raise TeacherError(
+                f"{self.spec.path} gives labels that are not finite; choose another teacher."
+            )
         return np.asarray(labels, dtype=np.float32)
 
     def _input_size(self, shape: Sequence[Any], height: int, width: int) -> tuple[int, int]:
         """Height and width that the network takes: its own, or multiples of 32 near the aspect."""
         if isinstance(shape[2], int) and isinstance(shape[3], int):
             return shape[2], shape[3]
-        scale = self.short_side / min(height, width)
-        return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
+        scale = self._short_side / min(height, width) / _MULTIPLE
+        rows, columns = (max(1, round(side * scale)) for side in (height, width))
+        return rows * _MULTIPLE, columns * _MULTIPLE
 
 
 class Ensemble:
-    """A weighted sum of teachers, each brought to the same centre and spread first.
+    """A weighted sum of teachers, each standardised first.
 
     Args:
         specs: The teachers.
         views: Whether each labels several views of a picture, see `label_views`.
+
+    Raises:
+        TeacherError: There is none, or one cannot be used.
     """
 
     def __init__(self, specs: Sequence[TeacherSpec], *, views: bool = False) -> None:
         if not specs:
             raise TeacherError("Name at least one teacher with --teacher FILE:inverse|metres.")
-        self.teachers = [Teacher(spec) for spec in specs]
-        self.views = views
+        self._teachers = [Teacher(spec) for spec in specs]
+        self._views = views
         names = [f"{s.path.stem}-{fingerprint(s.path)[:8]}:{s.unit}:{s.weight:g}" for s in specs]
-        self.key = "+".join([*names, "views"] if views else names)
+        self.key = "+".join([*names, "views"] if views else names)  # tells labels apart in a cache
 
     def label(self, picture: Picture) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to relative inverse depth (H, W).
@@ -147,49 +165,50 @@ class Ensemble:
         its 98th is 1.
         """
         total = np.zeros(picture.shape[:2], dtype=np.float32)
-        for teacher in self.teachers:
-            seen = label_views(teacher.label, picture) if self.views else teacher.label(picture)
-            total += teacher.spec.weight * _standardised(seen)
+        for teacher in self._teachers:
+            found = label_views(teacher.label, picture) if self._views else teacher.label(picture)
+            total += teacher.spec.weight * _standardised(found)
         low, high = np.percentile(total, (2, 98))
         return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
 
 
 def label_views(label: Label, picture: Picture) -> Map:
-    """Labels the picture and its four corners, each also mirrored: ten calls of `label`.
+    """Labels a picture as the mean over ten views (test-time augmentation).
 
-    A corner is brought to the whole picture's scale and shift, and fades towards the middle, so
-    that none ends in an edge.
+    The views are the picture and its four corners, each also mirrored. The label of a corner gets
+    the scale and shift of the whole picture's label. Its weight falls to 0 towards the middle, so
+    that it leaves no edge.
     """
     whole = _label_with_mirror(label, picture)
     total, weights = whole.copy(), np.ones_like(whole)
     for part, weight in _corners(*whole.shape):
-        seen = _label_with_mirror(label, np.ascontiguousarray(picture[part]))
-        total[part] += weight * align_inverse_depth(seen, whole[part])
+        found = _label_with_mirror(label, np.ascontiguousarray(picture[part]))
+        total[part] += weight * align_inverse_depth(found, whole[part])
         weights[part] += weight
     return np.asarray(total / weights, dtype=np.float32)
 
 
 def inverse_from_metres(metres: Map) -> Map:
-    """Inverse depth (H, W), 1 / m, of depth (H, W) in metres; holes get what is around them."""
-    holes = ~(metres >= _NEAREST)  # NaN is one, too
-    metres = np.where(holes, 0, np.minimum(metres, _FARTHEST)).astype(np.float32)
+    """Turns depth in metres, (H, W), into inverse depth, 1 / m. Holes are filled from around."""
+    holes = ~(metres >= _MIN_METRES)  # so that NaN is a hole
+    metres = np.where(holes, 0, np.minimum(metres, _MAX_METRES)).astype(np.float32)
     if holes.any() and not holes.all():
         metres = _filled(metres, holes)
-    return np.asarray(1 / np.maximum(metres, _NEAREST), dtype=np.float32)
+    return np.asarray(1 / np.maximum(metres, _MIN_METRES), dtype=np.float32)
 
 
 def _filled(metres: Map, holes: Mask) -> Map:
-    """Replaces holes, and what is near one, by the mean of the neighbourhood."""
-    reach = max(metres.shape) * _REACH
-    spoilt = cv2.GaussianBlur(holes.astype(np.float32), (0, 0), reach)
-    trust = np.where(holes, 0, np.exp(-spoilt / _SPOILT)).astype(np.float32)
-    around = cv2.GaussianBlur(metres * trust, (0, 0), 2 * reach)
-    known = np.maximum(cv2.GaussianBlur(trust, (0, 0), 2 * reach), 1e-6)
-    return np.asarray(trust * metres + (1 - trust) * (around / known), dtype=np.float32)
+    """Replaces holes, and pixels near them, by the mean of the neighbourhood."""
+    sigma = max(metres.shape) * _HOLE_BLUR
+    hole_share = cv2.GaussianBlur(holes.astype(np.float32), (0, 0), sigma)
+    weight = np.where(holes, 0, np.exp(-hole_share / _HOLE_SHARE)).astype(np.float32)
+    total = cv2.GaussianBlur(metres * weight, (0, 0), 2 * sigma)
+    weights = np.maximum(cv2.GaussianBlur(weight, (0, 0), 2 * sigma), 1e-6)
+    return np.asarray(weight * metres + (1 - weight) * (total / weights), dtype=np.float32)
 
 
 def _standardised(inverse: Map) -> Map:
-    """Centres on the median, divides by the mean absolute deviation."""
+    """Subtracts the median, then divides by the mean absolute deviation."""
     centred = inverse - np.median(inverse)
     return np.asarray(centred / max(float(np.abs(centred).mean()), 1e-6), dtype=np.float32)
 
@@ -199,9 +218,9 @@ def _label_with_mirror(label: Label, picture: Picture) -> Map:
     return np.asarray((label(picture) + mirrored[:, ::-1]) / 2, dtype=np.float32)
 
 
-def _corners(height: int, width: int) -> Iterator[tuple[Part, Map]]:
-    """Each corner, and how much its pixels count: 1 in the picture's corner, 0 at the far sides."""
-    tall, wide = max(1, round(height * _SHARE)), max(1, round(width * _SHARE))
+def _corners(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], Map]]:
+    """Yields each corner and its pixels' weights: 1 in the picture's corner, 0 at the far sides."""
+    tall, wide = max(1, round(height * _VIEW_SHARE)), max(1, round(width * _VIEW_SHARE))
     down = np.linspace(1, 0, tall, dtype=np.float32)
     along = np.linspace(1, 0, wide, dtype=np.float32)
     for rows, vertical in ((slice(tall), down), (slice(height - tall, height), down[::-1])):

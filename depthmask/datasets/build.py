@@ -20,7 +20,7 @@ import cv2
 import torch
 
 from depthmask.data.folders import counted, say
-from depthmask.data.split import side_of
+from depthmask.data.split import combined_split
 from depthmask.datasets.blocks import (
     FOLDER,
     Moments,
@@ -191,7 +191,7 @@ class Maker:
                     *files.values(),
                     *(round(value, 2) for value in placed.box[row].tolist()),
                     *(settings.scale, int(mirrored[row]), settings.seed, settings.depth),
-                    *(side_of(cutout.side, background.side), f"{checksum:08x}"),
+                    *(combined_split(cutout.side, background.side), f"{checksum:08x}"),
                 ]
             )
 

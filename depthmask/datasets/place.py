@@ -9,7 +9,7 @@ from depthmask.composites.geometry import identity, transform
 from depthmask.composites.objects import Appearance, Objects, draw_object
 from depthmask.composites.paint import paint
 from depthmask.composites.pools import Pool
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import ORIGINAL
 from depthmask.composites.scene import Scene
 
@@ -59,18 +59,18 @@ def place(
         scale: An object's longest side in sides of the frame, up to 1.
     """
     recipe = replace(ORIGINAL, smallest=scale, largest=scale)
-    draws, count, side = Draws(seed, numbers), len(numbers), len(plate.pixels)
+    rng, count, side = RandomStreams(seed, numbers), len(numbers), len(plate.pixels)
     colours = plate.pixels.permute(2, 0, 1).float() / 255
     everywhere = plate.ratio.expand(count, 1, side, side)
     frame = _scene(colours.expand(count, 3, side, side), everywhere)
     active = torch.ones_like(mirrored)
-    objects = draw_object(pool, cutouts, draws, frame, recipe, active=active, mirrored=mirrored)
-    box = _box(objects.place, side)
+    objects = draw_object(pool, cutouts, rng, frame, recipe, active=active, mirrored=mirrored)
+    box = _box(objects.to_frame, side)
     reach = min(side, round(scale * side) + _MARGIN)
     corner = (box[:, :2] - reach / 2).round().long().clamp(0, side - reach)
     part = _scene(_cut(colours, corner, reach), _cut(plate.ratio[None], corner, reach))
-    looks = Appearance.draw(draws, recipe)
-    paint(part, pool, torch.arange(count), _seen_in(objects, corner, reach, side), looks)
+    appearance = Appearance.draw(rng, recipe)
+    paint(part, pool, torch.arange(count), _seen_in(objects, corner, reach, side), appearance)
 
     image = plate.pixels.repeat(count, 1, 1, 1)
     mask = torch.zeros(count, side, side, dtype=torch.uint8)
@@ -88,7 +88,7 @@ def place(
 def _scene(image: Tensor, ratio: Tensor) -> Scene:
     """A scene into which one object enters: what was there before it is not looked at again."""
     still = identity(len(image), image.device)
-    return Scene(image, image, ratio, behind=ratio, mask=torch.zeros_like(ratio), motion=still)
+    return Scene(image, image, ratio, empty_ratio=ratio, mask=torch.zeros_like(ratio), motion=still)
 
 
 def _box(place: Tensor, side: int) -> Tensor:
@@ -109,4 +109,4 @@ def _seen_in(objects: Objects, corner: Tensor, reach: int, side: int) -> Objects
     zoom = torch.full_like(middle[:, 0], side / reach)
     x, y = middle.unbind(-1)
     into = transform((zoom, 0.0, -zoom * x), (0.0, zoom, -zoom * y))
-    return replace(objects, place=into @ objects.place)
+    return replace(objects, to_frame=into @ objects.to_frame)

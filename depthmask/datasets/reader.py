@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
-from depthmask.data.split import divide, side_of
+from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
+from depthmask.data.split import combined_split, split_by_group
 from depthmask.datasets.files import DatasetFiles
 from depthmask.datasets.layout import LAYOUTS, Layout
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
@@ -178,11 +178,15 @@ def _split(
     """Sides of backgrounds by their pictures, of cut-outs by one composite of each."""
     backgrounds = sorted(found)
     looks = [
-        thumbnail(_decode_colours(files, layout.path("background", name, 1)))
+        descriptor(_decode_colours(files, layout.path("background", name, 1)))
         for name in backgrounds
     ]
     sides = dict(
-        zip(backgrounds, divide(backgrounds, group(backgrounds, looks), held_out), strict=True)
+        zip(
+            backgrounds,
+            split_by_group(backgrounds, group_near_duplicates(backgrounds, looks), held_out),
+            strict=True,
+        )
     )
     shown: dict[str, tuple[str, int]] = {}  # a cut-out's first composite
     for name in backgrounds:
@@ -190,9 +194,15 @@ def _split(
             shown.setdefault(_cutout_of(number), (name, number))
     cutouts = sorted(shown)
     looks = [_look_of_cutout(files, layout, *shown[name]) for name in cutouts]
-    cutout_sides = dict(zip(cutouts, divide(cutouts, group(cutouts, looks), held_out), strict=True))
+    cutout_sides = dict(
+        zip(
+            cutouts,
+            split_by_group(cutouts, group_near_duplicates(cutouts, looks), held_out),
+            strict=True,
+        )
+    )
     return [
-        Sample(name, cutout, number, side_of(cutout_sides[cutout], sides[name]))
+        Sample(name, cutout, number, combined_split(cutout_sides[cutout], sides[name]))
         for name in backgrounds
         for number in sorted(found[name])
         for cutout in (_cutout_of(number),)
@@ -203,16 +213,18 @@ def _cutout_of(number: int) -> str:
     return f"cutout {(number - 1) // ORIGINAL_EACH + 1:05}"
 
 
-def _look_of_cutout(files: DatasetFiles, layout: Layout, background: str, number: int) -> Thumbnail:
+def _look_of_cutout(
+    files: DatasetFiles, layout: Layout, background: str, number: int
+) -> Descriptor:
     """A cut-out as a composite shows it, on grey."""
     picture = _decode_colours(files, layout.path("image", background, number))
     mask = _decode(files, layout.path("mask", background, number), cv2.IMREAD_GRAYSCALE) > 127
     if mask.shape != picture.shape[:2] or not mask.any():
-        return thumbnail(picture)
+        return descriptor(picture)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     alpha = mask[window].astype(np.uint8) * 255
-    return thumbnail(on_grey(np.dstack((picture[window], alpha))))
+    return descriptor(on_grey(np.dstack((picture[window], alpha))))
 
 
 def _decode_colours(files: DatasetFiles, path: str) -> Picture:

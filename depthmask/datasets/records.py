@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from depthmask.data.split import MIXED, TEST, TRAIN, side_of
+from depthmask.data.split import MIXED, TEST, TRAIN, combined_split
 from depthmask.datasets.blocks import FOLDER, Record, no_moments, read_record, record_path
 from depthmask.datasets.plan import FORMAT_VERSION, Plan
 from depthmask.depth import CONVENTION
@@ -79,7 +79,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
     counts = dict.fromkeys((TRAIN, TEST, MIXED), 0)
     for background in plan.backgrounds:
         for cutout in plan.cutouts:
-            counts[side_of(cutout.side, background.side)] += plan.each
+            counts[combined_split(cutout.side, background.side)] += plan.each
     return {
         "format_version": FORMAT_VERSION,
         "samples": plan.samples,

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from depthmask.composites.pools import Pool, find_foot
+from depthmask.composites.pools import Pool, find_ground_points
 from depthmask.data.folders import counted, find_pictures, say
-from depthmask.data.near_duplicates import Thumbnail, group, on_grey, thumbnail
-from depthmask.data.split import divide
+from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
+from depthmask.data.split import split_by_group
 from depthmask.errors import DatasetError, PictureError
 from depthmask.pictures import Picture, read_cutout, read_picture
 
@@ -53,25 +53,25 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
         DatasetError: The folder is missing, or nothing in it can be used.
     """
 
-    def read(path: Path) -> tuple[Picture, Thumbnail, float]:
+    def read(path: Path) -> tuple[Picture, Descriptor, float]:
         picture = read_cutout(path)  # which may be large, and is not kept
         aspect = picture.shape[1] / picture.shape[0]
-        return _fitted(picture, longest), thumbnail(on_grey(picture)), aspect
+        return _fitted(picture, longest), descriptor(on_grey(picture)), aspect
 
     files, found, left_out = _read_all(folder, read, "cut-out")
-    squares, thumbnails, aspects = zip(*found, strict=True)
+    squares, descriptors, aspects = zip(*found, strict=True)
     levels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
-    foot, trunk = find_foot(levels[:, 3])
+    ground_point, cut_at_bottom = find_ground_points(levels[:, 3])
     count = len(files)
     pool = Pool(
         levels=(levels,),
         aspect=torch.tensor(aspects),
         members=torch.arange(count),
         cumulative=torch.arange(1, count + 1) / count,
-        foot=foot,
-        trunk=trunk,
+        ground_point=ground_point,
+        cut_at_bottom=cut_at_bottom,
     )
-    return Cutouts(_sources(folder, files, thumbnails, held_out), pool, left_out)
+    return Cutouts(_sources(folder, files, descriptors, held_out), pool, left_out)
 
 
 def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ...], int]:
@@ -83,10 +83,10 @@ def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ..
     Raises:
         DatasetError: The folder is missing, or nothing in it can be used.
     """
-    files, thumbnails, left_out = _read_all(
-        folder, lambda path: thumbnail(read_picture(path)), "background"
+    files, descriptors, left_out = _read_all(
+        folder, lambda path: descriptor(read_picture(path)), "background"
     )
-    return _sources(folder, files, thumbnails, held_out), left_out
+    return _sources(folder, files, descriptors, held_out), left_out
 
 
 def read_plate(folder: Path, source: Source, size: int) -> Picture:
@@ -120,7 +120,7 @@ def _read_all(
 
 
 def _sources(
-    folder: Path, files: Sequence[Path], thumbnails: Sequence[Thumbnail], held_out: float
+    folder: Path, files: Sequence[Path], descriptors: Sequence[Descriptor], held_out: float
 ) -> tuple[Source, ...]:
     names: list[str] = []
     taken: set[str] = set()
@@ -130,7 +130,9 @@ def _sources(
             name, number = f"{path.stem}-{number}", number + 1
         taken.add(name.casefold())
         names.append(name)
-    sides = divide(names, group([path.stem for path in files], thumbnails), held_out)
+    sides = split_by_group(
+        names, group_near_duplicates([path.stem for path in files], descriptors), held_out
+    )
     return tuple(
         Source(name, path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()), side)
         for name, path, side in zip(names, files, sides, strict=True)

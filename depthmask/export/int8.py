@@ -20,8 +20,8 @@ from torch import Tensor
 from depthmask.backends.base import INPUTS
 from depthmask.backends.openvino_import import import_nncf
 from depthmask.composites.compose import compose
-from depthmask.composites.pools import load_sides
-from depthmask.composites.random_streams import SEEDS
+from depthmask.composites.pools import load_checkpoint_pools
+from depthmask.composites.random_streams import TRAINING_SEEDS
 from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.evaluation.metrics import THRESHOLD
 from depthmask.export.onnx_graph import VOTES
@@ -33,7 +33,7 @@ Pair = tuple[Picture, Picture]
 ModelT = TypeVar("ModelT")
 
 COMPOSITES = 64
-_SEED = SEEDS + 7  # of the composites; neither training nor `measure` has it
+_SEED = TRAINING_SEEDS + 7  # of the composites; neither training nor `measure` has it
 
 
 class Sample(NamedTuple):
@@ -91,7 +91,7 @@ def draw_composites(data: Path, info: CheckpointInfo) -> Iterator[Sample]:
     Raises:
         PackError: The file cannot be read.
     """
-    _, pools = load_sides(data, info, torch.device("cpu"))
+    _, pools = load_checkpoint_pools(data, info, torch.device("cpu"))
     size = (info.resolution, info.resolution)
     for number in range(COMPOSITES):
         made = compose(pools, torch.tensor([number]), size=size, seed=_SEED)

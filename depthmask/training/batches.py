@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.geometry import Size
 from depthmask.composites.pools import Pools
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import Team
@@ -51,10 +51,10 @@ class Supply:
 
     def _kind(self, first: int, side: int) -> tuple[Recipe, float, int]:
         """Recipe, aspect and size of the batch whose first sample has this number."""
-        config, draws = self.config, Draws(_KIND_SEED, torch.tensor([first]))
-        aspect = config.aspects[int(draws.uniform().item() * len(config.aspects))]
-        is_original = draws.uniform().item() < config.original_share
-        if draws.uniform().item() < config.half_share:
+        config, rng = self.config, RandomStreams(_KIND_SEED, torch.tensor([first]))
+        aspect = config.aspects[int(rng.uniform().item() * len(config.aspects))]
+        is_original = rng.uniform().item() < config.original_share
+        if rng.uniform().item() < config.half_share:
             side //= 2
         return (ORIGINAL, 1.0, side) if is_original else (config.recipe, aspect, side)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from depthmask.composites.pools import HELD_OUT
-from depthmask.composites.random_streams import SEEDS
+from depthmask.composites.pools import HELD_OUT_SHARE
+from depthmask.composites.random_streams import TRAINING_SEEDS
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.errors import OptionError
 from depthmask.network.u2net import TASKS
@@ -72,7 +72,7 @@ class TrainConfig:
     last_rate: float = 0.05  # at a phase's end, as a share of its peak
     average: float = 0.995  # decay of the running average of the weights, a step
     clip: float = 10.0  # largest norm of the gradient
-    held_out: float = HELD_OUT  # share of the shots kept for validation
+    held_out: float = HELD_OUT_SHARE  # share of the shots kept for validation
     shared_pictures: int = 0  # above 0: so many of each kind, in training and validation alike
     limit: int = 0  # above 0: so many different composites, over and over
     candidates: int = 1  # made for each sample trained on; the hardest are taken
@@ -113,8 +113,8 @@ class TrainConfig:
         for name in ("mask_weight", "depth_weight", "border", "save_minutes"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} is a number, 0 or more")
-        if not 0 <= self.seed < SEEDS:
-            raise OptionError(f"seed is a number from 0 to {SEEDS - 1}")
+        if not 0 <= self.seed < TRAINING_SEEDS:
+            raise OptionError(f"seed is a number from 0 to {TRAINING_SEEDS - 1}")
 
     @property
     def trained(self) -> tuple[str, ...]:

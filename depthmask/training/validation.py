@@ -5,12 +5,12 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools
-from depthmask.composites.random_streams import SEEDS
+from depthmask.composites.random_streams import TRAINING_SEEDS
 from depthmask.composites.recipe import Recipe
 from depthmask.evaluation.metrics import batch_iou, batch_rmse, boundary_iou, depth_rmse, mask_iou
 from depthmask.network.device import autocast
 
-COMPOSITES_SEED = SEEDS + 1  # of the composites: no training can have seen them
+COMPOSITES_SEED = TRAINING_SEEDS + 1  # of the composites: no training can have seen them
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_original_way_reads_what_it_stored(tmp_path: Path) -> None:
-    write_pack(tmp_path / "pack.safetensors", draw_pictures(), finest=8)
+    write_pack(tmp_path / "pack.safetensors", draw_pictures(), step=8)
     write_files(tmp_path, 4)
     samples = Composites(tmp_path, 32)
     assert len(samples) == 4

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.camera import photograph
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import Lens
 
 PERFECT = dict.fromkeys(vars(Lens()), 0.0)
@@ -19,7 +19,7 @@ def damage(lens: Lens, *, changes: bool = True) -> tuple[Tensor, Tensor]:
     changing = torch.full((COUNT,), changes)
 
     def taken(lens: Lens) -> tuple[Tensor, Tensor]:
-        return photograph(scene, scene, Draws(0, torch.arange(COUNT)), lens, changing)
+        return photograph(scene, scene, RandomStreams(0, torch.arange(COUNT)), lens, changing)
 
     before, after = taken(lens), taken(Lens(**PERFECT))
     return before[0] - after[0], before[1] - after[1]

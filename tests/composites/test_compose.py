@@ -198,9 +198,11 @@ def test_an_object_darkens_the_floor_where_it_stands(pools: Pools) -> None:
     rows = torch.arange(SIZE[0])[:, None].expand(SIZE)
     for sample in touching.nonzero()[:, 0].tolist():
         covered = rows[mask[sample] > 0.5]
-        middle, foot = (covered.min() + covered.max()) / 2, covered.max()
+        middle, ground_point = (covered.min() + covered.max()) / 2, covered.max()
         found = rows[dark[sample]]
-        assert found.min() > middle and abs(found.max() - foot) <= 4, "at the lower end alone"
+        assert found.min() > middle and abs(found.max() - ground_point) <= 4, (
+            "at the lower end alone"
+        )
 
 
 def test_the_middle_of_an_object_is_nearer_than_its_outline(pools: Pools) -> None:

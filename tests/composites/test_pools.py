@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.composites.pools import load_pools, load_shared_pools, load_sides
+from depthmask.composites.pools import load_checkpoint_pools, load_pools, load_shared_pools
 from depthmask.data.packfile import write_pack
 from depthmask.data.split import is_held_out
 from depthmask.network.checkpoint import CheckpointInfo
@@ -31,9 +31,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_source_is_drawn_by_the_root_of_its_size(
     names: tuple[str, ...], expected: float, tmp_path: Path
 ) -> None:
-    kinds = packs.make_kinds()
-    kinds["foregrounds"] = replace(kinds["foregrounds"], names=names)
-    write_pack(tmp_path / "pack", kinds, finest=8)
+    pictures = packs.make_pictures()
+    pictures["foregrounds"] = replace(pictures["foregrounds"], names=names)
+    write_pack(tmp_path / "pack", pictures, step=8)
     pool = load_pools(tmp_path / "pack", CPU, held_out=0.0)[0].foregrounds
     drawn = pool.pick(torch.linspace(0, 0.99999, 10_000))
     first = names[0].split("_")[0]
@@ -50,12 +50,12 @@ def test_no_picture_is_in_both_parts_of_the_split(path: Path) -> None:
 
 
 def test_what_shows_the_same_as_a_picture_for_training_is_not_held_out(tmp_path: Path) -> None:
-    kinds = packs.make_kinds()
-    scenes = kinds["backgrounds"]
+    pictures = packs.make_pictures()
+    scenes = pictures["backgrounds"]
     assert is_held_out("room_3_left", 0.4) and not is_held_out("room_0_left", 0.4)
     scenes.pixels[6] = scenes.pixels[0].flip(-1)  # a scene of shot 3 mirrors one of shot 0
     path = tmp_path / "pack.safetensors"
-    write_pack(path, kinds, finest=8)
+    write_pack(path, pictures, step=8)
     held_out = load_pools(path, CPU, held_out=0.4)[1].backgrounds.members.tolist()
     assert held_out and not {6, 7} & set(held_out)
 
@@ -69,22 +69,22 @@ def test_shared_pools_take_pictures_evenly(path: Path) -> None:
 
 
 def test_a_checkpoint_is_scored_on_what_its_protocol_says(path: Path) -> None:
-    train, held_out = load_sides(path, CheckpointInfo(training={"held_out": 0.4}), CPU)
+    train, held_out = load_checkpoint_pools(path, CheckpointInfo(training={"held_out": 0.4}), CPU)
     assert not set(train.backgrounds.members.tolist()) & set(held_out.backgrounds.members.tolist())
     leaky = CheckpointInfo(training={"shared_pictures": 2})
-    train, held_out = load_sides(path, leaky, CPU)
+    train, held_out = load_checkpoint_pools(path, leaky, CPU)
     assert train is held_out and len(train.backgrounds.members) == 2
 
 
 def test_an_object_stands_where_its_lowest_part_is(tmp_path: Path) -> None:
-    kinds = packs.make_kinds()
+    pictures = packs.make_pictures()
     alpha = torch.zeros(len(packs.OBJECTS), packs.SIDE, packs.SIDE, dtype=torch.uint8)
     alpha[0, :48, 16:32] = 255  # stands left of the middle, at three quarters of the height
     alpha[1:, 8:, :] = 255  # as broad as the picture at its lower edge: cut off there
-    kinds["foregrounds"].pixels[:, 3] = alpha
-    write_pack(tmp_path / "pack", kinds, finest=8)
+    pictures["foregrounds"].pixels[:, 3] = alpha
+    write_pack(tmp_path / "pack", pictures, step=8)
     pool = load_pools(tmp_path / "pack", CPU, held_out=0.0)[0].foregrounds
-    assert pool.foot is not None and pool.trunk is not None
-    torch.testing.assert_close(pool.foot[0], torch.tensor([-0.25, 0.5]), atol=0.05, rtol=0)
-    torch.testing.assert_close(pool.foot[1], torch.tensor([0.0, 1.0]), atol=0.05, rtol=0)
-    assert pool.trunk.tolist() == [False, True, True, True, True, True]
+    assert pool.ground_point is not None and pool.cut_at_bottom is not None
+    torch.testing.assert_close(pool.ground_point[0], torch.tensor([-0.25, 0.5]), atol=0.05, rtol=0)
+    torch.testing.assert_close(pool.ground_point[1], torch.tensor([0.0, 1.0]), atol=0.05, rtol=0)
+    assert pool.cut_at_bottom.tolist() == [False, True, True, True, True, True]

@@ -1,51 +1,51 @@
-"""Draws: reproducible, independent of the batch, and distributed as they say."""
+"""RandomStreams: reproducible, independent of the batch, and distributed as they say."""
 
 import torch
 
-from depthmask.composites.random_streams import Draws
+from depthmask.composites.random_streams import RandomStreams
 
 
 def test_a_sample_draws_the_same_in_any_batch() -> None:
-    together = Draws(3, torch.arange(100))
-    alone = Draws(3, torch.tensor([42]))
+    together = RandomStreams(3, torch.arange(100))
+    alone = RandomStreams(3, torch.tensor([42]))
     for _ in range(3):
         assert together.uniform()[42] == alone.uniform()[0]
-        assert torch.equal(together.noise(3, 5)[42], alone.noise(3, 5)[0])
+        assert torch.equal(together.normal(3, 5)[42], alone.normal(3, 5)[0])
 
 
 def test_samples_seeds_and_calls_differ() -> None:
-    first, again, other = (Draws(seed, torch.arange(1000)) for seed in (0, 0, 1))
+    first, again, other = (RandomStreams(seed, torch.arange(1000)) for seed in (0, 0, 1))
     a, b = first.uniform(), first.uniform()
     assert torch.equal(a, again.uniform())
     assert len(torch.cat((a, b, other.uniform())).unique()) > 2990
 
 
 def test_large_numbers_are_told_apart() -> None:
-    drawn = Draws(0, torch.tensor([1, 1 + 2**31, 1 + 2**40])).uniform()
+    drawn = RandomStreams(0, torch.tensor([1, 1 + 2**31, 1 + 2**40])).uniform()
     assert len(drawn.unique()) == 3
 
 
 def test_distributions() -> None:
-    draws = Draws(0, torch.arange(20_000))
-    uniform = draws.uniform(2, 5)
+    rng = RandomStreams(0, torch.arange(20_000))
+    uniform = rng.uniform(2, 5)
     assert uniform.min() >= 2 and uniform.max() < 5
     assert abs(uniform.mean() - 3.5) < 0.03
-    assert abs(draws.chance(0.3).float().mean() - 0.3) < 0.02
-    assert abs(draws.log_uniform(0.1, 10).log().mean()) < 0.04
-    noise = draws.noise(4)
+    assert abs(rng.chance(0.3).float().mean() - 0.3) < 0.02
+    assert abs(rng.log_uniform(0.1, 10).log().mean()) < 0.04
+    noise = rng.normal(4)
     assert abs(noise.mean()) < 0.02 and abs(noise.std() - 1) < 0.02
 
 
 def test_neighbouring_samples_are_unrelated() -> None:
-    drawn = Draws(0, torch.arange(20_000)).uniform(each=2)
+    drawn = RandomStreams(0, torch.arange(20_000)).uniform(each=2)
     pairs = torch.stack((drawn[:-1, 0], drawn[1:, 0], drawn[:-1, 1]))
     correlation = torch.corrcoef(pairs) - torch.eye(3)
     assert correlation.abs().max() < 0.03
 
 
-def test_a_branch_leaves_the_stream_alone() -> None:
-    draws, alone = (Draws(0, torch.arange(1000)) for _ in range(2))
-    branches = [draws.branch(number).uniform() for number in (1, 2)]
-    both = [draws.uniform(), draws.uniform()]
+def test_spawned_streams_leave_the_first_alone() -> None:
+    rng, alone = (RandomStreams(0, torch.arange(1000)) for _ in range(2))
+    spawned = [rng.spawn(number).uniform() for number in (1, 2)]
+    both = [rng.uniform(), rng.uniform()]
     assert torch.equal(both[0], alone.uniform())
-    assert len(torch.cat((*branches, *both)).unique()) > 3980, "all are different draws"
+    assert len(torch.cat((*spawned, *both)).unique()) > 3980, "all are different draws"

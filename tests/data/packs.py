@@ -6,23 +6,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depthmask.data.packfile import Kind, bytes_from_ratio, write_pack
-from depthmask.data.split import shot_of
+from depthmask.data.packfile import PackedPictures, bytes_from_ratio, write_pack
+from depthmask.data.split import shot_name
 
 SIDE = 64
 OBJECTS = ("disc_a_1", "disc_a_2", "disc_b_1", "box_c_1", "box_d_1", "box_e_1")
 SCENES = tuple(f"room_{number}_{part}" for number in range(8) for part in ("left", "right"))
 
 
-def make_kinds() -> dict[str, Kind]:
+def make_pictures() -> dict[str, PackedPictures]:
     """Red cut-outs, on blue and green scenes whose inverse depth grows downwards."""
     return {
-        "foregrounds": Kind(
+        "foregrounds": PackedPictures(
             names=OBJECTS,
             aspect=torch.linspace(0.4, 1.6, len(OBJECTS)),
             pixels=torch.stack([_cutout(name) for name in OBJECTS]),
         ),
-        "backgrounds": Kind(
+        "backgrounds": PackedPictures(
             names=SCENES,
             aspect=torch.linspace(0.6, 1.7, len(SCENES)),
             pixels=torch.stack([_scene(number) for number in range(len(SCENES))]),
@@ -33,8 +33,8 @@ def make_kinds() -> dict[str, Kind]:
     }
 
 
-def write(path: Path, finest: float = 8) -> Path:
-    write_pack(path, make_kinds(), finest=finest)
+def write(path: Path, step: float = 8) -> Path:
+    write_pack(path, make_pictures(), step=step)
     return path
 
 
@@ -57,6 +57,6 @@ def _scene(number: int) -> Tensor:
 
 def _squares(name: str) -> Tensor:
     """A pattern that tells one shot from another, (SIDE, SIDE), 0 and 1."""
-    generator = torch.Generator().manual_seed(zlib.crc32(shot_of(name).encode()))
+    generator = torch.Generator().manual_seed(zlib.crc32(shot_name(name).encode()))
     pattern = torch.rand(4, 4, generator=generator).round()
     return pattern.repeat_interleave(SIDE // 4, 0).repeat_interleave(SIDE // 4, 1)

@@ -3,12 +3,14 @@
 import cv2
 import numpy as np
 
-from depthmask.data.near_duplicates import group, thumbnail
+from depthmask.data.near_duplicates import descriptor, group_near_duplicates
 from tests.datasets.sources import scene
 
 
 def groups(*pictures: np.ndarray) -> list[int]:
-    return group([f"p{n}" for n in range(len(pictures))], [thumbnail(p) for p in pictures])
+    return group_near_duplicates(
+        [f"p{n}" for n in range(len(pictures))], [descriptor(p) for p in pictures]
+    )
 
 
 def test_copies_are_found() -> None:
@@ -31,5 +33,5 @@ def test_others_are_apart() -> None:
 
 
 def test_frames_of_a_shot_are_together() -> None:
-    looks = [thumbnail(scene(n)) for n in range(3)]
-    assert group(["hall_1_a", "hall_2_a", "hall_1_b"], looks) == [0, 1, 0]
+    looks = [descriptor(scene(n)) for n in range(3)]
+    assert group_near_duplicates(["hall_1_a", "hall_2_a", "hall_1_b"], looks) == [0, 1, 0]

@@ -66,8 +66,8 @@ def test_folders_become_one_file(
 ) -> None:
     monkeypatch.setattr(packing, "Ensemble", RowTeacher)
     run(folders, tmp_path / "out.safetensors")
-    kinds = read_pack(tmp_path / "out.safetensors")
-    foregrounds, backgrounds = kinds["foregrounds"], kinds["backgrounds"]
+    pictures = read_pack(tmp_path / "out.safetensors")
+    foregrounds, backgrounds = pictures["foregrounds"], pictures["backgrounds"]
     assert list(foregrounds.names) == ["box_a_1"]
     assert foregrounds.aspect.item() == pytest.approx(20 / 40), "cropped to the object"
     assert (foregrounds.pixels[0, 3] > 250).float().mean() > 0.95
@@ -108,7 +108,7 @@ def test_what_cannot_be_packed_is_said(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "notes.png").write_text("no picture")
     for pair in ((folders[0], tmp_path / "broken"), (tmp_path / "broken", folders[1])):
-        with pytest.raises(PackError, match="None of the pictures"):
+        with pytest.raises(PackError, match="None of the pictures in"):
             run(pair, tmp_path / "out.safetensors")
     with pytest.raises(PackError, match="multiple of 16"):
         packing.pack(*folders, [], tmp_path / "out.safetensors", side=50)
@@ -117,7 +117,7 @@ def test_what_cannot_be_packed_is_said(
 def test_what_is_no_pack_is_not_written_over(folders: tuple[Path, Path], tmp_path: Path) -> None:
     notes = tmp_path / "notes.md"
     notes.write_text("mine")
-    with pytest.raises(PackError, match="something else than packed data"):
+    with pytest.raises(PackError, match="is not packed data"):
         run(folders, notes)
     assert notes.read_text() == "mine"
     with pytest.raises(PackError, match="is a folder"):

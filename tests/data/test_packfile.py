@@ -49,15 +49,15 @@ def test_jpeg_damage_grows_with_the_step() -> None:
 
 
 def test_a_pack_keeps_names_shapes_and_pictures(tmp_path: Path) -> None:
-    kinds = packs.make_kinds()
+    pictures = packs.make_pictures()
     path = packs.write(tmp_path / "pack.safetensors")
     found = read_pack(path)
-    for name, kind in kinds.items():
-        assert tuple(found[name].names) == tuple(kind.names)
-        torch.testing.assert_close(found[name].aspect, kind.aspect)
-        difference = found[name].pixels.float() - kind.pixels.float()
+    for name, written in pictures.items():
+        assert tuple(found[name].names) == tuple(written.names)
+        torch.testing.assert_close(found[name].aspect, written.aspect)
+        difference = found[name].pixels.float() - written.pixels.float()
         assert difference.abs().mean() < 5
-    labels, true_labels = found["backgrounds"].labels, kinds["backgrounds"].labels
+    labels, true_labels = found["backgrounds"].labels, pictures["backgrounds"].labels
     assert labels is not None and true_labels is not None
     assert (labels.float() - true_labels.float()).abs().max() <= 3
     assert not list(tmp_path.glob("*.tmp"))
@@ -102,5 +102,5 @@ def test_a_bit_that_flipped_is_said(tmp_path: Path) -> None:
 
 
 def test_coarser_packs_are_smaller(tmp_path: Path) -> None:
-    sizes = [write_pack(tmp_path / "p", packs.make_kinds(), finest=step) for step in (8, 34)]
+    sizes = [write_pack(tmp_path / "p", packs.make_pictures(), step=step) for step in (8, 34)]
     assert sizes[0] > sizes[1]

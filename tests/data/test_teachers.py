@@ -88,7 +88,7 @@ def test_every_teacher_counts_whatever_its_scale(tmp_path: Path, red_and_green: 
         Ensemble([TeacherSpec(one, "inverse"), TeacherSpec(green, "inverse")]).label(red_and_green)
         for one in (red, large)
     ]
-    assert np.allclose(*found, atol=1e-3)
+    assert np.allclose(found[0], found[1], atol=1e-3)
     by_red, by_green = (correlation(found[1], red_and_green[..., n]) for n in (0, 1))
     assert by_red == pytest.approx(by_green, abs=0.05) and by_red > 0.6
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from depthmask.cli.main import main
-from depthmask.data.split import side_of
+from depthmask.data.split import combined_split
 from depthmask.datasets import depth_labels as depth_source
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
@@ -98,7 +98,7 @@ def test_why_a_side_is_empty(
 ) -> None:
     held_out = "test" if cutouts < backgrounds else "train"
     samples = [
-        Sample(f"b{b}", f"c{c}", 1, side_of("train", held_out if b == 0 else "train"))
+        Sample(f"b{b}", f"c{c}", 1, combined_split("train", held_out if b == 0 else "train"))
         for b in range(backgrounds)
         for c in range(cutouts)
     ]

@@ -183,7 +183,7 @@ def test_a_run_does_not_go_on_with_other_data(config: TrainConfig, tmp_path: Pat
     moved.parent.mkdir()
     moved.write_bytes(config.data.read_bytes())
     assert Trainer(replace(config, data=moved), resume=True).progress.samples == 12
-    packs.write(moved, finest=20)
+    packs.write(moved, step=20)
     with pytest.raises(CheckpointError, match=r"other options \(data\)"):
         Trainer(replace(config, data=moved), resume=True)
 
