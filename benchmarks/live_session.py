@@ -37,7 +37,7 @@ import numpy as np
 from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
-from depthmask.app.live.server import LiveDesk, data_url
+from depthmask.app.live.server import LiveServer, data_url
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.evaluation.sequences import background_of, frames_with_truth
 from depthmask.inference import live_session as live
@@ -133,15 +133,15 @@ class Clocked:
 def time_stages(predictor: Predictor, clip: Clip) -> None:
     """Prints milliseconds a frame of each stage, from the message of a page to the answer."""
     looks = Clocked(predictor)
-    desk = LiveDesk(lambda: looks, debug=True)
-    capture(desk, TOKENS[0], clip.background)
+    server = LiveServer(lambda: looks, debug=True)
+    capture(server, TOKENS[0], clip.background)
     print(f"{WIDTH}x{HEIGHT}, network at {predictor.resolution} px, medians in milliseconds")
     for view in VIEWS:
         stages, network, others = [], [], []
         for frame in clip.frames:
             message = {"token": TOKENS[0], "do": "frame", "frame": data_url(to_jpeg(frame))}
             looks.seconds, start = 0.0, time.process_time()
-            answer = desk.answer(message | {"view": view})
+            answer = server.answer(message | {"view": view})
             network.append(1000 * looks.seconds)
             others.append(1000 * (time.process_time() - start - looks.seconds))
             stages.append(answer["stages"])
@@ -154,12 +154,12 @@ def time_stages(predictor: Predictor, clip: Clip) -> None:
         )
 
 
-def capture(desk: LiveDesk, token: str, background: Picture) -> None:
+def capture(server: LiveServer, token: str, background: Picture) -> None:
     """Learns a background as a page does it."""
     frame, answer = data_url(to_jpeg(background)), {}
     for place in range(live.FRAMES):
         message = {"token": token, "do": "capture", "first": place == 0, "frame": frame}
-        answer = desk.answer(message)
+        answer = server.answer(message)
     assert answer.get("captured"), answer
 
 
@@ -168,36 +168,37 @@ def watch(predictor: Predictor, minutes: float) -> None:
     clips = [rendered(name, 16) for name in ("teddy", "desk")]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder  # recordings are made there, too
-        desk = LiveDesk(lambda: predictor)
+        server = LiveServer(lambda: predictor)
         print("minutes  frames  visitors  memory, MB  files  of these not recordings  their MB")
         start, told, count = time.monotonic(), 0.0, 0
         while (passed := time.monotonic() - start) < 60 * minutes:
             for token, clip in zip(TOKENS, clips, strict=True):
-                visit(desk, token, clip, count)
+                visit(server, token, clip, count)
             count += 1
             if passed - told >= TELL_S:
                 told = passed
                 print(
-                    f"{passed / 60:7.2f}  {2 * count:6}  {len(desk):8}  {usage(folder)}", flush=True
+                    f"{passed / 60:7.2f}  {2 * count:6}  {len(server):8}  {usage(folder)}",
+                    flush=True,
                 )
         tempfile.tempdir = None
 
 
-def visit(desk: LiveDesk, token: str, clip: Clip, count: int) -> None:
+def visit(server: LiveServer, token: str, clip: Clip, count: int) -> None:
     """One frame of a visitor, and what is to be done before and after it."""
     place = count % STAY
     if place == 0:
-        desk.answer({"token": token, "do": "leave"})
-        capture(desk, token, clip.background)
-        desk.answer({"token": token, "do": "record"})
+        server.answer({"token": token, "do": "leave"})
+        capture(server, token, clip.background)
+        server.answer({"token": token, "do": "record"})
     frame = data_url(to_jpeg(clip.frames[count % len(clip.frames)]))
     view = list(VIEWS)[count % len(VIEWS)]
     message = {"token": token, "do": "frame", "frame": frame, "view": view, "at": 100 * count}
-    answer = desk.answer(message)
+    answer = server.answer(message)
     assert "picture" in answer, answer
     if place == TAPE:
-        assert "path" in desk.answer({"token": token, "do": "stop"})
-        assert "picture" in desk.answer({"token": token, "do": "snapshot"})
+        assert "path" in server.answer({"token": token, "do": "stop"})
+        assert "picture" in server.answer({"token": token, "do": "snapshot"})
 
 
 def usage(folder: str) -> str:

@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser tests; with `--install`, gets one if there is none."""
+"""Finds a Chromium for the browser tests; with `--install`, installs one if there is none."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ MAC_APPS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
-# Without these, Chromium as root does not start, and talks to its maker's hosts.
+# Without these, Chromium does not start as root, and sends requests to its maker's hosts.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# The 3D view needs WebGL, which is computed where there is no graphics card.
+# The 3D view needs WebGL, which these compute on the CPU if there is no graphics card.
 WEBGL = ("--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 MISSING = (
     "no Chromium or Chrome found, and none could be installed: the browser tests are skipped "
@@ -32,7 +32,7 @@ INSTALL_LIMIT_S = 600
 
 
 def find_browser() -> str | None:
-    """Path of the first browser that starts: DEPTHMASK_BROWSER, PATH, macOS, Playwright's own."""
+    """Returns the first browser that starts: DEPTHMASK_BROWSER, PATH, macOS, Playwright's own."""
     candidates = [os.environ.get("DEPTHMASK_BROWSER"), *map(shutil.which, NAMES), *MAC_APPS]
     for candidate in candidates:
         if candidate and starts(candidate):
@@ -42,7 +42,7 @@ def find_browser() -> str | None:
 
 
 def starts(executable: str) -> bool:
-    """True if the browser can print its version: its libraries are there."""
+    """Tells whether the browser can print its version, which needs all its libraries."""
     try:
         process = subprocess.run([executable, "--version"], capture_output=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -51,7 +51,7 @@ def starts(executable: str) -> bool:
 
 
 def playwright_browser() -> str | None:
-    """Path where Playwright keeps its own download, if it is there."""
+    """Returns the path of Playwright's own download, if it exists."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -62,7 +62,7 @@ def playwright_browser() -> str | None:
 
 
 def install_browser() -> str | None:
-    """Playwright's download, else Debian's package when root; returns a browser that starts."""
+    """Tries Playwright's download, then Debian's package if root; returns a browser that starts."""
     run([sys.executable, "-m", "playwright", "install", "chromium"])
     found = find_browser()
     if found or not can_apt():
@@ -77,7 +77,7 @@ def can_apt() -> bool:
 
 
 def run(command: list[str]) -> None:
-    """Runs a command that may fail: whether a browser is there afterwards is what counts."""
+    """Runs a command that may fail; the caller looks for a browser afterwards."""
     try:
         subprocess.run(
             command,
@@ -92,10 +92,11 @@ def run(command: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--install", action="store_true", help="get one if there is none")
+    parser.add_argument("--install", action="store_true", help="install one if there is none")
+    options = parser.parse_args()
     found = find_browser()
-    if found is None and parser.parse_args().install:
-        print("setup: no browser for the tests yet, getting one", file=sys.stderr)
+    if found is None and options.install:
+        print("setup: installing a browser for the tests", file=sys.stderr)
         found = install_browser()
     print(f"setup: {found or MISSING}", file=sys.stderr)
 

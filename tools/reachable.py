@@ -1,7 +1,7 @@
-"""Exit code 0 if an address answers within a few seconds: `python tools/reachable.py URL`."""
+"""Ends with exit code 0 if an address answers within a few seconds."""
 
+import argparse
 import os
-import sys
 import threading
 import urllib.request
 
@@ -9,7 +9,7 @@ LIMIT_S = 6.0
 
 
 def reachable(url: str, *, limit_s: float = LIMIT_S) -> bool:
-    """Asks for the head of a page; False on any error, and when it takes longer than the limit."""
+    """Requests the head of a page; False on any error, and if it takes longer than the limit."""
     answers: list[bool] = []
 
     def ask() -> None:
@@ -20,7 +20,7 @@ def reachable(url: str, *, limit_s: float = LIMIT_S) -> bool:
         except (OSError, ValueError):
             answers.append(False)
 
-    # A name look-up takes no time limit of ours, so the question is asked from a thread.
+    # A name look-up has no time limit, so a thread makes the request.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(limit_s)
@@ -28,5 +28,7 @@ def reachable(url: str, *, limit_s: float = LIMIT_S) -> bool:
 
 
 if __name__ == "__main__":
-    # Not sys.exit: it would wait for a look-up that hangs.
-    os._exit(0 if reachable(sys.argv[1]) else 1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", metavar="URL")
+    # Not sys.exit, which would wait for a look-up that hangs.
+    os._exit(0 if reachable(parser.parse_args().url) else 1)

@@ -1,4 +1,4 @@
-"""Takes the pictures of the README.
+"""Takes the screenshots of the README.
 
 python -m tools.screenshot URL FOLDER
 """
@@ -15,13 +15,15 @@ from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 LIMIT_MS = 180_000
 FADE_MS = 1500  # pictures fade in
-TURN_MS = 8000  # the 3D view arrives and comes to rest
+TURN_MS = 8000  # the 3D view loads and comes to rest
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("url", metavar="URL", help="where a demo is")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the pictures go")
+    parser.add_argument("url", metavar="URL", help="address of a running demo")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="an existing folder for the pictures"
+    )
     options = parser.parse_args()
     check_folders(options.folder)
     executable = find_browser()
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def take_desktop(browser: Browser, url: str, folder: Path) -> None:
-    """demo.png, mask and depth; and views.png, a cut-out and the 3D view, turned a little."""
+    """Takes demo.png, with mask and depth, and views.png, with a backdrop and the 3D view."""
     page = visit(browser, f"{url}?example=teddy", width=1280, height=800, dark=False)
     page.screenshot(path=folder / "demo.png")
     look(page, "mask", "Backdrop")
@@ -60,7 +62,7 @@ def take_desktop(browser: Browser, url: str, folder: Path) -> None:
 
 
 def take_phone(browser: Browser, url: str, folder: Path) -> None:
-    """phone.png: the same on a phone, in the dark."""
+    """Takes phone.png: the results on a phone, in dark colours."""
     page = visit(browser, f"{url}?example=astronaut", width=390, height=844, dark=True)
     look(page, "mask", "Cut-out")
     page.wait_for_timeout(TURN_MS)
@@ -70,7 +72,7 @@ def take_phone(browser: Browser, url: str, folder: Path) -> None:
 
 
 def visit(browser: Browser, url: str, *, width: int, height: int, dark: bool) -> Page:
-    """Opens the page and waits for the example in its address."""
+    """Opens the page and waits for the results of the example in its address."""
     page = browser.new_page(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )

@@ -1,4 +1,4 @@
-"""Files that the page shows or hands out, in Gradio's cache, which deletes them in time."""
+"""Files that the page shows or offers, in Gradio's cache, which deletes them after a while."""
 
 import os
 import secrets
@@ -13,51 +13,53 @@ from depthmask.errors import PictureError
 from depthmask.pictures import Picture, read_photo, shows_in_browsers
 from depthmask.render.views import at_most
 
-SWEEP_S = 600  # the cache is looked through this often
-KEEP_S = 3000  # and what is older than this goes: within the hour
-QUALITY = 92  # of JPEG: photos of this size take seconds as PNG
+SWEEP_INTERVAL_S = 600  # between the deletions of old files
+FILE_LIFETIME_S = 3000  # a file is gone within the hour
+PREVIEW_JPEG_QUALITY = 92  # photos of this size take seconds as PNG
 
 
 def new_file(name: str) -> Path:
-    """A path of this name in a folder of its own."""
+    """Returns a path of this name in a new folder."""
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder / name
 
 
 def save_preview(picture: Picture, name: str) -> str:
-    """Writes what a view shows: (H, W) exactly, (H, W, 3) as a good JPEG; returns the path."""
+    """Writes a picture for a view, and returns the path: (H, W) as PNG, (H, W, 3) as JPEG."""
     if picture.ndim == 2:
         path = new_file(f"{name}.png")
         Image.fromarray(picture).save(path, compress_level=1)
     else:
         path = new_file(f"{name}.jpg")
-        Image.fromarray(np.ascontiguousarray(picture)).save(path, quality=QUALITY, subsampling=0)
+        Image.fromarray(np.ascontiguousarray(picture)).save(
+            path, quality=PREVIEW_JPEG_QUALITY, subsampling=0
+        )
     return str(path)
 
 
-def stand_in(path: str, side: int) -> str | None:
-    """Makes a picture that browsers can show of one they cannot, such as TIFF or HEIC.
+def browser_copy(path: str, side: int) -> str | None:
+    """Writes a copy that browsers can show of a picture that they cannot, such as TIFF or HEIC.
 
     Returns:
-        The path of the new picture; None where none is needed or none can be made.
+        The path of the copy; None if none is needed, or if the picture cannot be read.
     """
     if shows_in_browsers(path):
         return None
     try:
         picture = at_most(read_photo(path).picture, side)
     except PictureError:
-        return None  # whoever reads it next says why
+        return None  # the analysis, which reads it next, tells why
     return save_preview(picture, "preview")
 
 
 def is_cached(path: str) -> bool:
-    """Whether a path leads into the cache, wherever its links and dots go."""
+    """Tells whether a path leads into the cache, after links and dots are resolved."""
     return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
 
 
 def keep(paths: Iterable[str | None]) -> None:
-    """Makes files as good as new, so that they are not deleted while somebody has them open."""
+    """Resets the age of cached files, so that they are not deleted while a page shows them."""
     for path in paths:
         if path and is_cached(path) and Path(path).exists():
             os.utime(path)

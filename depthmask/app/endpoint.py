@@ -1,4 +1,4 @@
-"""The endpoint /predict for programs, which `--mcp` offers as a tool, too."""
+"""The endpoint /predict for programs; `--mcp` also offers it as a tool."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +7,19 @@ import gradio as gr
 
 from depthmask.app.loading import Predicts
 from depthmask.app.photos.analysis import DroppedFiles, analyse
-from depthmask.app.photos.downloads import DOWNLOADS, prepare, report
-from depthmask.app.prediction_cache import Shelf
+from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
+from depthmask.app.prediction_cache import PredictionCache
 
-PARTS = ("mask", "depth", "cutout")  # of DOWNLOADS, in the order they are returned
-Answer = tuple[str, str, str, dict[str, Any]]
+PARTS = ("mask", "depth", "cutout")  # keys of DOWNLOADS, in the order of the results
+Result = tuple[str, str, str, dict[str, Any]]
 
 
-def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[[str, str], Answer]:
+def make_endpoint(
+    predictor: Predicts, cache: PredictionCache, *, model: str
+) -> Callable[[str, str], Result]:
     """Makes the function behind the endpoint."""
 
-    def predict(background: str, image: str) -> Answer:
+    def predict(background: str, image: str) -> Result:
         """Find what is new in a photo of a scene, and how far away everything is.
 
         Args:
@@ -29,9 +31,9 @@ def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[
             depth 1), the foreground as a PNG with alpha, and a description of all that.
         """
         if not (background and image):
-            raise gr.Error("Give both files, background and image.", print_exception=False)
-        analysis = analyse(predictor, shelf, DroppedFiles(background, image))
-        if analysis.seen is None:
+            raise gr.Error("Give both files, the background and the image.", print_exception=False)
+        analysis = analyse(predictor, cache, DroppedFiles(background, image))
+        if analysis.predicted is None:
             raise gr.Error(analysis.message, print_exception=False)
         paths = []
         for name in PARTS:
@@ -40,19 +42,19 @@ def make_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> Callable[
                 raise gr.Error(complaint, print_exception=False)
             paths.append(str(path))
         mask, depth, cutout = paths
-        return mask, depth, cutout, report(analysis, analysis.seen, model)
+        return mask, depth, cutout, describe(analysis, analysis.predicted, model)
 
     return predict
 
 
-def build_endpoint(predictor: Predicts, shelf: Shelf, *, model: str) -> None:
-    """Adds /predict to the surrounding `gr.Blocks`; nothing of it is on the page."""
+def build_endpoint(predictor: Predicts, cache: PredictionCache, *, model: str) -> None:
+    """Adds /predict to the surrounding `gr.Blocks`; its components are not visible."""
     background = gr.File(label="Background", visible=False)
     image = gr.File(label="Image", visible=False)
     outputs = [gr.File(label=name.capitalize(), visible=False) for name in PARTS]
     described = gr.JSON(label="Description", visible=False)
     gr.Button(visible=False).click(
-        make_endpoint(predictor, shelf, model=model),
+        make_endpoint(predictor, cache, model=model),
         [background, image],
         [*outputs, described],
         api_name="predict",

@@ -1,4 +1,4 @@
-"""The pairs under examples/, each a folder with both pictures and their truth."""
+"""The example pairs, each a folder with both pictures and their truth."""
 
 import base64
 import json
@@ -10,13 +10,12 @@ from PIL import Image
 
 from depthmask.files import shipped
 
-EXAMPLES = shipped("examples")
-THUMBNAIL = (160, 120)  # width and height of the largest box, in pixels: twice what the page shows
+THUMBNAIL_PIXELS = (160, 120)  # largest width and height: twice what the page shows
 
 
 @dataclass(frozen=True)
 class Example:
-    """Files of one example; truth that is not there is None."""
+    """Files of one example; missing truth is None."""
 
     name: str
     title: str
@@ -34,11 +33,15 @@ class Example:
         return str(self.background), str(self.image), mask, depth
 
 
-def find_examples(folder: Path = EXAMPLES) -> list[Example]:
-    """Lists the examples of a folder; a folder without both pictures is none.
+def find_examples(folder: Path | None = None) -> list[Example]:
+    """Lists the examples of a folder: its folders that have both pictures.
 
-    `examples.json` beside them gives their order and titles; those it does not name come last.
+    `examples.json` gives their order and titles. Those that it does not name come last.
+
+    Args:
+        folder: Default: the shipped examples.
     """
+    folder = folder or shipped("examples")
     index = folder / "examples.json"
     entries = json.loads(index.read_text()) if index.is_file() else []
     titles = {entry["name"]: entry["title"] for entry in entries}
@@ -54,11 +57,11 @@ def find_examples(folder: Path = EXAMPLES) -> list[Example]:
     return found
 
 
-def thumbnail(path: Path) -> str:
-    """Shrinks a picture to a data URI, so that the page needs no further request for it."""
+def thumbnail_url(path: Path) -> str:
+    """Shrinks a picture to a data URI, which spares the page a request."""
     with Image.open(path) as picture:
         small = picture.convert("RGB")
-    small.thumbnail(THUMBNAIL)
+    small.thumbnail(THUMBNAIL_PIXELS)
     content = BytesIO()
     small.save(content, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

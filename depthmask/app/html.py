@@ -1,60 +1,59 @@
-"""The small pieces of HTML of the page. Everything that comes from a file or a user is escaped."""
+"""The small pieces of HTML of the page. Text from files and users is escaped."""
 
-import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from depthmask.app.examples import Example, thumbnail
+from depthmask.app.examples import Example, thumbnail_url
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import Legend, View
 from depthmask.depth import CONVENTION
 
-NEEDS_TRUTH = "needs ground truth"
+NEEDS_TRUTH = "needs ground truth"  # in the place of a figure
 
 HEADER = "<h1>depthmask</h1><p>What is new in a photo, and how far away everything is.</p>"
-DROPPED = "Dropped files are deleted within an hour after you leave."
+FILES_DELETED = "Dropped files are deleted within an hour after you leave."
 
 
 def message(analysis: Analysis) -> str:
-    """The line under the drop zones."""
+    """Returns the line under the drop zones."""
     kind = "failed" if analysis.failed else "doubtful" if analysis.doubtful else "calm"
     return f'<p class="{kind}">{escape(analysis.message)}</p>'
 
 
 def mask_figures(analysis: Analysis) -> str:
-    """The IoU."""
+    """Returns the IoU."""
     hint = "Intersection over union of predicted and true mask: 1 is perfect"
     return _figure("IoU", analysis.iou, hint)
 
 
 def depth_figures(analysis: Analysis) -> str:
-    """The RMSE."""
+    """Returns the RMSE."""
     hint = "Root of the mean squared error of the depth, on its scale from 0 to 1: 0 is perfect"
     return _figure("RMSE", analysis.rmse, hint)
 
 
 def legend(view: View) -> str:
-    """What the colours of a view mean."""
+    """Returns the legend of a view."""
     return _bar(view.legend)
 
 
 def note(text: str) -> str:
-    """A word in the legend's place."""
+    """Returns a text in the place of a legend."""
     return f'<div class="legend"><span>{escape(text)}</span></div>'
 
 
 def about_run(analysis: Analysis) -> str:
-    """Time and size of the last prediction; a placeholder of the same height before it."""
-    if analysis.seen is None:
+    """Returns time and size of the last prediction; a placeholder of the same height before it."""
+    if analysis.predicted is None:
         return "<p>&nbsp;</p>"
-    found = analysis.seen.prediction
+    found = analysis.predicted.prediction
     height, width = found.mask.shape
     return f"<p>{found.seconds:.2f} s for {width} × {height} pixels</p>"
 
 
 def convention() -> str:
-    """The depth convention: a short form to see, the whole of it to unfold."""
+    """Returns the depth convention: a short form that unfolds to the whole."""
     return (
         "<details><summary>Depth is relative: 1 is the farthest of the empty scene, 0 infinitely "
         f"near</summary><p>{escape(CONVENTION)}.</p></details>"
@@ -62,10 +61,10 @@ def convention() -> str:
 
 
 def example_buttons(examples: Sequence[Example]) -> str:
-    """Thumbnails; the page's script sends the name of the one that is clicked."""
+    """Returns the thumbnails; photos.js sends the name of the one that is clicked."""
     buttons = "".join(
         f'<button type="button" data-name="{escape(example.name)}" title="{escape(example.note)}">'
-        f'<img src="{thumbnail(example.image)}" alt="">'
+        f'<img src="{thumbnail_url(example.image)}" alt="">'
         f"<span>{escape(example.title)}</span></button>"
         for example in examples
     )
@@ -73,19 +72,10 @@ def example_buttons(examples: Sequence[Example]) -> str:
 
 
 def footer(model: str, card: Path | None) -> str:
-    """What model this is, what it can do, and what becomes of the pictures."""
-    figure = card_figure(card)
+    """Names the model, links its card, and says how long dropped files are kept."""
     link = '<a href="#model" data-tab="model">Model card</a>' if card else ""
-    parts = (escape(f"Model {model}"), figure, link, DROPPED)
+    parts = (escape(f"Model {model}"), link, FILES_DELETED)
     return f"<p>{' · '.join(part for part in parts if part)}</p>"
-
-
-def card_figure(card: Path | None) -> str:
-    """The mean IoU on real footage, as a model card states it; empty where it does not."""
-    if card is None or not card.is_file():
-        return ""
-    row = re.search(r"^\| depthmask \|.*\*\*([01]\.\d+)\*\*", card.read_text("utf-8"), re.M)
-    return f"mean IoU {row[1]} on real footage" if row else ""
 
 
 def _bar(legend: Legend) -> str:

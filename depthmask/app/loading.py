@@ -1,19 +1,20 @@
-"""A predictor that is still being loaded while the page is already up."""
+"""A predictor whose network is still being loaded while the page is already up."""
 
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from depthmask.errors import CheckpointError
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
     from depthmask.inference.predictor import Prediction
 
-LIMIT_S = 300.0  # to wait for the weights; they take seconds
+LOAD_LIMIT_S = 300.0  # the weights usually take seconds
 
 
 class Predicts(Protocol):
-    """What this page needs of a `Predictor`; tests bring a fake."""
+    """The part of `Predictor` that the page needs."""
 
     def predict(self, background: Picture, image: Picture) -> "Prediction": ...
 
@@ -21,11 +22,11 @@ class Predicts(Protocol):
 PredictsT = TypeVar("PredictsT", bound=Predicts)
 
 
-class Standby(Generic[PredictsT]):
-    """Takes predictions from the start, and makes them once `load` is done.
+class LoadingPredictor(Generic[PredictsT]):
+    """Accepts pairs from the start, and predicts them once `load` is done.
 
     Args:
-        make: Makes the predictor; what it imports and reads is waited for by `predict` only.
+        make: Makes the predictor. What it imports and reads delays predictions, not the page.
     """
 
     def __init__(self, make: Callable[[], PredictsT]) -> None:
@@ -37,7 +38,7 @@ class Standby(Generic[PredictsT]):
         """Makes the predictor, and runs it once, because the first run takes longest.
 
         Raises:
-            ValueError: As `make` does.
+            DepthmaskError: As `make` does.
         """
         import numpy as np
 
@@ -48,19 +49,21 @@ class Standby(Generic[PredictsT]):
         self._ready.set()
 
     def predict(self, background: Picture, image: Picture) -> "Prediction":
-        """As `Predictor.predict`; waits for the weights first.
+        """Predicts as `Predictor.predict` does, once the network is loaded.
 
         Raises:
-            RuntimeError: They have not come.
+            CheckpointError: It was not loaded within `LOAD_LIMIT_S`.
         """
         return self.ready().predict(background, image)
 
     def ready(self) -> PredictsT:
-        """Waits for the predictor.
+        """Returns the predictor once it is loaded.
 
         Raises:
-            RuntimeError: Its weights have not come.
+            CheckpointError: It was not loaded within `LOAD_LIMIT_S`.
         """
-        if not self._ready.wait(LIMIT_S) or self._predictor is None:
-            raise RuntimeError("its weights could not be loaded; see what the server printed.")
+        if not self._ready.wait(LOAD_LIMIT_S) or self._predictor is None:
+            raise CheckpointError(
+                "The network could not be loaded; look at what the server printed."
+            )
         return self._predictor

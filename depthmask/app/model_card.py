@@ -1,4 +1,4 @@
-"""The model tab: its card, as it lies beside the weights."""
+"""The model tab: the model card that lies beside the weights."""
 
 import base64
 import re
@@ -8,11 +8,11 @@ import gradio as gr
 
 from depthmask.files import fingerprint
 
-NO_CARD = "There is no model card of these weights: README.md and SHA256SUMS beside them."
+NO_CARD = "These weights have no model card: a README.md beside them, and their line in SHA256SUMS."
 
 
 def find_card(checkpoint: Path) -> Path | None:
-    """The model card of a checkpoint: README.md beside it, if SHA256SUMS lists the weights."""
+    """Finds a checkpoint's model card: README.md beside it, if SHA256SUMS lists the weights."""
     card, sums = (checkpoint.parent / name for name in ("README.md", "SHA256SUMS"))
     if not (card.is_file() and sums.is_file()):
         return None
@@ -27,11 +27,11 @@ def build_model_tab(card: Path | None) -> None:
 
 
 def embed_pictures(text: str, folder: Path) -> str:
-    """Puts the JPEGs that Markdown names into it, as nothing else of the disk is served.
+    """Embeds the JPEGs that a Markdown text links, because the page serves no other files.
 
     Args:
         text: Markdown; the paths in it are relative to the folder.
-        folder: Where it lies. A picture that is not there leaves its alternative text.
+        folder: Where the text lies. A missing picture leaves its alternative text.
     """
 
     def embed(found: re.Match[str]) -> str:

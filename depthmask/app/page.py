@@ -5,18 +5,18 @@ from pathlib import Path
 
 import gradio as gr
 
-from depthmask.app import html as words
-from depthmask.app.cache_files import KEEP_S, SWEEP_S
+from depthmask.app import html
+from depthmask.app.cache_files import FILE_LIFETIME_S, SWEEP_INTERVAL_S
 from depthmask.app.endpoint import build_endpoint
 from depthmask.app.examples import Example
 from depthmask.app.live.server import SeesPairs
 from depthmask.app.live.tab import build_live_tab
 from depthmask.app.loading import Predicts
 from depthmask.app.model_card import build_model_tab
-from depthmask.app.photos.tab import ImageTab
-from depthmask.app.prediction_cache import Shelf
+from depthmask.app.photos.tab import PhotosTab
+from depthmask.app.prediction_cache import PredictionCache
 
-PLACES = 24  # in the queue; who comes then is told to try later
+MAX_QUEUE = 24  # further visitors are asked to try later
 
 # The footer's link opens a tab.
 OPEN_TAB = """
@@ -42,35 +42,35 @@ def build_demo(
     """Builds the page.
 
     Args:
-        predictor: Makes the predictions: a `Predictor`, or a `Standby` for one.
-        examples: Offered for a click, in this order.
+        predictor: Makes the predictions: a `Predictor`, or a `LoadingPredictor`.
+        examples: Shown in this order.
         model: The name of the model in use.
         card: Its model card, in Markdown.
-        live: Waits for what the live tab sees by; without it, there is none.
-        debug: The live tab shows how long each stage of a frame took.
+        live: Returns the predictor of the live tab once it is loaded; without it, there is no tab.
+        debug: The live tab shows how long each stage of a frame takes.
     """
     gr.set_static_paths([path for e in examples for path in e.files if path])
-    shelf = Shelf()
+    cache = PredictionCache()
     with gr.Blocks(
         title="depthmask",
         analytics_enabled=False,
         fill_width=True,
-        delete_cache=(SWEEP_S, KEEP_S),
-    ) as demo:
-        gr.HTML(words.HEADER, elem_id="header")
+        delete_cache=(SWEEP_INTERVAL_S, FILE_LIFETIME_S),
+    ) as page:
+        gr.HTML(html.HEADER, elem_id="header")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Photos", id="photos"):
-                ImageTab(predictor, examples, model=model, shelf=shelf)
+                PhotosTab(predictor, examples, model=model, cache=cache)
             if live is not None:
                 with gr.Tab("Live", id="live-tab"):
                     build_live_tab(live, debug=debug)
             with gr.Tab("Model", id="model"):
                 build_model_tab(card)
-        footer = gr.HTML(words.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
+        footer = gr.HTML(html.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
         footer.click(open_tab, None, tabs, queue=False, api_visibility="private")
-        build_endpoint(predictor, shelf, model=model)
-    demo.queue(max_size=PLACES)
-    return demo
+        build_endpoint(predictor, cache, model=model)
+    page.queue(max_size=MAX_QUEUE)
+    return page
 
 
 def open_tab(event: gr.EventData) -> gr.Tabs:

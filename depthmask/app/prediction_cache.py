@@ -1,4 +1,4 @@
-"""What was predicted a while ago, so that a view or a download need not predict again."""
+"""Recent predictions, kept in memory so that a view or a download need not predict again."""
 
 import threading
 import time
@@ -6,19 +6,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
-from depthmask.app.watch import Watch
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
     from depthmask.inference.predictor import Prediction
 
-ROOM = 2**30  # bytes; a pair of 12 megapixels takes 170 MB
-KEEP_S = 3600  # what nobody asked for is dropped after an hour
-_LATE_S = 1  # looked for so much later, so that the age has passed
+MAX_CACHE_BYTES = 2**30  # a pair of 12 megapixels takes 170 MB
+PAIR_LIFETIME_S = 3600.0  # after its last use
+SWEEP_DELAY_S = 1.0  # added to the time of a sweep, so that the pair's lifetime is over by then
 
 
-class Seen(NamedTuple):
-    """A pair that was read and predicted."""
+class PredictedPair(NamedTuple):
+    """A pair of photos and its prediction."""
 
     image: Picture  # (H, W, 3)
     prediction: "Prediction"
@@ -33,61 +32,93 @@ class Seen(NamedTuple):
         return sum(array.nbytes for array in arrays if array is not None)
 
 
-class Shelf:
-    """The last pairs, as many as there is room for, each an hour from its last use.
+class Sweeper:
+    """Sweeps later, even if nobody visits the page any more. It has one timer at most.
 
     Args:
-        room: Bytes all of them may take; the newest stays even if it takes more.
-        keep_s: Seconds after its last use at which a pair is dropped.
+        sweep: Removes what has expired.
+        wait_s: Seconds until something may expire; None if there is nothing to wait for.
     """
 
-    def __init__(self, *, room: int = ROOM, keep_s: float = KEEP_S) -> None:
-        self._room, self._keep_s = room, keep_s
-        self._pairs: OrderedDict[Hashable, tuple[float, Seen]] = OrderedDict()
-        self._lock, self._making = threading.Lock(), threading.Lock()
-        self._watch = Watch(self.drop_old, self._wait_s)
+    def __init__(self, sweep: Callable[[], None], wait_s: Callable[[], float | None]) -> None:
+        self._sweep, self._wait_s = sweep, wait_s
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
 
-    def get(self, key: Hashable) -> Seen | None:
-        """Hands out a pair; it stays on the shelf, as the newest."""
-        self.drop_old()
+    def schedule(self) -> None:
+        """Starts the timer, unless it runs already or there is nothing to wait for."""
+        with self._lock:
+            wait_s = self._wait_s()
+            if self._timer is None and wait_s is not None:
+                self._timer = threading.Timer(wait_s, self._run)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _run(self) -> None:
+        self._timer = None
+        self._sweep()
+        self.schedule()
+
+
+class PredictionCache:
+    """The pairs that were used last, as many as fit, each until its lifetime is over.
+
+    Args:
+        max_bytes: Limit of all pairs together; the newest stays even if it exceeds it.
+        lifetime_s: Seconds after its last use at which a pair is dropped.
+    """
+
+    def __init__(
+        self, *, max_bytes: int = MAX_CACHE_BYTES, lifetime_s: float = PAIR_LIFETIME_S
+    ) -> None:
+        self._max_bytes, self._lifetime_s = max_bytes, lifetime_s
+        self._pairs: OrderedDict[Hashable, tuple[float, PredictedPair]] = OrderedDict()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._sweeper = Sweeper(self.drop_expired, self._wait_s)
+
+    def get(self, key: Hashable) -> PredictedPair | None:
+        """Returns a pair, which becomes the newest; None if it is not here."""
+        self.drop_expired()
         with self._lock:
             if key not in self._pairs:
                 return None
-            seen = self._pairs.pop(key)[1]
-            self._pairs[key] = time.monotonic(), seen
-        self._watch.set()
-        return seen
+            pair = self._pairs.pop(key)[1]
+            self._pairs[key] = time.monotonic(), pair
+        self._sweeper.schedule()
+        return pair
 
-    def get_or_make(self, key: Hashable, make: Callable[[], Seen | None]) -> Seen | None:
-        """Hands out a pair, made first where it is not there: one at a time, and each once.
+    def get_or_make(
+        self, key: Hashable, make: Callable[[], PredictedPair | None]
+    ) -> PredictedPair | None:
+        """Returns a pair, which is made if it is not here: one at a time, and each once.
 
         Args:
             key: Of the pair.
-            make: Makes it; None where that is not possible, and nothing is kept then.
+            make: Makes the pair; None if that is not possible, and then nothing is kept.
         """
-        seen = self.get(key)
-        if seen is not None:
-            return seen
+        pair = self.get(key)
+        if pair is not None:
+            return pair
         with self._making:
-            seen = self.get(key)  # who held the lock may have made it
-            if seen is None:
-                seen = make()
-            if seen is not None:
-                self.put(key, seen)
-        return seen
+            pair = self.get(key)  # another thread may have made it meanwhile
+            if pair is None:
+                pair = make()
+                if pair is not None:
+                    self.put(key, pair)
+        return pair
 
-    def put(self, key: Hashable, seen: Seen) -> None:
-        """Keeps a pair, and drops the oldest that there is no room for."""
+    def put(self, key: Hashable, pair: PredictedPair) -> None:
+        """Keeps a pair, and drops the oldest pairs that no longer fit."""
         with self._lock:
             self._pairs.pop(key, None)
-            self._pairs[key] = time.monotonic(), seen
-            while len(self._pairs) > 1 and self._taken() > self._room:
+            self._pairs[key] = time.monotonic(), pair
+            while len(self._pairs) > 1 and self._bytes() > self._max_bytes:
                 self._pairs.popitem(last=False)
-        self._watch.set()
+        self._sweeper.schedule()
 
-    def drop_old(self) -> None:
-        """Drops what nobody has asked for in `keep_s` seconds."""
-        oldest = time.monotonic() - self._keep_s
+    def drop_expired(self) -> None:
+        """Drops the pairs whose lifetime is over."""
+        oldest = time.monotonic() - self._lifetime_s
         with self._lock:
             for key in [key for key, (used, _) in self._pairs.items() if used < oldest]:
                 del self._pairs[key]
@@ -95,13 +126,13 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def _taken(self) -> int:
-        return sum(seen.size for _, seen in self._pairs.values())
+    def _bytes(self) -> int:
+        return sum(pair.size for _, pair in self._pairs.values())
 
     def _wait_s(self) -> float | None:
-        """Seconds until the oldest pair may go."""
+        """Seconds until the oldest pair expires."""
         with self._lock:
             if not self._pairs:
                 return None
             oldest = min(used for used, _ in self._pairs.values())
-        return max(oldest + self._keep_s - time.monotonic(), 0) + _LATE_S
+        return max(oldest + self._lifetime_s - time.monotonic(), 0) + SWEEP_DELAY_S

@@ -1,4 +1,4 @@
-"""Serving the page: Gradio's options, set once, and plain words where it cannot be served."""
+"""Serves the page: Gradio's options in one place, and sentences for what keeps it from starting."""
 
 import os
 import socket
@@ -16,11 +16,8 @@ import httpx
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
 
-FIRST_PORT = 7860
-PORTS_TRIED = 100
-PORTS = range(1, 65536)
-# This only guards the disk: what is larger than analysis.MAX_BYTES is refused in words.
-MAX_UPLOAD = "64mb"
+# A second limit for the disk's sake. Smaller files than this are refused with a sentence.
+MAX_UPLOAD_SIZE = "64mb"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MCP_PATH = "gradio_api/mcp/"
 
@@ -30,7 +27,7 @@ class Serving:
     """Where and for whom the page is served.
 
     Raises:
-        LaunchError: Two settings do not go together, or a file is missing or of no use.
+        LaunchError: A setting is out of range, two exclude each other, or a file cannot be used.
     """
 
     host: str = "127.0.0.1"  # to listen on; "0.0.0.0" lets other computers in
@@ -42,18 +39,22 @@ class Serving:
     mcp: bool = False  # offer /predict to language models as a tool
 
     def __post_init__(self) -> None:
+        if self.port is not None and not 0 < self.port < 65536:
+            raise LaunchError(f"Ports are numbers from 1 to 65535, not {self.port}.")
         if self.mcp and self.auth:
             raise LaunchError(
-                "--mcp and --auth do not go together: the list of tools would be open to all; "
-                "leave one of them out."
+                "--mcp and --auth cannot be combined, because the list of tools would be open to "
+                "everybody; leave one of them out."
             )
         if self.mcp and find_spec("mcp") is None:
             raise LaunchError("--mcp needs the MCP package; run `pip install 'depthmask[mcp]'`.")
         if bool(self.certificate) != bool(self.key):
-            raise LaunchError("https needs both, --ssl-certfile and --ssl-keyfile.")
+            raise LaunchError("https needs both --ssl-certfile and --ssl-keyfile.")
         for file in (self.certificate, self.key):
             if file and not file.is_file():
-                raise LaunchError(f"There is no file {file}; check --ssl-certfile, --ssl-keyfile.")
+                raise LaunchError(
+                    f"There is no file {file}; check --ssl-certfile and --ssl-keyfile."
+                )
         if self.certificate and self.key:
             check_certificate(self.certificate, self.key)
 
@@ -69,29 +70,31 @@ def check_certificate(certificate: Path, key: Path) -> None:
         ) from error
 
 
-def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> None:
-    """Serves the page until interrupted, and prints where it is.
+def launch(page: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> None:
+    """Serves the page until interrupted, and prints its address.
 
     Args:
-        demo: What `build_demo` made.
+        page: What `build_demo` made.
         serving: Where and for whom.
         load: Called once the page is up: loads what predictions need. What it raises ends
             the serving, and is raised again.
 
     Raises:
-        LaunchError: The port is taken, the host is not this computer's, or the page that is served
-            there does not answer.
+        LaunchError: The port is taken, the host is not this computer's, or this computer cannot
+            reach the page it serves.
     """
-    port = (
-        free_port(serving.host) if serving.port is None else check_port(serving.host, serving.port)
-    )
+    check_address(serving.host, serving.port)
     spare_from_proxy(serving.host, *LOCAL)
     try:
-        url, share_url = _serve(demo, serving, port)
+        url, share_url = _serve(page, serving)
     except httpx.HTTPError as error:
         raise LaunchError(
-            f"The page is served on {serving.host}:{port}, but this computer cannot reach it "
-            f"({error}); look for a firewall, or choose another with --host or --port."
+            f"The page is served on {serving.host}, but this computer cannot reach it ({error}); "
+            "look for a firewall, or choose another --host or --port."
+        ) from error
+    except OSError as error:  # of all ports that Gradio tried
+        raise LaunchError(
+            f"No port of {serving.host} could be served; close other servers, or choose a --port."
         ) from error
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
     for line in remarks(serving, url, share_url):
@@ -99,23 +102,46 @@ def launch(demo: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
     try:
         load()
     except BaseException:
-        demo.close(verbose=False)
+        page.close(verbose=False)
         raise
-    demo.block_thread()
+    page.block_thread()
+
+
+def check_address(host: str, port: int | None) -> None:
+    """Raises LaunchError unless this computer can listen on the host, and on a given port.
+
+    Gradio would try a hundred ports of a host that is not this computer's.
+    """
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            # as the server does; without it, a port that was just released would look taken
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        where = f"{host}:{port}" if port else host
+        raise LaunchError(
+            f"Cannot listen on {where} ({error.strerror or error}); choose another --port "
+            "or --host."
+        ) from error
 
 
 def spare_from_proxy(*hosts: str) -> None:
-    """Adds hosts to NO_PROXY: Gradio asks its own page whether it is up, and no proxy can tell."""
+    """Adds hosts to NO_PROXY: Gradio asks its own page whether it is up, and must reach it."""
     for name in ("NO_PROXY", "no_proxy"):
         known = [entry for entry in os.environ.get(name, "").split(",") if entry]
         os.environ[name] = ",".join([*known, *(host for host in hosts if host not in known)])
 
 
 def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
-    """What else there is to say about where the page is, a line each."""
+    """Returns further lines about who can reach the page, and how."""
     lines = []
     if serving.share:
-        lines.append(share_line(share_url))
+        lines.append(
+            f"Anyone with this link can use it for a week: {share_url}"
+            if share_url
+            else "No public link could be made (is there a network?); the address above works."
+        )
     if serving.mcp:
         lines.append(f"Its tool for language models (MCP) is at {url}{MCP_PATH}")
     if (serving.host not in LOCAL or share_url) and not serving.auth:
@@ -126,25 +152,19 @@ def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     return lines
 
 
-def share_line(share_url: str | None) -> str:
-    if share_url:
-        return f"Anyone with this link can use it for a week: {share_url}"
-    return "No public link could be made (is there a network?); the address above works."
-
-
-def _serve(demo: gr.Blocks, serving: Serving, port: int) -> tuple[str, str | None]:
+def _serve(page: gr.Blocks, serving: Serving) -> tuple[str, str | None]:
     """Returns the local address and, where one was asked for and made, the public link."""
     https = serving.certificate is not None
-    # Gradio's own lines, "quiet" or not, are many; those printed instead say as much.
+    # Gradio prints many lines, even with quiet=True. `launch` prints what matters.
     with redirect_stdout(StringIO()):
-        _, url, share_url = demo.launch(
+        _, url, share_url = page.launch(
             server_name=serving.host,
-            server_port=port,
+            server_port=serving.port,  # without one, Gradio takes the first free one from 7860 on
             share=serving.share,
             auth=serving.auth,
             ssl_certfile=str(serving.certificate) if https else None,
             ssl_keyfile=str(serving.key) if https else None,
-            ssl_verify=not https,  # Gradio asks itself whether it is up: one's own is enough
+            ssl_verify=not https,  # of the request by which Gradio checks that the page is up
             theme=theme(),
             css_paths=STYLE,
             quiet=True,
@@ -153,42 +173,9 @@ def _serve(demo: gr.Blocks, serving: Serving, port: int) -> tuple[str, str | Non
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
-            max_file_size=MAX_UPLOAD,
+            max_file_size=MAX_UPLOAD_SIZE,
             ssr_mode=False,
             pwa=False,
             mcp_server=serving.mcp,
         )
     return url, share_url
-
-
-def free_port(host: str) -> int:
-    """Finds the first port from 7860 on that nobody listens on."""
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
-        if not port_error(host, port):
-            return port
-    return check_port(host, FIRST_PORT)
-
-
-def check_port(host: str, port: int) -> int:
-    """Returns the port if it can be listened on."""
-    error = port_error(host, port)
-    if error:
-        raise LaunchError(
-            f"Cannot listen on {host}:{port} ({error}); choose another with --port or --host."
-        )
-    return port
-
-
-def port_error(host: str, port: int) -> str:
-    """Why one cannot listen there, in the system's words; empty when one can."""
-    if port not in PORTS:
-        return f"ports are numbers from {PORTS[0]} to {PORTS[-1]}"
-    try:
-        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            # as the server itself does; without it, a port just left would look taken
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""

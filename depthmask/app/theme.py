@@ -1,4 +1,4 @@
-"""Colours and type of the page. Only system fonts: the page asks no other host for anything."""
+"""Colours and fonts of the page. Only system fonts: the page sends no request to another host."""
 
 from pathlib import Path
 

@@ -91,9 +91,9 @@ def run(options: argparse.Namespace) -> None:
     )
     print(as_table(rows))
     if options.json:
-        options.json.write_text(json.dumps(report(rows), indent=2) + "\n")
+        options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
     if options.svg:
-        draw(rows).savefig(options.svg, format="svg")
+        draw_chart(rows).savefig(options.svg, format="svg")
 
 
 def bench(
@@ -154,7 +154,7 @@ def _speed(key: Key, times: dict[Key, list[float]], work: int) -> dict[str, floa
     }
 
 
-def report(rows: Sequence[Row]) -> dict[str, object]:
+def as_json(rows: Sequence[Row]) -> dict[str, object]:
     """Describes the rows and the machine, ready for JSON."""
     import torch
 
@@ -180,7 +180,7 @@ def as_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def draw(rows: Sequence[Row]) -> "Figure":
+def draw_chart(rows: Sequence[Row]) -> "Figure":
     """Draws how many times as fast as plain PyTorch each row is, the default in red.
 
     Raises:

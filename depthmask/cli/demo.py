@@ -34,7 +34,14 @@ def run(options: argparse.Namespace) -> None:
 
     checkpoint = options.checkpoint or WEIGHTS
     _check_network(checkpoint, options)
-    from depthmask.app import Serving, Standby, build_demo, find_card, find_examples, launch
+    from depthmask.app import (
+        LoadingPredictor,
+        Serving,
+        build_demo,
+        find_card,
+        find_examples,
+        launch,
+    )
 
     serving = Serving(
         host=options.host,
@@ -45,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         key=options.ssl_keyfile,
         mcp=options.mcp,
     )
-    predictor = Standby(lambda: make_predictor(options))
+    predictor = LoadingPredictor(lambda: make_predictor(options))
     page = build_demo(
         predictor,
         find_examples(),

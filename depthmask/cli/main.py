@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DepthmaskError as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(describe(error))
+        return _refuse(error_sentence(error))
     except MemoryError:
         return _refuse("There is not enough memory; use smaller pictures, or close other programs.")
     except ImportError as error:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def describe(error: OSError) -> str:
+def error_sentence(error: OSError) -> str:
     """Makes a sentence of a system's error: which file it is about, and what to do."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.app import html as words
+from depthmask.app import html
 from depthmask.app.loading import Predicts
 from depthmask.app.photos import analysis
 from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
-from depthmask.app.prediction_cache import Seen, Shelf
+from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality
 from depthmask.inference.predictor import PairReport, Prediction
@@ -25,12 +25,12 @@ __all__ = ["files"]
 def look(
     predictor: Predicts, files: DroppedFiles, convention: Convention | None = None
 ) -> Analysis:
-    return analyse(predictor, Shelf(), files, convention)
+    return analyse(predictor, PredictionCache(), files, convention)
 
 
 def test_a_pair_alone_has_a_prediction_and_no_figures(files: DroppedFiles) -> None:
     result = look(Fake(), DroppedFiles(files.background, files.image))
-    assert result.seen is not None
+    assert result.predicted is not None
     assert (result.iou, result.rmse) == (None, None)
     assert not result.failed
 
@@ -40,9 +40,9 @@ def test_a_pair_that_cannot_be_meant_stands_out(score: float, doubtful: bool) ->
     quality = PairQuality(score, "moved", "The camera moved.")
     pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
     found = Prediction(np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32), 0, pair=pair)
-    result = Analysis("", seen=Seen(np.zeros((4, 4, 3), np.uint8), found, (4, 4), ()))
+    result = Analysis("", predicted=PredictedPair(np.zeros((4, 4, 3), np.uint8), found, (4, 4), ()))
     assert result.doubtful == doubtful
-    assert ('class="doubtful"' in words.message(result)) == doubtful
+    assert ('class="doubtful"' in html.message(result)) == doubtful
 
 
 def test_truth_gives_figures(files: DroppedFiles) -> None:
@@ -54,23 +54,23 @@ def test_truth_gives_figures(files: DroppedFiles) -> None:
 
 
 def test_a_pair_is_predicted_once(files: DroppedFiles) -> None:
-    fake, shelf = Fake(), Shelf()
-    first = analyse(fake, shelf, DroppedFiles(files.background, files.image))
-    second = analyse(fake, shelf, files)
+    fake, cache = Fake(), PredictionCache()
+    first = analyse(fake, cache, DroppedFiles(files.background, files.image))
+    second = analyse(fake, cache, files)
     assert len(fake.pairs) == 1
-    assert first.seen is not None and second.seen is first.seen
+    assert first.predicted is not None and second.predicted is first.predicted
     assert second.iou is not None
-    analyse(fake, shelf, replace(files, background=files.image, image=files.background))
+    analyse(fake, cache, replace(files, background=files.image, image=files.background))
     assert len(fake.pairs) == 2
 
 
 @pytest.mark.parametrize(
     ("kept", "message"),
     [
-        ((), analysis.START),
-        (("background",), analysis.NEEDS_IMAGE),
-        (("image",), analysis.NEEDS_BACKGROUND),
-        (("true_mask", "true_depth"), analysis.START),
+        ((), analysis.DROP_BOTH),
+        (("background",), analysis.DROP_IMAGE),
+        (("image",), analysis.DROP_BACKGROUND),
+        (("true_mask", "true_depth"), analysis.DROP_BOTH),
     ],
 )
 def test_what_is_missing_is_asked_for(
@@ -78,7 +78,7 @@ def test_what_is_missing_is_asked_for(
 ) -> None:
     fake = Fake()
     result = look(fake, DroppedFiles(**{zone: getattr(files, zone) for zone in kept}))
-    assert (result.message, result.failed, result.seen) == (message, False, None)
+    assert (result.message, result.failed, result.predicted) == (message, False, None)
     assert not fake.pairs
 
 
@@ -94,7 +94,7 @@ def test_a_bad_file_is_named_and_its_zone_emptied(
     assert result.unreadable == {zone}
     assert "notes.png" in result.message
     assert str(bad) not in result.message, "the user does not know where the upload was put"
-    assert (result.seen is None) == (zone in ("background", "image"))
+    assert (result.predicted is None) == (zone in ("background", "image"))
 
 
 def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: DroppedFiles) -> None:
@@ -105,16 +105,16 @@ def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: DroppedFile
 def test_files_beyond_the_limit_are_refused(
     files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(analysis, "MAX_BYTES", 50)
+    monkeypatch.setattr(analysis, "MAX_FILE_BYTES", 50)
     result = look(Fake(), files)
-    assert result.failed and result.seen is None
+    assert result.failed and result.predicted is None
     assert "MB" in result.message
 
 
 def test_truth_of_another_size_is_refused_in_words(files: DroppedFiles) -> None:
     Image.new("L", (10, 20)).save(str(files.true_mask))
     result = look(Fake(), files)
-    assert result.seen is not None
+    assert result.predicted is not None
     assert result.iou is None
     assert result.rmse is not None
     assert "true mask is 10x20" in result.message
@@ -127,24 +127,26 @@ def test_a_network_that_fails_is_told_in_one_line(files: DroppedFiles) -> None:
     assert result.message == "The network failed on this pair: out of memory"
 
 
-def seen(mask: np.ndarray, background_size: tuple[int, int] = (100, 100), *notes: str) -> Seen:
+def predicted(
+    mask: np.ndarray, background_size: tuple[int, int] = (100, 100), *notes: str
+) -> PredictedPair:
     image = np.zeros((*mask.shape, 3), np.uint8)
     quality = PairQuality(0.9, "good", "A fine pair.")
     pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
-    return Seen(image, Prediction(mask, mask, 0.0, pair), background_size, notes)
+    return PredictedPair(image, Prediction(mask, mask, 0.0, pair), background_size, notes)
 
 
 def test_the_verdict_says_how_the_pair_fits_and_what_was_found() -> None:
     mask = np.zeros((100, 100), np.float32)
-    assert analysis.verdict(seen(mask)) == ("A fine pair.", analysis.NOTHING_NEW)
+    assert analysis.verdict(predicted(mask)) == ("A fine pair.", analysis.NOTHING_NEW)
     mask = mask.copy()
     mask[:50] = 1
-    assert "covers 50%" in " ".join(analysis.verdict(seen(mask)))
-    assert "differ in size" in " ".join(analysis.verdict(seen(mask, (50, 100))))
+    assert "covers 50%" in " ".join(analysis.verdict(predicted(mask)))
+    assert "differ in size" in " ".join(analysis.verdict(predicted(mask, (50, 100))))
     mask = np.zeros((100, 100), np.float32)
     mask[0, :50] = 1
-    assert "less than 1%" in " ".join(analysis.verdict(seen(mask)))
-    assert analysis.verdict(seen(mask, (100, 100), "A note."))[-1] == "A note."
+    assert "less than 1%" in " ".join(analysis.verdict(predicted(mask)))
+    assert analysis.verdict(predicted(mask, (100, 100), "A note."))[-1] == "A note."
 
 
 def test_notes_on_a_photo_name_it(files: DroppedFiles) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gradio as gr
@@ -17,16 +17,13 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from depthmask.app import Serving, examples, find_card, find_examples
-from depthmask.app import cache_files as cache
-from depthmask.app import html as words
+from depthmask.app import Serving, cache_files, examples, find_card, find_examples, html
 from depthmask.app import model_card as model_tab
 from depthmask.app.photos.analysis import Analysis, DroppedFiles, analyse
-from depthmask.app.photos.inputs import Inputs, choose
-from depthmask.app.photos.tab import ImageTab, empty, stale_truth
+from depthmask.app.photos.tab import Inputs, PhotosTab, choose, empty, stale_truth
 from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
-from depthmask.app.prediction_cache import Shelf
-from depthmask.app.serve import check_port, free_port, remarks, share_line, spare_from_proxy
+from depthmask.app.prediction_cache import PredictionCache
+from depthmask.app.serve import check_address, remarks, spare_from_proxy
 from depthmask.errors import LaunchError
 from depthmask.network.checkpoint import WEIGHTS
 from tests.app.pages import HEIGHT, WIDTH, Fake, files
@@ -35,44 +32,43 @@ __all__ = ["files"]
 
 
 def test_figures_and_what_they_need(files: DroppedFiles) -> None:
-    without = analyse(Fake(), Shelf(), replace(files, true_mask=None, true_depth=None))
-    assert words.NEEDS_TRUTH in words.mask_figures(without)
-    assert words.NEEDS_TRUTH in words.depth_figures(without)
-    assert f"0.25 s for {WIDTH} × {HEIGHT} pixels" in words.about_run(without)
-    result = analyse(Fake(), Shelf(), files)
-    assert "<dd>0.500</dd>" in words.mask_figures(result)
-    assert "<dd>0.100</dd>" in words.depth_figures(result)
+    without = analyse(Fake(), PredictionCache(), replace(files, true_mask=None, true_depth=None))
+    assert html.NEEDS_TRUTH in html.mask_figures(without)
+    assert html.NEEDS_TRUTH in html.depth_figures(without)
+    assert f"0.25 s for {WIDTH} × {HEIGHT} pixels" in html.about_run(without)
+    result = analyse(Fake(), PredictionCache(), files)
+    assert "<dd>0.500</dd>" in html.mask_figures(result)
+    assert "<dd>0.100</dd>" in html.depth_figures(result)
 
 
 def test_what_a_user_names_is_escaped() -> None:
-    assert "<script>" not in words.message(Analysis(message="<script>.png is no picture"))
-    assert "<b>" not in words.footer("<b>", None)
+    assert "<script>" not in html.message(Analysis(message="<script>.png is no picture"))
+    assert "<b>" not in html.footer("<b>", None)
 
 
 def test_the_convention_is_on_the_page_in_full() -> None:
     from depthmask.depth import CONVENTION
 
-    assert CONVENTION in words.convention()
+    assert CONVENTION in html.convention()
 
 
 def test_every_view_has_a_legend() -> None:
     for view in MASK_VIEWS.values():
         assert view.legend.left or view.legend.right
-        assert "legend" in words.legend(view)
+        assert "legend" in html.legend(view)
 
 
-def test_the_footer_has_the_figure_of_the_card(tmp_path: Path) -> None:
+def test_the_card_is_that_of_the_weights_beside_it(tmp_path: Path) -> None:
     card = find_card(WEIGHTS)
     assert card is not None
-    footer = words.footer("depthmask.safetensors", card)
-    assert "on real footage" in footer and 'data-tab="model"' in footer
+    assert 'data-tab="model"' in html.footer("depthmask.safetensors", card)
     for mine in (tmp_path / "mine.safetensors", tmp_path / WEIGHTS.name):
         mine.write_bytes(b"weights of somebody's own")
         shutil.copy(card, tmp_path)
         assert find_card(mine) is None
         shutil.copy(card.with_name("SHA256SUMS"), tmp_path)
         assert find_card(mine) is None, "a card of other weights"
-    assert "data-tab" not in words.footer("mine.safetensors", None)
+    assert "data-tab" not in html.footer("mine.safetensors", None)
 
 
 def test_pictures_of_the_card_are_part_of_it(tmp_path: Path) -> None:
@@ -108,14 +104,14 @@ def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFile
     """Gradio lets any path pass that does not say that it is a file."""
     example = find_examples()[0]
 
-    async def build() -> ImageTab:
+    async def build() -> PhotosTab:
         with gr.Blocks():
-            return ImageTab(Fake(), [example], model="weights", shelf=Shelf())
+            return PhotosTab(Fake(), [example], model="weights", cache=PredictionCache())
 
     # Gradio would open a loop of its own and leave it open; tests of the browser leave one running
     with ThreadPoolExecutor(1) as thread:
         tab = thread.submit(lambda: asyncio.run(build())).result()
-    uploaded = cache.new_file("image.png")
+    uploaded = cache_files.new_file("image.png")
     shutil.copy(str(files.image), uploaded)
     beyond = str(Path(get_upload_folder()) / ".." / str(files.image).lstrip("/"))
     known = {"path": str(uploaded)}
@@ -135,31 +131,31 @@ def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFile
 def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:
     scan = tmp_path / "scan.tif"
     Image.new("RGB", (40, 30), (200, 10, 10)).save(scan)
-    shown = cache.stand_in(str(scan), 20)
+    shown = cache_files.browser_copy(str(scan), 20)
     assert shown is not None
     assert Path(get_upload_folder()) in Path(shown).parents
     with Image.open(shown) as picture:
         assert picture.size == (20, 15)
     photo = tmp_path / "photo.png"
     Image.new("RGB", (40, 30)).save(photo)
-    assert cache.stand_in(str(photo), 20) is None
+    assert cache_files.browser_copy(str(photo), 20) is None
     scan.write_text("no picture")
-    assert cache.stand_in(str(scan), 20) is None
+    assert cache_files.browser_copy(str(scan), 20) is None
 
 
 def test_what_is_open_is_kept_from_deletion(tmp_path: Path) -> None:
-    mine, other = cache.new_file("photo.png"), tmp_path / "photo.png"
+    mine, other = cache_files.new_file("photo.png"), tmp_path / "photo.png"
     for path in (mine, other):
         path.write_text("")
         os.utime(path, (1, 1))
-    cache.keep([str(mine), str(other), None, str(tmp_path / "gone.png")])
+    cache_files.keep([str(mine), str(other), None, str(tmp_path / "gone.png")])
     assert mine.stat().st_mtime > 1
     assert other.stat().st_mtime == 1, "only what lies in the cache is touched"
     shutil.rmtree(mine.parent)
 
 
 def test_files_are_gone_within_the_hour() -> None:
-    assert cache.SWEEP_S + cache.KEEP_S <= 3600
+    assert cache_files.SWEEP_INTERVAL_S + cache_files.FILE_LIFETIME_S <= 3600
 
 
 def test_a_backdrop_that_is_no_picture_is_told(tmp_path: Path) -> None:
@@ -184,8 +180,8 @@ def test_examples_are_found(tmp_path: Path) -> None:
     assert found.title == "Red cup"
     assert found.true_mask == tmp_path / "red-cup" / "mask.png"
     assert found.true_depth is None
-    assert 'data-name="red-cup"' in words.example_buttons([found])
-    assert examples.thumbnail(found.image).startswith("data:image/jpeg;base64,")
+    assert 'data-name="red-cup"' in html.example_buttons([found])
+    assert examples.thumbnail_url(found.image).startswith("data:image/jpeg;base64,")
 
 
 def test_examples_have_order_and_titles(tmp_path: Path) -> None:
@@ -216,22 +212,33 @@ def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
     assert stale_truth(DroppedFiles("b", "mine", "my mask", None), [example]) == set()
 
 
-def test_a_taken_port_is_told_and_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_cannot_be_listened_on_is_told() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(LaunchError, match=f"127.0.0.1:{port} .*--port"):
-            check_port("127.0.0.1", port)
-        monkeypatch.setattr(import_module("depthmask.app.serve"), "FIRST_PORT", port)
-        assert free_port("127.0.0.1") > port
-    with pytest.raises(LaunchError, match="from 1 to 65535"):
-        check_port("127.0.0.1", 99999)
+            check_address("127.0.0.1", port)
+    check_address("127.0.0.1", None)
+    with pytest.raises(LaunchError, match=r"listen on 192\.0\.2\.1 .*--host"):
+        check_address("192.0.2.1", None)  # an address of documents only
+    for number in (0, -1, 65536):
+        with pytest.raises(LaunchError, match="from 1 to 65535"):
+            Serving(port=number)
+    assert Serving(port=65535).port == 65535
 
 
-def test_the_share_link_or_its_absence_is_one_line() -> None:
-    assert "https://x.gradio.live" in share_line("https://x.gradio.live")
-    assert "No public link" in share_line(None)
+def test_the_share_link_or_its_absence_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = "https://x.gradio.live"
+    assert any(link in line for line in remarks(Serving(share=True), "http://here/", link))
+    (line,) = remarks(Serving(share=True), "http://here/", None)
+    assert "No public link" in line
+    package = ModuleType("mcp")
+    package.__spec__ = ModuleSpec("mcp", None)
+    monkeypatch.setitem(sys.modules, "mcp", package)
+    assert remarks(Serving(mcp=True), "http://here/", None) == [
+        "Its tool for language models (MCP) is at http://here/gradio_api/mcp/"
+    ]
 
 
 def test_an_open_door_is_remarked_upon() -> None:
@@ -260,8 +267,7 @@ def test_tools_and_a_password_do_not_go_together() -> None:
 
 
 def test_tools_without_their_package_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module("depthmask.app.serve")  # its name in the package is the function's
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "mcp", None)
     with pytest.raises(LaunchError, match="pip install"):
         Serving(mcp=True)
 
@@ -278,9 +284,3 @@ def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     bad.write_text("no certificate")
     with pytest.raises(LaunchError, match="cannot be used for https"):
         Serving(certificate=bad, key=bad)
-
-
-def test_the_page_comes_up_before_torch() -> None:
-    check = "import sys, depthmask.app; print('torch' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout
-    assert shown.strip() == "False"

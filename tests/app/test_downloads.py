@@ -11,63 +11,63 @@ from PIL import Image
 
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.downloads import DOWNLOADS, REPORT, Download, prepare
-from depthmask.app.prediction_cache import Seen
+from depthmask.app.prediction_cache import PredictedPair
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
 from tests.conftest import HEIGHT, WIDTH, Pair
 
 
 @pytest.fixture
-def seen(pair: Pair) -> Seen:
+def predicted(pair: Pair) -> PredictedPair:
     mask = pair.true_mask.astype(np.float32)
     mask[30, 20] = 0.25
     found = Prediction(mask, pair.true_depth, 0.1234, background=pair.background)
-    return Seen(pair.image, found, (HEIGHT, 2 * WIDTH), ("A note.",))
+    return PredictedPair(pair.image, found, (HEIGHT, 2 * WIDTH), ("A note.",))
 
 
-def get(name: str, seen: Seen, folder: Path) -> Path:
+def get(name: str, predicted: PredictedPair, folder: Path) -> Path:
     path = folder / DOWNLOADS[name].file
-    DOWNLOADS[name].write(path, Analysis("", seen=seen, iou=0.5), seen, "weights")
+    DOWNLOADS[name].write(path, Analysis("", predicted=predicted, iou=0.5), predicted, "weights")
     return path
 
 
-def test_the_cutout_has_alpha(seen: Seen, tmp_path: Path) -> None:
-    cutout = Image.open(get("cutout", seen, tmp_path))
+def test_the_cutout_has_alpha(predicted: PredictedPair, tmp_path: Path) -> None:
+    cutout = Image.open(get("cutout", predicted, tmp_path))
     assert cutout.mode == "RGBA"
     alpha = np.asarray(cutout)[..., 3]
     assert alpha[30, 20] == 64 and alpha[40, 40] == 255 and alpha[5, 5] == 0
 
 
-def test_the_mask_is_grey(seen: Seen, tmp_path: Path) -> None:
-    mask = Image.open(get("mask", seen, tmp_path))
+def test_the_mask_is_grey(predicted: PredictedPair, tmp_path: Path) -> None:
+    mask = Image.open(get("mask", predicted, tmp_path))
     assert mask.mode == "L" and mask.getpixel((20, 30)) == 64
 
 
-def test_the_depth_has_16_bits(seen: Seen, tmp_path: Path) -> None:
-    depth = np.asarray(Image.open(get("depth", seen, tmp_path)))
+def test_the_depth_has_16_bits(predicted: PredictedPair, tmp_path: Path) -> None:
+    depth = np.asarray(Image.open(get("depth", predicted, tmp_path)))
     assert depth.dtype == np.uint16
     assert len(np.unique(depth)) > WIDTH // 2
-    assert abs(depth / 65535 - seen.prediction.depth).max() < 1e-5
+    assert abs(depth / 65535 - predicted.prediction.depth).max() < 1e-5
 
 
-def test_the_array_is_exact(seen: Seen, tmp_path: Path) -> None:
-    depth = np.load(get("array", seen, tmp_path))
+def test_the_array_is_exact(predicted: PredictedPair, tmp_path: Path) -> None:
+    depth = np.load(get("array", predicted, tmp_path))
     assert depth.dtype == np.float32
-    assert (depth == seen.prediction.depth).all()
+    assert (depth == predicted.prediction.depth).all()
 
 
-def test_the_scene_is_a_glb(seen: Seen, tmp_path: Path) -> None:
-    assert get("model", seen, tmp_path).read_bytes()[:4] == b"glTF"
+def test_the_scene_is_a_glb(predicted: PredictedPair, tmp_path: Path) -> None:
+    assert get("model", predicted, tmp_path).read_bytes()[:4] == b"glTF"
 
 
-def test_the_zip_has_it_all_and_a_description(seen: Seen, tmp_path: Path) -> None:
-    with zipfile.ZipFile(get("all", seen, tmp_path)) as archive:
+def test_the_zip_has_it_all_and_a_description(predicted: PredictedPair, tmp_path: Path) -> None:
+    with zipfile.ZipFile(get("all", predicted, tmp_path)) as archive:
         names = set(archive.namelist())
         report = json.loads(archive.read(REPORT))
         depth = np.load(io.BytesIO(archive.read("depth.npy")))
     files = {download.file for download in DOWNLOADS.values()} - {"depthmask.zip"}
     assert names == {*files, REPORT}
-    assert (depth == seen.prediction.depth).all()
+    assert (depth == predicted.prediction.depth).all()
     assert report["image"] == {"width": WIDTH, "height": HEIGHT}
     assert report["background"]["width"] == 2 * WIDTH
     assert report["convention"] == CONVENTION
@@ -78,19 +78,19 @@ def test_the_zip_has_it_all_and_a_description(seen: Seen, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["depthmask.zip"]
 
 
-def test_a_file_is_made_where_the_page_can_fetch_it(seen: Seen) -> None:
-    path, complaint = prepare(DOWNLOADS["mask"], Analysis("", seen=seen), "weights")
+def test_a_file_is_made_where_the_page_can_fetch_it(predicted: PredictedPair) -> None:
+    path, complaint = prepare(DOWNLOADS["mask"], Analysis("", predicted=predicted), "weights")
     assert path is not None and path.name == "mask.png" and complaint == ""
     with Image.open(path) as mask:
         assert mask.size == (WIDTH, HEIGHT)
 
 
-def test_a_full_disk_is_said(seen: Seen) -> None:
+def test_a_full_disk_is_said(predicted: PredictedPair) -> None:
     def write(*_: object) -> None:
         raise OSError("No space left on device")
 
     download = Download("Mask", "mask.png", write)
-    path, complaint = prepare(download, Analysis("", seen=seen), "weights")
+    path, complaint = prepare(download, Analysis("", predicted=predicted), "weights")
     assert path is None and "mask.png could not be made: No space left" in complaint
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import threading
+import time
 import tracemalloc
 from io import BytesIO
 from pathlib import Path
@@ -12,9 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.app.live import server as live_desk
-from depthmask.app.live.server import BAD_FRAME, BAD_MESSAGE, FULL, MOST, NOTHING_YET, LiveDesk
+from depthmask.app.live import server as live_server
+from depthmask.app.live.server import (
+    BAD_FRAME,
+    BAD_MESSAGE,
+    MAX_VISITORS,
+    NO_BACKGROUND,
+    NO_PLACE_LEFT,
+    LiveServer,
+)
 from depthmask.app.live.views import VIEWS, to_jpeg
+from depthmask.errors import CheckpointError
 from depthmask.inference.live_session import FRAMES
 from depthmask.pictures import Map, Picture
 from tests.repository.test_package import run
@@ -23,7 +32,7 @@ ONE, TWO = "1" * 32, "2" * 32
 HEIGHT, WIDTH = 120, 160
 
 
-class FakeLooks:
+class FakePredictor:
     """Stands in for a predictor: what differs by 60 levels is foreground, and near."""
 
     resolution = 96
@@ -35,8 +44,8 @@ class FakeLooks:
 
 
 @pytest.fixture
-def desk() -> LiveDesk:
-    return LiveDesk(FakeLooks, debug=True)
+def server() -> LiveServer:
+    return LiveServer(FakePredictor, debug=True)
 
 
 def scene(seed: int = 0) -> Picture:
@@ -52,20 +61,20 @@ def with_object(picture: Picture) -> Picture:
 
 
 def url(picture: Picture) -> str:
-    return live_desk.data_url(to_jpeg(picture))
+    return live_server.data_url(to_jpeg(picture))
 
 
-def capture(desk: LiveDesk, token: str, picture: Picture) -> dict[str, Any]:
+def capture(server: LiveServer, token: str, picture: Picture) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     for place in range(FRAMES):
         message = {"do": "capture", "token": token, "first": place == 0, "frame": url(picture)}
-        answer = desk.answer(message)
+        answer = server.answer(message)
     return answer
 
 
-def look(desk: LiveDesk, token: str, picture: Picture, **more: Any) -> dict[str, Any]:
+def look(server: LiveServer, token: str, picture: Picture, **more: Any) -> dict[str, Any]:
     message = {"do": "frame", "token": token, "frame": url(picture), "view": "mask", "at": 5.0}
-    return desk.answer(message | more)
+    return server.answer(message | more)
 
 
 def seen(answer: dict[str, Any]) -> Picture:
@@ -75,10 +84,10 @@ def seen(answer: dict[str, Any]) -> Picture:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def test_a_captured_scene_then_an_object(desk: LiveDesk) -> None:
-    answer = capture(desk, ONE, scene())
+def test_a_captured_scene_then_an_object(server: LiveServer) -> None:
+    answer = capture(server, ONE, scene())
     assert answer == {"captured": True, "selfCheck": 0.0}
-    answer = look(desk, ONE, with_object(scene()))
+    answer = look(server, ONE, with_object(scene()))
     mask = seen(answer) > 127
     truth = np.zeros_like(mask)
     truth[30:90, 50:110] = True
@@ -89,125 +98,132 @@ def test_a_captured_scene_then_an_object(desk: LiveDesk) -> None:
 
 
 def test_stages_are_told_for_debugging_only() -> None:
-    desk = LiveDesk(FakeLooks)
-    capture(desk, ONE, scene())
-    assert "stages" not in look(desk, ONE, scene())
+    server = LiveServer(FakePredictor)
+    capture(server, ONE, scene())
+    assert "stages" not in look(server, ONE, scene())
 
 
-def test_the_last_frame_can_be_looked_at_in_another_view(desk: LiveDesk) -> None:
-    assert desk.answer({"do": "look", "token": ONE})["failed"] == NOTHING_YET
-    capture(desk, ONE, scene())
-    assert desk.answer({"do": "look", "token": ONE})["failed"] == NOTHING_YET
-    look(desk, ONE, with_object(scene()), view="cutout")
-    mask = seen(desk.answer({"do": "look", "token": ONE, "view": "mask"})) > 127
+def test_the_last_frame_can_be_looked_at_in_another_view(server: LiveServer) -> None:
+    assert server.answer({"do": "look", "token": ONE})["failed"] == NO_BACKGROUND
+    capture(server, ONE, scene())
+    assert server.answer({"do": "look", "token": ONE})["failed"] == NO_BACKGROUND
+    look(server, ONE, with_object(scene()), view="cutout")
+    mask = seen(server.answer({"do": "look", "token": ONE, "view": "mask"})) > 127
     assert mask[60, 80] and not mask[5, 5]
-    shown = desk.answer({"do": "look", "token": ONE, "view": "backdrop", "colour": "#00ff00"})
+    shown = server.answer({"do": "look", "token": ONE, "view": "backdrop", "colour": "#00ff00"})
     assert seen(shown)[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
 
 
-def test_each_page_has_its_own_background(desk: LiveDesk) -> None:
-    capture(desk, ONE, scene(1))
-    capture(desk, TWO, scene(2))
+def test_each_page_has_its_own_background(server: LiveServer) -> None:
+    capture(server, ONE, scene(1))
+    capture(server, TWO, scene(2))
     for token, seed in ((ONE, 1), (TWO, 2), (ONE, 1)):
-        assert (seen(look(desk, token, scene(seed))) > 127).mean() < 0.01
-    assert (seen(look(desk, TWO, scene(1))) > 127).mean() > 0.1
+        assert (seen(look(server, token, scene(seed))) > 127).mean() < 0.01
+    assert (seen(look(server, TWO, scene(1))) > 127).mean() > 0.1
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
-def test_every_view_has_the_size_of_the_frame(desk: LiveDesk, view: str) -> None:
-    capture(desk, ONE, scene())
-    assert seen(look(desk, ONE, with_object(scene()), view=view)).shape[:2] == (HEIGHT, WIDTH)
+def test_every_view_has_the_size_of_the_frame(server: LiveServer, view: str) -> None:
+    capture(server, ONE, scene())
+    assert seen(look(server, ONE, with_object(scene()), view=view)).shape[:2] == (HEIGHT, WIDTH)
 
 
-def test_a_new_background_is_a_colour_or_a_picture(desk: LiveDesk) -> None:
-    capture(desk, ONE, scene())
-    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
+def test_a_new_background_is_a_colour_or_a_picture(server: LiveServer) -> None:
+    capture(server, ONE, scene())
+    shown = seen(look(server, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
     assert shown[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
     blue = np.full((50, 90, 3), (0, 0, 255), np.uint8)
-    desk.answer({"do": "backdrop", "token": ONE, "frame": url(blue)})
-    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop"))
+    server.answer({"do": "backdrop", "token": ONE, "frame": url(blue)})
+    shown = seen(look(server, ONE, with_object(scene()), view="backdrop"))
     assert shown[5, 5].tolist() == pytest.approx([255, 0, 0], abs=12)  # OpenCV's order
-    desk.answer({"do": "backdrop", "token": ONE})
-    shown = seen(look(desk, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
+    server.answer({"do": "backdrop", "token": ONE})
+    shown = seen(look(server, ONE, with_object(scene()), view="backdrop", colour="#00ff00"))
     assert shown[5, 5].tolist() == pytest.approx([0, 255, 0], abs=12)
 
 
-def test_somebody_in_the_scene_is_told_and_capturing_again_works(desk: LiveDesk) -> None:
+def test_somebody_in_the_scene_is_told_and_capturing_again_works(server: LiveServer) -> None:
     message: dict[str, Any] = {"do": "capture", "token": ONE}
     for place in range(FRAMES):
         picture = with_object(scene()) if place % 2 else scene()
-        answer = desk.answer(message | {"first": place == 0, "frame": url(picture)})
+        answer = server.answer(message | {"first": place == 0, "frame": url(picture)})
     assert "moved during the capture" in answer["failed"]
-    assert look(desk, ONE, scene())["failed"] == NOTHING_YET
-    assert capture(desk, ONE, scene())["captured"]
+    assert look(server, ONE, scene())["failed"] == NO_BACKGROUND
+    assert capture(server, ONE, scene())["captured"]
 
 
-def test_a_snapshot_is_transparent_around_the_object(desk: LiveDesk) -> None:
-    assert desk.answer({"do": "snapshot", "token": ONE})["failed"] == NOTHING_YET
-    capture(desk, ONE, scene())
-    look(desk, ONE, with_object(scene()))
-    alpha = seen(desk.answer({"do": "snapshot", "token": ONE}))[..., 3]
+def test_a_snapshot_is_transparent_around_the_object(server: LiveServer) -> None:
+    assert server.answer({"do": "snapshot", "token": ONE})["failed"] == NO_BACKGROUND
+    capture(server, ONE, scene())
+    look(server, ONE, with_object(scene()))
+    alpha = seen(server.answer({"do": "snapshot", "token": ONE}))[..., 3]
     assert alpha[60, 80] == 255
     assert alpha[5, 5] == 0
 
 
 def test_a_recording_is_written_after_stop(
-    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_desk, "new_file", lambda name: tmp_path / name)
-    capture(desk, ONE, scene())
-    assert "Nothing was recorded" in desk.answer({"do": "stop", "token": ONE})["failed"]
-    desk.answer({"do": "record", "token": ONE})
+    monkeypatch.setattr(live_server, "new_file", lambda name: tmp_path / name)
+    capture(server, ONE, scene())
+    assert "Nothing was recorded" in server.answer({"do": "stop", "token": ONE})["failed"]
+    server.answer({"do": "record", "token": ONE})
     for place in range(3):
-        answer = look(desk, ONE, with_object(scene()), at=1000 + 100 * place)
+        answer = look(server, ONE, with_object(scene()), at=1000 + 100 * place)
     assert answer["recorded"] == pytest.approx(0.2)
-    path = desk.answer({"do": "stop", "token": ONE})["path"]
+    path = server.answer({"do": "stop", "token": ONE})["path"]
     assert Path(path).read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
-    assert look(desk, ONE, scene())["recorded"] is None
+    assert look(server, ONE, scene())["recorded"] is None
 
 
 @pytest.mark.parametrize("at", [None, "soon", [1], float("nan"), 10**400])
 def test_a_time_that_is_none_spoils_no_recording(
-    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: object
+    server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: object
 ) -> None:
-    monkeypatch.setattr(live_desk, "new_file", lambda name: tmp_path / name)
-    capture(desk, ONE, scene())
-    desk.answer({"do": "record", "token": ONE})
-    look(desk, ONE, with_object(scene()), at=1000)
-    assert look(desk, ONE, with_object(scene()), at=at) == {"failed": BAD_MESSAGE}
-    assert Path(desk.answer({"do": "stop", "token": ONE})["path"]).exists()
+    monkeypatch.setattr(live_server, "new_file", lambda name: tmp_path / name)
+    capture(server, ONE, scene())
+    server.answer({"do": "record", "token": ONE})
+    look(server, ONE, with_object(scene()), at=1000)
+    assert look(server, ONE, with_object(scene()), at=at) == {"failed": BAD_MESSAGE}
+    assert Path(server.answer({"do": "stop", "token": ONE})["path"]).exists()
 
 
-def test_a_frame_of_a_page_that_is_left_meanwhile_is_not_recorded() -> None:
-    class Leaves(FakeLooks):
+def test_who_leaves_during_a_frame_is_forgotten_after_it() -> None:
+    class Leaves(FakePredictor):
         def see(self, background: Picture, image: Picture) -> dict[str, Map]:
-            visit.close()  # as leaving does, once the frame before is done
+            if recording:
+                leaving.start()
+                deadline = time.monotonic() + 60
+                while len(server) and time.monotonic() < deadline:
+                    time.sleep(0.01)
             return super().see(background, image)
 
-    desk = LiveDesk(Leaves)
-    visit = desk._visit(ONE, new=True)
-    capture(desk, ONE, scene())
-    desk.answer({"do": "record", "token": ONE})
-    assert look(desk, ONE, scene())["recorded"] is None
+    server, recording = LiveServer(Leaves), False
+    leaving = threading.Thread(target=server.answer, args=[{"do": "leave", "token": ONE}])
+    capture(server, ONE, scene())
+    server.answer({"do": "record", "token": ONE})
+    recording = True
+    assert "picture" in look(server, ONE, scene())
+    leaving.join(60)
+    assert not leaving.is_alive() and len(server) == 0
 
 
 def test_frames_leave_nothing_on_the_disk(
-    desk: LiveDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    capture(desk, ONE, scene())
+    capture(server, ONE, scene())
     for _ in range(20):
-        look(desk, ONE, with_object(scene()))
+        look(server, ONE, with_object(scene()))
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_frames_leave_nothing_in_memory(desk: LiveDesk) -> None:
-    capture(desk, ONE, scene())
+def test_frames_leave_nothing_in_memory(server: LiveServer) -> None:
+    capture(server, ONE, scene())
     tracemalloc.start()
     sizes = []
     for _ in range(3):
         for _ in range(20):
-            look(desk, ONE, with_object(scene()))
+            look(server, ONE, with_object(scene()))
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert sizes[2] < sizes[0] + 100_000  # a frame has 58,000 bytes
@@ -224,8 +240,8 @@ def test_frames_leave_nothing_in_memory(desk: LiveDesk) -> None:
         {"do": "?", "token": ONE},
     ],
 )
-def test_a_message_from_elsewhere_is_refused(desk: LiveDesk, message: object) -> None:
-    assert desk.answer(message) == {"failed": BAD_MESSAGE}
+def test_a_message_from_elsewhere_is_refused(server: LiveServer, message: object) -> None:
+    assert server.answer(message) == {"failed": BAD_MESSAGE}
 
 
 @pytest.mark.parametrize(
@@ -239,35 +255,35 @@ def test_a_message_from_elsewhere_is_refused(desk: LiveDesk, message: object) ->
         "data:image/png;base64,AAAA",
     ],
 )
-def test_a_broken_picture_is_told(desk: LiveDesk, frame: object) -> None:
-    answer = desk.answer({"do": "capture", "token": ONE, "frame": frame})
+def test_a_broken_picture_is_told(server: LiveServer, frame: object) -> None:
+    answer = server.answer({"do": "capture", "token": ONE, "frame": frame})
     assert answer == {"failed": BAD_FRAME}
 
 
-def test_pictures_have_a_largest_size(desk: LiveDesk) -> None:
+def test_pictures_have_a_largest_size(server: LiveServer) -> None:
     wide = np.zeros((40, 1400, 3), np.uint8)
-    assert desk.answer({"do": "capture", "token": ONE, "frame": url(wide)})["failed"] == BAD_FRAME
+    assert server.answer({"do": "capture", "token": ONE, "frame": url(wide)})["failed"] == BAD_FRAME
 
 
 def test_who_leaves_is_forgotten_and_places_are_limited(
-    desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(MOST):
-        desk.answer({"do": "backdrop", "token": f"{number:032x}"})
-    assert desk.answer({"do": "backdrop", "token": "f" * 32})["failed"] == FULL
-    desk.answer({"do": "leave", "token": f"{0:032x}"})
-    assert len(desk) == MOST - 1
-    assert look(desk, f"{0:032x}", scene())["failed"] == NOTHING_YET
-    assert len(desk) == MOST - 1  # a late frame brings nobody back
-    monkeypatch.setattr(live_desk, "KEEP_S", -1.0)
-    desk.sweep()
-    assert len(desk) == 0
+    for number in range(MAX_VISITORS):
+        server.answer({"do": "backdrop", "token": f"{number:032x}"})
+    assert server.answer({"do": "backdrop", "token": "f" * 32})["failed"] == NO_PLACE_LEFT
+    server.answer({"do": "leave", "token": f"{0:032x}"})
+    assert len(server) == MAX_VISITORS - 1
+    assert look(server, f"{0:032x}", scene())["failed"] == NO_BACKGROUND
+    assert len(server) == MAX_VISITORS - 1  # a late frame brings nobody back
+    monkeypatch.setattr(live_server, "VISITOR_LIFETIME_S", -1.0)
+    server.sweep()
+    assert len(server) == 0
 
 
 def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:
     entered, go_on = threading.Event(), threading.Event()
 
-    class Slow(FakeLooks):
+    class Slow(FakePredictor):
         def see(self, background: Picture, image: Picture) -> dict[str, Map]:
             if slow and not entered.is_set():
                 entered.set()
@@ -275,35 +291,35 @@ def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:
             return super().see(background, image)
 
     slow = False
-    desk = LiveDesk(Slow)
-    capture(desk, ONE, scene())
+    server = LiveServer(Slow)
+    capture(server, ONE, scene())
     slow = True
     first: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: first.append(look(desk, ONE, scene())))
+    thread = threading.Thread(target=lambda: first.append(look(server, ONE, scene())))
     thread.start()
     assert entered.wait(60)
-    assert look(desk, ONE, scene()) == {"dropped": True}
+    assert look(server, ONE, scene()) == {"dropped": True}
     go_on.set()
     thread.join(60)
     assert "picture" in first[0]
 
 
 def test_what_the_predictor_says_is_passed_on() -> None:
-    def never() -> FakeLooks:
-        raise RuntimeError("its weights could not be loaded; see what the server printed.")
+    def never() -> FakePredictor:
+        raise CheckpointError("The network could not be loaded.")
 
-    answer = capture(LiveDesk(never), ONE, scene())
-    assert "weights" in answer["failed"]
+    answer = capture(LiveServer(never), ONE, scene())
+    assert "could not be loaded" in answer["failed"]
 
 
 def test_a_few_bytes_cannot_ask_for_gigabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = BytesIO()
     Image.new("1", (9000, 9000)).save(wide, "PNG")
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(live_desk.Refusal, match="could not be read"):
-        live_desk.decode(live_desk.data_url(wide.getvalue(), "png"))
-    with pytest.raises(live_desk.Refusal, match="could not be read"):
-        live_desk.decode(live_desk.data_url(b"no picture", "png"))
+    with pytest.raises(live_server.MessageError, match="could not be read"):
+        live_server.decode_frame(live_server.data_url(wide.getvalue(), "png"))
+    with pytest.raises(live_server.MessageError, match="could not be read"):
+        live_server.decode_frame(live_server.data_url(b"no picture", "png"))
 
 
 SWEEP = """
@@ -312,13 +328,13 @@ from pathlib import Path
 import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from depthmask.app.live.tab import build_live_tab
-from tests.app.test_live_server import ONE, FakeLooks, capture, look, scene, with_object
+from tests.app.test_live_server import ONE, FakePredictor, capture, look, scene, with_object
 with gr.Blocks(analytics_enabled=False) as page:
-    desk = build_live_tab(FakeLooks)
+    server = build_live_tab(FakePredictor)
 (tab,) = (block for block in page.blocks.values() if isinstance(block, gr.HTML))
-capture(desk, ONE, scene())
-desk.answer({"do": "record", "token": ONE})
-look(desk, ONE, with_object(scene()), at=1000)
+capture(server, ONE, scene())
+server.answer({"do": "record", "token": ONE})
+look(server, ONE, with_object(scene()), at=1000)
 path = Path(tab.live({"do": "stop", "token": ONE})["path"])
 before = path.exists()
 delete_files_created_by_app(page, None)
@@ -326,6 +342,7 @@ print(before, path.exists())
 """
 
 
+@pytest.mark.slow
 def test_recordings_are_swept_with_the_rest_of_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from depthmask.app import loading as standby
-from depthmask.app.loading import Standby
+from depthmask.app import loading
+from depthmask.app.loading import LoadingPredictor
+from depthmask.errors import CheckpointError
 from depthmask.inference.predictor import Prediction
 from tests.app.pages import Fake
 
@@ -14,7 +15,7 @@ GREY = np.full((8, 8, 3), 90, np.uint8)
 
 
 def test_a_pair_that_comes_early_waits() -> None:
-    waiting = Standby(Fake)
+    waiting = LoadingPredictor(Fake)
     answers: list[Prediction] = []
     asker = threading.Thread(target=lambda: answers.append(waiting.predict(GREY, GREY)))
     asker.start()
@@ -26,7 +27,7 @@ def test_a_pair_that_comes_early_waits() -> None:
 
 def test_loading_runs_the_network_once() -> None:
     fake = Fake()
-    Standby(lambda: fake).load()
+    LoadingPredictor(lambda: fake).load()
     assert len(fake.pairs) == 1
 
 
@@ -35,10 +36,10 @@ def test_what_keeps_it_from_loading_is_raised() -> None:
         raise ValueError("no weights")
 
     with pytest.raises(ValueError, match="no weights"):
-        Standby(make).load()
+        LoadingPredictor(make).load()
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standby, "LIMIT_S", 0.01)
-    with pytest.raises(RuntimeError, match="could not be loaded"):
-        Standby(Fake).predict(GREY, GREY)
+    monkeypatch.setattr(loading, "LOAD_LIMIT_S", 0.01)
+    with pytest.raises(CheckpointError, match="could not be loaded"):
+        LoadingPredictor(Fake).predict(GREY, GREY)

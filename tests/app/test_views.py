@@ -8,7 +8,7 @@ import pytest
 from depthmask.app.photos import views
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, Choices, ScreenPair
-from depthmask.app.prediction_cache import Seen
+from depthmask.app.prediction_cache import PredictedPair
 from depthmask.inference.predictor import Prediction
 from depthmask.render import views as render
 from depthmask.render.views import LARGEST_ERROR, MISSED
@@ -22,15 +22,15 @@ def analysis(pair: Pair) -> Analysis:
     mask = np.roll(pair.true_mask, 1, axis=1).astype(np.float32)
     mask[30, 20] = 0.25
     found = Prediction(mask, pair.true_depth + np.float32(0.1), 0.1, background=pair.background)
-    seen = Seen(pair.image, found, (HEIGHT, WIDTH), ())
+    predicted = PredictedPair(pair.image, found, (HEIGHT, WIDTH), ())
     error = found.depth - pair.true_depth
-    return Analysis("", seen=seen, true_mask=pair.true_mask, depth_error=error)
+    return Analysis("", predicted=predicted, true_mask=pair.true_mask, depth_error=error)
 
 
 @pytest.fixture
 def scene(analysis: Analysis) -> ScreenPair:
-    assert analysis.seen is not None
-    return ScreenPair(analysis, analysis.seen)
+    assert analysis.predicted is not None
+    return ScreenPair(analysis, analysis.predicted)
 
 
 def draw(name: str, scene: ScreenPair, choices: Choices | None = None) -> np.ndarray:
@@ -92,16 +92,20 @@ def test_errors_need_the_truth(analysis: Analysis, scene: ScreenPair) -> None:
     assert (tenth[..., 0] > tenth[..., 2]).all(), "too far is orange"
     assert LARGEST_ERROR > 0.1
     without = replace(analysis, true_mask=None, depth_error=None)
-    assert without.seen is not None
-    scene = ScreenPair(without, without.seen)
+    assert without.predicted is not None
+    scene = ScreenPair(without, without.predicted)
     for name in ("mask-errors", "depth-errors"):
         assert ALL[name].draw(scene, Choices()) is None
         assert "Add the true" in ALL[name].needs
 
 
 def test_large_pictures_are_shrunk_for_the_screen() -> None:
-    mask = np.zeros((10, 4 * views.PREVIEW), np.float32)
-    seen = Seen(np.zeros((*mask.shape, 3), np.uint8), Prediction(mask, mask + 1, 0), (9, 9), ())
-    scene = ScreenPair(Analysis("", seen=seen, true_mask=mask > 1, depth_error=mask), seen)
+    mask = np.zeros((10, 4 * views.PREVIEW_SIDE), np.float32)
+    predicted = PredictedPair(
+        np.zeros((*mask.shape, 3), np.uint8), Prediction(mask, mask + 1, 0), (9, 9), ()
+    )
+    scene = ScreenPair(
+        Analysis("", predicted=predicted, true_mask=mask > 1, depth_error=mask), predicted
+    )
     for array in (scene.image, scene.mask, scene.depth, scene.true_mask, scene.depth_error):
-        assert array is not None and array.shape[:2] == (2, views.PREVIEW)
+        assert array is not None and array.shape[:2] == (2, views.PREVIEW_SIDE)

@@ -23,7 +23,7 @@ from depthmask.cli.bench import (
     as_table,
     bench,
     count_operations,
-    draw,
+    draw_chart,
     probe,
     take_turns,
     throughput,
@@ -75,7 +75,7 @@ def test_the_chart_has_a_bar_for_each_row_and_the_default_in_another_colour() ->
         replace(ROW, backend=BASELINE, precision="fp32", ratio_to_pytorch_fp32=1, default=False),
         replace(ROW, size=512, ratio_to_pytorch_fp32=2.5),
     ]
-    small, large = draw(rows).axes
+    small, large = draw_chart(rows).axes
     assert (small.get_title("left"), large.get_title("left")) == (
         *("224 x 224 pixels", "512 x 512 pixels"),
     )

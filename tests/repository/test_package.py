@@ -53,7 +53,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "from depthmask.cli.main import main\n"
         "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.app.photos.analysis import Convention, DroppedFiles, analyse\n"
-        "from depthmask.app.prediction_cache import Shelf\n"
+        "from depthmask.app.prediction_cache import PredictionCache\n"
         "import depthmask.inference.live_session, depthmask.render.video\n"
         "import depthmask.render.mesh, depthmask.app\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
@@ -63,7 +63,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "assert main(['predict', *files.values(), *folder, *options, *truths]) == 0\n"
         f"predictor = Predictor({str(exported_checkpoint)!r}, backend='openvino')\n"
         "dropped = DroppedFiles(**files, **truth)\n"
-        "found = analyse(predictor, Shelf(), dropped, Convention(align=True))\n"
+        "found = analyse(predictor, PredictionCache(), dropped, Convention(align=True))\n"
         "assert found.iou is not None and found.rmse is not None, found.message\n"
         "print('torch' in sys.modules)\n"
     )

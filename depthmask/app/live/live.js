@@ -1,18 +1,18 @@
-// The live tab. `element` and `server` come from gr.HTML; `server.live(message)` asks live_desk.py.
+// The live tab. `element` and `server` come from gr.HTML; `server.live(message)` calls server.py.
 //
-// One frame is on its way at a time: when its answer has been drawn, the camera's newest picture is
-// sent, and those in between are dropped. What is sent is never mirrored; what is seen may be.
+// One frame is sent at a time. When its answer has been drawn, the camera's newest picture is sent,
+// and those in between are dropped. Frames are never sent mirrored, but they may be shown mirrored.
 
 const LONGEST_SIDE = 640;
-const WINDOW_MS = 3000; // over which the frames a second are counted,
-const LEAST_FRAMES = 5; // or over so many frames, where these take longer
-const FRAME_MS = 60000; // a frame's answer may take so long on a busy server,
-const READ_MS = 6000; // a complaint stands at least so long
-const LONGEST_MS = 600000; // and any other: the network is loaded, or a recording is written
+const RATE_MS = 3000; // the frames per second are counted over this time,
+const MIN_RATE_FRAMES = 5; // or over this many frames, if they take longer
+const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
+const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded, a recording is written
+const MESSAGE_MS = 6000; // an error message stays at least this long
 const find = (name) => element.querySelector(`[data-live="${name}"]`);
 const video = find("video");
 const shown = find("shown");
-const say = find("sentence");
+const sentence = find("sentence");
 const still = document.createElement("canvas");
 const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0")).join("");
@@ -21,36 +21,36 @@ let stream = null;
 let view = "cutout";
 let running = false; // frames are sent and drawn
 let looping = false; // `run` has not ended yet
-let busy = false; // a countdown, a capture or a recording being written
+let busy = false; // during a countdown, a capture, or the writing of a recording
 let captured = false;
 let takenAt = 0; // when the camera took the newest picture, by performance.now()
-let turn = Promise.resolve(); // the last message's answer
+let turn = Promise.resolve(); // settles with the answer to the last message
 let frames = 0; // drawn so far
 let drawn = []; // [when drawn, milliseconds since taken] of the last frames
-let heldUntil = 0; // no frame's sentence takes the place of a complaint before this
+let heldUntil = 0; // until then, no frame's sentence replaces an error message
 
 const REFUSED = {
-    NotAllowedError: "The camera was refused: allow it beside the address of this page, then press "
+    NotAllowedError: "The camera was refused: allow it next to the address of this page, then press "
         + "Start camera.",
     NotFoundError: "No camera was found: connect one, then press Start camera.",
     OverconstrainedError: "This device has no such camera: choose another one.",
     NotReadableError: "Another program uses the camera: close it, then press Start camera.",
 };
-const SILENT = "The server did not answer: look whether it still runs, then press Resume.";
-const INSECURE = "Browsers give the camera only to pages of this computer or by https: open the "
-    + `page as http://localhost${location.port && ":"}${location.port} on the computer that serves `
-    + "it, or start demo.py with --ssl-certfile and --ssl-keyfile.";
+const SILENT = "The server did not answer: check that it still runs, then press Resume.";
+const INSECURE = "Browsers allow the camera only on pages of the same computer and by https: open "
+    + `http://localhost${location.port && ":"}${location.port} on the computer that serves the page, `
+    + "or start depthmask demo with --ssl-certfile and --ssl-keyfile.";
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 function tell(text, failed = false) {
-    heldUntil = failed ? performance.now() + READ_MS : 0;
-    write(text, failed);
+    heldUntil = failed ? performance.now() + MESSAGE_MS : 0;
+    showSentence(text, failed);
 }
 
-function write(text, failed) {
-    if (say.textContent !== text) say.textContent = text;
-    say.classList.toggle("failed", failed);
+function showSentence(text, failed) {
+    if (sentence.textContent !== text) sentence.textContent = text;
+    sentence.classList.toggle("failed", failed);
 }
 
 function enable() {
@@ -58,7 +58,7 @@ function enable() {
     find("capture").disabled = !there;
     find("capture").textContent = captured ? "Recapture" : "Capture background";
     for (const name of ["pause", "snapshot", "record"]) find(name).disabled = !there || !captured;
-    // what was recorded can be had even if the camera is gone
+    // a recording can be saved even if the camera is gone
     if (find("record").dataset.on === "true") find("record").disabled = busy;
     find("pause").textContent = captured && !running ? "Resume" : "Pause";
     find("start").hidden = stream !== null;
@@ -66,7 +66,7 @@ function enable() {
     find("off").disabled = busy;
 }
 
-// One message at a time, in their order: a button's waits for the frame that is on its way.
+// Messages are sent one at a time, in their order: a button's message waits for the frame's answer.
 function ask(message) {
     turn = turn.then(() => send(message));
     return turn;
@@ -75,24 +75,24 @@ function ask(message) {
 async function send(message) {
     let answer;
     try {
-        const wait = message.do === "frame" ? FRAME_MS : LONGEST_MS;
+        const wait = message.do === "frame" ? FRAME_LIMIT_MS : ANSWER_LIMIT_MS;
         answer = await Promise.race([server.live({ token, ...message }), pause(wait)]);
     } catch (error) {
         console.debug("depthmask: no answer", error);
     }
-    answer ||= { failed: SILENT }; // Gradio, too, gives nothing where no answer came
+    answer ||= { failed: SILENT }; // Gradio returns nothing if no answer came
     if (answer.failed) tell(answer.failed, true);
     return answer;
 }
 
 async function start() {
-    find("start").disabled = true; // a second camera would be left running
+    find("start").disabled = true; // a second click would leave a camera running
     try {
         await open();
     } finally {
         find("start").disabled = false;
     }
-    if (stream) find("capture").focus({ preventScroll: true }); // the next thing to do
+    if (stream) find("capture").focus({ preventScroll: true }); // the next step
 }
 
 async function open() {
@@ -120,7 +120,7 @@ async function open() {
     });
     video.srcObject = stream;
     await video.play();
-    // what faces the visitor is a mirror to the eye
+    // people expect a mirror image from a camera that faces them
     const rear = track.getSettings().facingMode === "environment" || chosen === "environment";
     for (const picture of [video, shown]) picture.classList.toggle("mirrored", !rear);
     await listCameras(track);
@@ -138,7 +138,7 @@ function stop() {
     enable();
 }
 
-// What was seen is of a background that is no longer known.
+// What is shown belongs to a background that is no longer known.
 function clear() {
     shown.getContext("2d").clearRect(0, 0, shown.width, shown.height);
     find("waits").hidden = false;
@@ -146,7 +146,7 @@ function clear() {
     for (const line of ["locked", "stages"]) find(line).textContent = "";
 }
 
-// Browsers that can say when a picture was taken are believed.
+// Some browsers tell when a picture was taken.
 function watch() {
     video.requestVideoFrameCallback((now, about) => {
         takenAt = about.captureTime || about.expectedDisplayTime || now;
@@ -179,7 +179,7 @@ function grab() {
     return { frame: still.toDataURL("image/jpeg", 0.85), at };
 }
 
-// A camera that goes on adapting to whoever enters would change the empty scene as well.
+// A camera that adapts to what enters the scene would also change the empty scene.
 async function lock(mode) {
     if (!stream) return []; // it was unplugged
     const track = stream.getVideoTracks()[0];
@@ -219,7 +219,7 @@ async function capture() {
     run();
 }
 
-// Counts down, and sends frames until the server has enough of them.
+// Counts down, and sends frames until the server has enough.
 async function learn() {
     tell("Leave the picture, and let nothing move.");
     await lock("continuous");
@@ -240,7 +240,7 @@ async function learn() {
 }
 
 async function run() {
-    if (looping) return; // a pause so short that it has not been noticed
+    if (looping) return; // a pause too short for the loop to notice
     looping = true;
     try {
         await follow();
@@ -251,7 +251,7 @@ async function run() {
 
 async function follow() {
     while (running && stream) {
-        if (!element.offsetParent || document.hidden) { // nobody looks
+        if (!element.offsetParent || document.hidden) { // the tab is not visible
             await pause(300);
             continue;
         }
@@ -264,9 +264,9 @@ async function follow() {
         if (answer.picture && running) {
             await show(answer).catch((error) => console.debug("depthmask: not drawn", error));
             const warn = answer.health !== "good" && answer.health !== "moved";
-            if (performance.now() > heldUntil) write(answer.sentence, warn);
+            if (performance.now() > heldUntil) showSentence(answer.sentence, warn);
         }
-        // the camera has the time to bring the next picture
+        // gives the camera time for its next picture
         await new Promise((next) => requestAnimationFrame(next));
     }
 }
@@ -289,7 +289,7 @@ async function show(answer) {
     const now = performance.now();
     drawn.push([now, now - answer.at]);
     drawn = drawn.filter(([when], place) =>
-        when > now - WINDOW_MS || place >= drawn.length - LEAST_FRAMES);
+        when > now - RATE_MS || place >= drawn.length - MIN_RATE_FRAMES);
     const lasted = Math.max(now - drawn[0][0], 1);
     const rate = 1000 * (drawn.length - 1) / lasted;
     const delays = drawn.map(([, delay]) => delay).sort((a, b) => a - b);
@@ -359,14 +359,14 @@ async function chooseBackdrop(file) {
     look();
 }
 
-// While paused, what is chosen is drawn of the last frame.
+// While paused, the chosen view is drawn from the last frame.
 async function look() {
     if (running || !captured) return;
     const answer = await ask({ do: "look", view, colour: find("colour").value });
     if (answer.picture && !running) await draw(answer.picture);
 }
 
-// As `server.live`, but sent even though the page is gone by then.
+// As `server.live`, but it is sent even while the page closes.
 function leave() {
     const { root = "", api_prefix: prefix = "/gradio_api", components } = window.gradio_config;
     const { id } = components.find((each) => each.props.elem_id === "live");

@@ -1,7 +1,7 @@
-"""The live tab's visitors: a message from a page comes in, an answer goes out. No Gradio here.
+"""The server of the live tab: it answers the messages of pages. No Gradio here.
 
-A page sends one frame, waits for the answer, and takes the newest frame next: what comes meanwhile
-is dropped, and no frame ever waits in a queue.
+A page sends one frame, waits for the answer, and then sends its newest frame. The frames in between
+are dropped, so no frame ever waits in a queue.
 """
 
 import base64
@@ -19,33 +19,35 @@ import numpy as np
 from PIL import Image
 
 from depthmask.app.cache_files import new_file
-from depthmask.app.live.views import VIEWS, Choice, draw, full_mask, to_jpeg
+from depthmask.app.live.views import VIEWS, LiveChoice, draw_view, full_mask, to_jpeg
 from depthmask.app.photos.views import foreground_colours
-from depthmask.app.watch import Watch
-from depthmask.errors import CaptureError, RecordingError
+from depthmask.app.prediction_cache import Sweeper
+from depthmask.errors import DepthmaskError
 from depthmask.inference.live_session import FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording, write_webm
 from depthmask.render.views import cutout
 
-MOST = 16  # visitors at a time
-KEEP_S = 600.0  # a visitor who sends nothing for so long has left
-LARGEST = 2_000_000  # bytes of a message's picture
-SMALLEST_SIDE, LARGEST_SIDE = 32, 1280  # pixels, of a frame
-LEAST_SEEN = 0.002  # of the picture: less is nothing that has entered
+MAX_VISITORS = 16  # at a time
+VISITOR_LIFETIME_S = 600.0  # a visitor who sends nothing for this long has left
+MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
+MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 1280  # pixels
+MIN_FOREGROUND_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
-FULL = f"All {MOST} places for live visitors are taken; try again in a few minutes."
-NOTHING_YET = "Capture the background first."
+NO_PLACE_LEFT = (
+    f"All {MAX_VISITORS} places for live visitors are taken; try again in a few minutes."
+)
+NO_BACKGROUND = "Capture the background first."
 BAD_FRAME = "The camera's picture could not be read; reload the page."
-BAD_MESSAGE = "The page and the server do not fit together; reload the page."
+BAD_MESSAGE = "The page is of another version than the server; reload the page."
 STEP_IN = "Nothing is in the scene: step in."
-FULL_TAPE = "The recording is as long as it can be; press Stop to get it."
+RECORDING_FULL = "The recording has reached its greatest length; press Stop to get it."
 Answer = dict[str, Any]
 
 
 class SeesPairs(Protocol):
-    """What this tab needs of a `Predictor`."""
+    """The part of `Predictor` that this tab needs."""
 
     @property
     def resolution(self) -> int: ...
@@ -55,11 +57,11 @@ class SeesPairs(Protocol):
 
 @dataclass
 class Visit:
-    """What is known of one page. The session itself is a value."""
+    """What the server knows about one page. The session is a value, replaced by each frame."""
 
     session: Session | None = None
     captured: list[Picture] = field(default_factory=list)
-    choice: Choice = field(default_factory=Choice)
+    choice: LiveChoice = field(default_factory=LiveChoice)
     last: tuple[Picture, Sight] | None = None
     recording: Recording | None = None
     used: float = field(default_factory=time.monotonic)
@@ -71,15 +73,15 @@ class Visit:
             self.recording = None
 
 
-class Refusal(ValueError):
-    """A message that cannot be answered; this one sentence is the answer."""
+class MessageError(DepthmaskError):
+    """A message cannot be answered; the error's sentence is the answer."""
 
 
-class LiveDesk:
+class LiveServer:
     """Answers the messages of any number of pages, each with its own background.
 
     Args:
-        ready: Waits for the predictor.
+        ready: Returns the predictor once it is loaded.
         debug: Answers tell how long each stage took.
     """
 
@@ -87,7 +89,9 @@ class LiveDesk:
         self._ready, self._debug = ready, debug
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
-        self._watch = Watch(self.sweep, lambda: KEEP_S + 1 if self._visits else None)
+        self._sweeper = Sweeper(
+            self.sweep, lambda: VISITOR_LIFETIME_S + 1 if self._visits else None
+        )
         self._do: dict[str, Callable[[Visit, Answer], Answer]] = {
             "capture": self._capture,
             "frame": self._frame,
@@ -105,21 +109,21 @@ class LiveDesk:
         """Answers one message; never raises for what a page sends.
 
         Args:
-            message: {"do": what, "token": 32 hexadecimal digits of the page's own, ...}.
+            message: {"do": action, "token": 32 hexadecimal digits that the page chose, ...}.
 
         Returns:
-            What the page is to show; "failed" is a sentence for the user.
+            What the page shows; "failed" is a sentence for the user.
         """
         try:
             if not isinstance(message, dict) or not TOKEN.fullmatch(str(message.get("token"))):
-                raise Refusal(BAD_MESSAGE)
+                raise MessageError(BAD_MESSAGE)
             if message.get("do") == "leave":
                 self._forget(message["token"])
                 return {}
             action = self._do.get(str(message.get("do")))
             if action is None:
-                raise Refusal(BAD_MESSAGE)
-            # a frame on its way while its page is left must not bring the visitor back
+                raise MessageError(BAD_MESSAGE)
+            # A frame that arrives after its page was left must not bring the visitor back.
             visit = self._visit(message["token"], new=message["do"] in ("capture", "backdrop"))
             if not visit.lock.acquire(blocking=False):
                 return {"dropped": True}
@@ -127,12 +131,12 @@ class LiveDesk:
                 return action(visit, message)
             finally:
                 visit.lock.release()
-        except (Refusal, CaptureError, RecordingError, RuntimeError) as error:
+        except (DepthmaskError, RuntimeError) as error:  # the network raises the second
             return {"failed": str(error)}
 
     def sweep(self) -> None:
-        """Forgets who has left without a word."""
-        oldest = time.monotonic() - KEEP_S
+        """Forgets the visitors whose lifetime is over."""
+        oldest = time.monotonic() - VISITOR_LIFETIME_S
         with self._lock:
             gone = [token for token, visit in self._visits.items() if visit.used < oldest]
         for token in gone:
@@ -142,47 +146,49 @@ class LiveDesk:
         self.sweep()
         with self._lock:
             if token not in self._visits and not new:
-                raise Refusal(NOTHING_YET)
-            if token not in self._visits and len(self._visits) >= MOST:
-                raise Refusal(FULL)
+                raise MessageError(NO_BACKGROUND)
+            if token not in self._visits and len(self._visits) >= MAX_VISITORS:
+                raise MessageError(NO_PLACE_LEFT)
             visit = self._visits.setdefault(token, Visit())
         visit.used = time.monotonic()
-        self._watch.set()
+        self._sweeper.schedule()
         return visit
 
     def _forget(self, token: str) -> None:
         with self._lock:
             visit = self._visits.pop(token, None)
         if visit is not None:
-            with visit.lock:  # its last frame may be on its way
+            with visit.lock:  # its last frame may still be worked on
                 visit.close()
 
     def _capture(self, visit: Visit, message: Answer) -> Answer:
-        """Takes one frame of the empty scene; the last of them makes the background."""
+        """Takes one frame of the empty scene; after the last, learns the background."""
         if message.get("first"):
             visit.captured = []
-        visit.captured.append(decode(message.get("frame")))
+        visit.captured.append(decode_frame(message.get("frame")))
         if len(visit.captured) < FRAMES:
             return {"missing": FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
-        looks = self._ready()
-        plate = learn(frames, looks.see, size=_size(looks, frames[0]))
+        predictor = self._ready()
+        plate = learn(frames, predictor.see, size=_size(predictor, frames[0]))
         visit.session, visit.last = Session(plate), None
         return {"captured": True, "selfCheck": plate.self_check}
 
     def _frame(self, visit: Visit, message: Answer) -> Answer:
-        """Sees one frame and draws what the visitor wants to see."""
+        """Predicts one frame and draws the chosen view."""
         if visit.session is None:
-            raise Refusal(NOTHING_YET)
+            raise MessageError(NO_BACKGROUND)
         clock = Stopwatch()
-        frame = decode(message.get("frame"))
+        frame = decode_frame(message.get("frame"))
         clock.lap("decode")
-        looks = self._ready()
-        visit.session, sight = step(visit.session, frame, looks.see, size=_size(looks, frame))
+        predictor = self._ready()
+        visit.session, sight = step(
+            visit.session, frame, predictor.see, size=_size(predictor, frame)
+        )
         visit.last = frame, sight
         clock.lap("step")
-        full = self._tape(visit, message, sight)
-        shown = draw(_choose(visit, message), frame, sight)
+        full = self._record_frame(visit, message, sight)
+        shown = draw_view(_choose(visit, message), frame, sight)
         clock.lap("draw")
         answer = {
             "picture": data_url(to_jpeg(shown)),
@@ -198,22 +204,22 @@ class LiveDesk:
         return answer
 
     def _look(self, visit: Visit, message: Answer) -> Answer:
-        """Draws the last frame once more, in another view."""
+        """Draws the last frame again, in another view."""
         if visit.last is None:
-            raise Refusal(NOTHING_YET)
-        return {"picture": data_url(to_jpeg(draw(_choose(visit, message), *visit.last)))}
+            raise MessageError(NO_BACKGROUND)
+        return {"picture": data_url(to_jpeg(draw_view(_choose(visit, message), *visit.last)))}
 
-    def _tape(self, visit: Visit, message: Answer, sight: Sight) -> str:
-        """Adds the frame to the recording, if there is one; says so when it is full."""
+    def _record_frame(self, visit: Visit, message: Answer, sight: Sight) -> str:
+        """Adds the frame to the recording, if there is one; returns a sentence when it is full."""
         if visit.recording is None:
             return ""
         seconds = _number(message.get("at")) / 1000
         jpeg = base64.b64decode(str(message["frame"]).partition(",")[2])
-        return "" if visit.recording.add(seconds, jpeg, sight.mask) else FULL_TAPE
+        return "" if visit.recording.add(seconds, jpeg, sight.mask) else RECORDING_FULL
 
     def _backdrop(self, visit: Visit, message: Answer) -> Answer:
         picture = message.get("frame")
-        visit.choice = replace(visit.choice, backdrop=decode(picture) if picture else None)
+        visit.choice = replace(visit.choice, backdrop=decode_frame(picture) if picture else None)
         return {}
 
     def _record(self, visit: Visit, message: Answer) -> Answer:
@@ -222,10 +228,10 @@ class LiveDesk:
         return {}
 
     def _stop(self, visit: Visit, message: Answer) -> Answer:
-        """Ends the recording: {"path": of the WebM in Gradio's cache}."""
+        """Ends the recording and returns {"path": the WebM in Gradio's cache}."""
         recording, visit.recording = visit.recording, None
         if recording is None:
-            raise Refusal("Nothing was recorded: press Record first.")
+            raise MessageError("Nothing was recorded: press Record first.")
         try:
             path = new_file("depthmask.webm")
             write_webm(path, recording)
@@ -234,9 +240,9 @@ class LiveDesk:
         return {"path": str(path)}
 
     def _snapshot(self, visit: Visit, message: Answer) -> Answer:
-        """The last frame's foreground as a PNG with alpha."""
+        """Returns the last frame's foreground as a PNG with alpha."""
         if visit.last is None:
-            raise Refusal(NOTHING_YET)
+            raise MessageError(NO_BACKGROUND)
         frame, sight = visit.last
         mask = full_mask(frame, sight)
         pixels = cutout(foreground_colours(frame, sight.background, mask), mask)
@@ -245,8 +251,8 @@ class LiveDesk:
         return {"picture": data_url(data.tobytes(), "png")}
 
 
-def _choose(visit: Visit, message: Answer) -> Choice:
-    """Takes over what the visitor wants to see."""
+def _choose(visit: Visit, message: Answer) -> LiveChoice:
+    """Updates and returns the visitor's choice of view and colour."""
     wanted = str(message.get("view"))
     visit.choice = replace(
         visit.choice,
@@ -256,24 +262,24 @@ def _choose(visit: Visit, message: Answer) -> Choice:
     return visit.choice
 
 
-def decode(url: object) -> Picture:
-    """Reads a picture out of a data URL: (H, W, 3), uint8, RGB.
+def decode_frame(url: object) -> Picture:
+    """Decodes the picture of a data URL: (H, W, 3), uint8, RGB.
 
     Raises:
-        Refusal: It is none, or it is too large.
+        MessageError: It is no picture, or its size is out of range.
     """
     text = str(url)
-    if len(text) > LARGEST or not text.startswith("data:image/"):
-        raise Refusal(BAD_FRAME)
+    if len(text) > MAX_PICTURE_CHARS or not text.startswith("data:image/"):
+        raise MessageError(BAD_FRAME)
     try:
         data = base64.b64decode(text.partition(",")[2], validate=True)
     except ValueError as error:  # binascii.Error, and what is not ASCII
-        raise Refusal(BAD_FRAME) from error
+        raise MessageError(BAD_FRAME) from error
     if not _is_frame(data):
-        raise Refusal(BAD_FRAME)
+        raise MessageError(BAD_FRAME)
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
-        raise Refusal(BAD_FRAME)
+        raise MessageError(BAD_FRAME)
     return np.asarray(picture, dtype=np.uint8)
 
 
@@ -281,41 +287,41 @@ def _number(value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise Refusal(BAD_MESSAGE) from error
+        raise MessageError(BAD_MESSAGE) from error
     if not math.isfinite(number):
-        raise Refusal(BAD_MESSAGE)
+        raise MessageError(BAD_MESSAGE)
     return number
 
 
 def _is_frame(data: bytes) -> bool:
-    """Whether the header tells of a frame's size: a few bytes can decode to gigabytes."""
+    """Checks the size in the header first, because a few bytes can decode to gigabytes."""
     try:
         with Image.open(BytesIO(data)) as picture:
             sides = picture.size
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
-    return min(sides) >= SMALLEST_SIDE and max(sides) <= LARGEST_SIDE
+    return min(sides) >= MIN_FRAME_SIDE and max(sides) <= MAX_FRAME_SIDE
 
 
 def data_url(data: bytes, kind: str = "jpeg") -> str:
-    """What an <img> can show without asking the server again: nothing is left on its disk."""
+    """Makes a data URL, which a page shows without another request or a file on the disk."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _shows(sight: Sight) -> bool:
-    """Whether anything is to be seen in the scene."""
-    return bool((sight.mask > 0.5).mean() > LEAST_SEEN)
+    """Tells whether anything is in the scene."""
+    return bool((sight.mask > 0.5).mean() > MIN_FOREGROUND_SHARE)
 
 
-def _size(looks: SeesPairs, frame: Picture) -> tuple[int, int]:
-    from depthmask.inference.predictor import network_size  # loads what the page need not wait for
+def _size(predictor: SeesPairs, frame: Picture) -> tuple[int, int]:
+    from depthmask.inference.predictor import network_size  # heavy; the page need not wait for it
 
     height, width = frame.shape[:2]
-    return network_size(height, width, looks.resolution)
+    return network_size(height, width, predictor.resolution)
 
 
 def _stages(outer: dict[str, float], inner: dict[str, float]) -> dict[str, float]:
-    """Milliseconds of each stage of a frame, in their order."""
+    """Joins the milliseconds of the stages of a frame, in their order."""
     whole = {
         "decode": outer["decode"],
         **inner,

@@ -1,4 +1,4 @@
-"""What the live tab shows of a frame. Fast rather than exact: a frame has a few milliseconds."""
+"""The views of a live frame. They are fast rather than exact: a frame has a few milliseconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import shrink_by_halves
 from depthmask.render.views import TINT, checkerboard, colour_depth, fill
 
-TILE = 16  # pixels, of the checkerboard
-COARSE = 4  # times smaller is the copy that is blurred
-BLUR = 0.012  # standard deviation, as a share of the frame's diagonal
-QUALITY = 80  # of the JPEGs that are shown
+TILE_PIXELS = 16  # of the checkerboard
+BLUR_SHRINK = 4  # factor by which the copy that is blurred is smaller
+BLUR_SHARE = 0.012  # standard deviation of the blur, as a share of the frame's diagonal
+LIVE_JPEG_QUALITY = 80
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
-    """What the visitor wants to see."""
+class LiveChoice:
+    """The view that the visitor chose, and its settings."""
 
     view: str = "cutout"  # a key of `VIEWS`
     colour: str = "#3f7d6e"  # of the new background
     backdrop: Picture | None = None  # (h, w, 3), instead of the colour
 
 
-Draw = Callable[[Picture, Sight, Choice], Picture]
+DrawView = Callable[[Picture, Sight, LiveChoice], Picture]
 
 
-def draw(choice: Choice, frame: Picture, sight: Sight) -> Picture:
+def draw_view(choice: LiveChoice, frame: Picture, sight: Sight) -> Picture:
     """Draws a view of a frame, (H, W, 3): (H, W, 3) or (H, W), uint8.
 
     Raises:
@@ -42,7 +42,7 @@ def draw(choice: Choice, frame: Picture, sight: Sight) -> Picture:
 
 
 def full_mask(frame: Picture, sight: Sight) -> Map:
-    """The mask at the frame's size: (H, W), in [0, 1]."""
+    """Enlarges the mask to the frame's size: (H, W), in [0, 1]."""
     height, width = frame.shape[:2]
     return np.asarray(cv2.resize(sight.mask, (width, height), interpolation=cv2.INTER_LINEAR))
 
@@ -51,43 +51,43 @@ def to_jpeg(picture: Picture) -> bytes:
     """Encodes (H, W) or (H, W, 3), RGB."""
     if picture.ndim == 3:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, LIVE_JPEG_QUALITY])
     assert done
     return data.tobytes()
 
 
-def _mask(frame: Picture, sight: Sight, _: Choice) -> Picture:
+def _mask(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
     return np.asarray(cv2.convertScaleAbs(full_mask(frame, sight), alpha=255))
 
 
-def _depth(frame: Picture, sight: Sight, _: Choice) -> Picture:
+def _depth(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
     height, width = frame.shape[:2]
     return np.asarray(cv2.resize(colour_depth(sight.depth), (width, height)))
 
 
-def _composite(frame: Picture, sight: Sight, _: Choice) -> Picture:
+def _composite(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
     return _blend(frame, _plain(frame.shape, TINT), 1 - np.float32(0.5) * full_mask(frame, sight))
 
 
-def _cutout(frame: Picture, sight: Sight, _: Choice) -> Picture:
+def _cutout(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
     return _blend(frame, _board(frame.shape), full_mask(frame, sight))
 
 
-def _blur(frame: Picture, sight: Sight, _: Choice) -> Picture:
+def _blur(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
     height, width = frame.shape[:2]
-    coarse = height // COARSE, width // COARSE  # what is blurred has no detail to lose
+    coarse = height // BLUR_SHRINK, width // BLUR_SHRINK  # a blur leaves no detail anyway
     image, background = (
         shrink_by_halves(frame, *coarse),
         shrink_by_halves(sight.background, *coarse),
     )
     mask = shrink_by_halves(sight.mask, *coarse)
-    # the empty scene stands in for what the foreground hides, or its colours would make a halo
+    # behind the foreground lies the empty scene; otherwise, its colours would make a halo
     behind = _blend(apply_light(background, sight.gain), image, mask)
-    soft = cv2.GaussianBlur(behind, (0, 0), BLUR * float(np.hypot(*coarse)))
+    soft = cv2.GaussianBlur(behind, (0, 0), BLUR_SHARE * float(np.hypot(*coarse)))
     return _blend(frame, np.asarray(cv2.resize(soft, (width, height))), full_mask(frame, sight))
 
 
-def _backdrop(frame: Picture, sight: Sight, choice: Choice) -> Picture:
+def _backdrop(frame: Picture, sight: Sight, choice: LiveChoice) -> Picture:
     if choice.backdrop is not None:
         behind = fill(choice.backdrop, *frame.shape[:2])
     else:
@@ -100,10 +100,10 @@ def _blend(front: Picture, back: Picture, alpha: Map) -> Picture:
     return np.asarray(mixed, dtype=np.uint8)
 
 
-# Drawing these would take longer than blending them.
+# Cached, because drawing these would take longer than blending them.
 @lru_cache(maxsize=4)
 def _board(shape: tuple[int, ...]) -> Picture:
-    return checkerboard(*shape[:2], tile=TILE)
+    return checkerboard(*shape[:2], tile=TILE_PIXELS)
 
 
 @lru_cache(maxsize=4)
@@ -111,7 +111,7 @@ def _plain(shape: tuple[int, ...], colour: tuple[int, int, int]) -> Picture:
     return np.full(shape, colour, np.uint8)
 
 
-VIEWS: dict[str, tuple[str, Draw]] = {
+VIEWS: dict[str, tuple[str, DrawView]] = {
     "cutout": ("Cut-out", _cutout),
     "mask": ("Mask", _mask),
     "depth": ("Depth", _depth),

@@ -1,4 +1,4 @@
-"""The files a visitor can take home, each made when it is asked for, at the image's own size."""
+"""The files that a visitor can download, made on demand at the image's own size."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ import numpy as np
 from depthmask.app.cache_files import new_file
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import foreground_colours
-from depthmask.app.prediction_cache import Seen
+from depthmask.app.prediction_cache import PredictedPair
 from depthmask.depth import CONVENTION
 from depthmask.pictures import write_cutout, write_depth, write_mask
 from depthmask.render.views import cutout
@@ -27,38 +27,41 @@ REPORT = "prediction.json"
 
 @dataclass(frozen=True)
 class Download:
-    """A file to be had: the button's label, the file's name, and what writes it."""
+    """A file to download: the button's label, the file's name, and the function that writes it."""
 
     label: str
     file: str
-    write: Callable[[Path, Analysis, Seen, str], None]
+    write: Callable[[Path, Analysis, PredictedPair, str], None]
 
 
 def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | None, str]:
     """Writes a file where the page can fetch it.
 
     Returns:
-        The file, or None and what to tell the visitor.
+        The file, or None and a sentence for the visitor.
     """
-    if analysis.seen is None:
+    if analysis.predicted is None:
         return None, analysis.message
     try:
         path = new_file(download.file)
-        download.write(path, analysis, analysis.seen, model)
+        download.write(path, analysis, analysis.predicted, model)
     except (OSError, MemoryError, RuntimeError, ValueError, cv2.error) as error:
         logging.getLogger(__name__).exception("a download failed")
         return None, f"{download.file} could not be made: {error}. Try again later."
     return path, ""
 
 
-def report(analysis: Analysis, seen: Seen, model: str) -> dict[str, Any]:
+def describe(analysis: Analysis, predicted: PredictedPair, model: str) -> dict[str, Any]:
     """Describes a prediction, ready for JSON."""
-    found = seen.prediction
+    found = predicted.prediction
     height, width = found.mask.shape
     metrics = {"iou": analysis.iou, "rmse": analysis.rmse}
     return {
         "image": {"width": width, "height": height},
-        "background": {"width": seen.background_size[1], "height": seen.background_size[0]},
+        "background": {
+            "width": predicted.background_size[1],
+            "height": predicted.background_size[0],
+        },
         "mask": "8 bits, 255 is foreground",
         "depth": "16 bits, 65535 is depth 1; depth.npy has it as float32",
         "convention": CONVENTION,
@@ -66,54 +69,54 @@ def report(analysis: Analysis, seen: Seen, model: str) -> dict[str, Any]:
         "seconds": round(found.seconds, 3),
         "metrics": {name: value for name, value in metrics.items() if value is not None},
         "pair": found.pair.summary() if found.pair else {},
-        "notes": list(seen.notes),
+        "notes": list(predicted.notes),
     }
 
 
-def _write_cutout(path: Path, _: Analysis, seen: Seen, __: str) -> None:
-    found = seen.prediction
-    colours = foreground_colours(seen.image, found.background, found.mask)
+def _write_cutout(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
+    found = predicted.prediction
+    colours = foreground_colours(predicted.image, found.background, found.mask)
     write_cutout(path, cutout(colours, found.mask))
 
 
-def _write_mask(path: Path, _: Analysis, seen: Seen, __: str) -> None:
-    write_mask(path, seen.prediction.mask)
+def _write_mask(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
+    write_mask(path, predicted.prediction.mask)
 
 
-def _write_depth(path: Path, _: Analysis, seen: Seen, __: str) -> None:
-    write_depth(path, seen.prediction.depth)
+def _write_depth(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
+    write_depth(path, predicted.prediction.depth)
 
 
-def _write_array(path: Path, _: Analysis, seen: Seen, __: str) -> None:
-    np.save(path, seen.prediction.depth)
+def _write_array(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
+    np.save(path, predicted.prediction.depth)
 
 
-def _write_model(path: Path, _: Analysis, seen: Seen, __: str) -> None:
+def _write_model(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
     """Writes the pair as a GLB file."""
     from depthmask.render.mesh import to_glb
 
-    path.write_bytes(to_glb(build_model(seen)))
+    path.write_bytes(to_glb(build_model(predicted)))
 
 
-def build_model(seen: Seen) -> "trimesh.Scene":
-    """The meshes of a pair."""
+def build_model(predicted: PredictedPair) -> "trimesh.Scene":
+    """Builds the meshes of a pair."""
     from depthmask.render.mesh import build_scene
 
-    found = seen.prediction
-    colours = foreground_colours(seen.image, found.background, found.mask)
+    found = predicted.prediction
+    colours = foreground_colours(predicted.image, found.background, found.mask)
     return build_scene(colours, found.mask, found.depth, background=found.background)
 
 
-def _write_all(path: Path, analysis: Analysis, seen: Seen, model: str) -> None:
-    # what is in there is compressed already
+def _write_all(path: Path, analysis: Analysis, predicted: PredictedPair, model: str) -> None:
+    # the files in it are compressed already
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for download in DOWNLOADS.values():
             if download.write is not _write_all:
                 part = path.with_name(download.file)
-                download.write(part, analysis, seen, model)
+                download.write(part, analysis, predicted, model)
                 archive.write(part, download.file)
                 part.unlink()
-        text = json.dumps(report(analysis, seen, model), indent=2, ensure_ascii=False)
+        text = json.dumps(describe(analysis, predicted, model), indent=2, ensure_ascii=False)
         archive.writestr(REPORT, text + "\n")
 
 

@@ -1,85 +1,29 @@
-"""Where things are on the image tab; `image_tab.py` has what they do."""
+"""The layout of the photos tab; tab.py has its events."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from depthmask.app import html as words
+from depthmask.app import html
 from depthmask.app.examples import Example
-from depthmask.app.photos.analysis import START, ZONES, Analysis
+from depthmask.app.photos.analysis import DROP_BOTH, ZONES, Analysis
 from depthmask.app.photos.downloads import DOWNLOADS
 from depthmask.app.photos.panel import Panel, build_panel
 from depthmask.app.photos.views import COLOUR, DEPTH_VIEWS, MASK_VIEWS
 
-NOTHING_YET = Analysis(message=START)
-# Labels of the drop zones, by their ids.
+EMPTY_ANALYSIS = Analysis(message=DROP_BOTH)
+# Labels of the drop zones, by element id
 LABELS = {zone.replace("_", "-"): name.capitalize() for zone, name in ZONES.items()}
 
-# A click makes the example's name the chooser's value and puts it into the address, so that the
-# address can be passed on; an address with a name in it is as good as a click. A value, not the
-# event's data: a click that has to wait sends the value of then, so the last one counts.
-SEND_EXAMPLE = """
-const choose = (name) => {
-    props.value = name;
-    trigger("click");
-};
-element.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    const address = new URL(window.location);
-    address.searchParams.set("example", button.dataset.name);
-    window.history.replaceState(null, "", address);
-    choose(button.dataset.name);
-});
-const wanted = new URLSearchParams(window.location.search).get("example");
-if (wanted) setTimeout(() => choose(wanted), 0);
-"""
-# The buttons of all drop zones have the same name, to which that of the zone is added here.
-NAME_ZONES = f"""
-const zones = {json.dumps(LABELS)};
-const nameAll = () => {{
-    for (const [id, zone] of Object.entries(zones)) {{
-        for (const button of document.querySelectorAll(`#${{id}} button[aria-label]`)) {{
-            const said = button.getAttribute("aria-label");
-            if (!said.startsWith(zone)) button.setAttribute("aria-label", `${{zone}}: ${{said}}`);
-        }}
-    }}
-}};
-nameAll();
-new MutationObserver(nameAll).observe(document.body, {{ childList: true, subtree: true }});
-"""
-# The 3D viewer's canvas claims the first place of the page in the keyboard's order; here it gets
-# the place where it stands.
-IN_ORDER = """
-new MutationObserver(() => {
-    const canvas = document.querySelector("#depth-model canvas[tabindex='1']");
-    if (canvas) canvas.tabIndex = 0;
-}).observe(document.body, { childList: true, subtree: true });
-"""
-# Screen readers read out what changes inside an element of the role "status". While one waits,
-# Gradio writes "queue: 2/3 | 1.2s" or "processing | 1.2s"; the line says the same in words.
-SAY_WAITING = """
-const block = document.getElementById("message");
-const waiting = document.createElement("p");
-waiting.className = "waiting";
-block.append(waiting);
-block.setAttribute("role", "status");
-new MutationObserver(() => {
-    const progress = block.querySelector(".progress-text")?.textContent;
-    const place = progress?.match(/queue: (\\d+)\\/(\\d+)/);
-    const words = place ? `Waiting: place ${place[1]} of ${place[2]} in the queue.` : "Working…";
-    const text = progress ? words : "";
-    if (waiting.textContent !== text) waiting.textContent = text;
-}).observe(block, { childList: true, characterData: true, subtree: true });
-"""
+SCRIPT = Path(__file__).with_name("photos.js").read_text("utf-8")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The components that events fill."""
+    """The components that events read and fill."""
 
     zones: list[gr.Image]
     convention: list[gr.Checkbox]
@@ -129,16 +73,16 @@ class Parts:
 
 
 def lay_out(examples: Sequence[Example]) -> Parts:
-    """Lays the tab out in the surrounding `gr.Blocks`."""
+    """Adds the tab's components to the surrounding `gr.Blocks`."""
     parts: dict[str, Any] = {"originals": gr.State({}), "backdrop": gr.State(None)}
     with gr.Row(elem_id="workbench"):
         with gr.Column(scale=4, min_width=300):
             pair = _pair(parts)
             parts["chooser"] = gr.HTML(
                 html_template="${pictures}",
-                pictures=words.example_buttons(examples),
+                pictures=html.example_buttons(examples),
                 elem_id="examples",
-                js_on_load=SEND_EXAMPLE,
+                js_on_load=SCRIPT,
                 visible=bool(examples),
             )
             parts["zones"] = [*pair, *_truth(parts)]
@@ -171,7 +115,7 @@ def _pair(parts: dict[str, Any]) -> list[gr.Image]:
         image = drop_zone("image", "Drop it with something in it\nor choose a file")
     with gr.Row(elem_id="verdict"):
         parts["message"] = gr.HTML(
-            words.message(NOTHING_YET), elem_id="message", js_on_load=SAY_WAITING
+            html.message(EMPTY_ANALYSIS), elem_id="message", js_on_load=SCRIPT
         )
         parts["swap"] = gr.Button(
             "⇄ Swap", size="sm", min_width=80, scale=0, interactive=False, elem_id="swap"
@@ -206,7 +150,9 @@ def _results(parts: dict[str, Any]) -> None:
                 parts["picture"] = gr.UploadButton(
                     "Choose a picture", size="sm", min_width=120, elem_id="picture"
                 )
-            parts["mask_figures"] = gr.HTML(words.mask_figures(NOTHING_YET), elem_id="mask-figures")
+            parts["mask_figures"] = gr.HTML(
+                html.mask_figures(EMPTY_ANALYSIS), elem_id="mask-figures"
+            )
         with gr.Column(min_width=240):
             parts["depth"] = build_panel(DEPTH_VIEWS, "Views of the depth", "depth")
             with gr.Row(visible=False, elem_id="blur") as parts["blur_row"]:
@@ -222,7 +168,7 @@ def _results(parts: dict[str, Any]) -> None:
                     min_width=120,
                 )
             parts["depth_figures"] = gr.HTML(
-                words.depth_figures(NOTHING_YET), elem_id="depth-figures"
+                html.depth_figures(EMPTY_ANALYSIS), elem_id="depth-figures"
             )
     gr.HTML("<h2>Download at full size</h2>", elem_classes="heading")
     with gr.Row(elem_id="downloads"):
@@ -233,5 +179,5 @@ def _results(parts: dict[str, Any]) -> None:
             for name, download in DOWNLOADS.items()
         }
     parts["carrier"] = gr.DownloadButton(visible="hidden", elem_id="carrier")
-    parts["about_run"] = gr.HTML(words.about_run(NOTHING_YET), elem_id="about-run")
-    gr.HTML(words.convention(), elem_id="convention", js_on_load=IN_ORDER + NAME_ZONES)
+    parts["about_run"] = gr.HTML(html.about_run(EMPTY_ANALYSIS), elem_id="about-run")
+    gr.HTML(html.convention(), elem_id="convention", js_on_load=SCRIPT, zones=LABELS)

@@ -6,34 +6,35 @@ from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 
-from depthmask.app import html as words
+from depthmask.app import html
 from depthmask.app.cache_files import new_file, save_preview
 from depthmask.app.photos.analysis import Analysis, DroppedFiles
 from depthmask.app.photos.downloads import DOWNLOADS, build_model
 from depthmask.app.photos.views import CHOOSING, MODEL, SLIDER, Choices, ScreenPair, View
-from depthmask.app.prediction_cache import Seen
+from depthmask.app.prediction_cache import PredictedPair
 
-AHEAD = (90, 90)  # degrees around and from above: along the photo's line of sight
-ANGLE, ASPECT = 45.0, 4 / 3  # of the viewer: degrees from bottom to top, a little less; its frame
+CAMERA_ANGLES = (90, 90)  # degrees around and from above: along the photo's line of sight
+FIELD_OF_VIEW = 45.0  # degrees from bottom to top; the viewer's is a little larger
+ASPECT = 4 / 3  # of the viewer's frame
 
-# On the page, though out of sight: a viewer that appears together with its model stays empty.
+# On the page but not visible: a viewer that appears together with its model stays empty.
 HIDDEN: Literal["hidden"] = "hidden"
 
 
-class Wish(NamedTuple):
-    """What a panel is to show."""
+class DrawRequest(NamedTuple):
+    """What a panel has to show."""
 
     view: str
     files: DroppedFiles
-    options: tuple[Hashable, ...]  # all else that the picture depends on
+    options: tuple[Hashable, ...]  # everything else that the picture depends on
 
 
 @dataclass(frozen=True)
 class Panel:
     """The components of a panel.
 
-    `special` shows what is not one picture; `drawn` keeps what was asked for when the panel was
-    drawn last, so that a wish that changed meanwhile is noticed.
+    `special` shows the slider or the 3D view. `drawn` keeps the last request, so that a change
+    of the request meanwhile is noticed.
     """
 
     views: Mapping[str, View]
@@ -45,48 +46,48 @@ class Panel:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        """What `show` fills, in its order."""
+        """The components that `show` fills, in its order."""
         return [self.frame, self.special, self.legend, self.drawn]
 
     def show(
-        self, wish: Wish, analysis: Analysis, scene: ScreenPair | None, choices: Choices
+        self, request: DrawRequest, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
-        """Draws the view wished for; without a scene, an empty frame."""
-        frame, special, legend = self._show(wish.view, analysis, scene, choices)
-        return [frame, {"value": None} | special, legend, wish]
+        """Draws the requested view; without a scene, an empty frame."""
+        frame, special, legend = self._show(request.view, analysis, scene, choices)
+        return [frame, {"value": None} | special, legend, request]
 
     def switch(
-        self, wish: Wish, analysis: Analysis, scene: ScreenPair | None, choices: Choices
+        self, request: DrawRequest, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
         """Draws another view of the same pair.
 
-        The special component keeps what it has, out of sight: a 3D viewer that is taken away
-        while it still loads leaves an error in the browser's console.
+        The special component keeps its content, but is hidden: a 3D viewer that is removed while it
+        still loads leaves an error in the browser's console.
         """
-        return [*self._show(wish.view, analysis, scene, choices), wish]
+        return [*self._show(request.view, analysis, scene, choices), request]
 
     def _show(
         self, name: str, analysis: Analysis, scene: ScreenPair | None, choices: Choices
     ) -> list[Any]:
         view = self.views[name]
         if name in (SLIDER, MODEL):
-            shown = self._special(name, analysis.seen, scene, choices)
-            legend = gr.update(value=words.legend(view), visible=True)
+            shown = self._special(name, analysis.predicted, scene, choices)
+            legend = gr.update(value=html.legend(view), visible=True)
             return [gr.update(visible=False, value=None), gr.update(visible=True, **shown), legend]
         drawn = view.draw(scene, choices) if scene else None
         value = None if drawn is None else save_preview(drawn, name)  # type: ignore[arg-type]
-        text = words.legend(view) if drawn is not None or not scene else words.note(view.needs)
-        # where there is something to choose, the choice stands in the legend's place
+        text = html.legend(view) if drawn is not None or not scene else html.note(view.needs)
+        # views with something to choose show the choice in the place of the legend
         legend = gr.update(value=text, visible=name not in CHOOSING)
         frame = gr.update(visible=True, value=value, alt_text=view.alt)
         hidden: Any = HIDDEN if MODEL in self.views else False
         return [frame, gr.update(visible=hidden), legend]
 
     def _special(
-        self, name: str, seen: Seen | None, scene: ScreenPair | None, choices: Choices
+        self, name: str, predicted: PredictedPair | None, scene: ScreenPair | None, choices: Choices
     ) -> dict[str, Any]:
-        """What of the special component is to change."""
-        if scene is None or seen is None:
+        """Returns the changes of the special component."""
+        if scene is None or predicted is None:
             return {"value": None}
         if name == SLIDER:
             pair = self.views[name].draw(scene, choices)
@@ -94,14 +95,14 @@ class Panel:
             return {"value": tuple(save_preview(picture, name) for picture in pair)}
         from depthmask.render.mesh import to_glb, viewing_distance
 
-        path, model = new_file(DOWNLOADS["model"].file), build_model(seen)
+        path, model = new_file(DOWNLOADS["model"].file), build_model(predicted)
         path.write_bytes(to_glb(model))
-        distance = viewing_distance(model, angle=ANGLE, aspect=ASPECT)
-        return {"value": str(path), "camera_position": (*AHEAD, distance)}
+        distance = viewing_distance(model, angle=FIELD_OF_VIEW, aspect=ASPECT)
+        return {"value": str(path), "camera_position": (*CAMERA_ANGLES, distance)}
 
 
 def build_choice(views: Mapping[str, View], label: str, elem_id: str) -> gr.Radio:
-    """A row of buttons, one of which is down."""
+    """Builds a row of buttons, one of which is pressed."""
     return gr.Radio(
         [(view.label, name) for name, view in views.items()],
         value=next(iter(views)),
@@ -114,7 +115,7 @@ def build_choice(views: Mapping[str, View], label: str, elem_id: str) -> gr.Radi
 
 
 def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
-    """Lays a panel out, but for its figure; nothing on the page moves when its picture comes."""
+    """Builds a panel without its figure; nothing on the page moves when its picture arrives."""
     choice = build_choice(views, label, f"{elem_id}-views")
     first = next(iter(views.values()))
     frame = gr.Image(
@@ -138,7 +139,7 @@ def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
             interactive=False,
             buttons=["fullscreen"],
             visible=False,
-            max_height=2000,  # the frame's shape decides, see style.css
+            max_height=2000,  # style.css sets the shape of the frame
         )
     else:
         special = gr.Model3D(
@@ -147,8 +148,8 @@ def build_panel(views: Mapping[str, View], label: str, elem_id: str) -> Panel:
             elem_id=f"{elem_id}-model",
             elem_classes="frame result",
             interactive=False,
-            camera_position=(*AHEAD, None),
+            camera_position=(*CAMERA_ANGLES, None),
             visible=HIDDEN,
         )
-    legend = gr.HTML(words.legend(first), elem_id=f"{elem_id}-legend")
+    legend = gr.HTML(html.legend(first), elem_id=f"{elem_id}-legend")
     return Panel(views, choice, frame, special, legend, gr.State(None))

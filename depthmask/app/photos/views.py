@@ -1,6 +1,6 @@
-"""The views of a prediction: what each draws, and the words and colours that explain it.
+"""The views of a prediction: what each draws, and its legend.
 
-A view is a row in a table. No Gradio here, and no HTML but gradients of CSS.
+A view is a row in a table. No Gradio here, and no HTML, but the legends' CSS gradients.
 """
 
 import re
@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.prediction_cache import Seen
+from depthmask.app.prediction_cache import PredictedPair
 from depthmask.evaluation.array_metrics import THRESHOLD
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.render import views as render
 
-PREVIEW = 1600  # longest side of what is sent to the browser, in pixels
-COLOUR = "#3f7d6e"  # of the new background, until one is chosen
+PREVIEW_SIDE = 1600  # longest side of the pictures sent to the browser, in pixels
+COLOUR = "#3f7d6e"  # of the new background, until another is chosen
 LEGEND_STEPS = 16
 CHECKS_ACROSS = 48
 
@@ -27,7 +27,7 @@ CHECKS = "repeating-conic-gradient(#ccc 0 25%, #999 0 50%) 0 0 / 8px 8px"
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose for the views that leave something to choose."""
+    """The settings of the views that have some."""
 
     colour: str = COLOUR  # of the new background, as CSS writes it
     backdrop: Picture | None = None  # (h, w, 3), instead of the colour
@@ -35,36 +35,36 @@ class Choices:
 
 
 class ScreenPair:
-    """A pair at the size of the screen; what is computed from it is computed once."""
+    """A pair at the size of the screen."""
 
-    def __init__(self, analysis: Analysis, seen: Seen) -> None:
-        found = seen.prediction
-        self.image = render.at_most(seen.image, PREVIEW)
-        self.mask: Map = render.at_most(found.mask, PREVIEW)
-        self.depth: Map = render.at_most(found.depth, PREVIEW)
+    def __init__(self, analysis: Analysis, predicted: PredictedPair) -> None:
+        found = predicted.prediction
+        self.image = render.at_most(predicted.image, PREVIEW_SIDE)
+        self.mask: Map = render.at_most(found.mask, PREVIEW_SIDE)
+        self.depth: Map = render.at_most(found.depth, PREVIEW_SIDE)
         self.background: Picture | None = None
         if found.background is not None:
-            self.background = render.at_most(found.background, PREVIEW)
+            self.background = render.at_most(found.background, PREVIEW_SIDE)
         self.depth_error: Map | None = None
         if analysis.depth_error is not None:
-            self.depth_error = render.at_most(analysis.depth_error, PREVIEW)
+            self.depth_error = render.at_most(analysis.depth_error, PREVIEW_SIDE)
         true = analysis.true_mask
         self.true_mask: Mask | None = None
         if true is not None:
-            self.true_mask = render.at_most(true.astype(np.float32), PREVIEW) > THRESHOLD
+            self.true_mask = render.at_most(true.astype(np.float32), PREVIEW_SIDE) > THRESHOLD
 
     @cached_property
     def cutout(self) -> Picture:
-        """(H, W, 4), with the foreground's own colours."""
+        """(H, W, 4), with the foreground's own colours; computed once."""
         return render.cutout(foreground_colours(self.image, self.background, self.mask), self.mask)
 
 
 @dataclass(frozen=True)
 class Legend:
-    """A bar of colours between two words; words alone where there is nothing to tell apart."""
+    """A bar of colours between two words, or words alone."""
 
     left: str
-    bar: str = ""  # a background of CSS
+    bar: str = ""  # CSS background
     right: str = ""
 
 
@@ -72,15 +72,15 @@ class Legend:
 class View:
     """One way to look at a prediction.
 
-    `draw` makes (H, W), (H, W, 3) or, for views of two pictures, a pair of those; None where the
-    truth it needs is not there. The 3D view is made by its tab, and draws nothing here.
+    `draw` makes (H, W), (H, W, 3) or, for views of two pictures, a pair of those; None if the truth
+    that it needs is missing. panel.py makes the 3D view, which draws nothing here.
     """
 
     label: str
-    alt: str  # for those who cannot see it
+    alt: str  # alternative text
     draw: Callable[[ScreenPair, Choices], Picture | tuple[Picture, Picture] | None]
     legend: Legend
-    needs: str = ""  # what to say where `draw` makes nothing
+    needs: str = ""  # shown if `draw` makes nothing
 
 
 def draw_mask(scene: ScreenPair, _: Choices) -> Picture:
@@ -133,7 +133,7 @@ def draw_nothing(_: ScreenPair, __: Choices) -> None:
 
 
 def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
-    """Takes what shines through at the foreground's border out of its colours.
+    """Removes the background that shines through at the foreground's border from its colours.
 
     (H, W, 3), (H, W, 3) and (H, W) -> (H, W, 3).
     """
@@ -157,7 +157,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 def gradient(colours: Picture) -> str:
-    """A gradient of CSS through colours, (N, 3), from left to right."""
+    """Makes a CSS gradient through colours, (N, 3), from left to right."""
     return f"linear-gradient(90deg, {', '.join(f'rgb({r} {g} {b})' for r, g, b in colours)})"
 
 
@@ -172,7 +172,7 @@ _MISSED, _FALSE = _css(render.MISSED), _css(render.FALSE)
 
 SLIDER, MODEL = "slider", "3d"  # the views that are not one picture
 BACKDROP, BLUR = "backdrop", "blur"
-CHOOSING = (BACKDROP, BLUR)  # the views that leave something to choose
+CHOOSING = (BACKDROP, BLUR)  # the views with something to choose
 
 MASK_VIEWS = {
     "mask": View(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,6 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from depthmask.app.serve import free_port
 from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -61,12 +61,18 @@ def serve(demo: gr.Blocks) -> str:
     """Starts a page beside the test, which closes it; returns its address."""
     _, url, _ = demo.launch(
         server_name="127.0.0.1",
-        server_port=free_port("127.0.0.1"),  # Gradio's own search leaves sockets open
+        server_port=free_port(),  # Gradio's own search leaves sockets open
         prevent_thread_lock=True,
         quiet=True,
         ssr_mode=False,
     )
     return str(url)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Visit:

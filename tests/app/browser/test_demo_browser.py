@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from depthmask.app import build_demo
 from depthmask.app.examples import find_examples
 from depthmask.app.html import NEEDS_TRUTH
-from depthmask.app.photos.analysis import MAX_BYTES, NEEDS_BACKGROUND, NEEDS_IMAGE, START
+from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
 from depthmask.app.photos.downloads import DOWNLOADS, REPORT
 from depthmask.app.photos.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, View
 from depthmask.inference.predictor import Prediction
@@ -91,13 +91,13 @@ def test_drops_show_results_and_figures_and_can_be_swapped(
     open_page: OpenPage, pair_folder: Path
 ) -> None:
     page = open_page()
-    expect(page.locator("#message")).to_have_text(START)
+    expect(page.locator("#message")).to_have_text(DROP_BOTH)
     loaded(page.locator("#examples"))
     places = ("#pair", "#examples", "#truth", "#mask", "#depth", "#downloads", "#footer")
     before = {place: box(page, place) for place in places}
     expect(page.locator("#get-cutout")).to_be_disabled()
     drop(page, "#background", pair_folder / "background.png")
-    expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
+    expect(page.locator("#message")).to_have_text(DROP_IMAGE)
     drop(page, "#image", pair_folder / "image.png")
     loaded(page.locator("#mask"))
     loaded(page.locator("#depth"))
@@ -122,7 +122,7 @@ def test_drops_show_results_and_figures_and_can_be_swapped(
     page.click("#swap")
     expect(page.locator("#background img")).to_have_attribute("src", str(source))
     page.get_by_role("button", name="Image: Remove Image").click()
-    expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
+    expect(page.locator("#message")).to_have_text(DROP_IMAGE)
     expect(page.locator("#mask img")).to_have_count(0)
 
 
@@ -131,7 +131,7 @@ def test_bad_and_missing_pictures_are_told_in_words(
 ) -> None:
     page = open_page()
     drop(page, "#image", pair_folder / "image.png")
-    expect(page.locator("#message")).to_have_text(NEEDS_BACKGROUND)
+    expect(page.locator("#message")).to_have_text(DROP_BACKGROUND)
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
     drop(page, "#background", bad)
@@ -140,7 +140,7 @@ def test_bad_and_missing_pictures_are_told_in_words(
 
     heavy = tmp_path / "heavy.png"
     heavy.write_bytes((pair_folder / "background.png").read_bytes())
-    os.truncate(heavy, MAX_BYTES + 1_000_000)
+    os.truncate(heavy, MAX_FILE_BYTES + 1_000_000)
     page.set_input_files("#background input[type=file]", heavy)
     expect(page.locator("#message .failed")).to_contain_text("at most 25 MB")
     wide = tmp_path / "wide.png"
@@ -276,7 +276,7 @@ def test_a_photo_of_an_example_can_be_taken_away(open_page: OpenPage) -> None:
     page = open_page(query="?example=teddy")
     loaded(page.locator("#mask"))
     page.click("#image button[aria-label='Image: Remove Image']")
-    expect(page.locator("#message")).to_have_text(NEEDS_IMAGE)
+    expect(page.locator("#message")).to_have_text(DROP_IMAGE)
     expect(page.locator("#mask img")).to_have_count(0)
     expect(page.locator("#get-mask")).to_be_disabled()
     for figures in FIGURES:

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from depthmask.app.html import NEEDS_TRUTH
-from depthmask.app.live.server import LiveDesk
+from depthmask.app.live.server import LiveServer
 from depthmask.app.live.tab import build_live_tab
 from depthmask.pictures import Map, Mask, Picture
 from tests.app.browser.cameras import Clip, example
@@ -75,7 +75,7 @@ class Served(NamedTuple):
     """A page with nothing but the tab, which needs no weights."""
 
     url: str
-    desk: LiveDesk
+    server: LiveServer
     cache: Path
     close: Callable[[], None]
 
@@ -90,8 +90,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     cache = tmp_path / "cache"
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
     with gr.Blocks(analytics_enabled=False) as demo:
-        desk = build_live_tab(Slow)
-    yield Served(serve(demo), desk, cache, lambda: demo.close(verbose=False))
+        server = build_live_tab(Slow)
+    yield Served(serve(demo), server, cache, lambda: demo.close(verbose=False))
     demo.close(verbose=False)
 
 
@@ -263,19 +263,19 @@ def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_p
     wait_for_share(pages[0], 0.1, 1)
     frames(pages[1], 2)
     assert share(pages[1]) < 0.02
-    assert len(served.desk) == 2
+    assert len(served.server) == 2
 
 
 def test_who_closes_the_page_is_forgotten(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
-    assert len(served.desk) == 1
+    assert len(served.server) == 1
     page.goto("about:blank")
     for _ in range(WAIT_MS // 200):
-        if len(served.desk) == 0:
+        if len(served.server) == 0:
             break
         page.wait_for_timeout(200)
-    assert len(served.desk) == 0
+    assert len(served.server) == 0
 
 
 def test_another_view_asks_for_a_new_capture(start: Start, served: Served, room: Clip) -> None:
