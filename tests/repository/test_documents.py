@@ -121,6 +121,9 @@ def entry(program: str) -> Callable[[], object]:
 
 def parse(command: Command) -> None:
     """Has a program read its arguments and do nothing else. SystemExit if it refuses them."""
+    if command.program == "train.py":
+        train.parse(command.arguments)  # checks more than argparse does
+        return
     read = argparse.ArgumentParser.parse_args
 
     def read_and_stop(*given: Any, **named: Any) -> NoReturn:
