@@ -52,6 +52,14 @@ def test_boundary_iou_punishes_what_iou_forgives() -> None:
     assert metrics.boundary_iou(torch.zeros_like(true), true).item() == 0
 
 
+def test_the_edge_of_the_picture_is_a_border() -> None:
+    full = torch.ones(1, 100, 100)
+    holed = full.clone()
+    holed[:, 30:70, 30:70] = 0
+    edge, hole = 100**2 - 94**2, 46**2 - 40**2  # bands of 3 pixels, 2 % of the diagonal
+    assert metrics.boundary_iou(holed, full).item() == pytest.approx(edge / (edge + hole))
+
+
 def test_boundary_iou_takes_any_size() -> None:
     one = torch.ones(1, 1, 1)
     assert metrics.boundary_iou(one, one).item() == 1
