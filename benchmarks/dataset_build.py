@@ -1,10 +1,10 @@
-"""Composites a second of `build`, and whether its memory grows.
+"""How many composites `build` makes per second, and whether its memory grows.
 
-    python -m benchmarks.dataset_build --foregrounds DIR --backgrounds DIR [--depth TEACHER] [--samples N]
+    python -m benchmarks.dataset_build --foregrounds DIR --backgrounds DIR [--samples N]
 
-Whole blocks are made in threads, coded and written, as `build` does, at 224 px, into a folder that
-is removed. CPU time is told beside the rate, because it does not depend on what else runs. Memory
-is told ten times: what the process holds then, and the most it has held.
+It makes, codes and writes whole blocks in threads at 224 px, as `build` does, and removes them. It
+prints the CPU time beside the rate, because the CPU time does not depend on what else runs. Ten
+times it prints the memory that the process holds and the most that it has held.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.command import run
 from benchmarks.memory import held
-from depthmask.datasets.blocks import FOLDER
-from depthmask.datasets.build import Folders, Maker, Threads, begin, one_thread_each
+from depthmask.datasets.build import BlockBuilder, Folders, Threads, begin_dataset, one_thread_each
 from depthmask.datasets.plan import Settings
+from depthmask.datasets.records import BLOCK_RECORDS
 
 
 def main() -> None:
@@ -33,19 +33,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         folders = Folders(options.foregrounds, options.backgrounds, Path(folder) / "set")
         settings = Settings(flip=True, depth=options.depth, layout=options.layout)
-        measure(folders, settings, options.samples, options.jobs)
+        time_blocks(folders, settings, options.samples, options.jobs)
 
 
-def measure(folders: Folders, settings: Settings, samples: int, jobs: int | None) -> None:
-    """Makes as many blocks as hold so many samples, and prints what they took."""
-    maker = Maker.prepare(folders, settings)
-    plan = maker.plan
-    begin(folders.out, plan)
+def time_blocks(folders: Folders, settings: Settings, samples: int, jobs: int | None) -> None:
+    """Makes blocks that hold so many samples, and prints their time and memory."""
+    builder = BlockBuilder.prepare(folders, settings)
+    plan = builder.plan
+    begin_dataset(folders.out, plan)
     with one_thread_each():
-        maker.make(0)  # loads what is loaded once
+        builder.make(0)  # not timed, because it loads the network
         wall, cpu, made, told = time.perf_counter(), time.process_time(), 0, 0
         numbers = list(range(1, plan.block_count))[: max(1, samples // plan.samples_per_block)]
-        for number in Threads(jobs).make(maker, numbers):
+        for number in Threads(jobs).make(builder, numbers):
             block = plan.block(number)
             made += block.last - block.first
             if made - told >= samples // 10:
@@ -53,17 +53,17 @@ def measure(folders: Folders, settings: Settings, samples: int, jobs: int | None
                 seconds, used = time.perf_counter() - wall, time.process_time() - cpu
                 print(
                     f"{made:,} composites: {made / seconds:.0f}/s, {used / made * 1000:.2f} ms of "
-                    f"CPU each, {held():.0f} MB held, {_most():.0f} at most",
+                    f"CPU each, {held():.0f} MB held, {_peak_memory():.0f} at most",
                     flush=True,
                 )
-    records = folders.out / FOLDER
+    records = folders.out / BLOCK_RECORDS
     print(f"{settings.layout}, {settings.depth}, {len(list(records.iterdir()))} blocks")
 
 
-def _most() -> float:
+def _peak_memory() -> float:
     """The most memory that this process has held, in MB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1e6 if sys.platform == "darwin" else 1e3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,26 @@ def check_file(path: Path) -> None:
         ) from error
 
 
+def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Writes a file in one step: it never holds a part of the content.
+
+    Args:
+        path: Of the file, which is replaced if it is there.
+        content: All of it.
+        durable: Wait until the disk holds the file, so that it survives a power cut.
+    """
+    draft = path.with_name(f".{path.name}.tmp")
+    try:
+        draft.write_bytes(content)
+        if durable:
+            replace_durably(draft, path)
+        else:
+            os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def replace_durably(draft: Path, path: Path) -> None:
     """Puts a finished file in the place of another, in one step that survives a power cut.
 

@@ -90,7 +90,7 @@ def run_build(options: argparse.Namespace) -> None:
         Folders(options.foregrounds, options.backgrounds, options.out),
         settings,
         shard=_parse_shard(options.shard),
-        run=_make_runner(options),
+        runner=_make_runner(options),
     )
 
 
@@ -150,15 +150,15 @@ def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_inspect(options: argparse.Namespace) -> None:
     from depthmask.datasets.inspect import inspect
-    from depthmask.datasets.reader import open_catalogue
+    from depthmask.datasets.reader import open_dataset
 
     if options.samples < 1:
         raise OptionError(f"--samples must be 1 or more, not {options.samples}.")
     if options.output.suffix.lower() != ".png":
         raise OptionError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
     check_file(options.output)
-    catalogue = open_catalogue(options.dataset, held_out=options.held_out)
-    print(json.dumps(inspect(catalogue, options.output, samples=options.samples), indent=2))
+    dataset = open_dataset(options.dataset, held_out=options.held_out)
+    print(json.dumps(inspect(dataset, options.output, samples=options.samples), indent=2))
 
 
 def add_pack_arguments(parser: argparse.ArgumentParser) -> None:

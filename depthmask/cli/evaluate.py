@@ -77,7 +77,7 @@ def _score(
     predict: "Predict", options: argparse.Namespace, progress: Callable[[str], None]
 ) -> Mapping[str, object] | None:
     """Scores a data set of composites; returns None if the folder holds sequences."""
-    from depthmask.datasets.reader import is_dataset, open_catalogue
+    from depthmask.datasets.reader import is_dataset, open_dataset
 
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)
@@ -88,12 +88,12 @@ def _score(
     if options.limit is not None and options.limit < 1:
         raise OptionError(f"--limit must be 1 or more, not {options.limit}.")
     held_out = _HELD_OUT if options.held_out is None else options.held_out
-    catalogue = open_catalogue(options.folder, held_out=held_out)
+    dataset = open_dataset(options.folder, held_out=held_out)
     result, scored = score_set(
-        predict, catalogue, side=options.split or _SPLIT, limit=options.limit, progress=progress
+        predict, dataset, side=options.split or _SPLIT, limit=options.limit, progress=progress
     )
     if options.html:
-        write_report(options.html, result, scored, catalogue, predict)
+        write_report(options.html, result, scored, dataset, predict)
     return result
 
 

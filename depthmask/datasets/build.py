@@ -1,7 +1,8 @@
-"""Builds a data set on disk: every cut-out at random places on every background, with the truth.
+"""Builds a data set on disk: every cut-out at random places on every background, with ground truth.
 
-It is made block by block, see `plan`. A file is written beside its place and renamed, and a block
-has a record once all its files are there; so a build that was stopped goes on, and ends the same.
+It is made block by block, see `plan`. Each file is written in one step, and a block gets its record
+when all its files are written. A build that was stopped can therefore go on, and the result has the
+same bytes.
 """
 
 import errno
@@ -21,31 +22,34 @@ import torch
 
 from depthmask.data.folders import counted, say
 from depthmask.data.split import combined_split
-from depthmask.datasets.blocks import (
-    FOLDER,
+from depthmask.datasets.depth_labels import DepthSource, open_depth
+from depthmask.datasets.layout import KINDS, Pixels, encode
+from depthmask.datasets.place import Backdrop, place
+from depthmask.datasets.plan import Block, Plan, Settings, read_plan
+from depthmask.datasets.records import (
+    BLOCK_RECORDS,
+    PLAN,
+    BlockRecord,
     Moments,
-    Record,
+    finish_dataset,
+    is_complete,
     missing_blocks,
     record_path,
+    remove_records,
     write_record,
 )
-from depthmask.datasets.depth_labels import DepthSource, open_depth
-from depthmask.datasets.layout import Pixels, encode
-from depthmask.datasets.place import Backdrop, place
-from depthmask.datasets.plan import BATCH, Block, Plan, Settings, read_plan
-from depthmask.datasets.records import PLAN, clear_records, finish, is_finished
 from depthmask.datasets.sources import (
     Cutouts,
     read_backgrounds,
     read_cutouts,
-    read_plate,
+    read_square_background,
 )
 from depthmask.depth import depth_from_ratio
 from depthmask.errors import DatasetError
-from depthmask.files import replace_durably
+from depthmask.files import replace_durably, write_whole
 
-_PLATES = 4  # labelled backgrounds kept in memory
-_TELL_EVERY = 5.0  # seconds
+_MAX_BACKDROPS = 4  # in memory
+_PROGRESS_INTERVAL_S = 5.0
 
 Shard = tuple[int, int]  # which part, from 1, of how many
 
@@ -59,7 +63,7 @@ class Folders:
     out: Path
 
     def absolute(self) -> "Folders":
-        """The same, from whatever folder a process was started in."""
+        """The same as absolute paths, for processes that run in another folder."""
         return Folders(*(p.absolute() for p in (self.foregrounds, self.backgrounds, self.out)))
 
 
@@ -68,40 +72,42 @@ def build(
     settings: Settings,
     *,
     shard: Shard = (1, 1),
-    run: "Runner | None" = None,
+    runner: "Runner | None" = None,
 ) -> bool:
-    """Builds a data set, or a part of it, and goes on with one that was begun.
+    """Builds a data set or a part of it, and continues one that was begun.
 
     Args:
         folders: Cut-outs, backgrounds, and where to write.
         settings: What to make.
-        shard: Which part of how many; parts may share a folder, or `merge` joins theirs.
-        run: Makes the blocks: threads of this process, as many as there are processors, if None.
+        shard: Which part of how many. The parts may share a folder; otherwise `merge` joins them.
+        runner: Makes the blocks. Default: a thread of this process for each processor.
 
     Returns:
-        Whether the data set is complete; if not, other parts are missing.
+        Whether the data set is complete. If not, other parts are missing.
 
     Raises:
-        DatasetError: Bad input, a full disk, or a folder that holds another data set.
+        DatasetError: An input or `shard` cannot be used, the disk is full, or the folder holds
+            something else.
         TeacherError: `settings.depth` cannot be used.
     """
     if not 1 <= shard[0] <= shard[1]:
         raise DatasetError(f"--shard I/N needs I from 1 to N, not {shard[0]}/{shard[1]}.")
-    maker = Maker.prepare(folders, settings)
-    plan, out = maker.plan, folders.out
-    begin(out, plan)
-    if is_finished(out):
-        clear_records(out)
+    builder = BlockBuilder.prepare(folders, settings)
+    plan, out = builder.plan, folders.out
+    begin_dataset(out, plan)
+    if is_complete(out):
+        remove_records(out)
         say(f"{out} is complete.")
         return True
     wanted = list(plan.shard(*shard))
     missing = missing_blocks(out, wanted)
     progress = BuildProgress(plan, wanted, missing)
-    ending = f"; {counted(maker.left_out, 'file')} left out, see above" if maker.left_out else ""
-    with one_thread_each(), _full_disk_in_words(out):
-        for number in (run or Threads()).make(maker, missing):
+    left_out = builder.left_out
+    ending = f"; {counted(left_out, 'file')} left out, see above" if left_out else ""
+    with one_thread_each(), _disk_errors_explained(out):
+        for number in (runner or Threads()).make(builder, missing):
             progress.done(number)
-        if not _all_recorded(out, plan):
+        if not _all_blocks_recorded(out, plan):
             say(f"This part is done: {progress.total:,} composites{ending}; `merge` joins parts.")
             return False
         _finish_once(out, plan)
@@ -109,7 +115,7 @@ def build(
     return True
 
 
-class Maker:
+class BlockBuilder:
     """Makes any block of a plan; threads may share it."""
 
     def __init__(
@@ -125,12 +131,12 @@ class Maker:
         self.left_out = left_out  # files that cannot be used
         self.cutouts, self.source = cutouts, source
         self._lock = threading.Lock()
-        self._plate = lru_cache(maxsize=_PLATES)(self._label)
+        self._backdrop = lru_cache(maxsize=_MAX_BACKDROPS)(self._label)
 
     @classmethod
-    def prepare(cls, folders: Folders, settings: Settings) -> "Maker":
-        """Loads the teacher, reads all cut-outs, and looks through the backgrounds."""
-        source = open_depth(settings.depth)  # first: what is wrong with it is told at once
+    def prepare(cls, folders: Folders, settings: Settings) -> "BlockBuilder":
+        """Loads the teacher, reads all cut-outs, and checks the backgrounds."""
+        source = open_depth(settings.depth)  # first, so that its errors come at once
         held_out = settings.held_out
         cutouts = read_cutouts(folders.foregrounds, longest=settings.longest, held_out=held_out)
         backgrounds, left_out = read_backgrounds(folders.backgrounds, held_out=held_out)
@@ -138,21 +144,23 @@ class Maker:
         return cls(folders, plan, cutouts, source, left_out=cutouts.left_out + left_out)
 
     def make(self, number: int) -> None:
-        """Makes a block's files and its record, whether they are there or not."""
+        """Writes the files of a block and its record, and replaces those that are there."""
         block = self.plan.block(number)
-        with self._lock:  # a background is labelled once
-            plate = self._plate(block.background)
-        record = Record(rows=[])
+        with self._lock:  # else two threads would label the same background
+            backdrop = self._backdrop(block.background)
+        record = BlockRecord(rows=[])
         name = self.plan.backgrounds[block.background].name
         if block.first == 0:
-            pixels = plate.pixels.numpy()
+            pixels = backdrop.pixels.numpy()
             record.moments["background"] = Moments.of(pixels[None])
             self._write(record, self.plan.layout.path("background", name, 0), pixels)
-        for first in range(block.first, block.last, BATCH):
-            self._make_batch(record, block, plate, range(first, min(first + BATCH, block.last)))
+        for places in self.plan.batches(block):
+            self._make_batch(record, block, backdrop, places)
         write_record(record_path(self.folders.out, number), record)
 
-    def _make_batch(self, record: Record, block: Block, plate: Backdrop, places: range) -> None:
+    def _make_batch(
+        self, record: BlockRecord, block: Block, backdrop: Backdrop, places: range
+    ) -> None:
         plan, settings = self.plan, self.plan.settings
         numbers = torch.tensor(places)
         cutouts = numbers // plan.each
@@ -160,14 +168,14 @@ class Maker:
         numbers = numbers + block.background * plan.per_background
         placed = place(
             self.cutouts.pool,
-            plate,
+            backdrop,
             numbers,
             cutouts,
             mirrored,
             seed=settings.seed,
             scale=settings.scale,
         )
-        depth = depth_from_ratio(self.source.ratio(placed, plate)).numpy()
+        depth = depth_from_ratio(self.source.ratio(placed, backdrop)).numpy()
         pixels: dict[str, Pixels] = {
             "image": placed.image.numpy(),
             "mask": placed.mask.numpy(),
@@ -195,24 +203,24 @@ class Maker:
                 ]
             )
 
-    def _write(self, record: Record, name: str, pixels: Pixels, checksum: int = 0) -> int:
+    def _write(self, record: BlockRecord, name: str, pixels: Pixels, checksum: int = 0) -> int:
         content = encode(pixels, name)
-        _write_whole(self.folders.out / name, content)
+        write_whole(self.folders.out / name, content)
         record.sizes[name] = len(content)
         return zlib.crc32(content, checksum)
 
     def _label(self, background: int) -> Backdrop:
         source = self.plan.backgrounds[background]
-        return self.source.plate(
-            read_plate(self.folders.backgrounds, source, self.plan.settings.size)
+        return self.source.backdrop(
+            read_square_background(self.folders.backgrounds, source, self.plan.settings.size)
         )
 
 
 class Runner:
-    """Makes blocks, and says which are done."""
+    """Makes blocks, in whatever order is fastest."""
 
-    def make(self, maker: Maker, numbers: list[int]) -> Iterator[int]:
-        """Yields a block's number once it is made."""
+    def make(self, builder: BlockBuilder, numbers: list[int]) -> Iterator[int]:
+        """Makes blocks, and yields the number of each when it is made."""
         raise NotImplementedError
 
 
@@ -222,9 +230,9 @@ class Threads(Runner):
     def __init__(self, jobs: int | None = None) -> None:
         self._jobs = jobs or os.cpu_count() or 1
 
-    def make(self, maker: Maker, numbers: list[int]) -> Iterator[int]:
+    def make(self, builder: BlockBuilder, numbers: list[int]) -> Iterator[int]:
         with ThreadPoolExecutor(self._jobs) as pool:
-            waiting = {pool.submit(maker.make, number): number for number in numbers}
+            waiting = {pool.submit(builder.make, number): number for number in numbers}
             try:
                 for future in as_completed(waiting):
                     future.result()
@@ -235,7 +243,7 @@ class Threads(Runner):
 
 
 class BuildProgress:
-    """Tells how far a build is, how fast, and for how long."""
+    """Prints how many composites are made, how many a second, and the time left."""
 
     def __init__(self, plan: Plan, wanted: Iterable[int], missing: Iterable[int]) -> None:
         def count(numbers: Iterable[int]) -> int:
@@ -253,7 +261,7 @@ class BuildProgress:
         block = self._plan.block(number)
         self._made += block.last - block.first
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY and self._made < self.total:
+        if now - self._told < _PROGRESS_INTERVAL_S and self._made < self.total:
             return
         self._told = now
         rate = (self._made - self._before) / max(now - self._start, 1e-6)
@@ -264,12 +272,16 @@ class BuildProgress:
         )
 
 
-def begin(out: Path, plan: Plan) -> None:
-    """Makes the folders; a folder that another plan has begun is refused."""
+def begin_dataset(out: Path, plan: Plan) -> None:
+    """Makes the folders and writes the plan.
+
+    Raises:
+        DatasetError: The folder holds another plan or other files, or cannot be written.
+    """
     path, text = out / PLAN, plan.as_text()
     try:
         used = out.is_dir() and any(not p.name.startswith(f".{PLAN}") for p in out.iterdir())
-        # read after that look: another part may begin just now, and puts its plan there first
+        # read after this check: another part may begin now, and writes its plan first
         known = path.read_text("utf-8") if path.is_file() else None
         if known is None:
             if used:
@@ -279,14 +291,14 @@ def begin(out: Path, plan: Plan) -> None:
             draft.write_text(text, "utf-8")
             replace_durably(draft, path)
         elif known != text:
-            read_plan(path)  # tells of another version
+            read_plan(path)  # raises if the version is another
             raise DatasetError(
                 f"{out} was begun with other pictures or settings; repeat those, or choose "
                 "another folder."
             )
-        (out / FOLDER).mkdir(exist_ok=True)
+        (out / BLOCK_RECORDS).mkdir(exist_ok=True)
         for background in plan.backgrounds:
-            for kind in ("background", "image", "mask", "depth"):
+            for kind in KINDS:
                 file = out / plan.layout.path(kind, background.name, 1)
                 file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -295,34 +307,27 @@ def begin(out: Path, plan: Plan) -> None:
         ) from error
 
 
-def _all_recorded(out: Path, plan: Plan) -> bool:
-    """Whether every part of the data set is done, others' included."""
+def _all_blocks_recorded(out: Path, plan: Plan) -> bool:
+    """Whether all blocks are made, those of other parts included."""
     numbers = range(plan.block_count)
-    return is_finished(out) or all(record_path(out, number).is_file() for number in numbers)
+    return is_complete(out) or all(record_path(out, number).is_file() for number in numbers)
 
 
 def _finish_once(out: Path, plan: Plan) -> None:
-    """Finishes a folder that another part may be finishing at the same time."""
+    """Finishes a folder that another process may be finishing at the same time."""
     try:
-        finish(out, plan)
+        finish_dataset(out, plan)
     except (DatasetError, FileNotFoundError):
-        if not is_finished(out):
+        if not is_complete(out):
             raise
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Blocks run side by side; and sums come out the same however many processors there are."""
+    """Lets torch and OpenCV use one thread each.
+
+    Blocks already run in parallel, and sums are the same whatever the number of processors.
+    """
     before, cv2_before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -334,7 +339,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _full_disk_in_words(out: Path) -> Iterator[None]:
+def _disk_errors_explained(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

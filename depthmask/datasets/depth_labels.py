@@ -1,10 +1,11 @@
-"""Where a data set's depth comes from: a teacher for the backgrounds, or for every composite.
+"""The source of a data set's depth: a teacher that labels the backgrounds, or every composite.
 
-    contact                 each object is as far as what it stands on; the shipped network labels
-                            the backgrounds
-    contact:TEACHER         the same, backgrounds labelled by a teacher
+    contact                 the shipped network labels the backgrounds; each object is as far away
+                            as the place where it stands
+    contact:TEACHER         the same, but a teacher labels the backgrounds
     onnx:FILE[:UNIT]        an ONNX network labels every composite
-    hf:MODEL[:UNIT]         a depth model of `transformers` does, from its hub or a folder
+    hf:MODEL[:UNIT]         a depth model of `transformers`, from its hub or a folder, labels every
+                            composite
 
 UNIT is "inverse" (inverse depth of any scale and shift) or "metres".
 """
@@ -28,49 +29,49 @@ from depthmask.network.checkpoint import WEIGHTS
 
 _CONTACT = "contact"
 HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"
-_LEAST_RANGE = 1e-6  # of inverse depth: less is no landscape but noise
-_NOT_COVERED = 13  # of 255: alpha below which a pixel still shows the background
+_MIN_INVERSE_RANGE = 1e-6  # of a background, in the teacher's unit; a smaller range is noise
+_MIN_COVERED_ALPHA = 13  # of 255; a pixel below it shows the background
 
 Pictures = NDArray[np.uint8]  # (B, H, W, 3), RGB
 Maps = NDArray[np.float32]  # (B, H, W)
 
 
 class DepthTeacher(Protocol):
-    """Tells inverse depth, of any scale and shift."""
+    """Predicts inverse depth of any scale and shift."""
 
     can_use_gpu: bool
 
     def inverse(self, pictures: Pictures) -> Maps:
-        """Labels pictures."""
+        """Labels pictures, (B, H, W, 3) -> (B, H, W)."""
 
 
 @dataclass(frozen=True)
 class DepthSource:
-    """What tells depth, and for which pictures."""
+    """A teacher, and which pictures it labels."""
 
-    key: str  # as the user wrote it, files by name and fingerprint instead of their folders
+    key: str  # for the plan: the user's text, with a file's name and fingerprint for its path
     teacher: DepthTeacher
     per_composite: bool
-    least_range: float = _LEAST_RANGE  # of a background's inverse depth, in the teacher's unit
-    text: str = "contact"  # with which `open_depth` makes the same, whatever the current folder
+    min_range: float = _MIN_INVERSE_RANGE  # of a background, in the teacher's unit
+    text: str = "contact"  # for `open_depth`, with absolute paths
 
-    def plate(self, pixels: NDArray[np.uint8]) -> Backdrop:
+    def backdrop(self, pixels: NDArray[np.uint8]) -> Backdrop:
         """Labels a background, (S, S, 3)."""
         label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
-        low, span = scene_range(label, floor=self.least_range)
+        low, span = scene_range(label, floor=self.min_range)
         return Backdrop(torch.from_numpy(pixels), (label[0] - low) / span)
 
-    def ratio(self, placed: Placed, plate: Backdrop) -> Tensor:
+    def ratio(self, placed: Placed, backdrop: Backdrop) -> Tensor:
         """The depth of composites as r, (B, S, S).
 
-        What a teacher says of a composite is brought to the background's scale by the pixels that
-        show the background in both.
+        A teacher's label of a composite is fitted to the label of its background, by a scale and a
+        shift, where the composite shows the background.
         """
         if not self.per_composite:
             return placed.ratio
-        truth = plate.ratio.numpy()
+        background = backdrop.ratio.numpy()
         aligned = [
-            align_inverse_depth(inverse, truth, (mask < _NOT_COVERED).numpy())
+            align_inverse_depth(inverse, background, (mask < _MIN_COVERED_ALPHA).numpy())
             for inverse, mask in zip(
                 self.teacher.inverse(placed.image.numpy()), placed.mask, strict=True
             )
@@ -79,14 +80,14 @@ class DepthSource:
 
 
 def open_depth(text: str) -> DepthSource:
-    """Loads what the user wrote as `--depth`.
+    """Loads the teacher that the option `--depth` names.
 
     Raises:
-        TeacherError: It is none of the forms, or the teacher is missing or unusable.
+        TeacherError: The text has none of the forms, or the teacher is missing or cannot be used.
     """
     if text == _CONTACT:
         key = f"{text}@{fingerprint(WEIGHTS)[:8]}"
-        return DepthSource(key, ShippedTeacher(), per_composite=False, least_range=FLOOR)
+        return DepthSource(key, ShippedTeacher(), per_composite=False, min_range=FLOOR)
     per_composite = not text.startswith(f"{_CONTACT}:")
     before = "" if per_composite else f"{_CONTACT}:"
     kind, _, rest = text.removeprefix(before).partition(":")
@@ -99,28 +100,28 @@ def open_depth(text: str) -> DepthSource:
     ending = f":{unit}" if unit else ""
     file = Path(name)
     content = f"@{fingerprint(file)[:8]}" if file.is_file() else ""
-    whole = file.absolute() if file.exists() else name  # a model of a hub is no file
+    absolute = file.absolute() if file.exists() else name  # a model of a hub is no file
     return DepthSource(
         key=f"{before}{kind}:{file.name}{content}{ending}",
         teacher=_TEACHERS[kind](name, unit),
         per_composite=per_composite,
-        text=f"{before}{kind}:{whole}{ending}",
+        text=f"{before}{kind}:{absolute}{ending}",
     )
 
 
 class ShippedTeacher:
-    """The network in weights/, shown a background twice."""
+    """The network in `weights/`, which gets each background as both photos."""
 
     can_use_gpu = False
 
     def __init__(self) -> None:
         from depthmask.inference.predictor import Predictor
 
-        # whatever else is installed, the same bytes
+        # one backend, so that the bytes are the same whatever else is installed
         self._predictor = Predictor(device="cpu", backend="torch")
 
     def inverse(self, pictures: Pictures) -> Maps:
-        """Labels pictures, one by one."""
+        """Labels pictures one by one."""
         found = [
             self._predictor.predict(p, p, align=False, light=False, refine=False).depth
             for p in pictures
@@ -133,12 +134,12 @@ class OnnxTeacher:
     """An ONNX network, see `Teacher`."""
 
     def __init__(self, name: str, unit: str) -> None:
-        # blocks are made side by side, and so are their labels
+        # one thread, because blocks and their labels are made in parallel
         self._teacher = Teacher(TeacherSpec(Path(name), unit or "inverse"), threads=1)
         self.can_use_gpu = self._teacher.can_use_gpu
 
     def inverse(self, pictures: Pictures) -> Maps:
-        """Labels pictures; on a GPU all at once, where the network takes a batch."""
+        """Labels pictures. On a GPU it labels them in one batch, if the network takes batches."""
         return self._teacher.label_batch(pictures)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthmask.data.split import MIXED, TEST, TRAIN
-from depthmask.datasets.reader import Catalogue, Sample, SamplePictures, choose
+from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_evenly
 from depthmask.errors import DatasetError
 from depthmask.pictures import Map, Picture
 
@@ -38,22 +38,22 @@ class Distributions:
         }
 
 
-def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[str, object]:
+def inspect(dataset: Dataset, output: Path, *, samples: int = 400) -> dict[str, object]:
     """Draws a sheet, and tells counts and distributions.
 
     Args:
-        catalogue: The data set.
+        dataset: The data set.
         output: A PNG to write.
         samples: How many, evenly over the set, are looked at for the distributions.
 
     Raises:
         DatasetError: A file of the set is damaged, or the sheet cannot be written.
     """
-    known = catalogue.samples
-    looked_at = choose(known, samples)
-    found = measure(catalogue, looked_at)
-    shown = choose(known, _ROWS * _ACROSS)
-    sheet = draw([catalogue.read(sample) for sample in shown], found)
+    known = dataset.samples
+    looked_at = pick_evenly(known, samples)
+    found = measure(dataset, looked_at)
+    shown = pick_evenly(known, _ROWS * _ACROSS)
+    sheet = draw([dataset.read(sample) for sample in shown], found)
     done, coded = cv2.imencode(".png", sheet[..., ::-1])
     assert done, "8-bit pictures can be coded"
     try:
@@ -62,7 +62,7 @@ def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[s
         raise DatasetError(f"{output} cannot be written ({error.strerror}).") from error
     return {
         "samples": len(known),
-        "splits": {side: len(catalogue.of_side(side)) for side in (TRAIN, TEST, MIXED)},
+        "splits": {side: len(dataset.of_side(side)) for side in (TRAIN, TEST, MIXED)},
         "cutouts": len({sample.cutout for sample in known}),
         "backgrounds": len({sample.background for sample in known}),
         "looked_at": len(looked_at),
@@ -70,12 +70,12 @@ def inspect(catalogue: Catalogue, output: Path, *, samples: int = 400) -> dict[s
     }
 
 
-def measure(catalogue: Catalogue, samples: list[Sample]) -> Distributions:
+def measure(dataset: Dataset, samples: list[Sample]) -> Distributions:
     """Looks at the masks of some samples."""
     shares, sizes = [], []
     place = np.zeros((_BINS, _BINS), np.float32)
     for sample in samples:
-        mask = catalogue.read_mask(sample)
+        mask = dataset.read_mask(sample)
         opaque = mask > 0.5
         shares.append(float(mask.mean()))
         if not opaque.any():

@@ -1,4 +1,4 @@
-"""Composites of one background: one cut-out each, at a random place, wholly inside the frame."""
+"""Makes composites of one background: one cut-out each, at a random place inside the frame."""
 
 from dataclasses import dataclass, replace
 
@@ -13,12 +13,12 @@ from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import ORIGINAL
 from depthmask.composites.scene import Scene
 
-_MARGIN = 4  # pixels around an object, for its soft edge and for rounding
+_MARGIN_PIXELS = 4  # around an object, for its soft edge and for rounding
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A background as the composites show it."""
+    """A background as the composites show it, with its depth."""
 
     pixels: Tensor  # (S, S, 3) uint8
     ratio: Tensor  # (S, S), inverse depth in units of the scene's range
@@ -37,7 +37,7 @@ class Placed:
 @torch.no_grad()
 def place(
     pool: Pool,
-    plate: Backdrop,
+    backdrop: Backdrop,
     numbers: Tensor,
     cutouts: Tensor,
     mirrored: Tensor,
@@ -47,34 +47,34 @@ def place(
 ) -> Placed:
     """Places cut-outs on one background.
 
-    Only the part of the frame around an object is painted, which is a quarter of it.
+    Only the part of the frame around an object is painted: at scale 0.5, a quarter of the frame.
 
     Args:
         pool: The cut-outs.
-        plate: The background.
-        numbers: (B,) int64, the samples' numbers, which decide where objects stand.
-        cutouts: (B,) int64, which one each sample shows.
+        backdrop: The background.
+        numbers: (B,) int64, the samples' numbers, from which the objects' places follow.
+        cutouts: (B,) int64, the cut-out of each sample.
         mirrored: (B,) bool, whether it is mirrored.
-        seed: Selects another family of places.
+        seed: Another seed gives other places.
         scale: An object's longest side in sides of the frame, up to 1.
     """
     recipe = replace(ORIGINAL, smallest=scale, largest=scale)
-    rng, count, side = RandomStreams(seed, numbers), len(numbers), len(plate.pixels)
-    colours = plate.pixels.permute(2, 0, 1).float() / 255
-    everywhere = plate.ratio.expand(count, 1, side, side)
+    rng, count, side = RandomStreams(seed, numbers), len(numbers), len(backdrop.pixels)
+    colours = backdrop.pixels.permute(2, 0, 1).float() / 255
+    everywhere = backdrop.ratio.expand(count, 1, side, side)
     frame = _scene(colours.expand(count, 3, side, side), everywhere)
     active = torch.ones_like(mirrored)
     objects = draw_object(pool, cutouts, rng, frame, recipe, active=active, mirrored=mirrored)
     box = _box(objects.to_frame, side)
-    reach = min(side, round(scale * side) + _MARGIN)
+    reach = min(side, round(scale * side) + _MARGIN_PIXELS)
     corner = (box[:, :2] - reach / 2).round().long().clamp(0, side - reach)
-    part = _scene(_cut(colours, corner, reach), _cut(plate.ratio[None], corner, reach))
+    part = _scene(_cut(colours, corner, reach), _cut(backdrop.ratio[None], corner, reach))
     appearance = Appearance.draw(rng, recipe)
     paint(part, pool, torch.arange(count), _seen_in(objects, corner, reach, side), appearance)
 
-    image = plate.pixels.repeat(count, 1, 1, 1)
+    image = backdrop.pixels.repeat(count, 1, 1, 1)
     mask = torch.zeros(count, side, side, dtype=torch.uint8)
-    ratio = plate.ratio.repeat(count, 1, 1)
+    ratio = backdrop.ratio.repeat(count, 1, 1)
     painted = (part.image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
     covered = (part.mask[:, 0].clamp(0, 1) * 255).round().to(torch.uint8)
     for number, (x, y) in enumerate(corner.tolist()):
@@ -86,7 +86,7 @@ def place(
 
 
 def _scene(image: Tensor, ratio: Tensor) -> Scene:
-    """A scene into which one object enters: what was there before it is not looked at again."""
+    """A scene before the object enters. Only its image and ratio are used."""
     still = identity(len(image), image.device)
     return Scene(image, image, ratio, empty_ratio=ratio, mask=torch.zeros_like(ratio), motion=still)
 

@@ -1,7 +1,7 @@
-"""What a data set is to hold, and the blocks in which it is made.
+"""The plan of a data set: its settings, its pictures, and the blocks in which it is made.
 
-A block is a run of composites of one background. Which samples it holds depends on the plan alone,
-so that any block comes out the same whoever makes it, and whatever was made before.
+A block is a run of composites of one background. Its content depends on the plan alone. So it is
+the same on every machine, and whatever was made before.
 """
 
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from depthmask.datasets.layout import LAYOUTS, Layout
-from depthmask.datasets.sources import Source
+from depthmask.datasets.sources import SourcePicture
 from depthmask.errors import DatasetError
 
-FORMAT_VERSION = 2  # 1: PNGs were coded otherwise
-BATCH = 20  # composites made at once: more helps nothing, and costs memory
-_BATCHES = 16  # of a block: what a kill can cost, a few seconds
+FORMAT_VERSION = 2  # version 1 coded PNGs in another way
+COMPOSITES_PER_BATCH = 20  # made at once: more are not faster, and take more memory
+BATCHES_PER_BLOCK = 16  # a few seconds of work, which a killed build does again
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Settings:
     placements: int = 20  # of a cut-out on a background, upright
     flip: bool = False  # as many again, mirrored
     scale: float = 0.5  # an object's longest side in sides of the frame
-    depth: str = "contact"  # see `depth_source`
+    depth: str = "contact"  # see `depth_labels`
     layout: str = "plain"
     seed: int = 0
     held_out: float = 0.1  # share of cut-outs, and of backgrounds, for the test
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Block:
-    """Composites `first` to `last`, exclusive, of one background's, counted from 0."""
+    """The composites `first` to `last`, exclusive, of one background, counted from 0."""
 
     number: int
     background: int
@@ -62,11 +62,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole data set: every cut-out, placed so many times on every background."""
+    """A data set: every cut-out on every background, `each` times."""
 
     settings: Settings
-    cutouts: tuple[Source, ...]
-    backgrounds: tuple[Source, ...]
+    cutouts: tuple[SourcePicture, ...]
+    backgrounds: tuple[SourcePicture, ...]
 
     @property
     def layout(self) -> Layout:
@@ -87,8 +87,8 @@ class Plan:
 
     @property
     def samples_per_block(self) -> int:
-        """At most; the last of a background may hold fewer."""
-        return BATCH * _BATCHES
+        """Composites in a block. The last block of a background may have fewer."""
+        return COMPOSITES_PER_BATCH * BATCHES_PER_BLOCK
 
     @property
     def blocks_per_background(self) -> int:
@@ -106,18 +106,26 @@ class Plan:
             number, background, first, min(first + self.samples_per_block, self.per_background)
         )
 
+    def batches(self, block: Block) -> Iterator[range]:
+        """The composites of a block that are made at once."""
+        for first in range(block.first, block.last, COMPOSITES_PER_BATCH):
+            yield range(first, min(first + COMPOSITES_PER_BATCH, block.last))
+
     def shard(self, index: int, count: int) -> Iterator[int]:
-        """The blocks of part `index` of `count`, from 1: a run, so that backgrounds stay whole."""
+        """The blocks of part `index` of `count`, from 1.
+
+        They follow one another, so that few backgrounds are needed in two parts.
+        """
         yield from range((index - 1) * self.block_count // count, index * self.block_count // count)
 
     def as_text(self) -> str:
-        """As JSON; equal plans have equal texts."""
+        """The plan as JSON. Equal plans have equal texts."""
         content = {"format_version": FORMAT_VERSION, **asdict(self)}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads what `Plan.as_text` gave.
+    """Reads a file that holds `Plan.as_text`.
 
     Raises:
         DatasetError: The file is missing, damaged, or of another version.
@@ -131,11 +139,13 @@ def read_plan(path: Path) -> Plan:
         return Plan(
             Settings(**content["settings"]),
             *(
-                tuple(Source(**source) for source in content[kind])
+                tuple(SourcePicture(**source) for source in content[kind])
                 for kind in ("cutouts", "backgrounds")
             ),
         )
     except FileNotFoundError as error:
-        raise DatasetError(f"{path.parent} is no data set that `build` has begun.") from error
+        raise DatasetError(
+            f"{path.parent} is no data set that `build` has begun; check the path."
+        ) from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise DatasetError(f"{path} is damaged; build the data set again.") from error

@@ -1,7 +1,7 @@
-"""Makes blocks on the machines of a Ray cluster, each block as a task of its own.
+"""Makes blocks on the machines of a Ray cluster, each block as a task.
 
-What a lost worker or machine was making, another makes again. Every machine needs depthmask, and
-sees the same folders under the same paths; what they write has the bytes that one machine writes.
+If a worker or a machine is lost, another makes its block again. Every machine needs depthmask, and
+must see the same folders under the same paths. The files have the same bytes as on one machine.
 """
 
 import platform
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from depthmask.datasets.build import Folders, Maker, Runner, one_thread_each
+from depthmask.datasets.build import BlockBuilder, Folders, Runner, one_thread_each
 from depthmask.datasets.depth_labels import open_depth
 from depthmask.datasets.plan import Plan
 from depthmask.datasets.records import PLAN
@@ -21,9 +21,9 @@ from depthmask.errors import DatasetError
 
 AUTO = "auto"
 _INSTALL = "--ray needs Ray: pip install -e '.[distributed]'."
-_TRIES = 5  # of a block, if workers or machines are lost under it
-_LEAST_OF_A_GPU = 0.25  # no more than four workers hold their teacher on one
-_CONNECT_S = 10.0
+_MAX_TRIES = 5  # of a block whose workers or machines are lost
+_MIN_GPU_SHARE = 0.25  # of a task: at most four workers load their teacher on one GPU
+_CONNECT_TIMEOUT_S = 10.0
 
 
 class RayTasks(Runner):
@@ -42,12 +42,12 @@ class RayTasks(Runner):
             raise DatasetError(f"Write --ray as auto or HOST:PORT, not {address!r}.")
         self._address, self._ray = address, _load_ray()
 
-    def make(self, maker: Maker, numbers: list[int]) -> Iterator[int]:
+    def make(self, builder: BlockBuilder, numbers: list[int]) -> Iterator[int]:
         ray = self._ray
         with _connected(ray, self._address):
-            needs = resources(ray.cluster_resources(), on_gpu=maker.source.teacher.can_use_gpu)
-            task = ray.remote(**needs, max_retries=_TRIES - 1)(_make_block)
-            job = ray.put(Job.of(maker))
+            needs = resources(ray.cluster_resources(), on_gpu=builder.source.teacher.can_use_gpu)
+            task = ray.remote(**needs, max_retries=_MAX_TRIES - 1)(_make_block)
+            job = ray.put(Job.of(builder))
             waiting = [task.remote([job], number) for number in numbers]
             while waiting:
                 done, waiting = ray.wait(waiting)
@@ -56,19 +56,19 @@ class RayTasks(Runner):
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to make blocks."""
+    """The part of a builder that can be sent to a worker."""
 
     folders: Folders
     plan: Plan
     cutouts: Cutouts
-    depth: str  # see `open_depth`
+    depth: str  # for `open_depth`
 
     @classmethod
-    def of(cls, maker: Maker) -> "Job":
-        """The same work for other processes."""
-        return cls(maker.folders.absolute(), maker.plan, maker.cutouts, maker.source.text)
+    def of(cls, builder: BlockBuilder) -> "Job":
+        """Takes what other processes need."""
+        return cls(builder.folders.absolute(), builder.plan, builder.cutouts, builder.source.text)
 
-    def open(self) -> Maker:
+    def open(self) -> BlockBuilder:
         """Loads the teacher; errors: DatasetError where this machine does not see the data set."""
         plan = self.folders.out / PLAN
         if not plan.is_file() or plan.read_text("utf-8") != self.plan.as_text():
@@ -76,27 +76,27 @@ class Job:
                 f"The machine {platform.node()} does not see {self.folders.out}; give folders that "
                 "all machines of the cluster share, or use --shard and `merge`."
             )
-        return Maker(self.folders, self.plan, self.cutouts, open_depth(self.depth))
+        return BlockBuilder(self.folders, self.plan, self.cutouts, open_depth(self.depth))
 
 
 def resources(cluster: Mapping[str, float], *, on_gpu: bool) -> dict[str, float]:
-    """What a task asks for: one processor, and a share of a GPU if its teacher can use one."""
+    """The resources of a task: one processor, and a share of a GPU if its teacher can use one."""
     gpus, processors = cluster.get("GPU", 0.0), max(cluster.get("CPU", 1.0), 1.0)
     if not on_gpu or not gpus:
         return {"num_cpus": 1}
-    return {"num_cpus": 1, "num_gpus": min(1.0, max(_LEAST_OF_A_GPU, gpus / processors))}
+    return {"num_cpus": 1, "num_gpus": min(1.0, max(_MIN_GPU_SHARE, gpus / processors))}
 
 
 def _make_block(jobs: list[Any], number: int) -> int:
-    """Runs in a worker; Ray replaces a reference by its value, unless it is in a list."""
+    """Runs in a worker. `jobs` is a list, because Ray replaces a reference that is not in one."""
     with one_thread_each():
         _open(jobs[0]).make(number)
     return number
 
 
 @lru_cache(maxsize=1)
-def _open(job: Any) -> Maker:
-    """Loads once what a worker needs for all the blocks of a job."""
+def _open(job: Any) -> BlockBuilder:
+    """Loads what a worker needs for all blocks of a job, once."""
     opened: Job = _load_ray().get(job)
     return opened.open()
 
@@ -108,7 +108,7 @@ def _result(ray: Any, done: Any) -> int:
         raise error.cause from error
     except ray.exceptions.RayError as error:
         raise DatasetError(
-            f"A block was given up after its workers were lost {_TRIES} times; give the same "
+            f"A block was given up after its workers were lost {_MAX_TRIES} times; give the same "
             "command again to go on."
         ) from error
     return number
@@ -117,7 +117,7 @@ def _result(ray: Any, done: Any) -> int:
 @contextmanager
 def _connected(ray: Any, address: str) -> Iterator[None]:
     if address != AUTO:
-        _check_that_someone_listens(address)
+        _check_address(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError) as error:
@@ -128,11 +128,11 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _check_that_someone_listens(address: str) -> None:
-    """Ray itself waits for minutes."""
+def _check_address(address: str) -> None:
+    """Fails early, because Ray waits for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), _CONNECT_S).close()
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address) from error
 

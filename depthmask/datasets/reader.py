@@ -1,13 +1,16 @@
-"""Reading data sets: those that `build` made, and the original project's folders and zips.
+"""Reads data sets: those that `build` made, and the original project's folders and zips.
 
-What `build` made says in its manifest which side of the split a sample is on. Elsewhere the split
-is made here, by cut-out and by background, near-duplicates together.
+The manifest of a built data set says on which side of the split each sample is. The original's
+data sets have no manifest. They are split here, by cut-out and by background, so that
+near-duplicates are on the same side.
 """
 
 import csv
 import json
 import math
-from collections.abc import Sequence
+import threading
+import zipfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +21,15 @@ from numpy.typing import NDArray
 
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
 from depthmask.data.split import combined_split, split_by_group
-from depthmask.datasets.files import DatasetFiles
-from depthmask.datasets.layout import LAYOUTS, Layout
+from depthmask.datasets.layout import KINDS, LAYOUTS, Layout
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
 from depthmask.errors import DatasetError
 from depthmask.pictures import Map, Picture
 
-# The original placed each cut-out 20 times, then 20 times mirrored; its files are numbered so.
-ORIGINAL_EACH = 40
-_GOLDEN = (5**0.5 - 1) / 2
+# The original placed each cut-out 20 times on each background, and 20 times mirrored. Its files are
+# numbered in this order.
+_ORIGINAL_PLACEMENTS = 40
+_GOLDEN_SECTION = (5**0.5 - 1) / 2
 
 
 class Sample(NamedTuple):
@@ -34,13 +37,13 @@ class Sample(NamedTuple):
 
     background: str
     cutout: str
-    number: int  # among its background's, from 1
+    number: int  # among the composites of its background, from 1
     side: str  # "train", "test" or "mixed"
 
 
 @dataclass(frozen=True)
 class SamplePictures:
-    """What a sample holds."""
+    """The pictures of a sample."""
 
     background: Picture  # (H, W, 3)
     image: Picture  # (H, W, 3)
@@ -48,10 +51,10 @@ class SamplePictures:
     depth: Map  # (H, W), in [0, 1]
 
 
-class Catalogue:
+class Dataset:
     """The samples of a data set, read one by one; threads may share it."""
 
-    def __init__(self, files: DatasetFiles, layout: Layout, samples: Sequence[Sample]) -> None:
+    def __init__(self, files: "DatasetFiles", layout: Layout, samples: Sequence[Sample]) -> None:
         self.files, self.layout, self.samples = files, layout, samples
 
     def of_side(self, side: str) -> list[Sample]:
@@ -64,34 +67,35 @@ class Catalogue:
         Raises:
             DatasetError: A file is missing or damaged, or of another size than its image.
         """
-        image = self._colours("image", sample)
-        mask, depth = (self._grey(kind, sample, image.shape) for kind in ("mask", "depth"))
-        return SamplePictures(self._colours("background", sample), image, mask, depth)
+        image = self._read_colours("image", sample)
+        mask, depth = (self._read_grey(kind, sample, image.shape) for kind in ("mask", "depth"))
+        return SamplePictures(self._read_colours("background", sample), image, mask, depth)
 
     def read_mask(self, sample: Sample) -> Map:
-        """Reads a sample's mask alone, (H, W) in [0, 1]; errors: DatasetError."""
-        return self._grey("mask", sample, None)
+        """Reads the mask of a sample, (H, W) in [0, 1]; errors: DatasetError."""
+        return self._read_grey("mask", sample, None)
 
-    def _colours(self, kind: str, sample: Sample) -> Picture:
-        return _decode_colours(self.files, self._path(kind, sample))
+    def _read_colours(self, kind: str, sample: Sample) -> Picture:
+        return _read_colours(self.files, self._path(kind, sample))
 
-    def _grey(self, kind: str, sample: Sample, shape: tuple[int, ...] | None) -> Map:
+    def _read_grey(self, kind: str, sample: Sample, shape: tuple[int, ...] | None) -> Map:
         path = self._path(kind, sample)
-        found = _decode(self.files, path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-        if shape is not None and found.shape != shape[:2]:
+        pixels = _read_pixels(self.files, path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+        if shape is not None and pixels.shape != shape[:2]:
             raise DatasetError(f"{path} is not of its image's size; they must be of one size.")
-        return found.astype(np.float32) / np.float32(np.iinfo(found.dtype).max)
+        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
     def _path(self, kind: str, sample: Sample) -> str:
         return self.layout.path(kind, sample.background, sample.number)
 
 
-def open_catalogue(path: Path, *, held_out: float = 0.1) -> Catalogue:
+def open_dataset(path: Path, *, held_out: float = 0.1) -> Dataset:
     """Finds the samples of a data set.
 
     Args:
         path: A folder that `build` made, or a folder or a zip in the original's layout.
-        held_out: Share of cut-outs, and of backgrounds, for the test, where no manifest tells.
+        held_out: Share of the cut-outs, and of the backgrounds, for the test. It counts only where
+            there is no manifest.
 
     Raises:
         DatasetError: There is no complete data set.
@@ -103,35 +107,102 @@ def open_catalogue(path: Path, *, held_out: float = 0.1) -> Catalogue:
     return _open_original(path, held_out)
 
 
-def choose(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Chooses samples evenly over a set, in its order; all, if there are no more.
+def is_dataset(path: Path) -> bool:
+    """Whether a path holds a data set of composites, and not sequences of frames."""
+    images = _top_folder(LAYOUTS["original"], "image")
+    return (
+        (path / SUMMARY).is_file()
+        or (path / PLAN).is_file()
+        or (path / images).is_dir()
+        or path.suffix == ".zip"
+        or (path / f"{images}.zip").is_file()
+    )
 
-    Steps of equal length would meet the same few cut-outs on every background, so the places are
-    multiples of a step of about the golden section, modulo the set's length.
+
+def pick_evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Picks samples from all over a data set, in its order; all, if there are no more than `count`.
+
+    With steps of equal length, the same few cut-outs would come up on every background. Therefore
+    the places are multiples of a step of about the golden section, modulo the number of samples.
     """
     total = len(samples)
     if count >= total:
         return list(samples)
-    step = round(total * _GOLDEN)
-    while math.gcd(step, total) > 1:  # so that no place is met twice
+    step = round(total * _GOLDEN_SECTION)
+    while math.gcd(step, total) > 1:  # with a common divisor, places would repeat
         step += 1
     return [samples[place] for place in sorted(i * step % total for i in range(count))]
 
 
-def is_dataset(path: Path) -> bool:
-    """Whether a path holds a data set of composites, and not sequences of frames."""
-    layout = LAYOUTS["original"]
-    first = layout.image.split("/")[0]
-    return (
-        (path / SUMMARY).is_file()
-        or (path / PLAN).is_file()
-        or (path / first).is_dir()
-        or path.suffix == ".zip"
-        or (path / f"{first}.zip").is_file()
-    )
+class DatasetFiles:
+    """Reads files by their path in the data set, such as `fg_bg/hall/7.jpg`; threads may share it.
+
+    Args:
+        root: A folder, which may hold zips, or a zip. In a zip, the top folders may lie in other
+            folders. A zip may also hold the content of the top folder that it is named after.
+        top_folders: First parts of the paths, such as `fg_bg`.
+
+    Raises:
+        DatasetError: There is no such folder or zip, or a zip is damaged.
+    """
+
+    def __init__(self, root: Path, top_folders: Collection[str]) -> None:
+        self.root = root
+        self._top_folders = frozenset(top_folders)
+        self._lock = threading.Lock()
+        self._zipped: dict[str, tuple[zipfile.ZipFile, str]] = {}
+        if not root.exists():
+            raise DatasetError(f"There is no data set at {root}; check the path.")
+        for archive in sorted(root.rglob("*.zip")) if root.is_dir() else [root]:
+            self._add(archive)
+
+    def names(self) -> list[str]:
+        """All paths below the top folders, sorted."""
+        found = set(self._zipped)
+        for folder in self._top_folders if self.root.is_dir() else ():
+            found.update(
+                path.relative_to(self.root).as_posix()
+                for path in (self.root / folder).rglob("*")
+                if path.is_file() and not path.name.startswith(".")
+            )
+        return sorted(found)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file; errors: DatasetError."""
+        if name in self._zipped:
+            archive, member = self._zipped[name]
+            try:
+                with self._lock:
+                    return archive.read(member)
+            except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+                raise DatasetError(
+                    f"{name} in {archive.filename} is damaged; download the zip again."
+                ) from error
+        try:
+            return (self.root / name).read_bytes()
+        except OSError as error:
+            raise DatasetError(
+                f"{self.root / name} cannot be read ({error.strerror}); build or download the data "
+                "set again."
+            ) from error
+
+    def _add(self, path: Path) -> None:
+        try:
+            archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise DatasetError(f"{path} is not a zip, or damaged; download it again.") from error
+        for member in archive.namelist():
+            parts = [part for part in member.split("/") if part]
+            if member.endswith("/") or "__MACOSX" in parts:
+                continue
+            start = next((i for i, part in enumerate(parts) if part in self._top_folders), None)
+            if start is not None:
+                self._zipped["/".join(parts[start:])] = (archive, member)
+            elif path.stem in self._top_folders:
+                self._zipped["/".join((path.stem, *parts))] = (archive, member)
 
 
-def _open_built(path: Path) -> Catalogue:
+def _open_built(path: Path) -> Dataset:
     try:
         summary = json.loads((path / SUMMARY).read_text("utf-8"))
         layout = LAYOUTS[summary["settings"]["layout"]]
@@ -147,78 +218,77 @@ def _open_built(path: Path) -> Catalogue:
             ]
     except (KeyError, ValueError, TypeError) as error:
         raise DatasetError(f"{path / MANIFEST} is damaged; build the data set again.") from error
-    return Catalogue(DatasetFiles(path, _kinds(layout)), layout, samples)
+    return Dataset(_open_files(path, layout), layout, samples)
 
 
-def _open_original(path: Path, held_out: float) -> Catalogue:
+def _open_original(path: Path, held_out: float) -> Dataset:
     layout = LAYOUTS["original"]
-    files = DatasetFiles(path, _kinds(layout))
-    image, mask, background = (
-        getattr(layout, kind).split("/")[0] for kind in ("image", "mask", "background")
+    files = _open_files(path, layout)
+    images, masks, backgrounds = (
+        _top_folder(layout, kind) for kind in ("image", "mask", "background")
     )
     names = set(files.names())
-    found: dict[str, list[int]] = {}
+    numbers: dict[str, list[int]] = {}  # of the composites of each background
     for name in names:
-        kind, *rest = name.split("/")
-        if kind == image and len(rest) == 2 and Path(rest[1]).stem.isdecimal():
-            needed = (f"{mask}/{rest[0]}/{rest[1]}", f"{background}/{rest[0]}.jpg")
+        folder, *rest = name.split("/")
+        if folder == images and len(rest) == 2 and Path(rest[1]).stem.isdecimal():
+            needed = (f"{masks}/{rest[0]}/{rest[1]}", f"{backgrounds}/{rest[0]}.jpg")
             if all(n in names for n in needed):
-                found.setdefault(rest[0], []).append(int(Path(rest[1]).stem))
-    if not found:
+                numbers.setdefault(rest[0], []).append(int(Path(rest[1]).stem))
+    if not numbers:
         raise DatasetError(
             f"{path} holds no data set: one that `build` made, or the original's {layout.image} "
             f"with {layout.mask} and {layout.background}, is needed."
         )
-    return Catalogue(files, layout, _split(files, layout, found, held_out))
+    return Dataset(files, layout, _split(files, layout, numbers, held_out))
 
 
 def _split(
-    files: DatasetFiles, layout: Layout, found: dict[str, list[int]], held_out: float
+    files: DatasetFiles, layout: Layout, numbers: dict[str, list[int]], held_out: float
 ) -> list[Sample]:
-    """Sides of backgrounds by their pictures, of cut-outs by one composite of each."""
-    backgrounds = sorted(found)
-    looks = [
-        descriptor(_decode_colours(files, layout.path("background", name, 1)))
-        for name in backgrounds
+    """Divides backgrounds by their pictures, and cut-outs by one composite of each."""
+    backgrounds = sorted(numbers)
+    descriptors = [
+        descriptor(_read_colours(files, layout.path("background", name, 1))) for name in backgrounds
     ]
     sides = dict(
         zip(
             backgrounds,
-            split_by_group(backgrounds, group_near_duplicates(backgrounds, looks), held_out),
+            split_by_group(backgrounds, group_near_duplicates(backgrounds, descriptors), held_out),
             strict=True,
         )
     )
-    shown: dict[str, tuple[str, int]] = {}  # a cut-out's first composite
+    first: dict[str, tuple[str, int]] = {}  # composite of each cut-out
     for name in backgrounds:
-        for number in sorted(found[name]):
-            shown.setdefault(_cutout_of(number), (name, number))
-    cutouts = sorted(shown)
-    looks = [_look_of_cutout(files, layout, *shown[name]) for name in cutouts]
+        for number in sorted(numbers[name]):
+            first.setdefault(_cutout_of(number), (name, number))
+    cutouts = sorted(first)
+    descriptors = [_cutout_descriptor(files, layout, *first[name]) for name in cutouts]
     cutout_sides = dict(
         zip(
             cutouts,
-            split_by_group(cutouts, group_near_duplicates(cutouts, looks), held_out),
+            split_by_group(cutouts, group_near_duplicates(cutouts, descriptors), held_out),
             strict=True,
         )
     )
     return [
         Sample(name, cutout, number, combined_split(cutout_sides[cutout], sides[name]))
         for name in backgrounds
-        for number in sorted(found[name])
+        for number in sorted(numbers[name])
         for cutout in (_cutout_of(number),)
     ]
 
 
 def _cutout_of(number: int) -> str:
-    return f"cutout {(number - 1) // ORIGINAL_EACH + 1:05}"
+    return f"cutout {(number - 1) // _ORIGINAL_PLACEMENTS + 1:05}"
 
 
-def _look_of_cutout(
+def _cutout_descriptor(
     files: DatasetFiles, layout: Layout, background: str, number: int
 ) -> Descriptor:
     """A cut-out as a composite shows it, on grey."""
-    picture = _decode_colours(files, layout.path("image", background, number))
-    mask = _decode(files, layout.path("mask", background, number), cv2.IMREAD_GRAYSCALE) > 127
+    picture = _read_colours(files, layout.path("image", background, number))
+    mask = _read_pixels(files, layout.path("mask", background, number), cv2.IMREAD_GRAYSCALE) > 127
     if mask.shape != picture.shape[:2] or not mask.any():
         return descriptor(picture)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -227,20 +297,25 @@ def _look_of_cutout(
     return descriptor(on_grey(np.dstack((picture[window], alpha))))
 
 
-def _decode_colours(files: DatasetFiles, path: str) -> Picture:
-    return np.ascontiguousarray(_decode(files, path, cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
+def _open_files(path: Path, layout: Layout) -> DatasetFiles:
+    return DatasetFiles(path, [_top_folder(layout, kind) for kind in KINDS])
 
 
-def _decode(files: DatasetFiles, path: str, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _top_folder(layout: Layout, kind: str) -> str:
+    pattern: str = getattr(layout, kind)
+    return pattern.split("/")[0]
+
+
+def _read_colours(files: DatasetFiles, path: str) -> Picture:
+    pixels = _read_pixels(files, path, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)
+
+
+def _read_pixels(
+    files: DatasetFiles, path: str, flags: int
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
     content = np.frombuffer(files.read(path), dtype=np.uint8)
-    found = cv2.imdecode(content, flags) if len(content) else None
-    if found is None:
+    pixels = cv2.imdecode(content, flags) if len(content) else None
+    if pixels is None:
         raise DatasetError(f"{path} in {files.root} is damaged; build or download it again.")
-    return found  # type: ignore[return-value]  # the stubs know no 16 bits
-
-
-def _kinds(layout: Layout) -> list[str]:
-    return [
-        pattern.split("/")[0]
-        for pattern in (layout.background, layout.image, layout.mask, layout.depth)
-    ]
+    return pixels  # type: ignore[return-value]  # the stubs know no 16 bits

@@ -1,4 +1,7 @@
-"""The pictures that a data set is made of: found, read, and reported where they cannot be used."""
+"""Finds and reads the pictures of which a data set is made.
+
+A picture that cannot be used is left out, with a line on stderr.
+"""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -23,10 +26,10 @@ Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
 
 
 @dataclass(frozen=True)
-class Source:
-    """One picture that can be used."""
+class SourcePicture:
+    """A cut-out or a background of a data set."""
 
-    name: str  # its file's stem, made unique
+    name: str  # the file's name without its ending; a number makes it unique
     file: str  # relative to its folder
     checksum: int  # CRC-32 of the file
     side: str  # "train" or "test"
@@ -34,27 +37,27 @@ class Source:
 
 @dataclass(frozen=True)
 class Cutouts:
-    """All cut-outs, ready for composing."""
+    """All cut-outs of a data set, at the size at which they are placed."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[SourcePicture, ...]
     pool: Pool
     left_out: int  # files that cannot be used
 
 
 def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
-    """Reads the cut-outs of a folder; tells of each that cannot be used.
+    """Reads the cut-outs of a folder, and prints a line for each that cannot be used.
 
     Args:
-        folder: Searched with what it contains.
-        longest: Side in pixels that each will have in the composites.
+        folder: Searched with its subfolders.
+        longest: Length in pixels of each cut-out's longest side in the composites.
         held_out: Share of them for the test.
 
     Raises:
-        DatasetError: The folder is missing, or nothing in it can be used.
+        DatasetError: The folder is missing, or none of its pictures can be used.
     """
 
     def read(path: Path) -> tuple[Picture, Descriptor, float]:
-        picture = read_cutout(path)  # which may be large, and is not kept
+        picture = read_cutout(path)  # not kept, because it may be large
         aspect = picture.shape[1] / picture.shape[0]
         return _fitted(picture, longest), descriptor(on_grey(picture)), aspect
 
@@ -74,14 +77,14 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
     return Cutouts(_sources(folder, files, descriptors, held_out), pool, left_out)
 
 
-def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ...], int]:
-    """Looks through the backgrounds of a folder; tells of each that cannot be used.
+def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[SourcePicture, ...], int]:
+    """Checks the backgrounds of a folder, and prints a line for each that cannot be used.
 
     Returns:
         Those that can be used, and the number of those that cannot.
 
     Raises:
-        DatasetError: The folder is missing, or nothing in it can be used.
+        DatasetError: The folder is missing, or none of its pictures can be used.
     """
     files, descriptors, left_out = _read_all(
         folder, lambda path: descriptor(read_picture(path)), "background"
@@ -89,8 +92,8 @@ def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[Source, ..
     return _sources(folder, files, descriptors, held_out), left_out
 
 
-def read_plate(folder: Path, source: Source, size: int) -> Picture:
-    """Reads a background as the composites show it: its middle, (size, size, 3)."""
+def read_square_background(folder: Path, source: SourcePicture, size: int) -> Picture:
+    """Reads the largest square in the middle of a background, resized to (size, size, 3)."""
     picture = read_picture(folder / source.file)
     height, width = picture.shape[:2]
     side = min(height, width)
@@ -121,12 +124,12 @@ def _read_all(
 
 def _sources(
     folder: Path, files: Sequence[Path], descriptors: Sequence[Descriptor], held_out: float
-) -> tuple[Source, ...]:
+) -> tuple[SourcePicture, ...]:
     names: list[str] = []
     taken: set[str] = set()
     for path in files:
         name, number = path.stem, 2
-        while name.casefold() in taken:  # some disks do not tell A from a
+        while name.casefold() in taken:  # some disks take A and a for one letter
             name, number = f"{path.stem}-{number}", number + 1
         taken.add(name.casefold())
         names.append(name)
@@ -134,15 +137,17 @@ def _sources(
         names, group_near_duplicates([path.stem for path in files], descriptors), held_out
     )
     return tuple(
-        Source(name, path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()), side)
+        SourcePicture(
+            name, path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()), side
+        )
         for name, path, side in zip(names, files, sides, strict=True)
     )
 
 
 def _fitted(cutout: Picture, longest: int) -> Picture:
-    """Premultiplies, shrinks to the final size, then widens to a square, (longest, longest, 4).
+    """Premultiplies a cut-out, resizes it, and stretches it to a square, (longest, longest, 4).
 
-    So the only level of the pool's pyramid holds nothing finer than the composites can show.
+    It is resized to its size in the composites first. So the pool needs no smaller levels.
     """
     alpha = cutout[..., 3:].astype(np.float32)
     whole = np.dstack((cutout[..., :3] * (alpha / 255), alpha)).astype(np.float32)

@@ -1,6 +1,6 @@
 """How good one mask or depth map is, for whoever has arrays and no torch.
 
-`depthmask.evaluation.metrics` has the same, and more, for batches of tensors; a test holds them together.
+`metrics` has the same, and more, for batches of tensors; a test holds them together.
 Where no pixel is valid, an average is NaN.
 """
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from depthmask.data.split import MIXED, TEST, TRAIN
-from depthmask.datasets.reader import Catalogue, Sample, SamplePictures, choose
+from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_evenly
 from depthmask.depth import inverse_from_depth
 from depthmask.errors import DatasetError
 from depthmask.evaluation import matting, metrics
@@ -41,7 +41,7 @@ class SetEvaluation(TypedDict):
 
 def score_set(
     predict: Predict,
-    catalogue: Catalogue,
+    dataset: Dataset,
     *,
     side: str = TEST,
     limit: int | None = None,
@@ -51,7 +51,7 @@ def score_set(
 
     Args:
         predict: Makes a prediction of a background and an image.
-        catalogue: The data set.
+        dataset: The data set.
         side: "train", "test" or "mixed".
         limit: Of samples, evenly over the side; all, if None.
         progress: Is told how far it is, in lines.
@@ -64,16 +64,16 @@ def score_set(
         ImportError: torchmetrics is missing.
     """
     _torchmetrics()  # told now, not after a prediction
-    known = catalogue.of_side(side)
+    known = dataset.of_side(side)
     if not known:
-        raise DatasetError(_why_empty(catalogue, side))
-    chosen = choose(known, limit or len(known))
+        raise DatasetError(_why_empty(dataset, side))
+    chosen = pick_evenly(known, limit or len(known))
     count = len(chosen)
     scored: list[Scored] = []
     batches = _Batches()
     spread = _Spread()
     for number, sample in enumerate(chosen, start=1):
-        example = catalogue.read(sample)
+        example = dataset.read(sample)
         prediction = predict(example.background, example.image)
         scored.append(Scored(sample, scores_of(prediction.mask, prediction.depth, example)))
         batches.add(prediction.mask, prediction.depth, example)
@@ -109,14 +109,14 @@ def average(rows: Sequence[Row]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
 
 
-def _why_empty(catalogue: Catalogue, side: str) -> str:
-    counts = [len({getattr(one, of) for one in catalogue.samples}) for of in _DIVIDED]
+def _why_empty(dataset: Dataset, side: str) -> str:
+    counts = [len({getattr(one, of) for one in dataset.samples}) for of in _DIVIDED]
     test = side == TEST
     if (min if test else max)(counts) < 2:
         needed = f"that takes two cut-outs {'and' if test else 'or'} two backgrounds; add some"
     else:  # the share was 0, or all that there is looks alike
         needed = "raise --held-out, or add pictures that are not near-duplicates"
-    others = " or ".join(one for one in (TRAIN, MIXED) if catalogue.of_side(one))
+    others = " or ".join(one for one in (TRAIN, MIXED) if dataset.of_side(one))
     return f"The data set has no sample for {side}: {needed}, or use --split {others}."
 
 

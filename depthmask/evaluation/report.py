@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from depthmask.datasets.reader import Catalogue
+from depthmask.datasets.reader import Dataset
 from depthmask.errors import PictureError
 from depthmask.evaluation.composites import Scored, SetEvaluation
 from depthmask.evaluation.sequences import Predict
@@ -48,7 +48,7 @@ def write_report(
     path: Path,
     result: SetEvaluation,
     scored: Sequence[Scored],
-    catalogue: Catalogue,
+    dataset: Dataset,
     predict: Predict,
 ) -> None:
     """Writes the page.
@@ -57,7 +57,7 @@ def write_report(
         path: The HTML file.
         result: Averages, see `score_set`.
         scored: Each sample's figures.
-        catalogue: Where the shown samples are read again.
+        dataset: Where the shown samples are read again.
         predict: Makes their predictions again.
 
     Raises:
@@ -73,7 +73,7 @@ def write_report(
         + _table({**result["means"], **result["original"]})
         + "<h2>Distributions</h2>"
         + "".join(_plot(name, scored) for name in _PLOTTED)
-        + "".join(_samples(*group, catalogue, predict) for group in choose(scored))
+        + "".join(_samples(*group, dataset, predict) for group in choose(scored))
         + "</html>\n"
     )
     try:
@@ -126,10 +126,10 @@ def _plot(name: str, scored: Sequence[Scored]) -> str:
     )
 
 
-def _samples(title: str, group: Sequence[Scored], catalogue: Catalogue, predict: Predict) -> str:
+def _samples(title: str, group: Sequence[Scored], dataset: Dataset, predict: Predict) -> str:
     rows = []
     for one in group:
-        example = catalogue.read(one.sample)
+        example = dataset.read(one.sample)
         prediction = predict(example.background, example.image)
         pictures = (
             example.background,

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.datasets import build as building
-from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, Threads, build
 from depthmask.datasets.merge import merge
 from depthmask.datasets.plan import FORMAT_VERSION, Settings
 from depthmask.errors import DatasetError
+from depthmask.files import write_whole
 from tests.datasets.sources import BACKGROUNDS, CUTOUTS, write_folders
 
 SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
@@ -37,15 +37,14 @@ class Rows:
 
 @pytest.fixture(autouse=True)
 def rows_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of eight composites, so that a toy set has several."""
-    monkeypatch.setattr("depthmask.datasets.plan.BATCH", 4)
-    monkeypatch.setattr("depthmask.datasets.build.BATCH", 4)
-    monkeypatch.setattr("depthmask.datasets.plan._BATCHES", 2)
+    monkeypatch.setattr("depthmask.datasets.plan.COMPOSITES_PER_BATCH", 4)
+    monkeypatch.setattr("depthmask.datasets.plan.BATCHES_PER_BLOCK", 2)
 
 
 @pytest.fixture
@@ -131,12 +130,12 @@ def test_splits_share_no_picture(folders: Folders) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_same_bytes_however_it_is_split(folders: Folders, tmp_path: Path) -> None:
-    assert build(folders, SMALL, run=Threads(2))
+    assert build(folders, SMALL, runner=Threads(2))
     whole = contents(folders.out)
     parts = [tmp_path / f"part{number}" for number in (1, 2, 3)]
     for number, part in enumerate(parts, start=1):
         at = Folders(folders.foregrounds, folders.backgrounds, part)
-        assert not build(at, SMALL, shard=(number, 3), run=Threads(1))
+        assert not build(at, SMALL, shard=(number, 3), runner=Threads(1))
     merge(parts, tmp_path / "merged")
     assert contents(tmp_path / "merged") == whole
     merge(parts, tmp_path / "merged")
@@ -182,18 +181,18 @@ def test_a_full_disk_stops_clearly_and_work_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    real, written = building._write_whole, []
+    written = []
 
     def fills_up(path: Path, content: bytes) -> None:
         written.append(path)
         if len(written) > 60:
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, content)
+        write_whole(path, content)
 
-    monkeypatch.setattr(building, "_write_whole", fills_up)
+    monkeypatch.setattr("depthmask.datasets.build.write_whole", fills_up)
     with pytest.raises(DatasetError, match=r"full; free some space .* goes on"):
         build(folders, SMALL)
-    monkeypatch.setattr(building, "_write_whole", real)
+    monkeypatch.setattr("depthmask.datasets.build.write_whole", write_whole)
     assert build(folders, SMALL)
     assert "are there already" in capsys.readouterr().err
     fresh = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "fresh")
@@ -215,12 +214,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import tests.datasets.test_build as here
-from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import depth_labels
 from depthmask.datasets import plan
 from depthmask.datasets.build import Folders, Threads, build
-depth_source.ShippedTeacher = here.Rows
-plan._BATCHES = 1
-build(Folders(*map(Path, sys.argv[1:4])), here.LARGE, run=Threads(2))
+depth_labels.ShippedTeacher = here.Rows
+plan.BATCHES_PER_BLOCK = 1
+build(Folders(*map(Path, sys.argv[1:4])), here.LARGE, runner=Threads(2))
 """
 LARGE = Settings(size=64, placements=40, flip=True, held_out=0.3)
 

@@ -38,15 +38,15 @@ def test_composites_get_the_scale_of_their_background() -> None:
     source = DepthSource("test", Scaled(), per_composite=True)
     background = np.zeros((SIDE, SIDE, 3), np.uint8)
     background[..., 0] = np.linspace(0, 100, SIDE)[:, None]
-    plate = source.plate(background)
-    assert plate.ratio.min() < 0.05 and plate.ratio.max() > 0.95
+    backdrop = source.backdrop(background)
+    assert backdrop.ratio.min() < 0.05 and backdrop.ratio.max() > 0.95
     image = background[None].copy()
     image[:, 20:40, 20:40] = 250
     mask = torch.zeros(1, SIDE, SIDE, dtype=torch.uint8)
     mask[:, 20:40, 20:40] = 255
-    placed = Placed(torch.from_numpy(image), mask, plate.ratio[None], torch.zeros(1, 4))
-    ratio = source.ratio(placed, plate)
-    assert torch.allclose(ratio[mask == 0], plate.ratio[None][mask == 0], atol=1e-4)
+    placed = Placed(torch.from_numpy(image), mask, backdrop.ratio[None], torch.zeros(1, 4))
+    ratio = source.ratio(placed, backdrop)
+    assert torch.allclose(ratio[mask == 0], backdrop.ratio[None][mask == 0], atol=1e-4)
     assert (ratio[mask > 0] > 2).all(), "the object is nearer than all of the scene"
 
 

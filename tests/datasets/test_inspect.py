@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from depthmask.cli.main import main
-from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from tests.datasets.sources import write_folders
@@ -17,7 +17,7 @@ from tests.datasets.test_build import Rows
 
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
     build(Folders(*write_folders(tmp_path), tmp_path / "set"), Settings(size=48, placements=4))
     return tmp_path / "set"
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from depthmask.cli.main import main
-from depthmask.datasets.build import Folders, Maker
+from depthmask.datasets.build import BlockBuilder, Folders
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.ray import Job, RayTasks, resources
 from depthmask.errors import DatasetError
@@ -124,23 +124,23 @@ def test_lost_worker_and_lost_node(cluster: Cluster, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def maker(tmp_path: Path) -> Maker:
+def builder(tmp_path: Path) -> BlockBuilder:
     folders = Folders(*write_folders(tmp_path), tmp_path / "out")
-    return Maker.prepare(folders, Settings(size=48, placements=1))
+    return BlockBuilder.prepare(folders, Settings(size=48, placements=1))
 
 
-def test_a_machine_that_does_not_see_the_folders(maker: Maker) -> None:
+def test_a_machine_that_does_not_see_the_folders(builder: BlockBuilder) -> None:
     with pytest.raises(DatasetError, match=r"does not see .*; give folders that all machines"):
-        Job.of(maker).open()
+        Job.of(builder).open()
 
 
 def test_a_job_can_be_done_anywhere(
-    maker: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    builder: BlockBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     near = Folders(Path("fg"), Path("bg"), Path("out"))
-    job = Job.of(Maker(near, maker.plan, maker.cutouts, maker.source))
-    assert job.folders == maker.folders and job.depth == "contact"
+    job = Job.of(BlockBuilder(near, builder.plan, builder.cutouts, builder.source))
+    assert job.folders == builder.folders and job.depth == "contact"
 
 
 def test_shares_of_gpus() -> None:
@@ -177,10 +177,10 @@ def test_what_is_no_address(address: str) -> None:
         RayTasks(address)
 
 
-def test_no_cluster_is_told_at_once(maker: Maker) -> None:
+def test_no_cluster_is_told_at_once(builder: BlockBuilder) -> None:
     pytest.importorskip("ray", reason=WITHOUT_RAY)
     with pytest.raises(DatasetError, match=r"no Ray cluster at 127.0.0.1:9; start one"):
-        next(RayTasks("127.0.0.1:9").make(maker, [0]))
+        next(RayTasks("127.0.0.1:9").make(builder, [0]))
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
-from depthmask.datasets.reader import Catalogue, Sample, choose, is_dataset, open_catalogue
+from depthmask.datasets.reader import Dataset, Sample, is_dataset, open_dataset, pick_evenly
 from depthmask.errors import DatasetError
 from tests.datasets.sources import write_folders
 from tests.datasets.test_build import Rows
@@ -23,7 +23,7 @@ ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_o
 def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A set in the original's layout, without what `build` adds to it; one cut-out is there
     twice, once mirrored, and one background twice, once darker."""
-    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
     foregrounds, backgrounds = write_folders(tmp_path)
     with Image.open(foregrounds / "disc.png") as disc:
         disc.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(foregrounds / "zz.png")
@@ -35,21 +35,21 @@ def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "set"
 
 
-def check_that_nothing_crosses(catalogue: Catalogue) -> None:
-    train, test = catalogue.of_side("train"), catalogue.of_side("test")
+def check_that_nothing_crosses(dataset: Dataset) -> None:
+    train, test = dataset.of_side("train"), dataset.of_side("test")
     assert train and test
     assert not {s.background for s in train} & {s.background for s in test}
     assert not {s.cutout for s in train} & {s.cutout for s in test}
 
 
 def test_built_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
     folders = Folders(*write_folders(tmp_path), tmp_path / "out")
     build(folders, Settings(size=48, placements=2, held_out=0.3))
-    catalogue = open_catalogue(folders.out)
-    assert len(catalogue.samples) == 24
-    check_that_nothing_crosses(catalogue)
-    example = catalogue.read(catalogue.samples[-1])
+    dataset = open_dataset(folders.out)
+    assert len(dataset.samples) == 24
+    check_that_nothing_crosses(dataset)
+    example = dataset.read(dataset.samples[-1])
     assert example.image.shape == (48, 48, 3) == example.background.shape
     assert example.mask.max() == 1 and 0.1 < example.mask.mean() < 0.3
     assert example.depth.max() == 1 and example.depth.min() > 0.2
@@ -57,13 +57,11 @@ def test_built_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("held_out", [0.1, 0.3, 0.5])
 def test_original_folders(original: Path, held_out: float) -> None:
-    catalogue = open_catalogue(original, held_out=held_out)
-    assert len(catalogue.samples) == 4 * 5 * 40
-    check_that_nothing_crosses(catalogue)
-    sides: dict[tuple[str, str], str] = {
-        (s.background, s.cutout): s.side for s in catalogue.samples
-    }
-    for cutout in {s.cutout for s in catalogue.samples}:
+    dataset = open_dataset(original, held_out=held_out)
+    assert len(dataset.samples) == 4 * 5 * 40
+    check_that_nothing_crosses(dataset)
+    sides: dict[tuple[str, str], str] = {(s.background, s.cutout): s.side for s in dataset.samples}
+    for cutout in {s.cutout for s in dataset.samples}:
         assert sides["aa", cutout] == sides["yard", cutout], "near-duplicates stay together"
     for name in ("aa", "yard", "hall 2"):
         assert sides[name, "cutout 00002"] == sides[name, "cutout 00005"], "disc and its mirror"
@@ -77,7 +75,7 @@ def test_original_zips(original: Path, tmp_path: Path) -> None:
             for path in (original / kind).rglob("*.jpg"):
                 archive.write(path, prefix + path.relative_to(original / kind).as_posix())
     shutil.copytree(original / "dense_depth", zipped / "dense_depth")
-    one, other = open_catalogue(original), open_catalogue(zipped)
+    one, other = open_dataset(original), open_dataset(zipped)
     assert one.samples == other.samples
     for name in ("image", "mask", "depth", "background"):
         assert (
@@ -88,30 +86,30 @@ def test_original_zips(original: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_data_set(original: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no data set at"):
-        open_catalogue(tmp_path / "nowhere")
+        open_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="holds no data set"):
-        open_catalogue(tmp_path / "fg")
+        open_dataset(tmp_path / "fg")
     (tmp_path / "bad.zip").write_bytes(b"PK")
     with pytest.raises(DatasetError, match="not a zip"):
-        open_catalogue(tmp_path / "bad.zip")
+        open_dataset(tmp_path / "bad.zip")
     (tmp_path / "fg" / "plan.json").write_text("{}")
     with pytest.raises(DatasetError, match="is not complete"):
-        open_catalogue(tmp_path / "fg")
-    catalogue = open_catalogue(original)
-    sample = catalogue.samples[0]
+        open_dataset(tmp_path / "fg")
+    dataset = open_dataset(original)
+    sample = dataset.samples[0]
     broken = original / "fg_bg" / sample.background / f"{sample.number}.jpg"
     broken.write_bytes(b"")
     with pytest.raises(DatasetError, match="is damaged"):
-        catalogue.read(sample)
+        dataset.read(sample)
     broken.unlink()
     with pytest.raises(DatasetError, match="cannot be read"):
-        catalogue.read(sample)
+        dataset.read(sample)
 
 
 def test_chosen_samples_show_many_cutouts() -> None:
     known = [Sample(f"b{b}", f"c{c}", c, "train") for b in range(100) for c in range(100)]
-    chosen = choose(known, 400)
+    chosen = pick_evenly(known, 400)
     assert len(set(chosen)) == 400 and chosen == sorted(chosen, key=known.index)
     assert len({s.cutout for s in chosen}) > 90 and len({s.background for s in chosen}) > 90
-    assert choose(known, 20_000) == known
-    assert len(set(choose(known[:7], 6))) == 6
+    assert pick_evenly(known, 20_000) == known
+    assert len(set(pick_evenly(known[:7], 6))) == 6

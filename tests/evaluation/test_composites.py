@@ -9,10 +9,10 @@ import pytest
 
 from depthmask.cli.main import main
 from depthmask.data.split import combined_split
-from depthmask.datasets import depth_labels as depth_source
+from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
-from depthmask.datasets.reader import Catalogue, Sample, open_catalogue
+from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import score_set
 from depthmask.evaluation.report import choose, write_report
@@ -25,20 +25,20 @@ pytest.importorskip("torchmetrics", reason="an optional extra: evaluate")
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
-    monkeypatch.setattr(depth_source, "ShippedTeacher", Rows)
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
     folders = Folders(*write_folders(tmp_path), tmp_path / "set")
     build(folders, Settings(size=48, placements=6, held_out=0.3))
-    return open_catalogue(tmp_path / "set")
+    return open_dataset(tmp_path / "set")
 
 
 class Oracle:
     """Knows the truth of each image."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self._known = {
             example.image.tobytes(): example
-            for example in map(catalogue.read, catalogue.of_side("test"))
+            for example in map(dataset.read, dataset.of_side("test"))
         }
 
     def predict(self, background: Picture, image: Picture) -> Prediction:
@@ -51,8 +51,8 @@ def nothing(background: Picture, image: Picture) -> Prediction:
     return Prediction(empty, empty + 0.5, 0.0)
 
 
-def test_the_truth_scores_best(catalogue: Catalogue) -> None:
-    result, scored = score_set(Oracle(catalogue).predict, catalogue)
+def test_the_truth_scores_best(dataset: Dataset) -> None:
+    result, scored = score_set(Oracle(dataset).predict, dataset)
     assert result["samples"] == len(scored) == 6 and result["split"] == "test"
     means = result["means"]
     for name in ("iou", "boundary_iou", "f_measure", "delta1", "delta3", "depth_edge_recall"):
@@ -68,8 +68,8 @@ def test_the_truth_scores_best(catalogue: Catalogue) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_finding_nothing(catalogue: Catalogue) -> None:
-    result, scored = score_set(nothing, catalogue, limit=3)
+def test_finding_nothing(dataset: Dataset) -> None:
+    result, scored = score_set(nothing, dataset, limit=3)
     assert result["samples"] == len(scored) == 3
     means = result["means"]
     assert means["iou"] == 0 == means["f_measure"] == means["depth_edge_recall"]
@@ -78,8 +78,8 @@ def test_finding_nothing(catalogue: Catalogue) -> None:
     assert result["original"]["batch_iou"] == 0
 
 
-def test_a_side_without_samples(tmp_path: Path, catalogue: Catalogue) -> None:
-    alone = Catalogue(catalogue.files, catalogue.layout, catalogue.of_side("train"))
+def test_a_side_without_samples(tmp_path: Path, dataset: Dataset) -> None:
+    alone = Dataset(dataset.files, dataset.layout, dataset.of_side("train"))
     with pytest.raises(DatasetError, match="no sample for test"):
         score_set(nothing, alone)
 
@@ -94,7 +94,7 @@ def test_a_side_without_samples(tmp_path: Path, catalogue: Catalogue) -> None:
     ],
 )
 def test_why_a_side_is_empty(
-    catalogue: Catalogue, cutouts: int, backgrounds: int, side: str, help_: str
+    dataset: Dataset, cutouts: int, backgrounds: int, side: str, help_: str
 ) -> None:
     held_out = "test" if cutouts < backgrounds else "train"
     samples = [
@@ -102,15 +102,15 @@ def test_why_a_side_is_empty(
         for b in range(backgrounds)
         for c in range(cutouts)
     ]
-    few = Catalogue(catalogue.files, catalogue.layout, samples)
+    few = Dataset(dataset.files, dataset.layout, samples)
     with pytest.raises(DatasetError, match=f"no sample for {side}: .*{help_}"):
         score_set(nothing, few, side=side)
 
 
-def test_page(catalogue: Catalogue, tmp_path: Path) -> None:
-    oracle = Oracle(catalogue).predict
-    result, scored = score_set(oracle, catalogue)
-    write_report(tmp_path / "report.html", result, scored, catalogue, oracle)
+def test_page(dataset: Dataset, tmp_path: Path) -> None:
+    oracle = Oracle(dataset).predict
+    result, scored = score_set(oracle, dataset)
+    write_report(tmp_path / "report.html", result, scored, dataset, oracle)
     page = (tmp_path / "report.html").read_text("utf-8")
     for word in ("Best", "Median", "Worst", "<svg", "connectivity", "batch iou"):
         assert word in page
@@ -122,7 +122,7 @@ def test_page(catalogue: Catalogue, tmp_path: Path) -> None:
 
 
 def test_command(
-    catalogue: Catalogue, tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     arguments = ["evaluate", str(tmp_path / "set"), "--checkpoint", str(tiny_checkpoint)]
