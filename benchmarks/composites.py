@@ -24,7 +24,7 @@ from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
-from depthmask.evaluation.metrics import THRESHOLD
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.network.device import autocast
 from depthmask.training.config import TrainConfig
@@ -111,7 +111,7 @@ class Order(NamedTuple):
         nearer, total = torch.zeros(3), 0
         recipes = (ORIGINAL, replace(ORIGINAL, empty=1.0))
         for made, hidden in zip(*(batches(pools, size, samples, r) for r in recipes), strict=True):
-            covered = made.true_mask > THRESHOLD
+            covered = made.true_mask > MASK_THRESHOLD
             pred, pred_hidden = (predict(model, batch, "depth") for batch in (made, hidden))
             pairs = (
                 (pred, pred_hidden),

@@ -26,7 +26,7 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask.composites.pools import Pool, load_checkpoint_pools
 from depthmask.data.teachers import Ensemble, TeacherSpec
-from depthmask.depth import depth_from_ratio, inverse_from_depth_array
+from depthmask.depth import depth_from_ratio, inverse_from_depth
 from depthmask.evaluation.array_metrics import Values, depth_rmse
 from depthmask.evaluation.sequences import pictures_of
 from depthmask.network.checkpoint import WEIGHTS, read_info
@@ -100,7 +100,7 @@ def known_examples() -> Iterator[Known]:
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
         image = read_picture(folder / "image.jpg")
         depth = _smaller(read_true_depth(folder / "depth.png"))
-        yield folder.name, _smaller(image), inverse_from_depth_array(depth), depth > 0
+        yield folder.name, _smaller(image), inverse_from_depth(depth), depth > 0
 
 
 def known_frames(folder: Path) -> Iterator[Known]:

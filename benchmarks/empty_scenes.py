@@ -22,7 +22,7 @@ from benchmarks.command import run
 from benchmarks.composites import batches
 from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
-from depthmask.evaluation.metrics import THRESHOLD
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
@@ -89,7 +89,7 @@ def false_foreground(
 ) -> float:
     """Share of the pixels called foreground; `match`: the background is first matched."""
     shares = [
-        (predictor.predict(*pair, align=match, light=match).mask > THRESHOLD).mean()
+        (predictor.predict(*pair, align=match, light=match).mask > MASK_THRESHOLD).mean()
         for pair in photos
     ]
     return float(np.mean(shares))

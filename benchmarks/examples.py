@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.command import check_outputs, run
-from depthmask.evaluation.metrics import THRESHOLD
-from depthmask.evaluation.sequences import compare
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
+from depthmask.evaluation.sequences import score_prediction
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
 from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
@@ -51,7 +51,7 @@ def predict_example(predictor: Predictor, folder: Path) -> Prediction:
 
 def score(prediction: Prediction, folder: Path) -> dict[str, float]:
     """Compares a prediction with an example's truth: "iou" and "rmse"."""
-    return compare(
+    return score_prediction(
         prediction,
         true_mask=read_mask(folder / "mask.png"),
         true_depth=read_true_depth(folder / "depth.png"),
@@ -65,7 +65,7 @@ def draw(prediction: Prediction, folder: Path) -> Picture:
     whole = checkerboard(*image.shape[:2])
     shown = (
         image,
-        mask_errors(image, prediction.mask > THRESHOLD, read_mask(folder / "mask.png")),
+        mask_errors(image, prediction.mask > MASK_THRESHOLD, read_mask(folder / "mask.png")),
         lay_over(cutout(image, prediction.mask), whole),
         colour_depth(true_depth),
         colour_depth(prediction.depth),

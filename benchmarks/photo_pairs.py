@@ -23,8 +23,8 @@ from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
 from depthmask.evaluation.sequences import (
-    IGNORED,
-    LEAST_FOREGROUND,
+    IGNORED_LABEL,
+    MIN_FOREGROUND_SHARE,
     background_of,
     frames_with_truth,
 )
@@ -133,7 +133,7 @@ def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
             labels = read_labels(known[number]["mask"])
             image = read_picture(known[number]["image"])
             background = read_picture(background_of(sequence))
-            yield Sample(background, image, labels > IGNORED, labels != IGNORED)
+            yield Sample(background, image, labels > IGNORED_LABEL, labels != IGNORED_LABEL)
 
 
 def read_examples() -> Iterator[Sample]:
@@ -177,7 +177,7 @@ def measure(
     for steps in (STEPS[name] for name in chosen):
         scores = []
         for sample in samples:
-            if sample.true.mean() < LEAST_FOREGROUND:
+            if sample.true.mean() < MIN_FOREGROUND_SHARE:
                 continue
             found = predictor.predict(change(sample.background), sample.image, **steps)
             maps = [torch.from_numpy(x)[None] for x in (found.mask, sample.true, sample.valid)]
@@ -195,7 +195,7 @@ def show_orders(predictor: Predictor, samples: Iterable[Sample]) -> str:
             for order in ((x.background, x.image), (x.image, x.background))
         ]
         for x in samples
-        if x.true.mean() >= LEAST_FOREGROUND
+        if x.true.mean() >= MIN_FOREGROUND_SHARE
     ]
     shares = np.mean(
         [

@@ -27,7 +27,9 @@ from benchmarks.command import check_folders, check_outputs, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask.evaluation import metrics
-from depthmask.evaluation.sequences import IGNORED, background_of, frames_with_truth
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
+from depthmask.evaluation.matting import gradient_error
+from depthmask.evaluation.sequences import IGNORED_LABEL, background_of, frames_with_truth
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix
@@ -153,7 +155,7 @@ def _photograph(scene: Map, numbers: np.random.Generator) -> Picture:
 
 def _truth(path: Path) -> tuple[Map, Mask]:
     grey = read_grey(path)
-    known = np.asarray(grey != IGNORED, np.bool_)
+    known = np.asarray(grey != IGNORED_LABEL, np.bool_)
     return np.where(known, grey, 0).astype(np.float32) / np.float32(255), known
 
 
@@ -167,12 +169,12 @@ def see(predictor: Predictor, case: Case) -> Map:
 
 def score(mask: Map, case: Case) -> list[float]:
     pred, true, valid = (torch.from_numpy(x)[None] for x in (mask, case.true, case.valid))
-    true_mask = true > metrics.THRESHOLD
+    true_mask = true > MASK_THRESHOLD
     return [
         metrics.mask_iou(pred, true_mask, valid).item(),
         metrics.boundary_iou(pred, true_mask, valid).item(),
         metrics.boundary_iou(pred, true_mask, valid, width=0.005).item(),
-        1000 * metrics.gradient_error(pred, true, valid).item(),
+        1000 * gradient_error(mask, case.true, case.valid),
         100 * float(np.abs(mask - case.true)[case.valid].mean()),
     ]
 

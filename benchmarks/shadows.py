@@ -21,7 +21,8 @@ from benchmarks.command import run
 from benchmarks.composites import batches, predict
 from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
-from depthmask.evaluation.metrics import THRESHOLD, mask_iou
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
+from depthmask.evaluation.metrics import mask_iou
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 
 SHADED = replace(
@@ -77,7 +78,7 @@ def shadow_scores(
         background = (shaded.true_mask < 0.01) & (bright > _DARK)
         for number in range(len(EDGES)):
             inside = background & (zone == number)
-            called[number] += (pred > THRESHOLD)[inside].sum().cpu()
+            called[number] += (pred > MASK_THRESHOLD)[inside].sum().cpu()
             total[number] += inside.sum().cpu()
     return [*(called / total.clamp_min(1)).tolist(), torch.cat(ious).mean().item()]
 

@@ -1,7 +1,7 @@
 """The depth convention: what a depth value means, everywhere in this project.
 
-Depth is relative and bounded. The empty scene sets the scale, so that nothing which enters the
-scene rescales it.
+Depth is relative and bounded. The empty scene alone sets the scale, so an object that enters does
+not change the depth of the rest.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,25 +20,25 @@ CONVENTION = (
     "0 is infinitely near"
 )
 
-# Least range q98 - q2 that counts as a scene with depth, in the labels' unit (a teacher's whole
-# picture spans 1). Without it, the noise of a bare wall's label would become a landscape.
-FLOOR = 0.1
+# A scene with a smaller range q98 - q2 gets this range. It is in the labels' unit: the label of a
+# picture spans 1. Otherwise the noise in the label of a bare wall would be stretched to full range.
+MIN_RANGE = 0.1
 
 
-def scene_range(inverse: "Tensor", *, floor: float = FLOOR) -> tuple["Tensor", "Tensor"]:
-    """Finds the scale that an empty scene sets.
+def scene_range(inverse: "Tensor", *, min_range: float = MIN_RANGE) -> tuple["Tensor", "Tensor"]:
+    """Finds the shift and the scale of an empty scene's inverse depth.
 
     Args:
         inverse: (B, ...), inverse depth of the background, any scale and shift.
-        floor: Least range, in the unit of `inverse`.
+        min_range: Smallest range that is returned, in the unit of `inverse`.
 
     Returns:
-        q2 and the range max(q98 - q2, floor), each (B,).
+        q2 and the range max(q98 - q2, min_range), each (B,).
     """
     ordered = inverse.flatten(1).float().sort(dim=1).values
     last = ordered.shape[1] - 1
     low, high = ordered[:, round(0.02 * last)], ordered[:, round(0.98 * last)]
-    return low, (high - low).clamp_min(floor)
+    return low, (high - low).clamp_min(min_range)
 
 
 def depth_from_ratio(ratio: "Tensor") -> "Tensor":
@@ -46,15 +46,8 @@ def depth_from_ratio(ratio: "Tensor") -> "Tensor":
     return 1 / (1 + 2 * ratio.clamp_min(0))
 
 
-def inverse_from_depth(depth: "Tensor") -> "Tensor":
-    """Turns depth in (0, 1] into inverse depth 1 / depth - 1 = 2 r, for alignment with truth."""
-    import torch
-
-    return 1 / depth.clamp_min(torch.finfo(depth.dtype).eps) - 1
-
-
-def inverse_from_depth_array(depth: Values) -> Values:
-    """The same for arrays."""
+def inverse_from_depth(depth: Values) -> Values:
+    """Turns depth in (0, 1] into inverse depth 1 / depth - 1 = 2 r, for `align_inverse_depth`."""
     return 1 / np.maximum(depth, np.finfo(depth.dtype).eps) - 1
 
 
@@ -63,7 +56,7 @@ def align_inverse_depth(
 ) -> Values:
     """Fits inverse depth to the truth by a scale and a shift, by least squares.
 
-    A flat prediction gets the mean of the truth; without a valid pixel the result is NaN.
+    A flat prediction becomes the mean of the truth. Without a valid pixel the result is NaN.
 
     Args:
         pred: (H, W), inverse depth, relative.
@@ -71,17 +64,17 @@ def align_inverse_depth(
         valid: (H, W), bool: pixels to fit.
 
     Returns:
-        (H, W), float64, `scale * pred + shift`, per metre. Not clipped: it may be negative.
+        (H, W), float64, `scale * pred + shift`, per metre. It may be negative.
     """
 
     def mean(values: Values) -> float:
         chosen = values if valid is None else values[valid]
         return float(chosen.mean()) if chosen.size else float("nan")
 
-    # float64, because a large shift would drown a small range in the variance
+    # float64, because float32 loses a small range on top of a large shift
     pred, true = pred.astype(np.float64), true.astype(np.float64)
-    centre, target = mean(pred), mean(true)
-    variance = mean(np.square(pred - centre))
-    covariance = mean((pred - centre) * (true - target))
+    pred_mean, true_mean = mean(pred), mean(true)
+    variance = mean(np.square(pred - pred_mean))
+    covariance = mean((pred - pred_mean) * (true - true_mean))
     scale = covariance / variance if variance > 0 else 0.0
-    return scale * (pred - centre) + target
+    return scale * (pred - pred_mean) + true_mean

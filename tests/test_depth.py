@@ -1,9 +1,16 @@
 """The depth convention, on numbers that can be checked by hand."""
 
+import numpy as np
 import pytest
 import torch
 
-from depthmask.depth import FLOOR, depth_from_ratio, inverse_from_depth, scene_range
+from depthmask.depth import (
+    MIN_RANGE,
+    align_inverse_depth,
+    depth_from_ratio,
+    inverse_from_depth,
+    scene_range,
+)
 
 
 def test_the_scene_fills_a_third_to_one() -> None:
@@ -33,11 +40,35 @@ def test_a_nearer_object_never_saturates() -> None:
 def test_the_noise_of_a_flat_wall_is_not_stretched() -> None:
     inverse = 1 + 1e-4 * torch.rand(1, 1000)
     low, span = scene_range(inverse)
-    assert span.item() == pytest.approx(FLOOR)
+    assert span.item() == pytest.approx(MIN_RANGE)
     assert depth_from_ratio((inverse - low) / span).min() > 0.99
 
 
 def test_inverse_depth_undoes_depth() -> None:
     ratio = torch.tensor([0.0, 0.5, 4.0])
-    torch.testing.assert_close(inverse_from_depth(depth_from_ratio(ratio)), 2 * ratio)
-    assert inverse_from_depth(torch.zeros(1)).isfinite().all()
+    found = inverse_from_depth(depth_from_ratio(ratio).numpy())
+    assert found == pytest.approx(2 * ratio.numpy(), abs=1e-6)
+    assert np.isfinite(inverse_from_depth(np.zeros(1, np.float32))).all()
+
+
+def random_inverse() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.1, 1.1, (5, 7)).astype(np.float32)
+
+
+def test_alignment_finds_scale_and_shift() -> None:
+    true = random_inverse()
+    assert align_inverse_depth(3 * true + 100, true) == pytest.approx(true, abs=1e-4)
+
+
+def test_alignment_fits_valid_pixels_only() -> None:
+    true = random_inverse()
+    pred, valid = 2 * true, np.ones((5, 7), bool)
+    pred[0, 0], valid[0, 0] = 1000, False
+    aligned = align_inverse_depth(pred, true, valid)
+    assert aligned[valid] == pytest.approx(true[valid], abs=1e-6)
+    assert np.isnan(align_inverse_depth(pred, true, valid & False)).all()
+
+
+def test_alignment_of_a_flat_prediction_is_the_mean() -> None:
+    aligned = align_inverse_depth(np.ones((1, 2)), np.array([[0.2, 0.4]]))
+    assert aligned == pytest.approx(np.array([[0.3, 0.3]]))

@@ -82,14 +82,14 @@ def _score(
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)
         return None
-    from depthmask.evaluation.composites import score_set
+    from depthmask.evaluation.composites import evaluate_composites
     from depthmask.evaluation.report import write_report
 
     if options.limit is not None and options.limit < 1:
         raise OptionError(f"--limit must be 1 or more, not {options.limit}.")
     held_out = _HELD_OUT if options.held_out is None else options.held_out
     dataset = open_dataset(options.folder, held_out=held_out)
-    result, scored = score_set(
+    result, scored = evaluate_composites(
         predict, dataset, side=options.split or _SPLIT, limit=options.limit, progress=progress
     )
     if options.html:

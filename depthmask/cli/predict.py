@@ -82,7 +82,7 @@ def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from depthmask.depth import CONVENTION
-    from depthmask.evaluation.sequences import compare
+    from depthmask.evaluation.sequences import score_prediction
     from depthmask.pictures import read_photo
 
     _check_outputs(options)
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
     }
     report = {
         **files,
-        **compare(prediction, true_mask=truth.mask, true_depth=truth.depth),
+        **score_prediction(prediction, true_mask=truth.mask, true_depth=truth.depth),
         "resolution": predictor.resolution,
         "device": predictor.device,
         "backend": predictor.backend.name,

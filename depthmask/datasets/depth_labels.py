@@ -22,7 +22,7 @@ from torch import Tensor
 
 from depthmask.data.teachers import Teacher, TeacherSpec
 from depthmask.datasets.place import Backdrop, Placed
-from depthmask.depth import FLOOR, align_inverse_depth, inverse_from_depth, scene_range
+from depthmask.depth import MIN_RANGE, align_inverse_depth, inverse_from_depth, scene_range
 from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import WEIGHTS
@@ -58,7 +58,7 @@ class DepthSource:
     def backdrop(self, pixels: NDArray[np.uint8]) -> Backdrop:
         """Labels a background, (S, S, 3)."""
         label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
-        low, span = scene_range(label, floor=self.min_range)
+        low, span = scene_range(label, min_range=self.min_range)
         return Backdrop(torch.from_numpy(pixels), (label[0] - low) / span)
 
     def ratio(self, placed: Placed, backdrop: Backdrop) -> Tensor:
@@ -87,7 +87,7 @@ def open_depth(text: str) -> DepthSource:
     """
     if text == _CONTACT:
         key = f"{text}@{fingerprint(WEIGHTS)[:8]}"
-        return DepthSource(key, ShippedTeacher(), per_composite=False, min_range=FLOOR)
+        return DepthSource(key, ShippedTeacher(), per_composite=False, min_range=MIN_RANGE)
     per_composite = not text.startswith(f"{_CONTACT}:")
     before = "" if per_composite else f"{_CONTACT}:"
     kind, _, rest = text.removeprefix(before).partition(":")
@@ -126,8 +126,7 @@ class ShippedTeacher:
             self._predictor.predict(p, p, align=False, light=False, refine=False).depth
             for p in pictures
         ]
-        inverse: Maps = inverse_from_depth(torch.from_numpy(np.stack(found))).numpy()
-        return inverse
+        return inverse_from_depth(np.stack(found))
 
 
 class OnnxTeacher:

@@ -1,220 +1,201 @@
-"""How well a predictor does on a data set of composites: the mask, alpha, depth, and its border."""
+"""How well a predictor does on a data set of composites: masks, alpha, depth and its borders."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypedDict
+from functools import partial
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_evenly
-from depthmask.depth import inverse_from_depth
+from depthmask.depth import align_inverse_depth, inverse_from_depth
 from depthmask.errors import DatasetError
-from depthmask.evaluation import matting, metrics
+from depthmask.evaluation import array_metrics, matting, metrics
 from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Map
 
-BATCH = 16  # pictures of the original's metrics, which depend on it
-_DIVIDED = ("cutout", "background")  # fields of a sample: each kind has its own test side
-_F_WEIGHT = 0.3  # beta² of the F-measure: precision counts more, as is usual for salient objects
-_NEAREST = 0.02  # of aligned depth: what is nearer is cut off, for ratios stay finite
+_ORIGINAL_BATCH_PICTURES = 16  # the original's metrics depend on it
+_MIN_DEPTH = 0.02  # in ratios of depths; smaller values count as this one
+_REPORT_EVERY_SAMPLES = 100
+_ALPHA_ERRORS = {
+    "mae": matting.absolute_error,
+    "mse": matting.squared_error,
+    "sad": matting.sum_of_differences,
+    "gradient": matting.gradient_error,
+    "connectivity": matting.connectivity_error,
+}
 
-Row = dict[str, float]
+Scores = dict[str, float]  # by the metric's name
 
 
-class Scored(NamedTuple):
-    """A sample and its figures; those that it cannot have are not there."""
+class SampleScores(NamedTuple):
+    """A sample and its scores; a metric that is NaN is left out."""
 
     sample: Sample
-    scores: Row
+    scores: Scores
 
 
-class SetEvaluation(TypedDict):
-    """What `score_set` finds, ready for JSON."""
+class CompositesEvaluation(TypedDict):
+    """The result of `evaluate_composites`, ready for JSON."""
 
     samples: int
     split: str
-    means: dict[str, float]  # over the samples that have each
-    original: dict[str, float]  # batch_iou and batch_rmse, as the original project computed them
+    means: Scores  # of each metric, over the samples that have it
+    original: Scores  # batch_iou and batch_rmse, as the original project computed them
 
 
-def score_set(
+def evaluate_composites(
     predict: Predict,
     dataset: Dataset,
     *,
     side: str = TEST,
     limit: int | None = None,
     progress: Callable[[str], None] = lambda line: None,
-) -> tuple[SetEvaluation, list[Scored]]:
-    """Scores predictions for one side of a data set.
+) -> tuple[CompositesEvaluation, list[SampleScores]]:
+    """Compares predictions with the ground truth of one side of a data set.
 
     Args:
         predict: Makes a prediction of a background and an image.
         dataset: The data set.
         side: "train", "test" or "mixed".
-        limit: Of samples, evenly over the side; all, if None.
-        progress: Is told how far it is, in lines.
+        limit: Largest number of samples, picked evenly; all, if None.
+        progress: Called with a line every 100 samples.
 
     Returns:
-        The averages, and each sample's own figures.
+        The means, and the scores of each sample.
 
     Raises:
         DatasetError: No sample is on that side, or a file is damaged.
-        ImportError: torchmetrics is missing.
     """
-    _torchmetrics()  # told now, not after a prediction
-    known = dataset.of_side(side)
-    if not known:
+    samples = dataset.of_side(side)
+    if not samples:
         raise DatasetError(_why_empty(dataset, side))
-    chosen = pick_evenly(known, limit or len(known))
-    count = len(chosen)
-    scored: list[Scored] = []
-    batches = _Batches()
-    spread = _Spread()
-    for number, sample in enumerate(chosen, start=1):
-        example = dataset.read(sample)
-        prediction = predict(example.background, example.image)
-        scored.append(Scored(sample, scores_of(prediction.mask, prediction.depth, example)))
-        batches.add(prediction.mask, prediction.depth, example)
-        spread.add(example.depth)
-        if number % 100 == 0 or number == count:
-            progress(f"{number} of {count} samples")
-    means = average([one.scores for one in scored])
-    means["depth_rmse_over_deviation"] = means["depth_rmse"] / max(spread.deviation(), 1e-9)
-    return SetEvaluation(samples=count, split=side, means=means, original=batches.means()), scored
+    samples = pick_evenly(samples, limit or len(samples))
+    scored: list[SampleScores] = []
+    original, true_depth = _OriginalMetrics(), _Deviation()
+    for number, sample in enumerate(samples, start=1):
+        pictures = dataset.read(sample)
+        prediction = predict(pictures.background, pictures.image)
+        scored.append(
+            SampleScores(sample, score_sample(prediction.mask, prediction.depth, pictures))
+        )
+        original.add(prediction.mask, prediction.depth, pictures)
+        true_depth.add(pictures.depth)
+        if number % _REPORT_EVERY_SAMPLES == 0 or number == len(samples):
+            progress(f"{number} of {len(samples)} samples")
+    means = _mean_scores([one.scores for one in scored])
+    means["depth_rmse_over_deviation"] = means["depth_rmse"] / max(true_depth.value(), 1e-9)
+    result = CompositesEvaluation(
+        samples=len(samples), split=side, means=means, original=original.means()
+    )
+    return result, scored
 
 
-def scores_of(pred_mask: Map, pred_depth: Map, example: SamplePictures) -> Row:
-    """All figures of one sample that are not NaN.
+def score_sample(pred_mask: Map, pred_depth: Map, true: SamplePictures) -> Scores:
+    """All metrics of one sample that are not NaN.
 
     Args:
         pred_mask: (H, W) in [0, 1].
         pred_depth: (H, W) in (0, 1].
-        example: The truth, of the same size.
+        true: The truth, of the same size.
     """
-    mask, depth, true_mask, true_depth = (
-        torch.from_numpy(np.ascontiguousarray(x))[None]
-        for x in (pred_mask, pred_depth, example.mask, example.depth)
-    )
-    found = {**_mask_scores(mask, true_mask), **_depth_scores(depth, true_depth)}
-    found["depth_edge_recall"] = matting.depth_edge_recall(depth, true_depth, true_mask)
-    values = {name: float(value) for name, value in found.items()}
-    return {name: value for name, value in values.items() if np.isfinite(value)}
-
-
-def average(rows: Sequence[Row]) -> dict[str, float]:
-    """Averages each figure over the rows that have it."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+    scores = {
+        **_score_mask(pred_mask, true.mask),
+        **_score_depth(pred_depth, true.depth),
+        "depth_edge_recall": matting.depth_edge_recall(pred_depth, true.depth, true.mask),
+    }
+    return {name: value for name, value in scores.items() if np.isfinite(value)}
 
 
 def _why_empty(dataset: Dataset, side: str) -> str:
-    counts = [len({getattr(one, of) for one in dataset.samples}) for of in _DIVIDED]
-    test = side == TEST
+    counts = [
+        len({sample.cutout for sample in dataset.samples}),
+        len({sample.background for sample in dataset.samples}),
+    ]
+    test = side == TEST  # cut-outs and backgrounds are divided, each into two sides
     if (min if test else max)(counts) < 2:
         needed = f"that takes two cut-outs {'and' if test else 'or'} two backgrounds; add some"
-    else:  # the share was 0, or all that there is looks alike
+    else:  # the share was 0, or all pictures are near-duplicates
         needed = "raise --held-out, or add pictures that are not near-duplicates"
     others = " or ".join(one for one in (TRAIN, MIXED) if dataset.of_side(one))
     return f"The data set has no sample for {side}: {needed}, or use --split {others}."
 
 
-def _mask_scores(pred: Tensor, true: Tensor) -> dict[str, Tensor]:
-    functional = _torchmetrics()
+def _mean_scores(rows: Sequence[Scores]) -> Scores:
+    """The mean of each metric over the rows that have it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def _score_mask(pred: Map, true: Map) -> Scores:
     band = matting.unknown_band(true)
-    errors = {
-        "mae": matting.absolute_error,
-        "mse": matting.squared_error,
-        "sad": matting.sum_of_differences,
-        "gradient": metrics.gradient_error,
-        "connectivity": matting.connectivity_error,
-    }
-    f_measure = functional.classification.binary_fbeta_score(
-        pred, (true > metrics.THRESHOLD).int(), beta=_F_WEIGHT**0.5, multidim_average="samplewise"
-    )
+    tensors = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (pred, true))
     return {
-        "iou": metrics.mask_iou(pred, true),
-        "boundary_iou": metrics.boundary_iou(pred, true),
-        # without foreground there is no recall, and so no F
-        "f_measure": f_measure if (true > metrics.THRESHOLD).any() else torch.tensor(torch.nan),
-        **{name: error(pred, true, None) for name, error in errors.items()},
-        **{f"{name}_band": error(pred, true, band) for name, error in errors.items()},
+        "iou": array_metrics.mask_iou(pred, true),
+        "boundary_iou": metrics.boundary_iou(*tensors).item(),
+        "f_measure": array_metrics.f_measure(pred, true),
+        **{name: error(pred, true) for name, error in _ALPHA_ERRORS.items()},
+        **{f"{name}_band": error(pred, true, band) for name, error in _ALPHA_ERRORS.items()},
     }
 
 
-def _depth_scores(pred: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """Raw, and with inverse depth fitted to the truth by a scale and a shift."""
-    inverse = metrics.align_inverse_depth(inverse_from_depth(pred), inverse_from_depth(true))
-    aligned = (1 / (1 + inverse.clamp_min(0))).float()
-    scores: dict[str, Tensor] = {}
+def _score_depth(pred: Map, true: Map) -> Scores:
+    """Scores depth as it is, and with its inverse fitted to the truth by a scale and a shift."""
+    inverse = align_inverse_depth(inverse_from_depth(pred), inverse_from_depth(true))
+    aligned = (1 / (1 + inverse.clip(min=0))).astype(np.float32)
+    scores: Scores = {}
     for ending, depth in (("", pred), ("_aligned", aligned)):
-        near, true_near = depth.clamp_min(_NEAREST), true.clamp_min(_NEAREST)
-        ratio = torch.maximum(near / true_near, true_near / near)
+        bounded, true_bounded = np.maximum(depth, _MIN_DEPTH), np.maximum(true, _MIN_DEPTH)
+        delta = partial(array_metrics.delta, bounded, true_bounded)
         scores |= {
-            f"depth_rmse{ending}": metrics.depth_rmse(depth, true),
-            f"abs_rel{ending}": metrics.abs_rel(near, true_near),
-            **{
-                f"delta{power}{ending}": (ratio < metrics.DELTA1**power).float().mean()
-                for power in (1, 2, 3)
-            },
-            f"ssim{ending}": _torchmetrics().image.structural_similarity_index_measure(
-                depth[:, None], true[:, None], data_range=1.0
-            ),
+            f"depth_rmse{ending}": array_metrics.depth_rmse(depth, true),
+            f"abs_rel{ending}": array_metrics.abs_rel(bounded, true_bounded),
+            **{f"delta{power}{ending}": delta(power=power) for power in (1, 2, 3)},
+            f"ssim{ending}": array_metrics.structural_similarity(depth, true),
         }
     return scores
 
 
-class _Batches:
-    """The original project's metrics, over batches of `BATCH` pictures of one size."""
+class _OriginalMetrics:
+    """The original project's metrics, over batches of 16 pictures."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Map, ...]] = []
+        self._batch: list[tuple[Map, ...]] = []
         self._found: list[tuple[float, float]] = []
 
-    def add(self, pred_mask: Map, pred_depth: Map, example: SamplePictures) -> None:
-        self._waiting.append((pred_mask, example.mask, pred_depth, example.depth))
-        if len(self._waiting) == BATCH:
-            self._close()
+    def add(self, pred_mask: Map, pred_depth: Map, true: SamplePictures) -> None:
+        self._batch.append((pred_mask, true.mask, pred_depth, true.depth))
+        if len(self._batch) == _ORIGINAL_BATCH_PICTURES:
+            self._score_batch()
 
-    def means(self) -> dict[str, float]:
-        if self._waiting:
-            self._close()
+    def means(self) -> Scores:
+        if self._batch:
+            self._score_batch()
         iou, rmse = np.mean(self._found, axis=0)
         return {"batch_iou": float(iou), "batch_rmse": float(rmse)}
 
-    def _close(self) -> None:
+    def _score_batch(self) -> None:
         # flat, so that pictures of several sizes make one batch
-        flat = (
-            torch.from_numpy(np.concatenate([one.ravel() for one in kind]))[None, None]
-            for kind in zip(*self._waiting, strict=True)
+        pred_mask, true_mask, pred_depth, true_depth = (
+            torch.from_numpy(np.concatenate([one.ravel() for one in maps]))[None, None]
+            for maps in zip(*self._batch, strict=True)
         )
-        pred_mask, true_mask, pred_depth, true_depth = flat
-        iou = metrics.batch_iou(pred_mask, true_mask)
-        self._found.append((iou.item(), metrics.batch_rmse(pred_depth, true_depth).item()))
-        self._waiting = []
+        iou = metrics.batch_iou(pred_mask, true_mask).item()
+        self._found.append((iou, metrics.batch_rmse(pred_depth, true_depth).item()))
+        self._batch = []
 
 
-class _Spread:
-    """The standard deviation of all true depth."""
+class _Deviation:
+    """The standard deviation of all pixels of many maps."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros(3)
+        self._sums = np.zeros(3)  # count, sum, sum of squares
 
-    def add(self, depth: Map) -> None:
-        values = depth.astype(np.float64)
-        self._sums += (values.size, values.sum(), (values**2).sum())
+    def add(self, values: Map) -> None:
+        wide = values.astype(np.float64)
+        self._sums += (wide.size, wide.sum(), (wide**2).sum())
 
-    def deviation(self) -> float:
+    def value(self) -> float:
         count, total, squares = self._sums
         return float(max(squares / count - (total / count) ** 2, 0.0) ** 0.5)
-
-
-def _torchmetrics() -> Any:
-    try:
-        from torchmetrics import functional
-    except ImportError as error:
-        raise ImportError(
-            "Data sets are scored with torchmetrics; run `pip install -e '.[evaluate]'`."
-        ) from error
-    return functional

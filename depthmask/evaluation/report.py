@@ -10,7 +10,7 @@ import numpy as np
 
 from depthmask.datasets.reader import Dataset
 from depthmask.errors import PictureError
-from depthmask.evaluation.composites import Scored, SetEvaluation
+from depthmask.evaluation.composites import CompositesEvaluation, SampleScores
 from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Picture
 
@@ -46,8 +46,8 @@ img{width:100%}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
 
 def write_report(
     path: Path,
-    result: SetEvaluation,
-    scored: Sequence[Scored],
+    result: CompositesEvaluation,
+    scored: Sequence[SampleScores],
     dataset: Dataset,
     predict: Predict,
 ) -> None:
@@ -55,7 +55,7 @@ def write_report(
 
     Args:
         path: The HTML file.
-        result: Averages, see `score_set`.
+        result: Averages, of `evaluate_composites`.
         scored: Each sample's figures.
         dataset: Where the shown samples are read again.
         predict: Makes their predictions again.
@@ -82,7 +82,7 @@ def write_report(
         raise PictureError(f"{path} cannot be written ({error.strerror}).") from error
 
 
-def choose(scored: Sequence[Scored]) -> list[tuple[str, list[Scored]]]:
+def choose(scored: Sequence[SampleScores]) -> list[tuple[str, list[SampleScores]]]:
     """The samples to show: best, median and worst by IoU, none twice."""
     ordered = sorted(scored, key=lambda one: -one.scores["iou"])
     count = min(_SHOWN, max(1, len(ordered) // 3))
@@ -104,7 +104,7 @@ def _table(means: dict[str, float]) -> str:
     return f"<div class=scroll><table><tr><th>figure<th>mean<th>{rows}</table></div>"
 
 
-def _plot(name: str, scored: Sequence[Scored]) -> str:
+def _plot(name: str, scored: Sequence[SampleScores]) -> str:
     """A histogram as SVG."""
     values = np.array([one.scores[name] for one in scored if name in one.scores])
     if not len(values):
@@ -126,7 +126,7 @@ def _plot(name: str, scored: Sequence[Scored]) -> str:
     )
 
 
-def _samples(title: str, group: Sequence[Scored], dataset: Dataset, predict: Predict) -> str:
+def _samples(title: str, group: Sequence[SampleScores], dataset: Dataset, predict: Predict) -> str:
     rows = []
     for one in group:
         example = dataset.read(one.sample)

@@ -7,9 +7,9 @@ A folder holds one folder for each sequence, and in it:
     mask/NAME.png       255 foreground, 0 background, 170 left out (optional)
     depth/NAME.png      16 bits, millimetres, 0 where unknown (optional)
 
-Each may be of any format that is read, such as JPEG; NAME says what belongs together.
-Every number is first computed for a frame at its native size, then averaged over the frames of a
-sequence, then over the sequences. What no frame can tell is left out of the result.
+The pictures may have any format that is read, such as JPEG. Pictures of one frame have one NAME.
+Each number is computed for each frame at its native size. The mean over the frames of a sequence is
+taken first, then the mean over the sequences. A number that no frame has is left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -18,12 +18,12 @@ from typing import Required, TypedDict, cast
 
 import numpy as np
 
-from depthmask.depth import align_inverse_depth, inverse_from_depth_array
+from depthmask.depth import align_inverse_depth, inverse_from_depth
 from depthmask.errors import PictureError
 from depthmask.evaluation.array_metrics import (
-    THRESHOLD,
+    MASK_THRESHOLD,
     abs_rel,
-    delta1,
+    delta,
     depth_rmse,
     mask_iou,
 )
@@ -45,16 +45,16 @@ Scores = dict[str, dict[str, float]]  # {"mask": {"iou": 0.9, ...}, "depth": {..
 
 
 class Evaluation(TypedDict, total=False):
-    """What `evaluate_folder` finds, ready for JSON."""
+    """The result of `evaluate_folder`, ready for JSON."""
 
     mask: dict[str, float]  # "iou", "false_foreground"
     depth: dict[str, float]  # "abs_rel", "delta1", "rmse_m"
     sequences: Required[dict[str, Scores]]  # the same for each, by name
 
 
-IGNORED = 170  # value of mask pixels that count neither as foreground nor as background
-LEAST_FOREGROUND = 0.002  # share of a frame; below it, IoU is the noise of a few pixels
-NEAREST, FARTHEST = 0.3, 10.0  # metres, what depth cameras can measure
+IGNORED_LABEL = 170  # of mask pixels that count neither as foreground nor as background
+MIN_FOREGROUND_SHARE = 0.002  # of a frame; below it, a few pixels decide the IoU
+_MIN_METRES, _MAX_METRES = 0.3, 10.0  # what depth cameras can measure
 
 
 def evaluate_folder(
@@ -65,11 +65,11 @@ def evaluate_folder(
     Args:
         predict: Makes a prediction of a background and an image.
         folder: As this module describes.
-        progress: Is told of each sequence as it begins, in one line.
+        progress: Called with a line when a sequence begins.
 
     Returns:
-        The averages, and each sequence's own. Never NaN: a number or a part that no frame can
-        tell is not there.
+        The means, and those of each sequence. A number that no frame has is left out, so none is
+        NaN.
 
     Raises:
         PictureError: There is nothing to evaluate, or a file is missing or damaged.
@@ -79,28 +79,28 @@ def evaluate_folder(
         frames = frames_with_truth(sequence)
         progress(f"{sequence.name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
         background = read_picture(background_of(sequence))
-        sequences[sequence.name] = _average(
+        sequences[sequence.name] = _mean_scores(
             _evaluate_frame(predict, background, frame) for frame in frames
         )
     if not any(sequences.values()):
         raise PictureError(f"No frame in {folder} has a mask or a depth map to compare with.")
-    return cast(Evaluation, {**_average(sequences.values()), "sequences": sequences})
+    return cast(Evaluation, {**_mean_scores(sequences.values()), "sequences": sequences})
 
 
 def background_of(sequence: Path) -> Path:
-    """The picture of a sequence's empty scene, whatever its format; reading tells if it is there.
+    """The path of a sequence's background, whatever its format. It may be missing.
 
     Raises:
-        PictureError: There are two.
+        PictureError: There are two backgrounds.
     """
     return pictures_of(sequence, "background").get("background", sequence / "background.png")
 
 
 def pictures_of(folder: Path, stem: str = "*") -> dict[str, Path]:
-    """The pictures in a folder by their names without endings, in order; none if it is missing.
+    """The pictures in a folder, in order, by their names without endings; empty if it is missing.
 
     Raises:
-        PictureError: Two have one name, and only one can be meant.
+        PictureError: Two have the same name and different endings.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.glob(f"{stem}.*")):
@@ -114,11 +114,11 @@ def pictures_of(folder: Path, stem: str = "*") -> dict[str, Path]:
 
 
 def frames_with_truth(sequence: Path, *, needed: Set[str] = frozenset()) -> list[dict[str, Path]]:
-    """The files of each frame of a sequence, in order: "image", and "mask" or "depth" or both.
+    """The files of each frame that has ground truth, in order, by "image", "mask" and "depth".
 
     Args:
         sequence: A folder with the folders image, and mask or depth or both.
-        needed: Frames without a file of each of these names are left out.
+        needed: Of these names; frames without one of them are left out.
     """
     known = {part: pictures_of(sequence / part) for part in ("image", "mask", "depth")}
     frames = [
@@ -128,13 +128,13 @@ def frames_with_truth(sequence: Path, *, needed: Set[str] = frozenset()) -> list
     return [frame for frame in frames if len(frame) > 1 and needed <= frame.keys()]
 
 
-def compare(
+def score_prediction(
     prediction: Prediction,
     *,
     true_mask: Mask | None = None,
     true_depth: Map | None = None,
 ) -> dict[str, float]:
-    """Compares one prediction with what is known of the truth.
+    """Compares one prediction with a true mask, a true depth, or both.
 
     Args:
         prediction: Of an image of H x W pixels.
@@ -142,10 +142,10 @@ def compare(
         true_depth: (H, W), in [0, 1], by depthmask.depth.CONVENTION.
 
     Returns:
-        "iou" where there is a true mask, "rmse" where there is a true depth.
+        "iou" if there is a true mask, "rmse" if there is a true depth.
 
     Raises:
-        ValueError: The truth is of another size than the prediction.
+        PictureError: The truth has another size than the prediction.
     """
     scores = {}
     if true_mask is not None:
@@ -165,16 +165,16 @@ def mask_scores(pred: Map, labels: Grey) -> dict[str, float]:
         labels: (H, W): 255 foreground, 0 background, 170 neither.
 
     Returns:
-        "iou", unless under 0.2 % of the frame is foreground, and "false_foreground", the share
-        of the true background that is taken for foreground, unless there is none.
+        "iou", unless less than 0.2 % of the frame is foreground; and "false_foreground", the share
+        of the true background that the mask calls foreground, unless there is no background.
     """
-    true, valid = labels > 127, labels != IGNORED
+    true, valid = labels > 127, labels != IGNORED_LABEL
     foreground, background = true & valid, ~true & valid
     scores = {}
-    if foreground.mean() >= LEAST_FOREGROUND:
+    if foreground.mean() >= MIN_FOREGROUND_SHARE:
         scores["iou"] = mask_iou(pred, true, valid)
     if background.any():
-        scores["false_foreground"] = float((pred > THRESHOLD)[background].mean())
+        scores["false_foreground"] = float((pred > MASK_THRESHOLD)[background].mean())
     return scores
 
 
@@ -183,22 +183,22 @@ def depth_scores(pred: Map, millimetres: Grey) -> dict[str, float]:
 
     Args:
         pred: (H, W), relative depth in (0, 1].
-        millimetres: (H, W), true depth; what is not between 0.3 and 10 m is left out.
+        millimetres: (H, W), true depth; pixels outside 0.3 to 10 m do not count.
 
     Returns:
-        "abs_rel", "delta1" and "rmse_m" (metres); nothing where no pixel has a true depth.
+        "abs_rel", "delta1" and "rmse_m" (metres); empty where no pixel counts.
     """
     true = millimetres.astype(np.float64) / 1000
-    valid = (true >= NEAREST) & (true <= FARTHEST)
+    valid = (true >= _MIN_METRES) & (true <= _MAX_METRES)
     if not valid.any():
         return {}
-    true = true.clip(NEAREST, FARTHEST)  # keeps pixels that do not count finite
-    inverse = inverse_from_depth_array(pred.astype(np.float64))
+    true = true.clip(_MIN_METRES, _MAX_METRES)  # else pixels that do not count give infinity
+    inverse = inverse_from_depth(pred.astype(np.float64))
     aligned = align_inverse_depth(inverse, 1 / true, valid)
-    metres = 1 / aligned.clip(1 / FARTHEST, 1 / NEAREST)
+    metres = 1 / aligned.clip(1 / _MAX_METRES, 1 / _MIN_METRES)
     return {
         "abs_rel": abs_rel(metres, true, valid),
-        "delta1": delta1(metres, true, valid),
+        "delta1": delta(metres, true, valid),
         "rmse_m": depth_rmse(metres, true, valid),
     }
 
@@ -209,8 +209,8 @@ def _find_sequences(folder: Path) -> list[Path]:
     sequences = sorted(path for path in folder.iterdir() if (path / "image").is_dir())
     if not sequences:
         raise PictureError(
-            f"{folder} holds no sequence: folders with background.png, image/*.png and mask/*.png "
-            "or depth/*.png, or other pictures named so, are needed in it."
+            f"{folder} holds no sequence: a folder with background.png, image/*.png, and mask/*.png or "
+            "depth/*.png, or the same in other formats, is needed in it."
         )
     return sequences
 
@@ -237,8 +237,8 @@ def _read_truth(read: Callable[[Path], Grey], path: Path, image: Picture) -> Gre
     return truth
 
 
-def _average(scores: Iterable[Mapping[str, Mapping[str, float]]]) -> Scores:
-    """Averages each number over those that have it; parts without a number are left out."""
+def _mean_scores(scores: Iterable[Mapping[str, Mapping[str, float]]]) -> Scores:
+    """The mean of each number over those that have it; parts without a number are left out."""
     values: dict[str, dict[str, list[float]]] = {}
     for score in scores:
         for part, numbers in score.items():

@@ -22,8 +22,7 @@ from depthmask.backends.openvino_import import import_nncf
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import load_checkpoint_pools
 from depthmask.composites.random_streams import TRAINING_SEEDS
-from depthmask.evaluation.array_metrics import mask_iou
-from depthmask.evaluation.metrics import THRESHOLD
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
 from depthmask.export.onnx_graph import VOTES
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Mask, Picture
@@ -95,7 +94,7 @@ def draw_composites(data: Path, info: CheckpointInfo) -> Iterator[Sample]:
     size = (info.resolution, info.resolution)
     for number in range(COMPOSITES):
         made = compose(pools, torch.tensor([number]), size=size, seed=_SEED)
-        true_mask = made.true_mask[0, 0].numpy() > THRESHOLD
+        true_mask = made.true_mask[0, 0].numpy() > MASK_THRESHOLD
         yield Sample(_to_picture(made.background), _to_picture(made.image), true_mask)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import baselines
-from depthmask.evaluation.sequences import compare
+from depthmask.evaluation.sequences import score_prediction
 from depthmask.pictures import Mask, Picture
 from tests.conftest import Pair
 
@@ -18,7 +18,7 @@ def test_a_baseline_finds_a_plain_object(
     pair: Pair, method: Callable[[Picture, Picture], Mask]
 ) -> None:
     prediction = baselines.flat(method)(pair.background, pair.image)
-    assert compare(prediction, true_mask=pair.true_mask)["iou"] > 0.9
+    assert score_prediction(prediction, true_mask=pair.true_mask)["iou"] > 0.9
 
 
 def test_gain_match_forgives_exposure(pair: Pair) -> None:

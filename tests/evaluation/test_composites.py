@@ -14,14 +14,12 @@ from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
-from depthmask.evaluation.composites import score_set
+from depthmask.evaluation.composites import evaluate_composites
 from depthmask.evaluation.report import choose, write_report
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.datasets.sources import write_folders
 from tests.datasets.test_build import Rows
-
-pytest.importorskip("torchmetrics", reason="an optional extra: evaluate")
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def nothing(background: Picture, image: Picture) -> Prediction:
 
 
 def test_the_truth_scores_best(dataset: Dataset) -> None:
-    result, scored = score_set(Oracle(dataset).predict, dataset)
+    result, scored = evaluate_composites(Oracle(dataset).predict, dataset)
     assert result["samples"] == len(scored) == 6 and result["split"] == "test"
     means = result["means"]
     for name in ("iou", "boundary_iou", "f_measure", "delta1", "delta3", "depth_edge_recall"):
@@ -69,7 +67,7 @@ def test_the_truth_scores_best(dataset: Dataset) -> None:
 
 
 def test_finding_nothing(dataset: Dataset) -> None:
-    result, scored = score_set(nothing, dataset, limit=3)
+    result, scored = evaluate_composites(nothing, dataset, limit=3)
     assert result["samples"] == len(scored) == 3
     means = result["means"]
     assert means["iou"] == 0 == means["f_measure"] == means["depth_edge_recall"]
@@ -81,7 +79,7 @@ def test_finding_nothing(dataset: Dataset) -> None:
 def test_a_side_without_samples(tmp_path: Path, dataset: Dataset) -> None:
     alone = Dataset(dataset.files, dataset.layout, dataset.of_side("train"))
     with pytest.raises(DatasetError, match="no sample for test"):
-        score_set(nothing, alone)
+        evaluate_composites(nothing, alone)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +102,12 @@ def test_why_a_side_is_empty(
     ]
     few = Dataset(dataset.files, dataset.layout, samples)
     with pytest.raises(DatasetError, match=f"no sample for {side}: .*{help_}"):
-        score_set(nothing, few, side=side)
+        evaluate_composites(nothing, few, side=side)
 
 
 def test_page(dataset: Dataset, tmp_path: Path) -> None:
     oracle = Oracle(dataset).predict
-    result, scored = score_set(oracle, dataset)
+    result, scored = evaluate_composites(oracle, dataset)
     write_report(tmp_path / "report.html", result, scored, dataset, oracle)
     page = (tmp_path / "report.html").read_text("utf-8")
     for word in ("Best", "Median", "Worst", "<svg", "connectivity", "batch iou"):

@@ -1,7 +1,5 @@
 """What the metrics say in the cases one can work out by hand, empty masks first of all."""
 
-import math
-
 import pytest
 import torch
 
@@ -60,6 +58,17 @@ def test_the_edge_of_the_picture_is_a_border() -> None:
     assert metrics.boundary_iou(holed, full).item() == pytest.approx(edge / (edge + hole))
 
 
+def test_the_band_of_boundary_iou_is_a_share_of_the_diagonal() -> None:
+    true = torch.zeros(1, 60, 80)  # a diagonal of 100 pixels
+    true[:, 10:50, 10:70] = 1
+    inner = true.clone()
+    inner[:, 12:48, 12:68] = 0
+    assert metrics.boundary_iou(inner, true).item() == 1, "what remains is the band of 2 pixels"
+    band, wider = 40 * 60 - 36 * 56, 40 * 60 - 30 * 50  # of 2 and of 5 pixels
+    found = metrics.boundary_iou(inner, true, width=0.05).item()
+    assert found == pytest.approx(band / wider)
+
+
 def test_boundary_iou_takes_any_size() -> None:
     one = torch.ones(1, 1, 1)
     assert metrics.boundary_iou(one, one).item() == 1
@@ -82,51 +91,8 @@ def test_invalid_pixels_may_hold_anything() -> None:
     assert metrics.depth_rmse(pred, torch.zeros(1, 1, 3), valid).item() == 1
 
 
-def test_abs_rel_and_delta1() -> None:
-    true, pred = torch.tensor([[[1.0, 2.0, 4.0, 4.0]]]), torch.tensor([[[1.0, 3.0, 4.4, 3.0]]])
-    assert metrics.abs_rel(pred, true).item() == pytest.approx((0 + 0.5 + 0.1 + 0.25) / 4)
-    assert metrics.delta1(pred, true).item() == 0.5
-
-
-def test_alignment_finds_scale_and_shift() -> None:
-    true = torch.rand(2, 5, 7) + 0.1
-    aligned = metrics.align_inverse_depth(3 * true + 100, true)
-    assert torch.allclose(aligned.float(), true, atol=1e-4)
-
-
-def test_alignment_fits_valid_pixels_only() -> None:
-    true = torch.rand(1, 5, 7) + 0.1
-    pred, valid = 2 * true, torch.ones(1, 5, 7, dtype=torch.bool)
-    pred[0, 0, 0], valid[0, 0, 0] = 1000, False
-    aligned = metrics.align_inverse_depth(pred, true, valid)
-    assert torch.allclose(aligned.float()[valid], true[valid], atol=1e-4)
-
-
-def test_alignment_of_a_flat_prediction_is_the_mean() -> None:
-    true = torch.tensor([[[0.2, 0.4]]])
-    assert metrics.align_inverse_depth(torch.ones(1, 1, 2), true).tolist()[0][0] == pytest.approx(
-        [0.3, 0.3]
-    )
-
-
 def test_the_original_projects_definitions() -> None:
     pred, true = torch.stack([square(), square(side=5)]), torch.stack([square(), square()])
     assert metrics.batch_iou(pred, true).item() == pytest.approx(125 / 200)
     assert metrics.batch_rmse(true, true).item() == pytest.approx(1e-3)
     assert metrics.batch_rmse(pred, true).item() == pytest.approx((75 / 800 + 1e-6) ** 0.5)
-
-
-def test_the_gradient_error_tells_a_blurred_edge_from_a_sharp_one() -> None:
-    edge = (torch.arange(40.0) >= 20).float().expand(1, 30, 40)
-    ramp = ((torch.arange(40.0) - 14) / 12).clamp(0, 1).expand(1, 30, 40)
-    error = metrics.gradient_error(ramp, edge)
-    assert metrics.gradient_error(edge, edge) == 0
-    assert metrics.gradient_error(ramp.transpose(1, 2), edge.transpose(1, 2)) == pytest.approx(
-        error
-    )
-    # a step has the Gaussian itself for a gradient; a flat mask has none
-    place = torch.arange(-19.5, 20)
-    height = torch.exp(-place.square() / (2 * 1.4**2)) / (1.4 * math.sqrt(2 * math.pi))
-    flat = metrics.gradient_error(torch.zeros_like(edge), edge).item()
-    assert flat == pytest.approx(height.square().sum().item() / 40, rel=0.02)
-    assert metrics.gradient_error(ramp, edge, torch.zeros(1, 30, 40, dtype=torch.bool)).isnan()

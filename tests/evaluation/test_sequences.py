@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 
 from depthmask.errors import PictureError
-from depthmask.evaluation.sequences import compare, depth_scores, evaluate_folder, mask_scores
+from depthmask.evaluation.sequences import (
+    depth_scores,
+    evaluate_folder,
+    mask_scores,
+    score_prediction,
+)
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.conftest import FakePredictor, Pair
@@ -163,12 +168,12 @@ def test_aligned_depth_is_clipped_to_10_m() -> None:
 
 def test_compare_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> None:
     prediction = fake_predictor.predict(pair.background, pair.image)
-    assert compare(prediction) == {}
-    scores = compare(prediction, true_mask=pair.true_mask, true_depth=pair.true_depth)
+    assert score_prediction(prediction) == {}
+    scores = score_prediction(prediction, true_mask=pair.true_mask, true_depth=pair.true_depth)
     error = np.sqrt(((prediction.depth - pair.true_depth) ** 2).mean())
     assert scores == {"iou": 1.0, "rmse": pytest.approx(float(error))}
     with pytest.raises(PictureError, match="true mask is 79x60 pixels, its image is 80x60"):
-        compare(prediction, true_mask=pair.true_mask[:, 1:])
+        score_prediction(prediction, true_mask=pair.true_mask[:, 1:])
 
 
 def test_folders_without_anything_to_evaluate(

@@ -16,7 +16,7 @@ from depthmask.app.loading import Predicts
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
-from depthmask.evaluation.array_metrics import THRESHOLD, mask_iou
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
 from depthmask.pictures import Map, Mask, check_size, read_mask, read_photo, read_true_depth
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def missing(has_background: bool, has_image: bool) -> str:
 def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     """Says in sentences how the pair fits, and what was found."""
     mask, pair = predicted.prediction.mask, predicted.prediction.pair
-    share = float((mask > THRESHOLD).mean())
+    share = float((mask > MASK_THRESHOLD).mean())
     covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
     found = (
         NOTHING_NEW if share < MIN_MASK_SHARE else f"What is new covers {covered} of the picture."

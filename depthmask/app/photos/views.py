@@ -12,7 +12,7 @@ import numpy as np
 
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.prediction_cache import PredictedPair
-from depthmask.evaluation.array_metrics import THRESHOLD
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.render import views as render
 
@@ -51,7 +51,7 @@ class ScreenPair:
         true = analysis.true_mask
         self.true_mask: Mask | None = None
         if true is not None:
-            self.true_mask = render.at_most(true.astype(np.float32), PREVIEW_SIDE) > THRESHOLD
+            self.true_mask = render.at_most(true.astype(np.float32), PREVIEW_SIDE) > MASK_THRESHOLD
 
     @cached_property
     def cutout(self) -> Picture:
@@ -84,7 +84,7 @@ class View:
 
 
 def draw_mask(scene: ScreenPair, _: Choices) -> Picture:
-    return ((scene.mask > THRESHOLD) * np.uint8(255)).astype(np.uint8)
+    return ((scene.mask > MASK_THRESHOLD) * np.uint8(255)).astype(np.uint8)
 
 
 def draw_alpha(scene: ScreenPair, _: Choices) -> Picture:
@@ -111,7 +111,7 @@ def draw_backdrop(scene: ScreenPair, choices: Choices) -> Picture:
 def draw_mask_errors(scene: ScreenPair, _: Choices) -> Picture | None:
     if scene.true_mask is None:
         return None
-    return render.mask_errors(scene.image, scene.mask > THRESHOLD, scene.true_mask)
+    return render.mask_errors(scene.image, scene.mask > MASK_THRESHOLD, scene.true_mask)
 
 
 def draw_depth(scene: ScreenPair, _: Choices) -> Picture:
