@@ -209,8 +209,8 @@ def _find_sequences(folder: Path) -> list[Path]:
     sequences = sorted(path for path in folder.iterdir() if (path / "image").is_dir())
     if not sequences:
         raise PictureError(
-            f"{folder} holds no sequence: a folder with background.png, image/*.png, and mask/*.png or "
-            "depth/*.png, or the same in other formats, is needed in it."
+            f"{folder} holds no sequence; it needs folders with background.png, image/*.png, and "
+            "mask/*.png or depth/*.png, or the same in other formats."
         )
     return sequences
 
