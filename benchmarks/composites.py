@@ -2,12 +2,12 @@
 
     python -m benchmarks.composites --data PACK [--checkpoint FILE] [--samples N]
 
-PACK is the file the checkpoint was trained on: the split by shot is repeated, and only the side
-kept for validation is used; a checkpoint of `--protocol original` is scored on the pictures it was
-trained on, as the original was. Below each row stand depth maps that ignore the pictures, learnt
-from training composites. Then: whether foreground comes out nearer than what it hides. The
-reference row is what the original project printed for its own test set, whose backgrounds and
-cut-outs it had trained on.
+PACK is the file the checkpoint was trained on. The split by shot is repeated, and only the pictures
+kept for validation are used. A checkpoint of `--protocol original` is scored on the pictures it was
+trained on, as the original was. The rows below each score are baselines: depth maps that ignore the
+pictures, taken from training composites. Then comes how much of the foreground is predicted nearer
+than what it hides. The last row is what the original project printed for its own test set, whose
+backgrounds and cut-outs it had trained on.
 """
 
 import argparse
@@ -40,7 +40,7 @@ REFERENCE = (
     "the original, its own test set: batch IoU 0.9669 at 112 px, 0.9720 at 224 px; "
     "batch RMSE 0.0592 (0.24 of the deviation) at 112 px, 0.0737 (0.30) at 224 px"
 )
-_BATCH = 16
+_BATCH = 16  # samples
 
 
 def main() -> None:
@@ -64,10 +64,10 @@ def main() -> None:
     print(REFERENCE)
     print("\nforeground nearer than what it hides, share of its pixels, original protocol")
     for size in options.sizes:
-        order = Order.measure(model, held_out, size, options.samples)
+        order = DepthOrder.measure(model, held_out, size, options.samples)
         print(
-            f"{size:5} px   {order.own:.4f} against the depth predicted for the empty scene, "
-            f"{order.true:.4f} against its true depth (truth itself: {order.attainable:.4f})",
+            f"{size:5} px   {order.pred:.4f} against the depth predicted for the empty scene, "
+            f"{order.true:.4f} against its true depth (truth itself: {order.best:.4f})",
             flush=True,
         )
 
@@ -75,11 +75,11 @@ def main() -> None:
 def print_scores(
     name: str, model: nn.Module, train: Pools, held_out: Pools, size: int, samples: int
 ) -> None:
-    """Prints a row for the network, and one for each baseline."""
+    """Prints one row for the network and one for each baseline."""
     recipe = RECIPES[name]
     print_row(name, size, measure(model, held_out, size, samples, recipe))
-    for baseline, known in depth_baselines(train, size, samples, recipe).items():
-        print_row(f"  {baseline}", size, measure(known, held_out, size, samples, recipe))
+    for baseline, fixed in depth_baselines(train, size, samples, recipe).items():
+        print_row(f"  {baseline}", size, measure(fixed, held_out, size, samples, recipe))
 
 
 def print_row(name: str, size: int, scores: dict[str, float]) -> None:
@@ -87,8 +87,8 @@ def print_row(name: str, size: int, scores: dict[str, float]) -> None:
     print(f"{name:20} {size:5} " + " ".join(f"{cell:>20}" for cell in cells), flush=True)
 
 
-class Known(nn.Module):
-    """Stands in for a network: says the same depth map whatever it sees."""
+class FixedDepth(nn.Module):
+    """A baseline in place of a network: predicts one depth map for all pictures."""
 
     def __init__(self, depth: Tensor) -> None:
         super().__init__()
@@ -98,21 +98,23 @@ class Known(nn.Module):
         return {"depth": self.logits.expand(len(image), 1, *image.shape[-2:])}
 
 
-class Order(NamedTuple):
-    """Shares of foreground pixels whose depth is less than that of what they hide."""
+class DepthOrder(NamedTuple):
+    """Shares of the foreground pixels whose depth is less than that of what they hide."""
 
-    own: float  # prediction against the prediction for the empty scene
+    pred: float  # prediction against the prediction for the empty scene
     true: float  # prediction against the true depth of the empty scene
-    attainable: float  # truth against truth
+    best: float  # true depth against the true depth of the empty scene
 
     @classmethod
-    def measure(cls, model: nn.Module, pools: Pools, size: int, samples: int) -> "Order":
+    def measure(cls, model: nn.Module, pools: Pools, size: int, samples: int) -> "DepthOrder":
         """Compares composites of the original protocol with the same scenes without objects."""
         nearer, total = torch.zeros(3), 0
         recipes = (ORIGINAL, replace(ORIGINAL, empty=1.0))
-        for made, hidden in zip(*(batches(pools, size, samples, r) for r in recipes), strict=True):
+        for made, hidden in zip(
+            *(make_batches(pools, size, samples, r) for r in recipes), strict=True
+        ):
             covered = made.true_mask > MASK_THRESHOLD
-            pred, pred_hidden = (predict(model, batch, "depth") for batch in (made, hidden))
+            pred, pred_hidden = (predict_map(model, batch, "depth") for batch in (made, hidden))
             pairs = (
                 (pred, pred_hidden),
                 (pred, hidden.true_depth),
@@ -123,30 +125,33 @@ class Order(NamedTuple):
         return cls(*(nearer / total).tolist())
 
 
-def batches(
+def make_batches(
     pools: Pools, size: int, samples: int, recipe: Recipe, *, seed: int = COMPOSITES_SEED
 ) -> Iterator[Batch]:
-    """The composites number 0 to `samples`, square, some at a time; as `measure` makes them."""
+    """Yields the first composites in batches, as `measure` makes them: square, `size` pixels."""
     device = pools.foregrounds.aspect.device
     for numbers in torch.arange(samples, device=device).split(_BATCH):
         yield compose(pools, numbers, size=(size, size), seed=seed, recipe=recipe)
 
 
-def predict(model: nn.Module, batch: Batch, task: str) -> Tensor:
-    """The map of a task, (B, 1, H, W) in [0, 1]."""
+def predict_map(model: nn.Module, batch: Batch, task: str) -> Tensor:
+    """Predicts the map of one task, (B, 1, H, W), 0 to 1."""
     with torch.no_grad(), autocast(batch.image.device):
         logits: Tensor = model(batch.background, batch.image)[task][:, :1]
     return logits.float().sigmoid()
 
 
 def depth_baselines(pools: Pools, size: int, samples: int, recipe: Recipe) -> dict[str, nn.Module]:
-    """Depth maps that ignore the pictures, learnt from composites of training pictures."""
+    """Builds baselines that ignore the pictures, from the depth of training composites."""
     depths = torch.cat(
-        [batch.true_depth for batch in batches(pools, size, samples, recipe, seed=TrainConfig.seed)]
+        [
+            batch.true_depth
+            for batch in make_batches(pools, size, samples, recipe, seed=TrainConfig.seed)
+        ]
     )
     return {
-        "constant depth": Known(depths.mean().expand(1, 1, size, size)),
-        "mean depth map": Known(depths.mean(dim=0, keepdim=True)),
+        "constant depth": FixedDepth(depths.mean().expand(1, 1, size, size)),
+        "mean depth map": FixedDepth(depths.mean(dim=0, keepdim=True)),
     }
 
 

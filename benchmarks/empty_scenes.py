@@ -1,10 +1,10 @@
-"""How much of an empty scene is called foreground.
+"""How much of an empty scene is predicted as foreground.
 
     python -m benchmarks.empty_scenes --data PACK [--checkpoint FILE] [--pairs N]
 
-Pairs of photos of scenes that training never saw, nothing in them: one with noise alone, one where
-the camera was bumped, one where a lamp was switched on. Measured through `Predictor`, as the app
-does, with and without its matching of the background to the image.
+The pairs show empty scenes of held-out backgrounds: with noise alone, with a camera that was
+bumped, and with a lamp that was switched on. They are measured through `Predictor`, as in the app,
+with and without its matching of the background to the image.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.command import run
-from benchmarks.composites import batches
+from benchmarks.composites import make_batches
 from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
@@ -28,28 +28,28 @@ from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture
 
 SIZE = 224  # pixels
-SHIFT = (0.01, 0.02)  # of a bumped camera, in widths of the picture
+BUMP = (0.01, 0.02)  # smallest and largest shift of a bumped camera, in widths of the picture
 
 
-class EmptyScene(NamedTuple):
-    """What differs between two photos of one empty scene."""
+class Disturbance(NamedTuple):
+    """What differs between the two photos of one empty scene."""
 
     recipe: Recipe
     bumped: bool = False
 
 
-# One camera in one light, that only adds its noise.
-STILL = replace(
+# The same camera settings and the same light: the photos differ by noise alone.
+NOISE_ONLY = replace(
     ORIGINAL,
     empty=1.0,
     lens=Lens(
         gain=0.0, white_balance=0.0, offset=0.0, gamma=0.0, blur=0.0, sharpening=0.0, noise=1.0
     ),
 )
-SCENES = {
-    "noise": EmptyScene(STILL),
-    "noise, a bump of 1 to 2 %": EmptyScene(STILL, bumped=True),
-    "noise, a lamp switched on": EmptyScene(replace(STILL, lamp=1.0)),
+DISTURBANCES = {
+    "noise": Disturbance(NOISE_ONLY),
+    "noise, a bump of 1 to 2 %": Disturbance(NOISE_ONLY, bumped=True),
+    "noise, a lamp switched on": Disturbance(replace(NOISE_ONLY, lamp=1.0)),
 }
 
 
@@ -62,32 +62,40 @@ def main() -> None:
 
     predictor = Predictor(options.checkpoint)
     _, pools = load_checkpoint_pools(options.data, predictor.info, torch.device("cpu"))
-    print(f"{options.checkpoint.name}, share of pixels called foreground, {options.pairs} pairs")
+    print(
+        f"{options.checkpoint.name}, share of pixels predicted as foreground, {options.pairs} pairs"
+    )
     print(f"{'':30}{'network alone':>16}{'as in the app':>16}")
-    for name, scene in SCENES.items():
+    for name, disturbance in DISTURBANCES.items():
         shares = [
-            false_foreground(predictor, pairs(pools, options.pairs, scene), match=match)
+            false_foreground(predictor, pairs(pools, options.pairs, disturbance), match=match)
             for match in (False, True)
         ]
         print(f"{name:30}" + "".join(f"{share:16.4%}" for share in shares), flush=True)
 
 
-def pairs(pools: Pools, number: int, scene: EmptyScene) -> Iterator[tuple[Picture, Picture]]:
-    """Photos of empty scenes, always the same ones: background and image, (H, W, 3) uint8."""
-    margin = round(SIZE * SHIFT[1]) if scene.bumped else 0
-    dice = np.random.default_rng(0)
-    for batch in batches(pools, SIZE + 2 * margin, number, scene.recipe):
+def pairs(pools: Pools, number: int, disturbance: Disturbance) -> Iterator[tuple[Picture, Picture]]:
+    """Yields photos of empty scenes, the same in every run: background and image, (H, W, 3)."""
+    margin = round(SIZE * BUMP[1]) if disturbance.bumped else 0
+    rng = np.random.default_rng(0)
+    for batch in make_batches(pools, SIZE + 2 * margin, number, disturbance.recipe):
         for background, image in zip(batch.background, batch.image, strict=True):
-            reach = dice.uniform(*SHIFT) * SIZE if scene.bumped else 0.0
-            angle = dice.uniform(0, 2 * np.pi)
-            down, right = round(reach * np.sin(angle)), round(reach * np.cos(angle))
+            distance = rng.uniform(*BUMP) * SIZE if disturbance.bumped else 0.0
+            angle = rng.uniform(0, 2 * np.pi)
+            down, right = round(distance * np.sin(angle)), round(distance * np.cos(angle))
             yield _part(background, margin, margin), _part(image, margin + down, margin + right)
 
 
 def false_foreground(
     predictor: Predictor, photos: Iterator[tuple[Picture, Picture]], *, match: bool
 ) -> float:
-    """Share of the pixels called foreground; `match`: the background is first matched."""
+    """Computes the share of pixels predicted as foreground.
+
+    Args:
+        predictor: Makes the predictions.
+        photos: Backgrounds and images.
+        match: Whether the background is first matched to the image, in position and light.
+    """
     shares = [
         (predictor.predict(*pair, align=match, light=match).mask > MASK_THRESHOLD).mean()
         for pair in photos

@@ -1,11 +1,11 @@
-"""How much of the shadows that objects cast is taken for foreground.
+"""How much of the objects' shadows is predicted as foreground.
 
     python -m benchmarks.shadows --data PACK [--checkpoint FILE ...] [--size N] [--samples N]
 
-PACK is the file the checkpoint was trained on; only pictures kept for validation are used. Each
-composite is made twice, with its shadows and without, seen by a camera that moved: where the first
-is darker outside of the objects, a shadow lies. "of bars" is the same with objects that consist of
-bars, as a bicycle or a fence does, and shadows that do so too.
+PACK is the file the checkpoint was trained on. Only pictures kept for validation are used. Each
+composite is made with its shadows and without, seen by a camera that moved. Background pixels that
+are darker with shadows are shadow. The rows "of bars" have objects that consist of bars, as a
+bicycle or a fence does, and so do their shadows.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from benchmarks.command import run
-from benchmarks.composites import batches, predict
+from benchmarks.composites import make_batches, predict_map
 from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL_BY_CAMERA, Recipe
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
@@ -34,8 +34,8 @@ SHADED = replace(
     wall=Recipe.wall,
 )
 RECIPES = {"whole": SHADED, "of bars": replace(SHADED, lattice=1.0)}
-EDGES = (0.1, 0.3, 0.5, 1.0)  # share of the light that a shadow takes
-_DARK = 0.1  # of the picture's range; what is darker has no shadow that could be told
+SHADOW_EDGES = (0.1, 0.3, 0.5, 1.0)  # of the columns: share of the light that a shadow takes
+_MIN_BRIGHTNESS = 0.1  # of pixels that count, full scale = 1; shadows on darker ones do not show
 
 
 def main() -> None:
@@ -47,8 +47,12 @@ def main() -> None:
     options = parser.parse_args()
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print(f"{options.samples} composites of {options.size} px; share called foreground of")
-    columns = ("no shadow", *(f"{low:.0%} to {high:.0%}" for low, high in pairwise(EDGES)), "IoU")
+    print(f"{options.samples} composites of {options.size} px; share predicted as foreground of")
+    columns = (
+        "no shadow",
+        *(f"{low:.0%} to {high:.0%}" for low, high in pairwise(SHADOW_EDGES)),
+        "IoU",
+    )
     print(f"{'':32}" + "".join(f"{name:>14}" for name in columns))
     for checkpoint in options.checkpoint:
         model, info = load_checkpoint(checkpoint)
@@ -63,24 +67,24 @@ def main() -> None:
 def shadow_scores(
     model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe
 ) -> list[float]:
-    """Shares of background called foreground, by the light taken from it; at last the mean IoU.
+    """Computes the shares of the background that are predicted as foreground, then the mean IoU.
 
-    The first share is that of background in no shadow, the others follow EDGES.
+    The first share is of background without shadow, the others are of shadows by `SHADOW_EDGES`.
     """
-    called, total, ious = torch.zeros(len(EDGES)), torch.zeros(len(EDGES)), []
-    both = (batches(pools, size, samples, r) for r in (recipe, replace(recipe, shadow=0.0)))
+    found, total, ious = torch.zeros(len(SHADOW_EDGES)), torch.zeros(len(SHADOW_EDGES)), []
+    both = (make_batches(pools, size, samples, r) for r in (recipe, replace(recipe, shadow=0.0)))
     for shaded, lit in zip(*both, strict=True):
-        pred = predict(model, shaded, "mask")
+        pred = predict_map(model, shaded, "mask")
         ious.append(mask_iou(pred[:, 0], shaded.true_mask[:, 0]))
         dark, bright = (batch.image.mean(dim=1, keepdim=True) for batch in (shaded, lit))
         taken = 1 - dark / bright.clamp_min(1e-3)
-        zone = torch.bucketize(taken, torch.tensor(EDGES[:-1], device=pred.device))
-        background = (shaded.true_mask < 0.01) & (bright > _DARK)
-        for number in range(len(EDGES)):
+        zone = torch.bucketize(taken, torch.tensor(SHADOW_EDGES[:-1], device=pred.device))
+        background = (shaded.true_mask < 0.01) & (bright > _MIN_BRIGHTNESS)
+        for number in range(len(SHADOW_EDGES)):
             inside = background & (zone == number)
-            called[number] += (pred > MASK_THRESHOLD)[inside].sum().cpu()
+            found[number] += (pred > MASK_THRESHOLD)[inside].sum().cpu()
             total[number] += inside.sum().cpu()
-    return [*(called / total.clamp_min(1)).tolist(), torch.cat(ious).mean().item()]
+    return [*(found / total.clamp_min(1)).tolist(), torch.cat(ious).mean().item()]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m tools.pack_examples FILE
 
-It needs no teacher, since the examples come with exact depth. A network trained on these few
-pictures is good for nothing but to see training work.
+It needs no teacher, because the examples have exact depth. These few pictures are enough to see
+training work, and too few for a useful network.
 """
 
 import argparse
@@ -18,13 +18,12 @@ import torch
 
 from benchmarks.command import run
 from depthmask.app.examples import Example, find_examples
+from depthmask.data.pack import LABEL_SIDE
 from depthmask.data.packfile import PackedPictures, bytes_from_ratio, write_pack
 from depthmask.files import check_file
 from depthmask.pictures import read_mask, read_picture, read_true_depth
 
 SIDE = 256  # of a picture in the pack, in pixels
-LABEL_SIDE = 128
-FINEST = 8.0  # quantisation step: the best quality
 
 Picture = npt.NDArray[np.uint8]
 Ratio = npt.NDArray[np.float32]
@@ -37,15 +36,15 @@ def pack_examples(examples: list[Example], output: Path) -> int:
     parts = [cut_out(e) for e in complete]
     cut_outs = [(e.name, part) for e, part in zip(complete, parts, strict=True) if part.size]
     pictures = [(e.name, read_picture(e.background)) for e in complete]
-    kinds = {
-        "foregrounds": kind(cut_outs),
-        "backgrounds": kind(pictures, torch.stack([label(e) for e in complete])),
+    packed = {
+        "foregrounds": as_packed(cut_outs),
+        "backgrounds": as_packed(pictures, torch.stack([label(e) for e in complete])),
     }
-    return write_pack(output, kinds, step=FINEST)
+    return write_pack(output, packed, step=8)
 
 
 def cut_out(example: Example) -> Picture:
-    """The object alone, (h, w, 4) uint8 RGBA; of size 0 where nothing has entered the scene."""
+    """Cuts the object out: RGBA, (h, w, 4) uint8, of size 0 where the scene is empty."""
     assert example.true_mask
     mask = read_mask(example.true_mask)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -56,19 +55,21 @@ def cut_out(example: Example) -> Picture:
 
 
 def label(example: Example) -> torch.Tensor:
-    """r of the depth convention for the background, (L, L) uint8: true, guessed behind objects."""
+    """Makes the background's label, (L, L) uint8: true, and inpainted behind the object."""
     assert example.true_mask
     assert example.true_depth
     depth = read_true_depth(example.true_depth)
     ratio = square(((1 / np.maximum(depth, 1e-3) - 1) / 2).astype(np.float32), LABEL_SIDE)
     object_ = square(read_mask(example.true_mask).astype(np.uint8) * 255, LABEL_SIDE)
     hidden = cv2.dilate((object_ > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    # Of floats, OpenCV's inpainting makes a chequerboard.
+    # Bytes, because OpenCV's inpainting of floats makes a chequerboard.
     coded = bytes_from_ratio(torch.from_numpy(ratio)).numpy()
     return torch.from_numpy(np.asarray(cv2.inpaint(coded, hidden, 3, cv2.INPAINT_TELEA)))
 
 
-def kind(named: list[tuple[str, Picture]], labels: torch.Tensor | None = None) -> PackedPictures:
+def as_packed(
+    named: list[tuple[str, Picture]], labels: torch.Tensor | None = None
+) -> PackedPictures:
     pixels = np.stack([square(picture, SIDE) for _, picture in named])
     return PackedPictures(
         names=[name for name, _ in named],

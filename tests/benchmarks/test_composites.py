@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import empty_scenes
-from benchmarks.composites import Known, Order, batches, depth_baselines
+from benchmarks.composites import DepthOrder, FixedDepth, depth_baselines, make_batches
 from benchmarks.shadows import RECIPES, shadow_scores
 from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
@@ -24,8 +24,8 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
 
 @pytest.mark.parametrize("recipe", [ORIGINAL, replace(Recipe(), present_before=0.0)])
 def test_a_scene_without_its_objects_is_the_same_scene(pools: Pools, recipe: Recipe) -> None:
-    (made,) = batches(pools, 32, 8, recipe)
-    (hidden,) = batches(pools, 32, 8, replace(recipe, empty=1.0))
+    (made,) = make_batches(pools, 32, 8, recipe)
+    (hidden,) = make_batches(pools, 32, 8, replace(recipe, empty=1.0))
     bare = made.true_mask == 0
     assert 0 < bare.float().mean() < 1
     assert torch.equal(made.true_depth[bare], hidden.true_depth[bare])
@@ -41,10 +41,10 @@ class NearWhereChanged(nn.Module):
 
 
 def test_foreground_in_front_is_told_from_foreground_behind(pools: Pools) -> None:
-    near = Order.measure(NearWhereChanged(), pools, 32, 8)
-    assert near.own > 0.97 and near.true > 0.97 and near.attainable > 0.8
-    flat = Order.measure(Known(torch.full((1, 1, 32, 32), 0.999)), pools, 32, 8)
-    assert flat.own == 0.0 and flat.true < 0.1
+    near = DepthOrder.measure(NearWhereChanged(), pools, 32, 8)
+    assert near.pred > 0.97 and near.true > 0.97 and near.best > 0.8
+    flat = DepthOrder.measure(FixedDepth(torch.full((1, 1, 32, 32), 0.999)), pools, 32, 8)
+    assert flat.pred == 0.0 and flat.true < 0.1
 
 
 class ForegroundWhereDark(nn.Module):
@@ -72,8 +72,8 @@ def test_shadows_are_told_by_the_light_they_take(pools: Pools, recipe: Recipe) -
 def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:
     baselines = depth_baselines(pools, 32, 64, ORIGINAL)
     scores = {
-        name: measure(known, pools, 32, 64, ORIGINAL)["rmse_over_deviation"]
-        for name, known in baselines.items()
+        name: measure(fixed, pools, 32, 64, ORIGINAL)["rmse_over_deviation"]
+        for name, fixed in baselines.items()
     }
     assert 0 < scores["mean depth map"] < 0.5 < scores["constant depth"] < 1.2
 
@@ -82,10 +82,10 @@ def test_empty_scenes_differ_only_as_they_should(
     pools: Pools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(empty_scenes, "SIZE", 64)
-    monkeypatch.setattr(empty_scenes, "SHIFT", (0.05, 0.06))
+    monkeypatch.setattr(empty_scenes, "BUMP", (0.05, 0.06))
     errors = {}
-    for name, scene in empty_scenes.SCENES.items():
-        found = list(empty_scenes.pairs(pools, 6, scene))
+    for name, disturbance in empty_scenes.DISTURBANCES.items():
+        found = list(empty_scenes.pairs(pools, 6, disturbance))
         assert len(found) == 6
         assert all(p.shape == (64, 64, 3) and p.dtype == np.uint8 for pair in found for p in pair)
         errors[name] = np.mean([np.abs(a - b.astype(float)).mean() for a, b in found])

@@ -32,7 +32,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.ui
     monkeypatch.setattr(labels, "Ensemble", Ramp)
     pack = packs.write(tmp_path / "pack.safetensors")
     pools, _ = load_pools(pack, torch.device("cpu"), held_out=0.0)
-    return list(labels.pictures(pools.backgrounds, 3))
+    return list(labels.first_pictures(pools.backgrounds, 3))
 
 
 def test_it_shows_the_pictures_of_the_pack(shown: list[NDArray[np.uint8]]) -> None:
@@ -44,7 +44,7 @@ def test_it_shows_the_pictures_of_the_pack(shown: list[NDArray[np.uint8]]) -> No
 def test_a_mirrored_picture_asks_whether_left_is_right(
     shown: list[NDArray[np.uint8]], name: str, unsure: bool
 ) -> None:
-    found = labels.compare(shown, [TeacherSpec(Path(f"{name}.onnx"), "inverse")])
+    found = labels.compare_labels(shown, [TeacherSpec(Path(f"{name}.onnx"), "inverse")])
     assert (found["picture mirrored"] > 0.5) == unsure
     assert found["picture a fifth darker"] == 0
     assert found["picture of half the side"] < 0.1
@@ -52,13 +52,13 @@ def test_a_mirrored_picture_asks_whether_left_is_right(
 
 def test_teachers_are_compared_with_each_other(shown: list[NDArray[np.uint8]]) -> None:
     teachers = [TeacherSpec(Path(f"{name}.onnx"), "inverse") for name in ("downwards", "sideways")]
-    found = labels.compare(shown, teachers)
+    found = labels.compare_labels(shown, teachers)
     assert found["sideways alone"] == 0, "the fake ensemble listens to that one alone"
     assert found["downwards alone"] == found["downwards against sideways"] > 0.5
 
 
 def test_the_examples_and_frames_have_their_depth(tmp_path: Path) -> None:
-    known = list(labels.known_examples())
+    known = list(labels.read_known_examples())
     assert {scene for scene, *_ in known} >= {"teddy", "empty"}
     for _, image, inverse, valid in known:
         assert image.shape[:2] == inverse.shape == valid.shape
@@ -69,7 +69,7 @@ def test_the_examples_and_frames_have_their_depth(tmp_path: Path) -> None:
         for number in range(5):
             picture = np.tile(pixel, (4, 6, 1)).squeeze()
             Image.fromarray(picture).save(sequence / part / f"{number}.png")
-    frames = list(labels.known_frames(tmp_path))
+    frames = list(labels.read_known_frames(tmp_path))
     assert [scene for scene, *_ in frames] == ["room", "room"], "every fourth"
     assert np.allclose(frames[0][2], 1 / 2000)
 
@@ -78,5 +78,5 @@ def test_truth_explains_itself_and_nothing_across() -> None:
     ramp = np.tile(np.linspace(1, 0, 40, dtype=np.float32)[:, None], (1, 40))
     image, valid = np.zeros((40, 40, 3), np.uint8), np.ones((40, 40), bool)
     known = [("down", image, 3 * ramp + 2, valid), ("across", image, ramp.T, valid)]
-    found = labels.unexplained(known, Ramp([]))  # type: ignore[arg-type]
+    found = labels.unexplained_variance(known, Ramp([]))  # type: ignore[arg-type]
     assert found == pytest.approx({"down": 0, "across": 1, "mean": 0.5}, abs=1e-4)
