@@ -1,14 +1,14 @@
-# One door for everything. Each target works from a fresh clone: it makes .venv first if need be.
+# Each target works in a fresh clone: it makes .venv first if it is missing.
 PYTHON := .venv/bin/python
 
 .PHONY: help demo test check train weights clean
 
 help:
-	@echo "make demo    open the app              (ARGS='--port 8000' passes options on)"
+	@echo "make demo    serve the page            (ARGS='--port 8000' passes options on)"
 	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
-	@echo "make train   train for a minute on a set made from examples/"
-	@echo "make weights make the graphs in weights/ anew, after the weights have changed"
+	@echo "make train   train for a minute on the examples"
+	@echo "make weights rebuild the graphs in weights/ after the weights have changed"
 	@echo "make clean   remove .venv and caches"
 
 demo:
@@ -33,8 +33,8 @@ train:
 	@$(PYTHON) train.py --data runs/examples/pack.safetensors --out runs/examples \
 		--phases 64:768:16:3e-3 --epoch 384 --held-out 0.25 --validation 32
 	@echo
-	@echo "With folders of your own (cut-outs with alpha, photos of empty scenes), and any ONNX"
-	@echo "network that tells inverse depth:"
+	@echo "With your own folders (cut-outs with alpha, photos of empty scenes) and an ONNX"
+	@echo "network that predicts inverse depth:"
 	@echo "  $(PYTHON) -m depthmask pack --foregrounds DIR --backgrounds DIR \\"
 	@echo "      --teacher FILE.onnx:inverse -o runs/mine/pack.safetensors"
 	@echo "  $(PYTHON) train.py --data runs/mine/pack.safetensors --out runs/mine --resume"

@@ -248,7 +248,7 @@ def probe(name: str, precision: str, checkpoint: Path, size: int) -> Probe:
     Raises:
         BackendError: The process failed.
     """
-    arguments = [name, precision, str(checkpoint), str(size)]
+    arguments = [name, precision, str(checkpoint.resolve()), str(size)]
     start = time.time()
     done = subprocess.run(
         [sys.executable, "-m", "depthmask.cli.bench", *arguments],

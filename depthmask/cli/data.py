@@ -1,7 +1,4 @@
-"""The commands that make and look at data sets: their options, and what they call.
-
-What a command needs is imported when it runs, so that help is quick.
-"""
+"""`depthmask build`, `merge`, `inspect` and `pack`: the commands that make and show data sets."""
 
 import argparse
 import json
@@ -19,16 +16,16 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--foregrounds", type=Path, required=True, metavar="DIR", help="pictures with alpha")
     add("--backgrounds", type=Path, required=True, metavar="DIR", help="photos of empty scenes")
-    add("--out", type=Path, required=True, metavar="DIR", help="new, or one to go on with")
+    add("--out", type=Path, required=True, metavar="DIR", help="a new folder, or one to continue")
     add("--size", type=int, default=224, help="side in pixels (default: %(default)s)")
     add(
         "--placements",
         type=int,
         default=20,
         metavar="N",
-        help="random places of each cut-out on each background (default: %(default)s)",
+        help="random placements of each cut-out on each background (default: %(default)s)",
     )
-    add("--flip", action="store_true", help="as many again, mirrored")
+    add("--flip", action="store_true", help="add the same number of mirrored samples")
     add(
         "--scale",
         type=float,
@@ -39,9 +36,10 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         "--depth",
         default="contact",
         metavar="TEACHER",
-        help="contact: an object is as far as what it stands on, and the shipped network labels "
-        "the backgrounds; contact:TEACHER: a teacher does; onnx:FILE[:metres] or "
-        "hf:MODEL[:metres]: a teacher labels every composite (default: %(default)s)",
+        help="contact: an object is as far away as the place it stands on, and the shipped network "
+        "labels the backgrounds; contact:TEACHER: a teacher labels the backgrounds; "
+        "onnx:FILE[:metres] or hf:MODEL[:metres]: a teacher labels every composite (default: "
+        "%(default)s)",
     )
     add(
         "--layout",
@@ -50,20 +48,20 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         help="plain: PNG masks and 16-bit depth; original: the original project's folders and "
         "JPEGs (default: %(default)s)",
     )
-    add("--seed", type=int, default=0, help="another seed, other places (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of the placements (default: %(default)s)")
     add(
         "--held-out",
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="of the cut-outs, and of the backgrounds, for the test (default: %(default)s)",
+        help="share of the cut-outs and backgrounds in the test split (default: %(default)s)",
     )
     add("--shard", default="1/1", metavar="I/N", help="make part I of N; `merge` joins them")
     add("--jobs", type=int, metavar="N", help="threads (default: as many as processors)")
     add(
         "--ray",
         metavar="ADDRESS",
-        help="make it on a Ray cluster: auto, or HOST:PORT of its head; all its machines must see "
+        help="work on a Ray cluster: auto, or HOST:PORT of its head; all its machines must reach "
         "the folders",
     )
 
@@ -84,7 +82,7 @@ def run_build(options: argparse.Namespace) -> None:
     )
     if options.jobs is not None and (options.ray or options.jobs < 1):
         raise OptionError(
-            "--jobs must be 1 or more, and is not for --ray, which uses all machines."
+            "--jobs must be 1 or more, and cannot be combined with --ray, which uses all machines."
         )
     build(
         Folders(options.foregrounds, options.backgrounds, options.out),
@@ -137,14 +135,14 @@ def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=400,
         metavar="N",
-        help="looked at for the distributions (default: %(default)s)",
+        help="number of samples for the distributions (default: %(default)s)",
     )
     add(
         "--held-out",
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="for the test, where no manifest tells (default: %(default)s)",
+        help="share in the test split, if no manifest tells (default: %(default)s)",
     )
 
 
@@ -155,7 +153,9 @@ def run_inspect(options: argparse.Namespace) -> None:
     if options.samples < 1:
         raise OptionError(f"--samples must be 1 or more, not {options.samples}.")
     if options.output.suffix.lower() != ".png":
-        raise OptionError(f"The sheet is a PNG; let the name of {options.output} end in .png.")
+        raise OptionError(
+            f"The sheet is a PNG; choose a name that ends in .png, not {options.output}."
+        )
     check_file(options.output)
     dataset = open_dataset(options.dataset, held_out=options.held_out)
     print(json.dumps(inspect(dataset, options.output, samples=options.samples), indent=2))
@@ -173,9 +173,14 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX network that labels depth; UNIT is inverse or metres; several make an ensemble",
     )
     add("-o", "--output", type=Path, required=True, metavar="FILE", help="the packed data")
-    add("--side", type=int, default=256, help="pixels a side that are kept (default: %(default)s)")
+    add(
+        "--side",
+        type=int,
+        default=256,
+        help="pixels per side of a packed picture (default: %(default)s)",
+    )
     add("--max-mb", type=float, default=50, help="largest size in MB (default: %(default)s)")
-    views = "label ten views of a background: ten times the work, less of a small teacher's error"
+    views = "label ten views of each background: ten times the work, for a small teacher's errors"
     add("--views", action="store_true", help=views)
 
 

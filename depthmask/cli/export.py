@@ -9,38 +9,39 @@ from depthmask.errors import OptionError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: those in weights/)")
+    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: the shipped ones)")
     add("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="of the graph")
     add(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="ends in .onnx, .xml or .pt2 (default: beside the checkpoint, where it is looked for)",
+        help="ends in .onnx, .xml or .pt2 (default: beside the checkpoint, for the backends)",
     )
     add(
         "--precision",
         choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="of the stored weights; int8: of the arithmetic, too (default: %(default)s)",
+        help="of the stored weights; int8: of the arithmetic too (default: %(default)s)",
     )
     add(
         "--dynamic",
         action="store_true",
-        help="any sides that are multiples of 32 (default: the checkpoint's resolution, a square)",
+        help="accept sides that are multiples of 32 (default: a square of the checkpoint's "
+        "resolution)",
     )
     add(
         "--pairs",
         type=Path,
         metavar="DIR",
-        help="holds NAME/background.* and NAME/image.* to compare on, and to choose the scales of "
-        "int8 by (default: examples/)",
+        help="holds NAME/background.* and NAME/image.*, which compare the graph with torch and set "
+        "the scales of int8 (default: the shipped examples)",
     )
     add(
         "--data",
         type=Path,
         metavar="FILE",
-        help="packed pictures: judge int8 by composites of them (default: by DIR/NAME/mask.*)",
+        help="packed pictures: test int8 on composites of them (default: on DIR/NAME/mask.*)",
     )
 
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
     if not (options.output or options.dynamic or options.format == "torch"):
         raise OptionError(
-            "A graph beside the weights must take every size: add --dynamic, or name a file by -o."
+            "A graph beside the weights must accept every size; add --dynamic or -o FILE."
         )
     checkpoint = options.checkpoint or WEIGHTS
     beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
