@@ -144,7 +144,7 @@ def test_the_verdict_says_how_the_pair_fits_and_what_was_found() -> None:
     assert "covers 50%" in " ".join(analysis.verdict(predicted(mask)))
     assert "differ in size" in " ".join(analysis.verdict(predicted(mask, (50, 100))))
     mask = np.zeros((100, 100), np.float32)
-    mask[0, :50] = 1
+    mask[0, :50] = 1  # half a percent
     assert "less than 1%" in " ".join(analysis.verdict(predicted(mask)))
     assert analysis.verdict(predicted(mask, (100, 100), "A note."))[-1] == "A note."
 

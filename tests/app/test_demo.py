@@ -19,6 +19,7 @@ from PIL import Image
 
 from depthmask.app import Serving, cache_files, examples, find_card, find_examples, html
 from depthmask.app import model_card as model_tab
+from depthmask.app.examples import Example
 from depthmask.app.photos.analysis import Analysis, DroppedFiles, analyse
 from depthmask.app.photos.tab import Inputs, PhotosTab, choose, empty, stale_truth
 from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
@@ -100,17 +101,57 @@ def test_a_stand_in_is_known_for_its_original() -> None:
     assert given.files == DroppedFiles("a", "scan.tif")
 
 
-def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFiles) -> None:
-    """Gradio lets any path pass that does not say that it is a file."""
-    example = find_examples()[0]
-
+def build_tab(predictor: Fake, shown: list[Example]) -> PhotosTab:
     async def build() -> PhotosTab:
         with gr.Blocks():
-            return PhotosTab(Fake(), [example], model="weights", cache=PredictionCache())
+            return PhotosTab(predictor, shown, model="weights", cache=PredictionCache())
 
     # Gradio would open a loop of its own and leave it open; tests of the browser leave one running
     with ThreadPoolExecutor(1) as thread:
-        tab = thread.submit(lambda: asyncio.run(build())).result()
+        return thread.submit(lambda: asyncio.run(build())).result()
+
+
+@pytest.fixture
+def uploads(
+    files: DroppedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, dict[str, str]]:
+    """The files, in Gradio's cache, as a page names them."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return {zone: {"path": path} for zone, path in vars(files).items()}
+
+
+def test_photos_are_swapped_on_the_page_and_for_the_network(
+    uploads: dict[str, dict[str, str]],
+) -> None:
+    network = Fake()
+    tab = build_tab(network, [])
+    background, image, *_ = tab.on_swap(*inputs(**uploads))
+    assert (background, image) == (uploads["image"]["path"], uploads["background"]["path"])
+    ((first, second),) = network.pairs
+    assert first.mean() > second.mean(), "the image was the brighter"
+
+
+def test_a_panel_is_drawn_again_only_if_its_request_changed(
+    uploads: dict[str, dict[str, str]],
+) -> None:
+    network = Fake()
+    tab, page = build_tab(network, []), inputs(**uploads)
+    skipped = [gr.skip()] * 4
+    assert tab.on_settled(None, None, *page) == skipped * 2, "a pair that nobody has predicted"
+    tab.on_drop(*page)
+    asked = page.requests(page.files)
+    assert tab.on_settled(*asked, *page) == skipped * 2
+    other = page._replace(mask_view="cutout")
+    mask, depth = (tab.on_settled(*asked, *other)[part] for part in (slice(4), slice(4, 8)))
+    assert depth == skipped
+    assert mask[-1] == other.requests(other.files)[0] and mask[0]["value"].endswith("cutout.jpg")
+    assert len(network.pairs) == 1
+
+
+def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFiles) -> None:
+    """Gradio lets any path pass that does not say that it is a file."""
+    example = find_examples()[0]
+    tab = build_tab(Fake(), [example])
     uploaded = cache_files.new_file("image.png")
     shutil.copy(str(files.image), uploaded)
     beyond = str(Path(get_upload_folder()) / ".." / str(files.image).lstrip("/"))
@@ -208,7 +249,8 @@ def test_the_truth_of_an_example_goes_with_its_pictures() -> None:
     example = examples.Example("cup", "Cup", Path("b"), Path("i"), Path("m"), Path("d"))
     files = DroppedFiles("b", "i", "m", "d")
     assert stale_truth(files, [example]) == set()
-    assert stale_truth(replace(files, image="mine"), [example]) == {"true_mask", "true_depth"}
+    for changed in ({"image": "mine"}, {"background": "mine"}):
+        assert stale_truth(replace(files, **changed), [example]) == {"true_mask", "true_depth"}
     assert stale_truth(DroppedFiles("b", "mine", "my mask", None), [example]) == set()
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.downloads import DOWNLOADS, REPORT, Download, prepare
+from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
@@ -36,6 +37,16 @@ def test_the_cutout_has_alpha(predicted: PredictedPair, tmp_path: Path) -> None:
     assert cutout.mode == "RGBA"
     alpha = np.asarray(cutout)[..., 3]
     assert alpha[30, 20] == 64 and alpha[40, 40] == 255 and alpha[5, 5] == 0
+
+
+def test_the_cutout_has_the_colours_of_the_foreground_alone(
+    predicted: PredictedPair, tmp_path: Path
+) -> None:
+    cutout = np.asarray(Image.open(get("cutout", predicted, tmp_path)))
+    image, mask = predicted.image, predicted.prediction.mask
+    expected = foreground_colours(image, predicted.prediction.background, mask)
+    assert (expected[30, 20] != image[30, 20]).any()
+    assert (cutout[30, 20, :3] == expected[30, 20]).all()
 
 
 def test_the_mask_is_grey(predicted: PredictedPair, tmp_path: Path) -> None:
@@ -69,7 +80,7 @@ def test_the_zip_has_it_all_and_a_description(predicted: PredictedPair, tmp_path
     assert names == {*files, REPORT}
     assert (depth == predicted.prediction.depth).all()
     assert report["image"] == {"width": WIDTH, "height": HEIGHT}
-    assert report["background"]["width"] == 2 * WIDTH
+    assert report["background"] == {"width": 2 * WIDTH, "height": HEIGHT}
     assert report["convention"] == CONVENTION
     assert report["model"] == "weights"
     assert report["seconds"] == 0.123

@@ -17,15 +17,20 @@ from depthmask.app.live import server as live_server
 from depthmask.app.live.server import (
     BAD_FRAME,
     BAD_MESSAGE,
+    MAX_FRAME_SIDE,
+    MAX_PICTURE_CHARS,
     MAX_VISITORS,
+    MIN_FRAME_SIDE,
     NO_BACKGROUND,
     NO_PLACE_LEFT,
+    STEP_IN,
     LiveServer,
 )
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.errors import CheckpointError
 from depthmask.inference.live_session import FRAMES
 from depthmask.pictures import Map, Picture
+from depthmask.render.views import TINT, colour_depth
 from tests.repository.test_package import run
 
 ONE, TWO = "1" * 32, "2" * 32
@@ -260,9 +265,66 @@ def test_a_broken_picture_is_told(server: LiveServer, frame: object) -> None:
     assert answer == {"failed": BAD_FRAME}
 
 
-def test_pictures_have_a_largest_size(server: LiveServer) -> None:
-    wide = np.zeros((40, 1400, 3), np.uint8)
-    assert server.answer({"do": "capture", "token": ONE, "frame": url(wide)})["failed"] == BAD_FRAME
+@pytest.mark.parametrize(
+    ("shape", "accepted"),
+    [
+        ((40, MAX_FRAME_SIDE), True),
+        ((40, MAX_FRAME_SIDE + 1), False),
+        ((MIN_FRAME_SIDE, 40), True),
+        ((MIN_FRAME_SIDE - 1, 40), False),
+    ],
+)
+def test_pictures_have_a_smallest_and_a_largest_size(
+    server: LiveServer, shape: tuple[int, int], accepted: bool
+) -> None:
+    frame = url(np.zeros((*shape, 3), np.uint8))
+    answer = server.answer({"do": "capture", "token": ONE, "frame": frame})
+    assert ("missing" in answer) == accepted
+
+
+def test_a_message_has_a_largest_size(server: LiveServer) -> None:
+    frame = url(scene())
+    for padding, accepted in ((0, True), (MAX_PICTURE_CHARS, False)):
+        head, _, data = frame.partition(";")
+        padded = f"{head};{'x' * padding}{data}"
+        answer = server.answer({"do": "capture", "token": ONE, "frame": padded})
+        assert ("missing" in answer) == accepted
+
+
+def test_a_capture_can_begin_again(server: LiveServer) -> None:
+    message = {"do": "capture", "token": ONE, "frame": url(scene())}
+    for first in (True, False, False):
+        answer = server.answer(message | {"first": first})
+    assert answer == {"missing": FRAMES - 3}
+    assert server.answer(message | {"first": True}) == {"missing": FRAMES - 1}
+
+
+def test_an_empty_scene_is_told(server: LiveServer) -> None:
+    capture(server, ONE, scene())
+    assert look(server, ONE, scene())["sentence"] == STEP_IN
+    assert look(server, ONE, with_object(scene()))["sentence"] == ""
+
+
+def test_views_show_what_they_say(server: LiveServer) -> None:
+    capture(server, ONE, scene())
+    look(server, ONE, with_object(scene()))
+
+    def drawn(view: str) -> Picture:
+        return seen(server.answer({"do": "look", "token": ONE, "view": view})).astype(np.int16)
+
+    inside, outside = (60, 80), (100, 20)
+    mask = drawn("mask")
+    assert mask[inside] > 250 and mask[outside] < 5
+    near, far = (
+        cv2.cvtColor(colour_depth(np.full((1, 1), at, np.float32)), cv2.COLOR_RGB2BGR)
+        for at in (0.3, 0.8)
+    )
+    depth = drawn("depth")
+    assert abs(depth[inside] - near[0, 0]).max() < 12 and abs(depth[outside] - far[0, 0]).max() < 12
+    frame = cv2.cvtColor(with_object(scene()), cv2.COLOR_RGB2BGR).astype(np.int16)
+    overlay = drawn("composite")
+    assert abs(overlay[outside] - frame[outside]).max() < 25, "left as it is"
+    assert abs(overlay[inside] - (frame[inside] + np.array(TINT[::-1])) / 2).max() < 25
 
 
 def test_who_leaves_is_forgotten_and_places_are_limited(

@@ -2,11 +2,12 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from depthmask.app.prediction_cache import PredictedPair, PredictionCache
+from depthmask.app.prediction_cache import PredictedPair, PredictionCache, Sweeper
 from depthmask.inference.predictor import Prediction
 
 
@@ -51,6 +52,34 @@ def test_what_nobody_asks_for_is_dropped() -> None:
     time.sleep(0.05)
     assert cache.get("a") is None
     assert len(cache) == 0
+
+
+def test_use_extends_the_life_of_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr("depthmask.app.prediction_cache.time", clock)
+    cache = PredictionCache(lifetime_s=100)
+    cache.put("a", predicted())
+    for moment in (90.0, 180.0):
+        now = moment
+        assert cache.get("a") is not None
+    now = 281.0
+    assert cache.get("a") is None
+
+
+def test_a_sweeper_goes_on_while_there_is_something_to_wait_for() -> None:
+    waits, swept = iter([0.0, 0.0, None]), []
+    done = threading.Event()
+
+    def wait_s() -> float | None:
+        wait = next(waits)
+        if wait is None:
+            done.set()
+        return wait
+
+    Sweeper(lambda: swept.append(1), wait_s).schedule()
+    assert done.wait(30)
+    assert len(swept) == 2
 
 
 def test_one_timer_watches_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from depthmask.backends import select as choice
 from depthmask.cli import bench as module
 from depthmask.cli.bench import (
     BASELINE,
+    CEILING,
     Probe,
     Row,
     as_table,
@@ -123,8 +124,30 @@ def test_throughput_counts_pairs() -> None:
         time.sleep(0.01)
         return {}
 
-    assert 0 < throughput(run, 32) <= 4 / 0.01
+    assert 4 / 1 < throughput(run, 32) <= 4 / 0.01
     assert set(seen) == {4}
+
+
+@pytest.mark.usefixtures("quick")
+def test_ratios_are_those_of_the_medians(
+    exported_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain PyTorch takes 8 s, all else 2 s, and a product of 64 x 64 matrices 1 s at best."""
+
+    def take(runs: dict[tuple[str, str], object], size: int, seconds: float) -> Any:
+        known = {BASELINE: [9.0, 8.0, 7.0], CEILING: [1.0, 4.0]}
+        return {key: known.get(key[0], [2.0, 1.0, 3.0]) for key in runs}
+
+    monkeypatch.setattr(module, "take_turns", take)
+    monkeypatch.setattr(module, "throughput", lambda run, size: 5.0)
+    monkeypatch.setattr(module, "count_operations", lambda model, size: 64**3)
+    rows = {(row.backend, row.precision): row for row in bench(exported_checkpoint, sizes=(32,))}
+    plain, openvino = rows[BASELINE, "fp32"], rows["openvino", "fp32"]
+    assert (plain.median_ms, openvino.median_ms) == (8000, 2000)
+    assert openvino.p95_ms == pytest.approx(2900)
+    assert (plain.ratio_to_pytorch_fp32, openvino.ratio_to_pytorch_fp32) == (1, 4)
+    assert openvino.ratio_to_ceiling == pytest.approx(64**3 / (2 * 64**3) / 2)
+    assert openvino.pairs_per_s == 5
 
 
 @pytest.mark.slow

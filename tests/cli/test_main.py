@@ -5,6 +5,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,14 @@ from PIL import Image
 import depthmask
 from depthmask.cli.main import main
 from depthmask.depth import CONVENTION
+from depthmask.inference.light import NOT_MATCHED
+from depthmask.inference.pair_quality import PairQuality
+from depthmask.inference.predictor import PairReport, Prediction
+from depthmask.inference.registration import NOT_REGISTERED
+from depthmask.pictures import Picture
+from tests.conftest import Pair
+
+FOLDERS = ["--foregrounds", "FG", "--backgrounds", "BG"]
 
 
 def predict(folder: Path, checkpoint: Path, *more: str) -> int:
@@ -209,11 +218,15 @@ def test_evaluate(
     assert printed.err == "room: 1 frame\n"
 
 
-LEAVE = ("--no-align", "--no-light", "--no-refine")
+STEPS = ("align", "light", "refine")
 
 
-def test_evaluate_as_taken(
-    pair_folder: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("left_out", [(), *((step,) for step in STEPS), STEPS])
+def test_each_step_can_be_left_out(
+    pair_folder: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    left_out: tuple[str, ...],
 ) -> None:
     asked = []
 
@@ -223,9 +236,43 @@ def test_evaluate_as_taken(
 
     monkeypatch.setattr("depthmask.evaluation.sequences.evaluate_folder", fake)
     arguments = ["evaluate", str(pair_folder), "--checkpoint", str(tiny_checkpoint)]
-    assert main(arguments) == 0 and main([*arguments, *LEAVE]) == 0
-    steps = ("align", "light", "refine")
-    assert asked == [dict.fromkeys(steps, True), dict.fromkeys(steps, False)]
+    assert main([*arguments, *(f"--no-{step}" for step in left_out)]) == 0
+    assert asked == [{step: step not in left_out for step in STEPS}]
+
+
+class FakePredictor:
+    """Stands in for a predictor: what is brighter than the background is half foreground."""
+
+    resolution, device = 64, "cpu"
+    backend = SimpleNamespace(name="fake", precision="fp32")
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        pass
+
+    def predict(self, background: Picture, image: Picture, **steps: bool) -> Prediction:
+        brighter = image.astype(int).sum(axis=2) > background.astype(int).sum(axis=2) + 100
+        mask = np.where(brighter, np.float32(0.6), np.float32(0))
+        quality = PairQuality(1, "good", "A fine pair.")
+        pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+        depth = np.where(brighter, np.float32(0.3), np.float32(0.9))
+        return Prediction(mask, depth, 0.0, pair, background=background)
+
+
+def test_predict_sees_what_is_new_in_the_image(
+    pair: Pair,
+    pair_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("depthmask.inference.predictor.Predictor", FakePredictor)
+    truth = [f"--true-{name}={pair_folder / name}.png" for name in ("mask", "depth")]
+    assert predict(pair_folder, pair_folder, *truth) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["iou"] > 0.95 and 0.05 < report["rmse"] < 0.35
+    cutout = np.asarray(Image.open(report["cutout"]))
+    assert (cutout[40, 40, 3], cutout[5, 5, 3]) == (153, 0)
+    # with the background's share taken out, the block is brighter than in the photo
+    assert cutout[40, 40, 0] > pair.image[40, 40, 0]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +292,47 @@ def test_sequences_take_no_option_of_data_sets(
     assert main([*arguments, *asked]) == 2
     names = " and ".join(word for word in asked if word.startswith("--"))
     assert f"{tmp_path} is no data set; leave out {names}." in sentence(capsys)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["evaluate", "SET", "--limit", "0"], "--limit must be 1 or more, not 0"),
+        (["inspect", "SET", "-o", "OUT.png", "--samples", "0"], "--samples must be 1 or more"),
+        (["inspect", "SET", "-o", "OUT.jpg"], "ends in .png"),
+        (["build", *FOLDERS, "--out", "OUT", "--jobs", "0"], "--jobs must be 1 or more"),
+        (["build", *FOLDERS, "--out", "OUT", "--shard", "2"], "Write --shard as I/N"),
+        (["export"], "add --dynamic or -o FILE"),
+    ],
+)
+def test_numbers_and_names_out_of_range_are_told(
+    tmp_path: Path,
+    tiny_checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    told: str,
+) -> None:
+    (tmp_path / "SET").mkdir()
+    (tmp_path / "SET" / "dataset.json").write_text("{}")
+    words = [str(tmp_path / word) if word.split(".")[0].isupper() else word for word in command]
+    more = ["--checkpoint", str(tiny_checkpoint)] if command[0] == "evaluate" else []
+    assert main([*words, *more]) == 2
+    assert told in sentence(capsys)
+
+
+def test_options_of_pack_and_build_reach_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr("depthmask.data.pack.pack", lambda *_, **options: asked.append(options))
+    monkeypatch.setattr(
+        "depthmask.datasets.build.build", lambda *_, **options: asked.append(options)
+    )
+    pack = ["pack", *FOLDERS, "--teacher", "a.onnx:inverse", "-o", "p", "--side", "64", "--views"]
+    assert main([*pack, "--max-mb", "7"]) == 0
+    assert asked.pop() == {"side": 64, "max_mb": 7, "views": True}
+    assert main(["build", *FOLDERS, "--out", "d", "--shard", "2/8"]) == 0
+    assert asked.pop()["shard"] == (2, 8)
 
 
 def test_evaluate_nothing(
