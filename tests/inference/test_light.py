@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.light import NO_GAIN, NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.pictures import Picture
 from tests.inference.test_registration import scene, with_block
 
@@ -68,6 +68,14 @@ def test_what_cannot_be_matched_is_left_with_a_reason(background: Picture, image
     match = match_light(background, image)
     assert not match.accepted and match.reason
     assert np.array_equal(match.gain, np.ones(3))
+
+
+def test_a_strong_tint_is_no_white_balance() -> None:
+    """Between two of its channels a camera's gains differ by less."""
+    background = (scene() * 0.7).astype(np.uint8)
+    assert match_light(background, expose(background, 0.3, 0.0, -0.3)).accepted
+    found = match_light(background, expose(background, 0.5, 0.0, -0.5))
+    assert not found.accepted and found.reason == NO_GAIN
 
 
 def test_everything_is_foreground() -> None:

@@ -153,6 +153,26 @@ def test_other_light_is_taken_out(scene: Picture, plate: EmptyScene) -> None:
     assert found[2][2] == "good"
 
 
+def test_a_large_object_does_not_change_the_light(scene: Picture, plate: EmptyScene) -> None:
+    """It grows to three quarters of the picture; where it is not, the light is as it was."""
+    session = Session(plate)
+    for rows in (0, 90, 140, 180, 180):
+        frame = scene.copy()
+        frame[HEIGHT - rows :] = np.clip(scene[HEIGHT - rows :] * 0.4 + (140, 0, 60), 0, 255)
+        session, sight = step(session, frame, see, size=SIZE)
+    assert (sight.mask > 0.5).mean() > 0.6
+    assert sight.gain.stops == pytest.approx(0, abs=0.05)
+    assert sight.health == "good"
+
+
+def test_another_view_is_not_called_dark(scene: Picture, plate: EmptyScene) -> None:
+    """Of another view, no gain is to be expected."""
+    darker = (scene * 0.35).astype(np.uint8)
+    assert run(plate, [scene, darker])[-1][2] == "dark"
+    other = np.ascontiguousarray(darker[::-1, ::-1])
+    assert {health for _, _, health in run(plate, [scene] + [other] * 40)} == {"good", "bumped"}
+
+
 def test_a_small_bump_is_corrected(scene: Picture, plate: EmptyScene) -> None:
     frames = [scene] * 2 + [noisy(moved(scene, 6, -3), seed) for seed in range(12)]
     session, share, health = run(plate, frames)[-1]

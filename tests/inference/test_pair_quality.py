@@ -106,6 +106,19 @@ def test_the_same_photo_twice() -> None:
     assert not is_same(background, background[:-1])
 
 
+def test_a_small_object_makes_two_photos_of_one() -> None:
+    background = scene()
+    image = background.copy()
+    image[100:110, 150:160] = 255 - background[100:110, 150:160]  # 0.13 % of the pixels
+    assert not is_same(background, image)
+    dusty = background.copy()
+    dusty[::100, ::100] = 255 - background[::100, ::100]  # 12 of 76,800 pixels: 0.016 %
+    assert not is_same(background, dusty)
+    dusty = background.copy()
+    dusty[::200, ::200] = 255 - background[::200, ::200]  # 4 pixels
+    assert is_same(background, dusty)
+
+
 def smooth_scene() -> Picture:
     rows, columns = np.mgrid[0:240, 0:320]
     levels = 60 + columns // 4 + 20 * np.sin(rows / 30)

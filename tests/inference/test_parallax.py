@@ -34,6 +34,15 @@ def test_what_enters_is_no_parallax() -> None:
     assert find_parallax(grey[0], grey[1], np.ones(grey[0].shape, dtype=bool)) is None
 
 
+def test_an_object_that_resembles_the_scene_beside_it_is_no_parallax() -> None:
+    """Flow finds each strip beside where it stands; from there, the flow does not lead back."""
+    background = np.asarray(scene(seed=3).mean(axis=2), dtype=np.uint8)
+    image = background.copy()
+    for left in (30, 130, 230):
+        image[20:220, left + 26 : left + 50] = background[20:220, left : left + 24]
+    assert find_parallax(background, image, np.ones(image.shape, dtype=bool)) is None
+
+
 def test_tiny_pictures_have_none() -> None:
     plane = np.zeros((5, 90), np.uint8)
     assert find_parallax(plane, plane, np.ones(plane.shape, dtype=bool)) is None

@@ -75,6 +75,18 @@ def test_blur_spares_the_foreground_and_leaves_no_halo() -> None:
     assert (same == image).all()
 
 
+def test_blur_focuses_on_the_middle_of_the_foreground() -> None:
+    """Its nearest and its farthest parts do not move the focus."""
+    image = np.random.default_rng(0).integers(0, 255, (60, 90, 3)).astype(np.uint8)
+    mask, depth = np.zeros((60, 90), np.float32), np.full((60, 90), 0.5, np.float32)
+    mask[:, :30] = 1
+    depth[:, 60:] = 0.9
+    depth[:10, :30], depth[50:, :30] = 0.15, 0.9
+    blurred = render.blur_by_depth(image, mask, depth, strength=1)
+    assert (blurred[:, 35:55] == image[:, 35:55]).all()
+    assert blurred[:, 65:].std() < 0.7 * image[:, 65:].std()
+
+
 def test_an_empty_scene_is_blurred_behind_what_is_near() -> None:
     image = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
     depth = np.full((40, 60), 0.9, np.float32)
