@@ -3,10 +3,10 @@
 A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF orientation wants it.
 """
 
-from depthmask.pictures.cutouts import read_cutout
 from depthmask.pictures.decode import MAX_PIXELS, SUFFIXES, shows_in_browsers
 from depthmask.pictures.read import (
     Photo,
+    read_cutout,
     read_grey,
     read_labels,
     read_mask,

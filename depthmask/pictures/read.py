@@ -1,4 +1,4 @@
-"""Photos, masks and depth maps, read from files."""
+"""Reads photos, masks, depth maps and cut-outs from files."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from depthmask.errors import PictureError
-from depthmask.pictures.colour import to_rgb
-from depthmask.pictures.decode import decode
+from depthmask.pictures.decode import decode, to_rgb
 from depthmask.pictures.types import Grey, Map, Mask, Picture
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
+_LEAST_ALPHA = 128  # of a pixel that counts as the object's
 
 
 class Photo(NamedTuple):
@@ -44,7 +44,7 @@ def read_photo(path: str | Path, *, max_bytes: int | None = None) -> Photo:
     """
     path = Path(path)
     image, notes = decode(path, max_bytes=max_bytes)
-    image = upright(image)
+    image = _upright(image)
     if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
         image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
     try:
@@ -67,7 +67,7 @@ def read_grey(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     image, _ = decode(path, max_bytes=max_bytes)
     if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
         return _deep_grey(path)
-    return _grey(path, upright(image))
+    return _grey(path, _upright(image))
 
 
 def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
@@ -103,7 +103,36 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
     return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
 
 
-def upright(image: Image.Image) -> Image.Image:
+def read_cutout(path: Path) -> Picture:
+    """Reads a cut-out of any kind that has transparency, a palette's too; cropped to the object.
+
+    Args:
+        path: A file of at most `MAX_PIXELS` pixels.
+
+    Returns:
+        (H, W, 4), uint8, sRGB and alpha, not multiplied, upright.
+
+    Raises:
+        PictureError: As `read_photo`, or there is no alpha, or alpha is empty or full everywhere.
+    """
+    image, _ = decode(path)
+    image = _upright(image)
+    if not image.has_transparency_data:
+        raise PictureError(f"{path} has no alpha channel; cut the object out first.")
+    whole = image.convert("RGBA")
+    alpha = np.asarray(whole.getchannel("A"))
+    opaque = alpha >= _LEAST_ALPHA
+    if not opaque.any():
+        raise PictureError(f"{path} is transparent all over; there is no object in it.")
+    if alpha.min() == 255:
+        raise PictureError(f"{path} is opaque all over; cut the object out first.")
+    rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    colours, _ = to_rgb(_without_alpha(image, whole).crop(box))
+    return np.dstack((np.asarray(colours), np.asarray(whole.getchannel("A").crop(box))))
+
+
+def _upright(image: Image.Image) -> Image.Image:
     """Turns a picture as its EXIF orientation wants it."""
     try:
         ImageOps.exif_transpose(image, in_place=True)
@@ -139,3 +168,11 @@ def _deep_grey(path: Path) -> Grey:
     if grey is None:
         raise PictureError(f"{path} cannot be read as 16-bit colour; save it as 16-bit grey.")
     return np.asarray(grey, dtype=np.uint16)
+
+
+def _without_alpha(image: Image.Image, whole: Image.Image) -> Image.Image:
+    """The colours with the profile that describes them, so that it is applied."""
+    colours = image.convert("L") if image.mode in ("LA", "La") else whole.convert("RGB")
+    profile = image.info.get("icc_profile")
+    colours.info = {"icc_profile": profile} if profile else {}
+    return colours
