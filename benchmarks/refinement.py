@@ -1,12 +1,12 @@
-"""What refining at full resolution is worth, beside enlarging what the network sees.
+"""Measures masks refined at full resolution beside masks that are only enlarged.
 
     python -m benchmarks.refinement [--foregrounds DIR --backgrounds DIR] [--sequences DIR]
-        [--sheet FILE] [--checkpoint FILE]
+        [--checkpoint FILE]
 
 The examples are always measured. With folders of cut-outs and of empty scenes, so are composites of
-1280 pixels made of them; with a folder as `python -m depthmask evaluate --help` tells, its
-sequences, whose masks are without soft edges. Time and memory are measured on the last composite or
-example at 4000 x 3000 pixels. The network is asked once; both rows start from what it says.
+1280 pixels made of them. With a folder laid out as `python -m depthmask evaluate --help` says, so
+are its sequences; their true masks have no soft edges. The network runs once a pair: both rows
+start from the same output. Time and memory are measured at 4000 x 3000 pixels.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.command import check_folders, check_outputs, run
+from benchmarks.command import check_folders, run
 from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask.evaluation import metrics
@@ -33,14 +33,11 @@ from depthmask.evaluation.sequences import IGNORED_LABEL, background_of, frames_
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix
-from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, write_cutout
+from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture
 from depthmask.pictures.resize import crop_to_aspect, enlarge, resize
-from depthmask.render.views import cutout, lay_over
 
-SIDE = 1280  # pixels, width of a composite
-LARGE = (3000, 4000)
-GREEN = (0, 200, 60)  # nothing in the pictures has it: a halo shows
-CROP = 220  # pixels, side of a picture in the sheet
+COMPOSITE_WIDTH = 1280  # pixels
+LARGE = (3000, 4000)  # pixels, height and width for time and memory
 COLUMNS = ("IoU", "boundary IoU", "at 0.5 %", "gradient x 1000", "alpha error %")
 
 
@@ -62,30 +59,21 @@ def main() -> None:
     parser.add_argument("--sequences", type=Path, metavar="DIR", help="with true masks")
     parser.add_argument("--count", type=int, default=24, help="of composites (default: 24)")
     parser.add_argument("--every", type=int, default=4, help="n-th frame (default: %(default)s)")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write crops to look at")
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
     check_folders(options.foregrounds, options.backgrounds, options.sequences)
-    check_outputs(options.sheet)
     predictor = Predictor(options.checkpoint)
     rows: dict[str, list[list[float]]] = {}
-    crops = []
     for case in find_cases(options):
         low = see(predictor, case)
-        refined = refine_mask(low, case.background, case.image)
-        plain = enlarge(low, *case.true.shape)
-        for name, mask in (("enlarged", plain), ("refined", refined)):
+        for name, change in (("enlarged", enlarge), ("refined", refine_mask)):
+            mask = change(low, *case.true.shape)
             rows.setdefault(f"{case.group}, {name}", []).append(score(mask, case))
-        if case.true.any() and not case.group.startswith("sequence"):
-            crops.append(draw(case, plain, refined))
-            largest = case, low
     print(f"| {'':24} | " + " | ".join(COLUMNS) + " |\n|" + "---|" * (len(COLUMNS) + 1))
     for label, scores in rows.items():
         cells = " | ".join(f"{value:.3f}" for value in np.mean(scores, axis=0))
         print(f"| {label:24} | {cells} |")
-    if options.sheet:
-        write_cutout(options.sheet, np.vstack(crops))
-    measure_cost(*largest)
+    measure_cost(case, low)
 
 
 def find_cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -119,7 +107,7 @@ def compose(foreground: Path, background: Path, seed: int) -> Case:
     """Lays a cut-out and a soft shadow on a background, photographs both, and matches the light."""
     numbers = np.random.default_rng(seed)
     scene = read_picture(background)
-    scene = np.asarray(cv2.resize(scene, None, fx=(k := SIDE / scene.shape[1]), fy=k))
+    scene = np.asarray(cv2.resize(scene, None, fx=(k := COMPOSITE_WIDTH / scene.shape[1]), fy=k))
     height, width = scene.shape[:2]
     with Image.open(foreground) as file:
         layer = np.array(file.convert("RGBA")).astype(np.float32)
@@ -160,7 +148,7 @@ def _truth(path: Path) -> tuple[Map, Mask]:
 
 
 def see(predictor: Predictor, case: Case) -> Map:
-    """What the network says, at its own size, of the pair as it stands."""
+    """The network's mask of a pair at its own size, without registration or light match."""
     height, width = case.true.shape
     size = network_size(height, width, predictor.resolution)
     background = crop_to_aspect(case.background, height, width)
@@ -179,37 +167,17 @@ def score(mask: Map, case: Case) -> list[float]:
     ]
 
 
-def draw(case: Case, plain: Map, refined: Map) -> Picture:
-    """A row: image, masks (enlarged, refined, true), and the cut-outs of the first two on green."""
-    error = cv2.blur(np.abs(plain - case.true), (CROP, CROP))
-    corner = np.unravel_index(int(error.argmax()), error.shape)
-    part = tuple(
-        slice(start := max(0, min(int(at) - CROP // 2, side - CROP)), start + CROP)
-        for at, side in zip(corner, case.true.shape, strict=True)
-    )
-    masks = [
-        np.repeat(np.rint(m[part] * 255)[..., None], 3, 2) for m in (plain, refined, case.true)
-    ]
-    backdrop = np.full_like(case.image, GREEN)
-    colours = unmix(case.image, case.background, refined)
-    laid = [
-        lay_over(cutout(seen, mask), backdrop)[part]
-        for seen, mask in ((case.image, plain), (case.image, refined), (colours, refined))
-    ]
-    return np.hstack([case.image[part], *masks, *laid]).astype(np.uint8)
-
-
 def measure_cost(case: Case, low: Map) -> None:
     """Prints seconds and memory of each step at 12 megapixels."""
     background, image = (
         np.asarray(cv2.resize(x, LARGE[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
         for x in (case.background, case.image)
     )
-    mask = refine_mask(low, background, image)
+    mask = refine_mask(low, *LARGE)
     print(f"\n{LARGE[1]} x {LARGE[0]} pixels, {cv2.getNumThreads()} threads")
     steps: dict[str, Callable[[], object]] = {
         "enlarge the mask": lambda: enlarge(low, *LARGE),
-        "refine the mask": lambda: refine_mask(low, background, image),
+        "refine the mask": lambda: refine_mask(low, *LARGE),
         "refine the depth": lambda: refine_depth(low, low, mask),
         "un-mix colours": lambda: unmix(image, background, mask),
     }

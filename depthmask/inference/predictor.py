@@ -135,7 +135,7 @@ class Predictor:
             image: (H, W, 3), uint8, RGB, of any size.
             align: Move the background to where the camera stood for the image.
             light: Give the background the exposure and white balance of the image.
-            refine: Let the photos tell where edges are that the network sees blurred.
+            refine: Steepen the mask's edge, and put the depth's step on it; else both are enlarged.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
@@ -157,7 +157,7 @@ class Predictor:
             swapped=swap_evidence(matched, image, maps["mask"]) > SWAPPED,
         )
         if refine:
-            mask = refine_mask(maps["mask"], matched, image)
+            mask = refine_mask(maps["mask"], height, width)
             depth = refine_depth(maps["depth"], maps["mask"], mask)
         else:
             mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))

@@ -23,7 +23,6 @@ PROGRAMS = {
     "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
-    "tools.fit_refine": ["--foregrounds", NOPE, "--backgrounds", NOPE],
     "tools.pack_examples": [NOPE],
     "tools.screenshot": ["http://127.0.0.1:9", NOPE],
 }
@@ -71,7 +70,6 @@ def test_bad_input_is_told_in_a_sentence(
         ("benchmarks.examples", "--sheet"),
         ("benchmarks.resolution", "--svg"),
         ("benchmarks.resolution", "--json"),
-        ("benchmarks.refinement", "--sheet"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_work(
