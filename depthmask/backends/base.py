@@ -1,6 +1,8 @@
 """What a backend is, and what the graphs that some of them run say about themselves."""
 
 import json
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,6 +92,32 @@ class BatchBackend(Backend, Protocol):
         Raises:
             ValueError: The pictures are not of one such size.
         """
+
+
+class LockedBackend(ABC):
+    """What all backends share: they check the pictures and run one batch at a time.
+
+    A backend adds its attributes (see `Backend`) and `_run_batch`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
+        """See `Backend.run`."""
+        check_pair(background, image)
+        maps = self.run_batch(background[None], image[None])
+        return {task: values[0] for task, values in maps.items()}
+
+    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        """See `BatchBackend.run_batch`."""
+        check_batch(backgrounds, images)
+        with self._lock:
+            return self._run_batch(backgrounds, images)
+
+    @abstractmethod
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        """Predicts the maps of checked pictures; the maps are the caller's to keep."""
 
 
 def check_pair(background: Picture, image: Picture) -> None:

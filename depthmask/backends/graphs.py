@@ -1,18 +1,18 @@
 """Backends that run an exported graph on the CPU and need no torch."""
 
-import threading
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, check_batch, check_pair
-from depthmask.backends.openvino_import import import_openvino
+from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, LockedBackend
 from depthmask.errors import BackendError
 from depthmask.pictures import Map, Picture
 
 
-class OpenVINOBackend:
+class OpenVINOBackend(LockedBackend):
     """Runs a graph by OpenVINO on the CPU.
 
     Args:
@@ -30,6 +30,7 @@ class OpenVINOBackend:
     device = "cpu"
 
     def __init__(self, graph: Path, *, precision: str | None = None) -> None:
+        super().__init__()
         try:
             openvino = import_openvino()
         except ImportError as error:
@@ -51,22 +52,14 @@ class OpenVINOBackend:
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(floats, floats),
         }
         self._request = core.compile_model(model, "CPU", settings).create_infer_request()
-        self._lock = threading.Lock()
 
-    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
-        check_pair(background, image)
-        return _only(self.run_batch(background[None], image[None]))
-
-    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        check_batch(backgrounds, images)
-        feed = _feed(backgrounds, images)
-        with self._lock:
-            # the pictures are read where they lie; the maps are copied out
-            maps = self._request.infer(feed, share_inputs=True)
-            return {task: maps[task] for task in OUTPUTS}
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        # share_inputs: the pictures are not copied; the maps are
+        maps = self._request.infer(_feed(backgrounds, images), share_inputs=True)
+        return {task: maps[task] for task in OUTPUTS}
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(LockedBackend):
     """Runs a graph by ONNX Runtime on the CPU, in fp32 or, if the graph is, in int8.
 
     Args:
@@ -82,6 +75,7 @@ class OnnxRuntimeBackend:
     device = "cpu"
 
     def __init__(self, graph: Path) -> None:
+        super().__init__()
         try:
             import onnxruntime
         except ImportError as error:
@@ -97,18 +91,42 @@ class OnnxRuntimeBackend:
         self.precision = self.info.precision
         sides = self._session.get_inputs()[0].shape[1:3]
         self.takes_any_size = all(isinstance(side, str) for side in sides)
-        self._lock = threading.Lock()
 
-    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
-        check_pair(background, image)
-        return _only(self.run_batch(background[None], image[None]))
-
-    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        check_batch(backgrounds, images)
-        feed = _feed(backgrounds, images)
-        with self._lock:
-            maps = self._session.run(list(OUTPUTS), feed)
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        maps = self._session.run(list(OUTPUTS), _feed(backgrounds, images))
         return dict(zip(OUTPUTS, maps, strict=True))
+
+
+def import_openvino() -> Any:
+    """Imports OpenVINO, but not its model converter.
+
+    `import openvino` also imports the converter, which takes longer than all else and sends an
+    event to Google Analytics each time. OpenVINO works where the converter cannot be imported. Who
+    wants the converter later can still import `openvino.tools.ovc`.
+
+    Raises:
+        ImportError: OpenVINO is missing.
+    """
+    return import_without("openvino", "openvino.tools.ovc")
+
+
+def import_without(name: str, unwanted: str) -> Any:
+    """Imports a module while another one cannot be imported.
+
+    Raises:
+        ImportError: The module is missing.
+    """
+    if name in sys.modules:  # too late
+        return import_module(name)
+    before = sys.modules.get(unwanted)
+    sys.modules[unwanted] = None  # type: ignore[assignment]  # Python's way to forbid one
+    try:
+        return import_module(name)
+    finally:
+        if before is None:
+            sys.modules.pop(unwanted)
+        else:
+            sys.modules[unwanted] = before
 
 
 def _check_file(graph: Path) -> None:
@@ -121,10 +139,6 @@ def _check_file(graph: Path) -> None:
 def _feed(backgrounds: Picture, images: Picture) -> dict[str, Picture]:
     pictures = (np.ascontiguousarray(batch) for batch in (backgrounds, images))
     return dict(zip(INPUTS, pictures, strict=True))
-
-
-def _only(maps: dict[str, Map]) -> dict[str, Map]:
-    return {task: values[0] for task, values in maps.items()}
 
 
 def _metadata(model: Any) -> dict[str, str]:

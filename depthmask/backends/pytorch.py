@@ -1,12 +1,11 @@
-"""The backend that runs a checkpoint by torch, on any device torch has: on CUDA by graphs."""
+"""The backend that runs a checkpoint by torch, on any device of torch; on CUDA as CUDA graphs."""
 
-import threading
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from depthmask.backends.base import check_batch, check_pair
+from depthmask.backends.base import LockedBackend
 from depthmask.backends.cuda_graphs import Call, GraphCache, record
 from depthmask.network.checkpoint import check_tasks, load_checkpoint
 from depthmask.network.device import choose_device, has_fast_bfloat16
@@ -16,7 +15,7 @@ from depthmask.pictures import Map, Picture
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class TorchBackend:
+class TorchBackend(LockedBackend):
     """Runs a checkpoint by torch.
 
     Args:
@@ -36,6 +35,7 @@ class TorchBackend:
     def __init__(
         self, checkpoint: Path, *, device: str = "auto", precision: str | None = None
     ) -> None:
+        super().__init__()
         self._device = choose_device(device)
         self.device = str(self._device)
         model, self.info = load_checkpoint(checkpoint)
@@ -47,22 +47,13 @@ class TorchBackend:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         on_cuda = self._device.type == "cuda"
         self._call: Call = GraphCache(self._compute, record) if on_cuda else self._compute
-        self._lock = threading.Lock()
-
-    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
-        check_pair(background, image)
-        maps = self.run_batch(background[None], image[None])
-        return {task: values[0] for task, values in maps.items()}
 
     @torch.inference_mode()
-    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        check_batch(backgrounds, images)
-        with self._lock:
-            maps = self._call(self._to_tensor(backgrounds), self._to_tensor(images))
-            return {
-                task: values.cpu().numpy()
-                for task, values in zip(self.net.tasks, maps, strict=True)
-            }
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        maps = self._call(self._to_tensor(backgrounds), self._to_tensor(images))
+        return {
+            task: values.cpu().numpy() for task, values in zip(self.net.tasks, maps, strict=True)
+        }
 
     def _compute(self, backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
         kind = _TYPES[self.precision]

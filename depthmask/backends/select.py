@@ -8,13 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from depthmask.backends.base import STRIDE, Backend
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.processor import multiplies_bytes
 from depthmask.errors import BackendError
 from depthmask.files import fingerprint
+
+CPU_INFO = Path("/proc/cpuinfo")  # of Linux
+_AVX512_VNNI = 24  # CV_CPU_AVX_512VNNI of OpenCV's cvdef.h, which Python has no name for
 
 
 def make_backend(
@@ -37,11 +40,11 @@ def make_backend(
         ValueError: As the checkpoint or the device may raise.
     """
     if name != "auto":
-        if name not in _BACKENDS:
+        if name not in BACKENDS:
             raise BackendError(
-                f"There is no backend {name!r}; use auto or one of: {', '.join(_BACKENDS)}."
+                f"There is no backend {name!r}; use auto or one of: {', '.join(BACKENDS)}."
             )
-        return _BACKENDS[name](checkpoint, device)
+        return BACKENDS[name](checkpoint, device)
     complaint = unusable_gpu() if device == "auto" else None
     if complaint:
         say(complaint)
@@ -49,14 +52,14 @@ def make_backend(
     problems: list[str] = []
     for choice in first:
         try:
-            backend = _BACKENDS[choice](checkpoint, device)
+            backend = BACKENDS[choice](checkpoint, device)
             if backend.device != "cpu":
                 _try(backend)
             break
         except (BackendError, ImportError, OSError, RuntimeError) as error:
             problems.append((str(error).splitlines() or [type(error).__name__])[0])
     else:
-        backend = _BACKENDS[last](checkpoint, device)
+        backend = BACKENDS[last](checkpoint, device)
     if problems:  # the others are seldom there, and their problems then of no interest
         say(f"{first[0]} is passed over for {backend.name}: {problems[0]}")
     return backend
@@ -64,7 +67,7 @@ def make_backend(
 
 def backend_names() -> list[str]:
     """The names a user can give, without "auto"."""
-    return list(_BACKENDS)
+    return list(BACKENDS)
 
 
 def preferred_backends(device: str = "auto") -> list[str]:
@@ -104,6 +107,17 @@ def unusable_gpu() -> str | None:
     return "There is a GPU that torch cannot use; update its driver."
 
 
+def multiplies_bytes() -> bool:
+    """Whether the CPU multiplies and sums bytes in one step (VNNI): int8 is then fastest.
+
+    OpenCV detects this on servers on every system. On newer desktop CPUs (AVX-VNNI) only Linux
+    tells.
+    """
+    if cv2.checkHardwareSupport(_AVX512_VNNI):
+        return True
+    return CPU_INFO.is_file() and "avx_vnni" in CPU_INFO.read_text().split()
+
+
 def graph_of(checkpoint: Path, precision: str = "fp32") -> Path:
     """Where the graph of a checkpoint lies: the one for int8, OpenVINO's, or the one for floats."""
     return checkpoint.with_suffix(".int8.xml" if precision == "int8" else ".onnx")
@@ -134,7 +148,8 @@ def _make_onnxruntime(checkpoint: Path, device: str) -> Backend:
     return _load(OnnxRuntimeBackend, checkpoint, graph_of(checkpoint))
 
 
-_BACKENDS: dict[str, Callable[[Path, str], Backend]] = {
+# a name for the user to give -> what makes the backend of a checkpoint and a device
+BACKENDS: dict[str, Callable[[Path, str], Backend]] = {
     "torch": _make_torch,
     "openvino": _make_openvino,
     "onnxruntime": _make_onnxruntime,

@@ -20,8 +20,7 @@ import numpy as np
 import torch
 
 from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, STRIDE, GraphInfo
-from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.openvino_import import import_openvino
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend, import_openvino
 from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import BackendError, ExportError
 from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize

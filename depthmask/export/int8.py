@@ -11,14 +11,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from depthmask.backends.base import INPUTS
-from depthmask.backends.openvino_import import import_nncf
+from depthmask.backends.graphs import import_openvino, import_without
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import load_checkpoint_pools
 from depthmask.composites.random_streams import TRAINING_SEEDS
@@ -70,6 +70,16 @@ def quantize(model: ModelT, pairs: Sequence[Pair]) -> ModelT:
             subset_size=len(shown),
             ignored_scope=nncf.IgnoredScope(patterns=[f"{VOTES}_.*"]),
         )
+
+
+def import_nncf() -> Any:
+    """Imports NNCF without the part that sends an event each time it is used.
+
+    Raises:
+        ImportError: NNCF or OpenVINO is missing.
+    """
+    import_openvino()
+    return import_without("nncf", "openvino_telemetry")
 
 
 def _vary(pairs: Sequence[Pair]) -> Iterator[Pair]:

@@ -13,11 +13,9 @@ import pytest
 import torch
 
 from depthmask import backends
-from depthmask.backends import BatchBackend
-from depthmask.backends import select as choice
+from depthmask.backends import BatchBackend, select
 from depthmask.backends.base import INFO_KEY
-from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-from depthmask.backends.openvino_import import import_openvino
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend, import_openvino
 from depthmask.backends.pytorch import TorchBackend, best_precision
 from depthmask.errors import BackendError
 from depthmask.export.exporter import export
@@ -143,7 +141,7 @@ def on_a_machine(
     monkeypatch: pytest.MonkeyPatch, *, machine: str = "x86_64", gpu: bool = False
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr(choice, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(select, "has_gpu", lambda: gpu)
 
 
 @pytest.mark.parametrize(("machine", "name"), [("x86_64", "openvino"), ("aarch64", "onnxruntime")])
@@ -205,7 +203,7 @@ def test_int8_is_taken_where_the_cpu_is_made_for_it(
 ) -> None:
     path = in_int8(checkpoint, tmp_path)
     for fast in (True, False):
-        monkeypatch.setattr(choice, "multiplies_bytes", lambda fast=fast: fast)
+        monkeypatch.setattr(select, "multiplies_bytes", lambda fast=fast: fast)
         backend = backends.make_backend("openvino", checkpoint=path)
         assert (backend.precision == "int8") is fast
     assert backends.make_backend("onnxruntime", checkpoint=path).precision == "fp32"
@@ -214,7 +212,7 @@ def test_int8_is_taken_where_the_cpu_is_made_for_it(
 def test_a_graph_in_int8_of_other_weights_is_as_if_it_were_not_there(
     monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(select, "multiplies_bytes", lambda: True)
     path = in_int8(checkpoint, tmp_path, checkpoint_named="0" * 64)
     said: list[str] = []
     backend = backends.make_backend(checkpoint=path, device="cpu", say=said.append)
@@ -235,7 +233,7 @@ def test_openvino_comes_without_what_reports_its_use() -> None:
         "def refuse(*arguments):\n"
         "    raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from depthmask.backends.openvino_import import import_openvino\n"
+        "from depthmask.backends.graphs import import_openvino\n"
         "core = import_openvino().Core()\n"
         "print([name for name in sys.modules if 'telemetry' in name or name.endswith('.ovc')])\n"
     )
@@ -257,7 +255,7 @@ def test_unknown_names_and_devices(checkpoint: Path) -> None:
         backends.make_backend("abacus", checkpoint=checkpoint)
     with pytest.raises(BackendError, match="CPU only"):
         backends.make_backend("openvino", checkpoint=checkpoint, device="cuda")
-    assert choice.preferred_backends("cuda:1") == ["torch"]
+    assert select.preferred_backends("cuda:1") == ["torch"]
 
 
 def test_a_gpu_that_torch_cannot_use_is_told(
@@ -271,9 +269,9 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
     assert len(said) == 1 and "pip install --force-reinstall torch==" in said[0]
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert "update its driver" in (choice.unusable_gpu() or "")
+    assert "update its driver" in (select.unusable_gpu() or "")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choice.preferred_backends() == ["torch", "openvino", "onnxruntime"]
+    assert select.preferred_backends() == ["torch", "openvino", "onnxruntime"]
 
 
 class FullGpu(FakeBackend):
@@ -287,8 +285,8 @@ class FullGpu(FakeBackend):
 
 def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
     on_a_machine(monkeypatch, gpu=True)
-    monkeypatch.setattr(choice, "unusable_gpu", lambda: None)
-    monkeypatch.setitem(choice._BACKENDS, "torch", lambda checkpoint, device: FullGpu())
+    monkeypatch.setattr(select, "unusable_gpu", lambda: None)
+    monkeypatch.setitem(select.BACKENDS, "torch", lambda checkpoint, device: FullGpu())
     said: list[str] = []
     assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
     assert said == ["torch is passed over for openvino: CUDA out of memory."]

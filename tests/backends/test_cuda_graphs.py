@@ -1,4 +1,4 @@
-"""What a GPU is asked once a shape is replayed from then on, in bounded memory."""
+"""Each shape is recorded once and then replayed; only a few shapes are kept."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from depthmask.backends.cuda_graphs import MOST, Call, GraphCache
+from depthmask.backends.cuda_graphs import MAX_SHAPES, Call, GraphCache
 from depthmask.backends.pytorch import TorchBackend
 from tests.backends.test_backends import noise
 
@@ -51,10 +51,10 @@ def test_each_shape_is_recorded_once() -> None:
 def test_the_shape_unused_for_longest_is_forgotten() -> None:
     recorder = Recorder()
     recorded = GraphCache(add, recorder)
-    sides = list(range(1, MOST + 1))
-    for side in [*sides, 1, MOST + 1, 1, 2]:  # 2 has made room
+    sides = list(range(1, MAX_SHAPES + 1))
+    for side in [*sides, 1, MAX_SHAPES + 1, 1, 2]:  # 2 has made room
         recorded(*pair(side))
-    assert recorder.recorded == [*sides, MOST + 1, 2]
+    assert recorder.recorded == [*sides, MAX_SHAPES + 1, 2]
 
 
 def test_what_cannot_be_recorded_is_run_and_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -130,7 +130,7 @@ def test_nncf_comes_without_what_reports_its_use() -> None:
         "def refuse(*arguments):\n"
         "    raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from depthmask.backends.openvino_import import import_nncf\n"
+        "from depthmask.export.int8 import import_nncf\n"
         "nncf = import_nncf()\n"
         "from nncf.telemetry import telemetry\n"
         "telemetry.send_event('nncf', 'test', 'test')\n"

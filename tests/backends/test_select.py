@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from depthmask.backends import processor
+from depthmask.backends import select
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,10 @@ def test_products_of_bytes(
     expected: bool,
 ) -> None:
     monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature: opencv)
-    monkeypatch.setattr(processor, "_FLAGS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(select, "CPU_INFO", tmp_path / "cpuinfo")
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
-    assert processor.multiplies_bytes() is expected
+    assert select.multiplies_bytes() is expected
 
 
 def test_opencv_agrees_with_linux() -> None:
@@ -36,4 +36,4 @@ def test_opencv_agrees_with_linux() -> None:
     if not file.is_file():
         pytest.skip("not Linux")
     flags = set(file.read_text().split())
-    assert processor.multiplies_bytes() == bool(flags & {"avx512_vnni", "avx_vnni"})
+    assert select.multiplies_bytes() == bool(flags & {"avx512_vnni", "avx_vnni"})
