@@ -33,6 +33,39 @@ class PairQuality:
     sentence: str
 
 
+@dataclass(frozen=True, eq=False)
+class PairReport:
+    """How a pair of photos fits together, and how the background was moved and lit."""
+
+    registration: Registration
+    light: LightMatch
+    quality: PairQuality
+
+    def summary(self) -> dict[str, object]:
+        """The same for JSON: numbers, phrases and truth values alone."""
+        registration, light = self.registration, self.light
+        return {
+            "score": round(self.quality.score, 3),
+            "verdict": self.quality.verdict,
+            "sentence": self.quality.sentence,
+            "registration": {
+                "accepted": registration.accepted,
+                "reason": registration.reason,
+                "shift_pixels": round(registration.shift, 2),
+                "overlap": round(registration.overlap, 4),
+                "score_before": round(registration.before, 4),
+                "score_after": round(registration.after, 4),
+                "parallax": registration.flow is not None,
+            },
+            "light": {
+                "accepted": light.accepted,
+                "reason": light.reason,
+                "stops": round(light.stops, 3),
+                "gain": [round(float(gain), 4) for gain in light.gain],
+            },
+        }
+
+
 def judge(
     registration: Registration,
     light: LightMatch,

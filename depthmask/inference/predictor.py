@@ -12,7 +12,7 @@ from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
 from depthmask.errors import OptionError, PictureError
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
-from depthmask.inference.pair_quality import SWAPPED, PairQuality, is_same, judge, swap_evidence
+from depthmask.inference.pair_quality import SWAPPED, PairReport, is_same, judge, swap_evidence
 from depthmask.inference.refinement import refine_depth, refine_mask
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
@@ -25,39 +25,6 @@ RESOLUTIONS = range(STRIDE, 2048 + 1)
 QUALITIES = {"fast": 4 / 7, "balanced": 1.0, "best": 8 / 7}
 MISLED = 0.15  # stops, in a channel: what the network does not mind is less
 SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
-
-
-@dataclass(frozen=True, eq=False)
-class PairReport:
-    """How a pair of photos fits together, and what was done about it."""
-
-    registration: Registration
-    light: LightMatch
-    quality: PairQuality
-
-    def summary(self) -> dict[str, object]:
-        """The same for JSON: numbers, phrases and truth values alone."""
-        registration, light = self.registration, self.light
-        return {
-            "score": round(self.quality.score, 3),
-            "verdict": self.quality.verdict,
-            "sentence": self.quality.sentence,
-            "registration": {
-                "accepted": registration.accepted,
-                "reason": registration.reason,
-                "shift_pixels": round(registration.shift, 2),
-                "overlap": round(registration.overlap, 4),
-                "score_before": round(registration.before, 4),
-                "score_after": round(registration.after, 4),
-                "parallax": registration.flow is not None,
-            },
-            "light": {
-                "accepted": light.accepted,
-                "reason": light.reason,
-                "stops": round(light.stops, 3),
-                "gain": [round(float(gain), 4) for gain in light.gain],
-            },
-        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from depthmask.app.photos import analysis
 from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.inference.light import NOT_MATCHED
-from depthmask.inference.pair_quality import PairQuality
-from depthmask.inference.predictor import PairReport, Prediction
+from depthmask.inference.pair_quality import PairQuality, PairReport
+from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Map
 from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, files
