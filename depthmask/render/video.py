@@ -1,13 +1,11 @@
-"""A recording: frames kept in a temporary file of bounded size, then written as WebM with alpha."""
+"""A recording: frames are encoded as they come, as WebM (VP9) whose transparency is the mask."""
 
-import os
-import struct
+import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 import cv2
 import numpy as np
@@ -16,118 +14,14 @@ from depthmask.errors import RecordingError
 from depthmask.pictures import Map, Picture
 from depthmask.render.views import cutout
 
-LARGEST = 256 * 2**20  # bytes; at 640x480, five minutes of 12 frames a second
-LONGEST_S = 120.0  # and what encoding takes, about as long on two cores, must be bearable
-QUALITY = 90  # of the JPEGs in the temporary file
+MAX_BYTES = 256 * 2**20  # of the encoded file; it is written about every five seconds
+MAX_SECONDS = 120.0
 CODEC = "libvpx-vp9"
-TIME_BASE = Fraction(1, 1000)
+TIME_BASE = Fraction(1, 1000)  # seconds
 MISSING = "Recordings need PyAV; run `pip install av`."
+EMPTY = "Nothing was recorded: press Record, and Stop a moment later."
 
-_HEAD = struct.Struct("<dII")  # seconds, bytes of the frame, bytes of the mask
-
-
-class VideoFrame(NamedTuple):
-    """One frame of a recording."""
-
-    seconds: float  # since it began
-    picture: Picture  # (H, W, 3)
-    mask: Map  # (H, W), in [0, 1]
-
-
-class Recording:
-    """Frames in a temporary file, which goes when the recording is closed or forgotten.
-
-    Args:
-        largest: Bytes; frames beyond are refused.
-        longest: Seconds, likewise.
-    """
-
-    def __init__(self, *, largest: int = LARGEST, longest: float = LONGEST_S) -> None:
-        self._largest, self._longest = largest, longest
-        # it has no name on most systems: it cannot be left behind, whatever happens
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="depthmask-")  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
-        self._began: float | None = None
-        self.count = 0
-        self.seconds = 0.0  # from the first to the last frame
-
-    def add(self, seconds: float, frame: bytes | Picture, mask: Map) -> bool:
-        """Adds a frame.
-
-        Args:
-            seconds: When it was taken, by any clock that rises.
-            frame: A JPEG, as a camera may have sent it, or (H, W, 3), uint8, RGB.
-            mask: (h, w), in [0, 1], of any size.
-
-        Returns:
-            Whether there was room; False ends the recording.
-        """
-        jpeg = frame if isinstance(frame, bytes) else _encode(frame[..., ::-1])
-        levels = _encode(np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8))
-        begin = seconds if self._began is None else self._began
-        taken = self._file.seek(0, os.SEEK_END) + _HEAD.size + len(jpeg) + len(levels)
-        if taken > self._largest or seconds - begin > self._longest:
-            return False
-        if self.count and seconds <= begin + self.seconds:
-            return True  # a frame out of order is not worth a fuss
-        self._began, self.seconds, self.count = begin, seconds - begin, self.count + 1
-        self._file.write(_HEAD.pack(self.seconds, len(jpeg), len(levels)) + jpeg + levels)
-        return True
-
-    def frames(self) -> Iterator[VideoFrame]:
-        """Reads everything from the beginning."""
-        end, place = self._file.seek(0, os.SEEK_END), 0
-        while place < end:
-            self._file.seek(place)
-            seconds, *lengths = _HEAD.unpack(self._file.read(_HEAD.size))
-            jpeg, levels = (self._file.read(length) for length in lengths)
-            place = self._file.tell()
-            picture = _decode(jpeg, cv2.IMREAD_COLOR_RGB)
-            height, width = picture.shape[:2]
-            alpha = _decode(levels, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
-            mask = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
-            yield VideoFrame(seconds, picture, np.asarray(mask))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the video: even, as its colours are kept for four pixels at once."""
-        height, width = next(self.frames()).mask.shape
-        return height - height % 2, width - width % 2
-
-    def close(self) -> None:
-        """Deletes the temporary file."""
-        self._file.close()
-
-
-def write_webm(path: Path, recording: Recording) -> None:
-    """Writes a recording as WebM (VP9) whose transparency is the mask.
-
-    Raises:
-        RecordingError: PyAV is missing, or the recording has no frames.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise RecordingError(MISSING) from error
-    if recording.count == 0:
-        raise RecordingError("Nothing was recorded: press Record, and Stop a moment later.")
-    height, width = recording.size
-    with av.open(str(path), "w", format="webm") as container:
-        stream = container.add_stream(CODEC, rate=Fraction(1000), options=_OPTIONS)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuva420p"
-        stream.time_base = stream.codec_context.time_base = TIME_BASE
-        stream.metadata["alpha_mode"] = "1"  # players look for it
-        for frame in recording.frames():
-            shown = cutout(frame.picture, frame.mask)[:height, :width]
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgba")
-            picture = picture.reformat(width, height, "yuva420p")
-            picture.pts, picture.time_base = round(frame.seconds * 1000), TIME_BASE
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-
-
-# Fast enough to be waited for: 8 is the fastest that is meant for anything but calls.
+# A frame must be encoded before the next one comes: 8 is the fastest speed below those for calls.
 _OPTIONS = {
     "deadline": "realtime",
     "cpu-used": "8",
@@ -138,14 +32,97 @@ _OPTIONS = {
 }
 
 
-def _encode(picture: Picture) -> bytes:
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    assert done
-    return data.tobytes()
+class Recording:
+    """A video in a temporary file, which is deleted when the recording is closed or forgotten.
 
+    Args:
+        max_bytes: Of the file; frames beyond are refused.
+        max_seconds: From the first to the last frame; frames beyond are refused.
 
-def _decode(data: bytes, flag: int) -> Picture:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if picture is None:
-        raise RecordingError("A frame of the recording is damaged; record again.")
-    return np.asarray(picture, dtype=np.uint8)
+    Raises:
+        RecordingError: PyAV is missing.
+    """
+
+    def __init__(self, *, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> None:
+        try:
+            import av
+        except ImportError as error:
+            raise RecordingError(MISSING) from error
+        self._max_bytes, self._max_milliseconds = max_bytes, round(1000 * max_seconds)
+        # on most systems the file has no name, so it cannot be left behind
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="depthmask-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._container = av.open(self._file, "w", format="webm")
+        stream = self._container.add_stream(CODEC, rate=1000, options=_OPTIONS)
+        assert isinstance(stream, av.VideoStream)
+        self._stream = stream
+        self._began = 0.0
+        self._milliseconds = 0  # of the last frame, since the first
+        self.count = 0  # frames
+
+    @property
+    def seconds(self) -> float:
+        """From the first to the last frame."""
+        return self._milliseconds / 1000
+
+    def add(self, seconds: float, picture: Picture, mask: Map) -> bool:
+        """Encodes a frame.
+
+        Args:
+            seconds: When it was taken, by any clock that rises.
+            picture: (H, W, 3), uint8, RGB. All frames get the size of the first one.
+            mask: (h, w), in [0, 1], of any size.
+
+        Returns:
+            Whether there was room; False ends the recording.
+        """
+        if self._file.closed:
+            raise ValueError("the recording is closed")
+        if self.count == 0:
+            self._begin(seconds, *picture.shape[:2])
+        milliseconds = round(1000 * (seconds - self._began))
+        if milliseconds > self._max_milliseconds or self._file.tell() > self._max_bytes:
+            return False
+        if self.count and milliseconds <= self._milliseconds:
+            return True  # a frame that is late is left out
+        self._encode(milliseconds, picture, mask)
+        self._milliseconds, self.count = milliseconds, self.count + 1
+        return True
+
+    def write(self, path: Path) -> None:
+        """Ends the recording and writes it to a file.
+
+        Raises:
+            RecordingError: The recording has no frames.
+        """
+        if self.count == 0:
+            raise RecordingError(EMPTY)
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        self._file.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(self._file, file)
+        self.close()
+
+    def close(self) -> None:
+        """Deletes the temporary file."""
+        self._file.close()
+
+    def _begin(self, seconds: float, height: int, width: int) -> None:
+        self._began = seconds
+        # even sides: the encoder keeps one colour for four pixels
+        self._stream.width, self._stream.height = width - width % 2, height - height % 2
+        self._stream.pix_fmt = "yuva420p"
+        self._stream.time_base = self._stream.codec_context.time_base = TIME_BASE
+        self._stream.metadata["alpha_mode"] = "1"  # players look for it
+
+    def _encode(self, milliseconds: int, picture: Picture, mask: Map) -> None:
+        import av
+
+        height, width = picture.shape[:2]
+        alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        pixels = cutout(picture, np.asarray(alpha))[: height - height % 2, : width - width % 2]
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgba")
+        frame = frame.reformat(self._stream.width, self._stream.height, "yuva420p")
+        frame.pts, frame.time_base = milliseconds, TIME_BASE
+        self._container.mux(self._stream.encode(frame))

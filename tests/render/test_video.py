@@ -1,4 +1,4 @@
-"""Recordings: bounded, in order, gone afterwards; and WebM whose alpha is the mask."""
+"""Recordings are bounded and in order, leave no file behind, and their alpha is the mask."""
 
 import builtins
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 
 from depthmask.errors import RecordingError
 from depthmask.pictures import Map, Picture
-from depthmask.render.video import Recording, write_webm
+from depthmask.render.video import Recording
 
 HEIGHT, WIDTH = 96, 128
 
@@ -31,41 +31,28 @@ def record(count: int, **bounds: Any) -> Recording:
     return recording
 
 
-def test_frames_come_back_as_they_were() -> None:
-    recording = record(3)
-    found = list(recording.frames())
-    assert [round(each.seconds, 3) for each in found] == [0, 0.1, 0.2]
-    for place, each in enumerate(found):
-        picture, mask = frame(place)
-        assert np.abs(each.picture.astype(int) - picture).mean() < 3
-        assert np.abs(each.mask - mask).mean() < 0.02
-    assert recording.add(100.3, *frame(3))
-    assert len(list(recording.frames())) == recording.count == 4
-
-
-def test_a_small_mask_is_brought_to_the_size_of_its_frame() -> None:
-    recording = Recording()
-    recording.add(0, frame(0)[0], np.ones((8, 16), np.float32))
-    assert next(recording.frames()).mask.shape == (HEIGHT, WIDTH)
-
-
 def test_frames_out_of_order_are_left_out() -> None:
     recording = record(2)
     assert recording.add(99, *frame(2))
     assert recording.count == 2
 
 
-@pytest.mark.parametrize("bounds", [{"largest": 10_000}, {"longest": 0.45}])
+@pytest.mark.parametrize("bounds", [{"max_bytes": 40_000}, {"max_seconds": 4.5}])
 def test_a_recording_ends_where_it_must(bounds: dict[str, float]) -> None:
-    recording = record(20, **bounds)
-    assert 0 < recording.count < 20
-    assert not recording.add(200, *frame(0))
+    numbers, (_, mask) = np.random.default_rng(0), frame(0)
+    recording = Recording(**bounds)  # type: ignore[arg-type]
+    added = [
+        recording.add(place, numbers.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8), mask)
+        for place in range(40)
+    ]
+    assert added == sorted(added, reverse=True)  # refused from some frame on
+    assert 1 < recording.count == added.count(True) < 40
+    if "max_seconds" in bounds:
+        assert recording.count == 5 and recording.seconds == 4
 
 
-def test_webm_has_the_mask_as_alpha_and_keeps_time(tmp_path: Path) -> None:
-    path = tmp_path / "clip.webm"
-    write_webm(path, record(5))
-    assert b"\x53\xc0\x81\x01" in path.read_bytes()  # Matroska's AlphaMode, 1
+def read_alpha(path: Path) -> tuple[list[float], list[Picture]]:
+    """Seconds and alpha, (H, W), of each frame."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert "vp9" in stream.codec_context.name
@@ -73,29 +60,49 @@ def test_webm_has_the_mask_as_alpha_and_keeps_time(tmp_path: Path) -> None:
         packets = [packet for packet in container.demux(stream) if packet.size]
         times = [round(float((packet.pts or 0) * (packet.time_base or 0)), 2) for packet in packets]
         shown = [each for packet in packets for each in decoder.decode(packet)]
+    return times, [np.asarray(each.to_ndarray(format="rgba"), np.uint8)[..., 3] for each in shown]
+
+
+def test_webm_has_the_mask_as_alpha_and_keeps_time(tmp_path: Path) -> None:
+    path = tmp_path / "clip.webm"
+    recording = record(5)
+    assert recording.seconds == pytest.approx(0.4)
+    recording.write(path)
+    assert b"\x53\xc0\x81\x01" in path.read_bytes()  # Matroska's AlphaMode, 1
+    times, alphas = read_alpha(path)
     assert times == [0, 0.1, 0.2, 0.3, 0.4]
-    assert len(shown) == 5
-    for place, each in enumerate(shown):
+    for place, alpha in enumerate(alphas):
         _, mask = frame(place)
-        alpha = each.to_ndarray(format="rgba")[..., 3] > 127
-        both = (alpha & (mask > 0)).sum() / (alpha | (mask > 0)).sum()
+        both = ((alpha > 127) & (mask > 0)).sum() / ((alpha > 127) | (mask > 0)).sum()
         assert both > 0.95
+    assert len(alphas) == 5
+
+
+def test_a_small_mask_is_brought_to_the_size_of_its_frame(tmp_path: Path) -> None:
+    mask = np.zeros((8, 16), np.float32)
+    mask[:, :8] = 1
+    recording = Recording()
+    recording.add(0, frame(0)[0], mask)
+    recording.write(tmp_path / "clip.webm")
+    _, (alpha,) = read_alpha(tmp_path / "clip.webm")
+    assert alpha.shape == (HEIGHT, WIDTH)
+    assert alpha[:, : WIDTH // 2 - 8].min() > 200 and alpha[:, WIDTH // 2 + 8 :].max() < 50
 
 
 def test_odd_sizes_lose_a_line(tmp_path: Path) -> None:
     recording = Recording()
     recording.add(0, np.zeros((33, 45, 3), np.uint8), np.ones((33, 45), np.float32))
-    write_webm(tmp_path / "odd.webm", recording)
+    recording.write(tmp_path / "odd.webm")
     with av.open(str(tmp_path / "odd.webm")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (44, 32)
 
 
 def test_an_empty_recording_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="Nothing was recorded"):
-        write_webm(tmp_path / "none.webm", Recording())
+        Recording().write(tmp_path / "none.webm")
 
 
-def test_a_missing_pyav_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyav_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def broken(name: str, *rest: Any, **more: Any) -> Any:
@@ -105,7 +112,7 @@ def test_a_missing_pyav_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(RecordingError, match="pip install av"):
-        write_webm(tmp_path / "clip.webm", record(1))
+        Recording()
 
 
 def test_closing_deletes_the_file() -> None:

@@ -25,7 +25,7 @@ from depthmask.app.prediction_cache import Sweeper
 from depthmask.errors import DepthmaskError
 from depthmask.inference.live_session import FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
-from depthmask.render.video import Recording, write_webm
+from depthmask.render.video import Recording
 from depthmask.render.views import cutout
 
 MAX_VISITORS = 16  # at a time
@@ -187,7 +187,7 @@ class LiveServer:
         )
         visit.last = frame, sight
         clock.lap("step")
-        full = self._record_frame(visit, message, sight)
+        full = self._record_frame(visit, message, frame, sight)
         shown = draw_view(_choose(visit, message), frame, sight)
         clock.lap("draw")
         answer = {
@@ -209,13 +209,12 @@ class LiveServer:
             raise MessageError(NO_BACKGROUND)
         return {"picture": data_url(to_jpeg(draw_view(_choose(visit, message), *visit.last)))}
 
-    def _record_frame(self, visit: Visit, message: Answer, sight: Sight) -> str:
+    def _record_frame(self, visit: Visit, message: Answer, frame: Picture, sight: Sight) -> str:
         """Adds the frame to the recording, if there is one; returns a sentence when it is full."""
         if visit.recording is None:
             return ""
         seconds = _number(message.get("at")) / 1000
-        jpeg = base64.b64decode(str(message["frame"]).partition(",")[2])
-        return "" if visit.recording.add(seconds, jpeg, sight.mask) else RECORDING_FULL
+        return "" if visit.recording.add(seconds, frame, sight.mask) else RECORDING_FULL
 
     def _backdrop(self, visit: Visit, message: Answer) -> Answer:
         picture = message.get("frame")
@@ -234,7 +233,7 @@ class LiveServer:
             raise MessageError("Nothing was recorded: press Record first.")
         try:
             path = new_file("depthmask.webm")
-            write_webm(path, recording)
+            recording.write(path)
         finally:
             recording.close()
         return {"path": str(path)}
