@@ -6,8 +6,8 @@ import numpy as np
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import enlarge, fit_size, shrink
 
-# Interpolation blurs the mask's edge: this steepens it, and what is above 0.5 stays so. Chosen on
-# composites, `python -m benchmarks.refinement`: 1.2 to 1.5 lessen both errors of a soft mask.
+# The network and interpolation blur the mask's edge. A contrast of 1.25 to 1.4 lessens both the
+# alpha error and the gradient error of examples and composites, `python -m benchmarks.refinement`.
 EDGE_CONTRAST = 1.4
 
 COLOURS_SIDE = 1024  # pixels, longest side at which the foreground's colours are gathered
