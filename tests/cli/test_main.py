@@ -389,15 +389,23 @@ def test_what_the_system_refuses_is_one_sentence(
     assert told in sentence(capsys)
 
 
-def test_quality_sets_the_resolution_where_none_is_asked_for(
-    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+def test_options_of_the_network_reach_it(
+    pair_folder: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolutions = []
-    for options in (["--quality", "fast"], [], ["--quality", "best"], ["--resolution", "96"]):
-        assert predict(pair_folder, tiny_checkpoint, "--backend", "torch", *options) == 0
-        resolutions.append(json.loads(capsys.readouterr().out)["resolution"])
-    fast, balanced, best, asked = resolutions
-    assert fast < balanced < best and asked == 96
+    asked: list[dict[str, object]] = []
+
+    class Asked(FakePredictor):
+        def __init__(self, checkpoint: Path, **options: object) -> None:
+            asked.append({"checkpoint": checkpoint, **options})
+
+    monkeypatch.setattr("depthmask.inference.predictor.Predictor", Asked)
+    assert predict(pair_folder, tiny_checkpoint) == 0
+    default = {"device": "auto", "backend": "auto", "quality": "balanced", "resolution": None}
+    assert asked.pop() == {"checkpoint": tiny_checkpoint, **default}
+    given = {"device": "cpu", "backend": "torch", "quality": "best", "resolution": 96}
+    options = [f"--{name}={value}" for name, value in given.items()]
+    assert predict(pair_folder, tiny_checkpoint, *options) == 0
+    assert asked.pop() == {"checkpoint": tiny_checkpoint, **given}
 
 
 def test_help_in_a_process_of_its_own() -> None:

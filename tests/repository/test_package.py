@@ -44,6 +44,7 @@ def test_imports_run_one_way() -> None:
     assert loaded_by(modules, above) == ""
 
 
+@pytest.mark.slow
 def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: Path) -> None:
     """The command, with ground truth, and what the app does with a pair."""
     files = {name: str(pair_folder / f"{name}.png") for name in ("background", "image")}
