@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 import tomllib
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def first_port_taken() -> Iterator[None]:
+    with socket.socket() as taken:
+        with suppress(OSError):  # by somebody else
+            taken.bind(("127.0.0.1", 7860))
+            taken.listen()
+        yield
+
+
 def start_installed(installed: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Starts the installed command in a folder, where no checkout is."""
     return subprocess.Popen(
@@ -167,7 +179,9 @@ def test_the_installed_command_predicts_the_installed_examples(
 
 
 @pytest.mark.slow
-def test_the_installed_command_serves_the_page(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_serves_the_page_on_the_first_free_port(
+    installed: Path, tmp_path: Path, first_port_taken: None
+) -> None:
     process = start_installed(installed, tmp_path, "demo")
     watchdog = threading.Timer(180, process.kill)  # which ends the reading below
     watchdog.start()
@@ -178,6 +192,7 @@ def test_the_installed_command_serves_the_page(installed: Path, tmp_path: Path) 
             for line in process.stdout
             if (found := re.search(r"http://127\.0\.0\.1:\d+/", line))
         )
+        assert 7860 < int(address.rstrip("/").rpartition(":")[2]) < 7960
         with urllib.request.urlopen(address, timeout=60) as response:
             assert response.status == 200
             page = response.read().decode()
