@@ -15,8 +15,8 @@ import depthmask
 from depthmask.cli.main import main
 from depthmask.depth import CONVENTION
 from depthmask.inference.light import NOT_MATCHED
-from depthmask.inference.pair_quality import PairQuality
-from depthmask.inference.predictor import PairReport, Prediction
+from depthmask.inference.pair_quality import PairQuality, PairReport
+from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
 from tests.conftest import Pair
