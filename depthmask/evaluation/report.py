@@ -1,22 +1,23 @@
-"""An evaluation as a page: one file with tables, plots and samples, that opens anywhere."""
+"""Writes an evaluation as a page: one HTML file with a table, plots and samples."""
 
 import base64
 import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from depthmask.datasets.inspect import draw_histogram, import_figure
 from depthmask.datasets.reader import Dataset
-from depthmask.errors import PictureError
+from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import CompositesEvaluation, SampleScores
 from depthmask.evaluation.sequences import Predict
 from depthmask.pictures import Picture
 
-_SHOWN = 4  # samples of each group
-_BINS = 30
-_PLOT = (320, 120)  # pixels
+_SAMPLES_PER_GROUP = 4
+_PICTURE_WIDTH, _JPEG_QUALITY = 320, 85  # pixels at most
 _PLOTTED = ("iou", "boundary_iou", "mae", "depth_rmse", "abs_rel_aligned", "depth_edge_recall")
 _TILES = ("background", "image", "true mask", "mask", "true depth", "depth")
 _NOTES = {
@@ -25,12 +26,12 @@ _NOTES = {
     "f_measure": "F with beta² = 0.3, at 0.5",
     "sad": "sum of absolute differences, thousands of pixels",
     "gradient": "squared difference of gradient magnitudes, mean over pixels",
-    "connectivity": "difference of how pixels hang together with the object, mean over pixels",
+    "connectivity": "difference of the pixels' connection with the object, mean over pixels",
     "depth_rmse": "in the unit of depth, 0 to 1",
     "depth_rmse_over_deviation": "mean RMSE over the deviation of all true depth",
     "abs_rel": "mean of |difference| / truth",
     "delta1": "share of pixels within a factor 1.25; delta2 and 3: 1.25², 1.25³",
-    "depth_edge_recall": "share of the mask's border whose step of depth is found",
+    "depth_edge_recall": "share of the true border at which the step of depth is found",
     "batch_iou": "over all pixels of 16 pictures at once, as the original computed it",
     "batch_rmse": "sqrt(MSE + 1e-6) of 16 pictures at once, as the original computed it",
 }
@@ -38,10 +39,9 @@ _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem 
 color:#222;background:#fff}table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:left;
 border-bottom:1px solid #ddd}td.n{text-align:right;white-space:nowrap;
 font-variant-numeric:tabular-nums}
-figure{display:inline-block;margin:.6rem 1rem .6rem 0}figcaption{font-size:13px}
 .samples{table-layout:fixed;width:100%;min-width:44rem;font-size:13px}
 .samples td,.samples th{padding:.2rem .3rem;overflow-wrap:anywhere}
-img{width:100%}svg{border-bottom:1px solid #999}.scroll{overflow-x:auto}"""
+img{width:100%}.scroll{overflow-x:auto}"""
 
 
 def write_report(
@@ -55,13 +55,13 @@ def write_report(
 
     Args:
         path: The HTML file.
-        result: Averages, of `evaluate_composites`.
-        scored: Each sample's figures.
-        dataset: Where the shown samples are read again.
+        result: Of `evaluate_composites`.
+        scored: The scores of each sample, of `evaluate_composites`.
+        dataset: The data set, from which the shown samples are read again.
         predict: Makes their predictions again.
 
     Raises:
-        PictureError: The file cannot be written.
+        DatasetError: The file cannot be written, or Matplotlib is missing.
     """
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -72,20 +72,22 @@ def write_report(
         "by a scale and a shift.</p>"
         + _table({**result["means"], **result["original"]})
         + "<h2>Distributions</h2>"
-        + "".join(_plot(name, scored) for name in _PLOTTED)
-        + "".join(_samples(*group, dataset, predict) for group in choose(scored))
+        + _plots(scored)
+        + "".join(_samples(*group, dataset, predict) for group in best_median_worst(scored))
         + "</html>\n"
     )
     try:
         path.write_text(page, "utf-8")
     except OSError as error:
-        raise PictureError(f"{path} cannot be written ({error.strerror}).") from error
+        raise DatasetError(
+            f"{path} cannot be written ({error.strerror}); choose another."
+        ) from error
 
 
-def choose(scored: Sequence[SampleScores]) -> list[tuple[str, list[SampleScores]]]:
-    """The samples to show: best, median and worst by IoU, none twice."""
+def best_median_worst(scored: Sequence[SampleScores]) -> list[tuple[str, list[SampleScores]]]:
+    """Up to four samples of each group, by IoU. No sample is in two groups."""
     ordered = sorted(scored, key=lambda one: -one.scores["iou"])
-    count = min(_SHOWN, max(1, len(ordered) // 3))
+    count = min(_SAMPLES_PER_GROUP, max(1, len(ordered) // 3))
     middle = (len(ordered) - count) // 2
     groups = [("Best", ordered[:count])]
     if len(ordered) >= 2 * count:
@@ -97,33 +99,30 @@ def choose(scored: Sequence[SampleScores]) -> list[tuple[str, list[SampleScores]
 
 def _table(means: dict[str, float]) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(name.replace('_', ' '))}<td class=n>{value:.5g}"
+        f"<tr><td>{html.escape(_label(name))}<td class=n>{value:.5g}"
         f"<td>{html.escape(_NOTES.get(name, ''))}"
         for name, value in means.items()
     )
-    return f"<div class=scroll><table><tr><th>figure<th>mean<th>{rows}</table></div>"
+    return f"<div class=scroll><table><tr><th>metric<th>mean<th>{rows}</table></div>"
 
 
-def _plot(name: str, scored: Sequence[SampleScores]) -> str:
-    """A histogram as SVG."""
-    values = np.array([one.scores[name] for one in scored if name in one.scores])
-    if not len(values):
-        return ""
-    most = max(float(values.max()), 1e-9)
-    counts, _ = np.histogram(values, bins=_BINS, range=(0, most))
-    width, height = _PLOT
-    step, tallest = width / _BINS, max(int(counts.max()), 1)
-    bars = "".join(
-        f"<rect x='{n * step:.1f}' y='{height - count / tallest * height:.1f}' "
-        f"width='{step - 1:.1f}' height='{count / tallest * height:.1f}'/>"
-        for n, count in enumerate(counts.tolist())
-    )
-    return (
-        f"<figure><svg width={width} height={height} role=img "
-        f"aria-label='histogram of {name}' fill='#b0722f'>{bars}</svg>"
-        f"<figcaption>{name.replace('_', ' ')}: 0 to {most:.3g}, median "
-        f"{float(np.median(values)):.3g}</figcaption></figure>"
-    )
+def _plots(scored: Sequence[SampleScores]) -> str:
+    """Histograms as a picture in SVG."""
+    figure = import_figure()(figsize=(10, 5), layout="constrained")
+    plots = figure.subplots(2, len(_PLOTTED) // 2)
+    for plot, name in zip(plots.flat, _PLOTTED, strict=True):
+        values = np.array([one.scores.get(name, np.nan) for one in scored], np.float64)
+        draw_histogram(plot, values, _label(name))
+    for plot in plots[:, 0]:
+        plot.set_ylabel("samples")
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    names = ", ".join(map(_label, _PLOTTED))
+    return f"<img alt='Histograms of {names}' src='{_as_url('image/svg+xml', file.getvalue())}'>"
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _samples(title: str, group: Sequence[SampleScores], dataset: Dataset, predict: Predict) -> str:
@@ -151,10 +150,14 @@ def _samples(title: str, group: Sequence[SampleScores], dataset: Dataset, predic
 
 
 def _inline(picture: Picture) -> str:
-    """A picture inside the page, at most 320 pixels wide."""
-    scale = min(1.0, 320 / picture.shape[1])
+    """A picture as an element of the page."""
+    scale = min(1.0, _PICTURE_WIDTH / picture.shape[1])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     ordered = small[..., ::-1] if small.ndim == 3 else small
-    done, coded = cv2.imencode(".jpg", ordered, (cv2.IMWRITE_JPEG_QUALITY, 85))
+    done, coded = cv2.imencode(".jpg", ordered, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     assert done, "8-bit pictures can be coded"
-    return f"<img alt='' src='data:image/jpeg;base64,{base64.b64encode(coded.tobytes()).decode()}'>"
+    return f"<img alt='' src='{_as_url('image/jpeg', coded.tobytes())}'>"
+
+
+def _as_url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

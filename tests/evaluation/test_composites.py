@@ -15,7 +15,7 @@ from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import evaluate_composites
-from depthmask.evaluation.report import choose, write_report
+from depthmask.evaluation.report import best_median_worst, write_report
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.datasets.sources import write_folders
@@ -110,11 +110,11 @@ def test_page(dataset: Dataset, tmp_path: Path) -> None:
     result, scored = evaluate_composites(oracle, dataset)
     write_report(tmp_path / "report.html", result, scored, dataset, oracle)
     page = (tmp_path / "report.html").read_text("utf-8")
-    for word in ("Best", "Median", "Worst", "<svg", "connectivity", "batch iou"):
+    for word in ("Best", "Median", "Worst", "data:image/svg+xml", "connectivity", "batch iou"):
         assert word in page
     assert page.count("data:image/jpeg;base64,") == 6 * 6
     assert not re.findall(r"(?:src|href)=.(?!data:)", page), "nothing is fetched"
-    groups = choose(scored)
+    groups = best_median_worst(scored)
     shown = [one.sample for _, group in groups for one in group]
     assert len(shown) == len(set(shown)) == 6
 
