@@ -1,10 +1,10 @@
-"""What plain arithmetic on the two pictures reaches, beside the network.
+"""Compares the network with simple methods that only subtract the two pictures.
 
     python -m benchmarks.baselines FOLDER [--checkpoint FILE]
 
-FOLDER is laid out as `python -m depthmask evaluate --help` tells. The network is measured in the
-same run, by the same code, where its weights are there. The baselines know no depth; theirs is
-flat, so its numbers say what a depth map has to beat.
+`python -m depthmask evaluate --help` describes FOLDER. The network is measured in the same run if
+its weights are there. The baselines predict a flat depth map, so their depth scores are what a
+depth map must beat.
 """
 
 import argparse
@@ -22,9 +22,11 @@ from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Mask, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
 
-THRESHOLD = 40  # grey levels: what the camera alone changes stays below
-SPECK, HOLE = 5, 15  # pixels: smaller ones are removed. Chosen on real footage, in its favour.
-COLUMNS = (
+MIN_DIFFERENCE_LEVELS = 40  # of 255; noise of the camera stays below
+# Diameters in pixels below which specks and holes are removed. They were chosen on real footage for
+# the best scores of the baseline.
+SPECK_PIXELS, HOLE_PIXELS = 5, 15
+TABLE_COLUMNS = (
     ("mask", "iou"),
     ("mask", "false_foreground"),
     ("depth", "abs_rel"),
@@ -34,25 +36,25 @@ COLUMNS = (
 
 
 def difference(background: Picture, image: Picture) -> Mask:
-    """Foreground is what differs, in any channel, by more than Otsu's threshold."""
+    """Takes pixels as foreground that differ in any channel by more than Otsu's threshold."""
     error = cv2.absdiff(image, background).max(axis=2)
     _, mask = cv2.threshold(error, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return np.asarray(mask) > 0
 
 
 def gain_match(background: Picture, image: Picture) -> Mask:
-    """Foreground differs by more than 40 levels once exposure and colour balance are matched."""
+    """Takes pixels as foreground that differ by over 40 levels after a gain for each channel."""
     gain = np.median((image + 1.0) / (background + 1.0), axis=(0, 1))
     error = np.abs(image - background * gain).max(axis=2).astype(np.float32)
-    mask = (cv2.GaussianBlur(error, (5, 5), 0) > THRESHOLD).astype(np.uint8)
-    for step, size in ((cv2.MORPH_OPEN, SPECK), (cv2.MORPH_CLOSE, HOLE)):
+    mask = (cv2.GaussianBlur(error, (5, 5), 0) > MIN_DIFFERENCE_LEVELS).astype(np.uint8)
+    for step, size in ((cv2.MORPH_OPEN, SPECK_PIXELS), (cv2.MORPH_CLOSE, HOLE_PIXELS)):
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         mask = np.asarray(cv2.morphologyEx(mask, step, disc), dtype=np.uint8)
     return mask > 0
 
 
-def flat(find_mask: Callable[[Picture, Picture], Mask]) -> Predict:
-    """Makes a prediction of a mask alone: the background covers the image, depth is flat."""
+def with_flat_depth(find_mask: Callable[[Picture, Picture], Mask]) -> Predict:
+    """Makes a prediction of a method that finds masks. The background is fitted to the image."""
 
     def predict(background: Picture, image: Picture) -> Prediction:
         height, width = image.shape[:2]
@@ -64,11 +66,11 @@ def flat(find_mask: Callable[[Picture, Picture], Mask]) -> Predict:
 
 
 def print_table(method: str, result: Evaluation) -> None:
-    """Prints the numbers of one method, a line for each sequence; a dash where there is none."""
-    print(f"\n{method:24}" + "".join(f"{name:>18}" for _, name in COLUMNS))
+    """Prints the scores of one method, a line for each sequence; "-" stands for no score."""
+    print(f"\n{method:24}" + "".join(f"{name:>18}" for _, name in TABLE_COLUMNS))
     mean = {"mask": result.get("mask", {}), "depth": result.get("depth", {})}
     for label, scores in {**result["sequences"], "mean": mean}.items():
-        values = [scores.get(part, {}).get(name) for part, name in COLUMNS]
+        values = [scores.get(part, {}).get(name) for part, name in TABLE_COLUMNS]
         cells = ["-" if value is None else f"{value:.4f}" for value in values]
         print(f"{label:24}" + "".join(f"{cell:>18}" for cell in cells))
 
@@ -80,7 +82,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resolution", type=int)
     options = parser.parse_args()
-    methods = {"difference + Otsu": flat(difference), "gain match + threshold": flat(gain_match)}
+    methods = {
+        "difference + Otsu": with_flat_depth(difference),
+        "gain match + threshold": with_flat_depth(gain_match),
+    }
     if options.checkpoint.is_file():
         predictor = Predictor(
             options.checkpoint, device=options.device, resolution=options.resolution

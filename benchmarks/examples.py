@@ -1,8 +1,9 @@
-"""Scores a checkpoint on the repository's example pairs, as rows of the model card.
+"""Scores a checkpoint on the example pairs, and prints the rows of the model card.
 
     python -m benchmarks.examples [--checkpoint FILE] [--resolution R] [--sheet FILE]
 
-A row of the sheet: image, mask with its errors in colour, cut-out, true depth, predicted depth.
+The sheet has a row for each pair: image, mask with its errors in colour, cut-out, true depth,
+predicted depth.
 """
 
 import argparse
@@ -20,14 +21,14 @@ from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
 from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-TILE = (200, 200)  # pixels, height and width of a picture in the sheet
+TILE_PIXELS = (200, 200)  # height and width of a picture in the sheet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     parser.add_argument("--resolution", type=int, help="default: the checkpoint's")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write what is predicted")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw the predictions, a JPEG")
     options = parser.parse_args()
     check_outputs(options.sheet)
     predictor = Predictor(options.checkpoint, resolution=options.resolution)
@@ -35,9 +36,9 @@ def main() -> None:
     print("| example | IoU | RMSE |\n|---|---|---|")
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
         prediction = predict_example(predictor, folder)
-        scores = score(prediction, folder)
+        scores = score_example(prediction, folder)
         if options.sheet:
-            rows.append(draw(prediction, folder))
+            rows.append(sheet_row(prediction, folder))
         print(f"| `{folder.name}` | {scores['iou']:.3f} | {scores['rmse']:.3f} |")
     if options.sheet:
         Image.fromarray(np.vstack(rows)).save(options.sheet, quality=85)
@@ -49,8 +50,8 @@ def predict_example(predictor: Predictor, folder: Path) -> Prediction:
     )
 
 
-def score(prediction: Prediction, folder: Path) -> dict[str, float]:
-    """Compares a prediction with an example's truth: "iou" and "rmse"."""
+def score_example(prediction: Prediction, folder: Path) -> dict[str, float]:
+    """Compares a prediction with the truth of an example: "iou" and "rmse"."""
     return score_prediction(
         prediction,
         true_mask=read_mask(folder / "mask.png"),
@@ -58,19 +59,19 @@ def score(prediction: Prediction, folder: Path) -> dict[str, float]:
     )
 
 
-def draw(prediction: Prediction, folder: Path) -> Picture:
-    """A row of the sheet."""
+def sheet_row(prediction: Prediction, folder: Path) -> Picture:
+    """Draws the row of an example."""
     image = read_picture(folder / "image.jpg")
     true_depth = read_true_depth(folder / "depth.png")
-    whole = checkerboard(*image.shape[:2])
+    empty = checkerboard(*image.shape[:2])
     shown = (
         image,
         mask_errors(image, prediction.mask > MASK_THRESHOLD, read_mask(folder / "mask.png")),
-        lay_over(cutout(image, prediction.mask), whole),
+        lay_over(cutout(image, prediction.mask), empty),
         colour_depth(true_depth),
         colour_depth(prediction.depth),
     )
-    return np.hstack([fill(picture, *TILE) for picture in shown])
+    return np.hstack([fill(picture, *TILE_PIXELS) for picture in shown])
 
 
 if __name__ == "__main__":

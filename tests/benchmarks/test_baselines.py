@@ -17,7 +17,7 @@ from tests.conftest import Pair
 def test_a_baseline_finds_a_plain_object(
     pair: Pair, method: Callable[[Picture, Picture], Mask]
 ) -> None:
-    prediction = baselines.flat(method)(pair.background, pair.image)
+    prediction = baselines.with_flat_depth(method)(pair.background, pair.image)
     assert score_prediction(prediction, true_mask=pair.true_mask)["iou"] > 0.9
 
 
