@@ -5,19 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_evenly
 from depthmask.errors import DatasetError
+from depthmask.pictures import Map, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 _SHEET_ROWS, _SAMPLES_PER_ROW = 8, 2
 _TILES = ("background", "image", "mask", "depth")  # of a sample
+_TILE_PIXELS, _GAP_PIXELS = 128, 4  # side of a tile; white border around it
 _CELLS = 24  # of the map of places, along each side
 _BINS = 24  # of a histogram
 _BAR_COLOUR = "#b0722f"
@@ -105,8 +108,9 @@ def draw_sheet(samples: Sequence[SamplePictures], found: Distributions) -> "Figu
         DatasetError: Matplotlib is missing.
     """
     figure = import_figure()(figsize=(10, 13.2), layout="constrained")
-    plots, tiles = figure.subfigures(2, height_ratios=[2.6, 10.6])
+    plots, tiles = figure.subfigures(2, squeeze=False, height_ratios=[2.6, 10.6])[:, 0]
     share, size, places = plots.subplots(1, 3)
+    _draw_tiles(tiles.subplots(), samples)
     draw_histogram(share, found.share, "foreground, share of the frame")
     draw_histogram(size, found.size, "longest side of an object, in sides of the frame")
     for plot in (share, size):
@@ -116,7 +120,6 @@ def draw_sheet(samples: Sequence[SamplePictures], found: Distributions) -> "Figu
     places.set_xlabel("share of width")
     places.set_ylabel("share of height")
     plots.colorbar(shown, ax=places, label="samples")
-    _draw_tiles(tiles, samples)
     return figure
 
 
@@ -145,15 +148,22 @@ def import_figure() -> "type[Figure]":
     return Figure
 
 
-def _draw_tiles(area: "SubFigure", samples: Sequence[SamplePictures]) -> None:
+def _draw_tiles(plot: "Axes", samples: Sequence[SamplePictures]) -> None:
+    tiles = np.stack([_tile(getattr(one, name)) for one in samples for name in _TILES])
     columns = _SAMPLES_PER_ROW * len(_TILES)
-    plots = area.subplots(-(-len(samples) // _SAMPLES_PER_ROW), columns, squeeze=False)
-    for plot, name in zip(plots[0], _TILES * _SAMPLES_PER_ROW, strict=True):
-        plot.set_title(name, fontsize="medium")
-    for plot in plots.flat:
-        plot.set_axis_off()
-    for number, sample in enumerate(samples):
-        first = number % _SAMPLES_PER_ROW * len(_TILES)
-        row = plots[number // _SAMPLES_PER_ROW, first : first + len(_TILES)]
-        for plot, name in zip(row, _TILES, strict=True):
-            plot.imshow(getattr(sample, name), cmap="gray", vmin=0, vmax=1)
+    empty = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)
+    grid = np.concatenate((tiles, empty)).reshape(-1, columns, *tiles.shape[1:])
+    rows = len(grid)
+    plot.imshow(np.concatenate(np.concatenate(grid, axis=1), axis=1), extent=(0, columns, rows, 0))
+    plot.set_xticks(np.arange(columns) + 0.5, _TILES * _SAMPLES_PER_ROW)
+    plot.set_yticks([])
+    plot.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    plot.spines[:].set_visible(False)
+
+
+def _tile(picture: Picture | Map) -> Picture:
+    """A picture or a map in [0, 1], at one size and with a white border."""
+    if picture.ndim == 2:
+        picture = np.rint(picture * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    small = cv2.resize(picture, (_TILE_PIXELS, _TILE_PIXELS), interpolation=cv2.INTER_AREA)
+    return np.pad(small, ((_GAP_PIXELS,) * 2, (_GAP_PIXELS,) * 2, (0, 0)), constant_values=255)

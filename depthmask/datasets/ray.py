@@ -51,7 +51,7 @@ class RayTasks(Runner):
             waiting = [task.remote([job], number) for number in numbers]
             while waiting:
                 done, waiting = ray.wait(waiting)
-                yield _result(ray, done[0])
+                yield finished_block(ray, done[0])
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,28 @@ def resources(cluster: Mapping[str, float], *, on_gpu: bool) -> dict[str, float]
     return {"num_cpus": 1, "num_gpus": min(1.0, max(_MIN_GPU_SHARE, gpus / processors))}
 
 
+def finished_block(ray: Any, done: Any) -> int:
+    """The number of a block that a task has made.
+
+    Args:
+        ray: The module.
+        done: The reference to the task's result.
+
+    Raises:
+        DatasetError: The workers were lost too often. An error of the task is raised as it is.
+    """
+    try:
+        number: int = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise DatasetError(
+            f"A block was given up after its workers were lost {_MAX_TRIES} times; give the same "
+            "command again to go on."
+        ) from error
+    return number
+
+
 def _make_block(jobs: list[Any], number: int) -> int:
     """Runs in a worker. `jobs` is a list, because Ray replaces a reference that is not in one."""
     with one_thread_each():
@@ -99,19 +121,6 @@ def _open(job: Any) -> BlockBuilder:
     """Loads what a worker needs for all blocks of a job, once."""
     opened: Job = _load_ray().get(job)
     return opened.open()
-
-
-def _result(ray: Any, done: Any) -> int:
-    try:
-        number: int = ray.get(done)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
-    except ray.exceptions.RayError as error:
-        raise DatasetError(
-            f"A block was given up after its workers were lost {_MAX_TRIES} times; give the same "
-            "command again to go on."
-        ) from error
-    return number
 
 
 @contextmanager

@@ -24,6 +24,8 @@ def test_a_baseline_finds_a_plain_object(
 def test_gain_match_forgives_exposure(pair: Pair) -> None:
     darker = (pair.background * 0.6).astype(np.uint8)
     assert not baselines.gain_match(darker, pair.background).any()
+    warmer = (pair.background * (1.0, 0.7, 0.4)).astype(np.uint8)
+    assert not baselines.gain_match(warmer, pair.background).any(), "a gain for each channel"
 
 
 def test_the_table(

@@ -1,5 +1,6 @@
-"""Folders of cut-outs and backgrounds, drawn rather than photographed, and a small ONNX teacher."""
+"""Drawn cut-outs and backgrounds, a teacher that needs no network, and looks at data sets."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,27 @@ def write_folders(folder: Path) -> tuple[Path, Path]:
     for number, name in enumerate(BACKGROUNDS):
         Image.fromarray(scene(number)).save(backgrounds / f"{name}.png")
     return foregrounds, backgrounds
+
+
+class Rows:
+    """A teacher that calls lower rows nearer."""
+
+    can_use_gpu = False
+
+    def inverse(self, pictures: np.ndarray) -> np.ndarray:
+        rows = np.linspace(0, 1, pictures.shape[1], dtype=np.float32)[None, :, None]
+        return np.broadcast_to(rows, pictures.shape[:3]).copy()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a data set, by path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def manifest_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def cutout(number: int) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Data sets on disk: complete, repeatable, and the same however the work is split or stopped."""
 
-import csv
 import errno
 import json
 import os
@@ -14,30 +13,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, Threads, build
+from depthmask.datasets.layout import LAYOUTS
 from depthmask.datasets.merge import merge
 from depthmask.datasets.plan import FORMAT_VERSION, Settings
 from depthmask.errors import DatasetError
 from depthmask.files import write_whole
-from tests.datasets.sources import BACKGROUNDS, CUTOUTS, write_folders
+from tests.datasets.sources import (
+    BACKGROUNDS,
+    CUTOUTS,
+    contents,
+    manifest_rows,
+    write_folders,
+)
 
 SMALL = Settings(size=48, placements=3, flip=True, held_out=0.3)
 
 
-class Rows:
-    """A teacher that calls lower rows nearer."""
-
-    can_use_gpu = False
-
-    def inverse(self, pictures: np.ndarray) -> np.ndarray:
-        rows = np.linspace(0, 1, pictures.shape[1], dtype=np.float32)[None, :, None]
-        return np.broadcast_to(rows, pictures.shape[:3]).copy()
-
-
-@pytest.fixture(autouse=True)
-def rows_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
+pytestmark = pytest.mark.usefixtures("rows_teacher")
 
 
 @pytest.fixture
@@ -52,19 +45,9 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(*write_folders(tmp_path), tmp_path / "out")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_every_cutout_on_every_background(folders: Folders) -> None:
     assert build(folders, SMALL)
-    listed = rows(folders.out)
+    listed = manifest_rows(folders.out)
     assert len(listed) == 3 * 4 * 3 * 2
     found = {(row["background"], row["cutout"], row["flip"]) for row in listed}
     assert found == {(b, c, f) for b in BACKGROUNDS for c in CUTOUTS for f in "01"}
@@ -74,7 +57,7 @@ def test_every_cutout_on_every_background(folders: Folders) -> None:
 
 def test_files_and_rows_agree(folders: Folders) -> None:
     build(folders, SMALL)
-    for row in rows(folders.out)[::7]:
+    for row in manifest_rows(folders.out)[::7]:
         image, mask, depth, background = (
             np.asarray(Image.open(folders.out / row[f"{kind}_file"]))
             for kind in ("image", "mask", "depth", "background")
@@ -92,6 +75,28 @@ def test_files_and_rows_agree(folders: Folders) -> None:
         assert depth[mask > 200].max() < depth[0, 0] == 65535
 
 
+def test_a_cutout_is_placed_upright_and_then_mirrored(folders: Folders) -> None:
+    build(folders, SMALL)
+    assert [row["flip"] for row in manifest_rows(folders.out)] == [*"000111"] * 4 * 3
+
+
+def test_no_part_of_an_object_is_cut_off(folders: Folders) -> None:
+    build(folders, SMALL)
+    for name in CUTOUTS:
+        opaque = [
+            np.asarray(Image.open(folders.out / row["mask_file"])).sum(dtype=float) / 255
+            for row in manifest_rows(folders.out)
+            if row["cutout"] == name
+        ]
+        assert max(opaque) - min(opaque) < 0.015 * max(opaque), "the same wherever it stands"
+
+
+def test_depth_is_rounded() -> None:
+    depth = np.array([0.0, 0.5, 0.9999, 1.0], np.float32)
+    assert LAYOUTS["original"].quantise_depth(depth).tolist() == [0, 128, 255, 255]
+    assert LAYOUTS["plain"].quantise_depth(depth).tolist() == [0, 32768, 65528, 65535]
+
+
 def test_original_layout(folders: Folders) -> None:
     build(folders, Settings(size=48, placements=1, layout="original"))
     names = contents(folders.out)
@@ -107,7 +112,7 @@ def test_dataset_json_tells_statistics(folders: Folders) -> None:
     build(folders, SMALL)
     summary = json.loads((folders.out / "dataset.json").read_text("utf-8"))
     assert summary["samples"] == 72 == sum(summary["splits"].values())
-    files = [folders.out / row["mask_file"] for row in rows(folders.out)]
+    files = [folders.out / row["mask_file"] for row in manifest_rows(folders.out)]
     masks = np.stack([np.asarray(Image.open(file)) for file in files]) / 255
     statistics = summary["statistics"]
     assert statistics["mask"]["mean"] == [pytest.approx(masks.mean(), abs=1e-5)]
@@ -120,7 +125,7 @@ def test_splits_share_no_picture(folders: Folders) -> None:
     sides: dict[str, dict[str, set[str]]] = {
         side: {"cutout": set(), "background": set()} for side in ("train", "test")
     }
-    for row in rows(folders.out):
+    for row in manifest_rows(folders.out):
         for kind in ("cutout", "background") if row["split"] != "mixed" else ():
             sides[row["split"]][kind].add(row[kind])
     for kind in ("cutout", "background"):
@@ -163,15 +168,20 @@ def test_merge_checks_the_parts(folders: Folders, tmp_path: Path) -> None:
         merge(parts, tmp_path / "m")
     damaged.write_bytes(whole)
     cut_short = next((parts[1] / "background").iterdir())
-    cut_short.write_bytes(cut_short.read_bytes()[:-1])
+    whole = cut_short.read_bytes()
+    cut_short.write_bytes(whole[:-1])
     with pytest.raises(DatasetError, match="cut short"):
         merge(parts, tmp_path / "m")
+    cut_short.write_bytes(whole)
     other = Folders(folders.foregrounds, folders.backgrounds, tmp_path / "c")
     build(other, Settings(size=32, placements=3), shard=(1, 2))
     with pytest.raises(DatasetError, match="other pictures or settings"):
         merge([parts[0], other.out], tmp_path / "m")
     with pytest.raises(DatasetError, match="no data set"):
         merge([tmp_path / "nowhere"], tmp_path / "m")
+    merge(parts, tmp_path / "m")
+    with pytest.raises(DatasetError, match="is complete already; leave it out"):
+        merge([parts[0], tmp_path / "m"], tmp_path / "new")
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -213,15 +223,16 @@ def test_lost_files_are_made_again(folders: Folders) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-import tests.datasets.test_build as here
+from tests.datasets.sources import Rows
+from tests.datasets.test_build import LARGE
 from depthmask.datasets import depth_labels
 from depthmask.datasets import plan
 from depthmask.datasets.build import Folders, Threads, build
-depth_labels.ShippedTeacher = here.Rows
+depth_labels.ShippedTeacher = Rows
 plan.BATCHES_PER_BLOCK = 1
-build(Folders(*map(Path, sys.argv[1:4])), here.LARGE, runner=Threads(2))
+build(Folders(*map(Path, sys.argv[1:4])), LARGE, runner=Threads(2))
 """
-LARGE = Settings(size=64, placements=40, flip=True, held_out=0.3)
+LARGE = Settings(size=32, placements=40, flip=True, held_out=0.3)
 
 
 @pytest.mark.slow

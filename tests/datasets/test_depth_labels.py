@@ -85,6 +85,7 @@ def test_what_is_no_teacher(tmp_path: Path) -> None:
         open_depth(f"onnx:{tmp_path / 'missing.onnx'}")
 
 
+@pytest.mark.slow
 def test_huggingface(tmp_path: Path) -> None:
     huggingface = depth_model.write(tmp_path / "glpn")
     source = open_depth(f"hf:{huggingface}")

@@ -1,6 +1,7 @@
 """The sheet of a data set, and the figures beside it."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,15 @@ import pytest
 from PIL import Image
 
 from depthmask.cli.main import main
-from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, build
+from depthmask.datasets.inspect import measure_masks
 from depthmask.datasets.plan import Settings
+from depthmask.datasets.reader import open_dataset
 from tests.datasets.sources import write_folders
-from tests.datasets.test_build import Rows
 
 
 @pytest.fixture
-def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
+def dataset(tmp_path: Path, rows_teacher: None) -> Path:
     build(Folders(*write_folders(tmp_path), tmp_path / "set"), Settings(size=48, placements=4))
     return tmp_path / "set"
 
@@ -33,6 +33,28 @@ def test_sheet(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with Image.open(tmp_path / "sheet.png") as sheet:
         pixels = np.asarray(sheet)
     assert pixels.ndim == 3 and pixels.shape[1] > 700 and len(np.unique(pixels)) > 100
+
+
+def test_places_and_sizes(dataset: Path) -> None:
+    opened = open_dataset(dataset)
+    sample = opened.samples[0]
+    mask = np.zeros((48, 48), np.uint8)
+    mask[2:6, 40:48] = 255  # at the top right, 4 high and 8 wide
+    Image.fromarray(mask).save(dataset / f"mask/{sample.background}/{sample.number}.png")
+    found = measure_masks(opened, [sample])
+    assert found.share == pytest.approx(32 / 48**2) and found.size == pytest.approx(8 / 48)
+    assert np.argwhere(found.places).tolist() == [[2, 22]], "row 4 and column 44 of 48"
+
+
+def test_without_matplotlib(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["inspect", str(dataset), "-o", str(tmp_path / "sheet.png")]) == 2
+    assert "pip install 'depthmask[plots]'" in capsys.readouterr().err
 
 
 def test_wrong_use(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

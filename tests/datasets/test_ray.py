@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -15,10 +16,9 @@ import pytest
 from depthmask.cli.main import main
 from depthmask.datasets.build import BlockBuilder, Folders
 from depthmask.datasets.plan import Settings
-from depthmask.datasets.ray import Job, RayTasks, resources
+from depthmask.datasets.ray import Job, RayTasks, finished_block, resources
 from depthmask.errors import DatasetError
-from tests.datasets.sources import write_folders
-from tests.datasets.test_build import contents
+from tests.datasets.sources import contents, write_folders
 
 WITHOUT_RAY = "an optional extra: distributed"
 OPTIONS = ("--size", "48", "--placements", "100", "--flip")
@@ -124,7 +124,7 @@ def test_lost_worker_and_lost_node(cluster: Cluster, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def builder(tmp_path: Path) -> BlockBuilder:
+def builder(tmp_path: Path, rows_teacher: None) -> BlockBuilder:
     folders = Folders(*write_folders(tmp_path), tmp_path / "out")
     return BlockBuilder.prepare(folders, Settings(size=48, placements=1))
 
@@ -151,10 +151,8 @@ def test_shares_of_gpus() -> None:
         assert resources(cluster, on_gpu=True) == {"num_cpus": 1, "num_gpus": share}
 
 
-def test_what_goes_wrong_on_another_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_another_machine() -> None:
     ray = pytest.importorskip("ray", reason=WITHOUT_RAY)
-    from depthmask.datasets.ray import _result
-
     full = OSError(errno.ENOSPC, "No space left on device")
     for raised, expected, message in (
         (ray.exceptions.RayTaskError("f", "traceback", full), OSError, "No space left"),
@@ -164,9 +162,9 @@ def test_what_goes_wrong_on_another_machine_is_told(monkeypatch: pytest.MonkeyPa
         def get(done: object, raised: Exception = raised) -> None:
             raise raised
 
-        monkeypatch.setattr(ray, "get", get)
+        failing = SimpleNamespace(get=get, exceptions=ray.exceptions)
         with pytest.raises(expected, match=message) as found:
-            _result(ray, None)
+            finished_block(failing, None)
         if expected is OSError:
             assert found.value is full
 

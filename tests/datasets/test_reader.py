@@ -13,26 +13,27 @@ from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, is_dataset, open_dataset, pick_evenly
 from depthmask.errors import DatasetError
-from tests.datasets.sources import write_folders
-from tests.datasets.test_build import Rows
+from tests.datasets.sources import Rows, manifest_rows, write_folders
 
 ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_out=0.3)
 
 
-@pytest.fixture
-def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set in the original's layout, without what `build` adds to it; one cut-out is there
     twice, once mirrored, and one background twice, once darker."""
-    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
-    foregrounds, backgrounds = write_folders(tmp_path)
+    folder = tmp_path_factory.mktemp("original")
+    foregrounds, backgrounds = write_folders(folder)
     with Image.open(foregrounds / "disc.png") as disc:
         disc.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(foregrounds / "zz.png")
     with Image.open(backgrounds / "yard.png") as yard:
         Image.fromarray((np.asarray(yard) * 0.7).astype(np.uint8)).save(backgrounds / "aa.png")
-    build(Folders(foregrounds, backgrounds, tmp_path / "set"), ORIGINAL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth_labels, "ShippedTeacher", Rows)
+        build(Folders(foregrounds, backgrounds, folder / "set"), ORIGINAL)
     for name in ("plan.json", "manifest.csv", "dataset.json"):
-        (tmp_path / "set" / name).unlink()
-    return tmp_path / "set"
+        (folder / "set" / name).unlink()
+    return folder / "set"
 
 
 def check_that_nothing_crosses(dataset: Dataset) -> None:
@@ -42,8 +43,8 @@ def check_that_nothing_crosses(dataset: Dataset) -> None:
     assert not {s.cutout for s in train} & {s.cutout for s in test}
 
 
-def test_built_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
+@pytest.mark.usefixtures("rows_teacher")
+def test_built_set(tmp_path: Path) -> None:
     folders = Folders(*write_folders(tmp_path), tmp_path / "out")
     build(folders, Settings(size=48, placements=2, held_out=0.3))
     dataset = open_dataset(folders.out)
@@ -53,6 +54,8 @@ def test_built_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert example.image.shape == (48, 48, 3) == example.background.shape
     assert example.mask.max() == 1 and 0.1 < example.mask.mean() < 0.3
     assert example.depth.max() == 1 and example.depth.min() > 0.2
+    with Image.open(folders.out / manifest_rows(folders.out)[-1]["image_file"]) as image:
+        assert np.abs(np.asarray(image).astype(int) - example.image).max() <= 3, "not BGR"
 
 
 @pytest.mark.parametrize("held_out", [0.1, 0.3, 0.5])
@@ -88,22 +91,25 @@ def test_what_is_no_data_set(original: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no data set at"):
         open_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="holds no data set"):
-        open_dataset(tmp_path / "fg")
+        open_dataset(original.parent / "fg")
     (tmp_path / "bad.zip").write_bytes(b"PK")
     with pytest.raises(DatasetError, match="not a zip"):
         open_dataset(tmp_path / "bad.zip")
-    (tmp_path / "fg" / "plan.json").write_text("{}")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "plan.json").write_text("{}")
     with pytest.raises(DatasetError, match="is not complete"):
-        open_dataset(tmp_path / "fg")
+        open_dataset(tmp_path / "begun")
     dataset = open_dataset(original)
     sample = dataset.samples[0]
     broken = original / "fg_bg" / sample.background / f"{sample.number}.jpg"
+    whole = broken.read_bytes()
     broken.write_bytes(b"")
     with pytest.raises(DatasetError, match="is damaged"):
         dataset.read(sample)
     broken.unlink()
     with pytest.raises(DatasetError, match="cannot be read"):
         dataset.read(sample)
+    broken.write_bytes(whole)  # other tests share the set
 
 
 def test_chosen_samples_show_many_cutouts() -> None:

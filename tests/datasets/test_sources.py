@@ -7,10 +7,14 @@ import pytest
 from PIL import Image
 
 from depthmask.cli.main import main
-from depthmask.datasets.sources import read_backgrounds, read_cutouts
+from depthmask.datasets.sources import (
+    SourcePicture,
+    read_backgrounds,
+    read_cutouts,
+    read_square_background,
+)
 from depthmask.errors import DatasetError
-from tests.datasets.sources import cutout, scene, write_folders
-from tests.datasets.test_build import rows
+from tests.datasets.sources import cutout, manifest_rows, scene, write_folders
 
 SIDE = 24
 
@@ -57,6 +61,7 @@ def write_bad(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("rows_teacher")
 def test_bad_cutouts_are_told_and_the_rest_goes_on(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,7 +80,7 @@ def test_bad_cutouts_are_told_and_the_rest_goes_on(
     assert len(told) == len(bad) + 1 and "schaden.png" in told[-1]
     assert f"1 cut-out from {folder}, {len(bad)} left out" in lines
     assert lines[-1].endswith(f"6 composites; {len(bad) + 1} files left out, see above.")
-    assert {row["cutout"] for row in rows(out)} == {"good"}
+    assert {row["cutout"] for row in manifest_rows(out)} == {"good"}
 
 
 def write_good(folder: Path) -> None:
@@ -154,3 +159,23 @@ def test_backgrounds_of_every_kind(tmp_path: Path) -> None:
     picture.resize((8, 6)).save(tmp_path / "smaller than the composites.png")
     found, left_out = read_backgrounds(tmp_path, held_out=0)
     assert (len(found), left_out) == (4, 0)
+
+
+def test_a_background_is_cropped_at_its_middle(tmp_path: Path) -> None:
+    columns = np.arange(60, dtype=np.uint8)[None, :, None]
+    Image.fromarray(np.tile(columns, (40, 1, 3))).save(tmp_path / "wide.png")
+    source = SourcePicture("wide", "wide.png", 0, "train")
+    pixels = read_square_background(tmp_path, source, 40)
+    assert (pixels == np.arange(10, 50)[None, :, None]).all()
+
+
+def test_colours_under_transparent_pixels_do_not_show(tmp_path: Path) -> None:
+    levels = []
+    for hidden in (0, 255):
+        pixels = cutout(0)
+        pixels[pixels[..., 3] == 0, :3] = hidden
+        folder = tmp_path / str(hidden)
+        folder.mkdir()
+        Image.fromarray(np.pad(pixels, ((0, 9), (0, 9), (0, 0)))).save(folder / "one.png")
+        levels.append(read_cutouts(folder, longest=SIDE, held_out=0).pool.levels[0])
+    assert (levels[0] == levels[1]).all()

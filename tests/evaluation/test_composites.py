@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,11 @@ from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
-from depthmask.evaluation.composites import evaluate_composites
+from depthmask.evaluation.composites import SampleScores, evaluate_composites, score_sample
 from depthmask.evaluation.report import best_median_worst, write_report
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
-from tests.datasets.sources import write_folders
-from tests.datasets.test_build import Rows
+from tests.datasets.sources import Rows, write_folders
 
 
 @pytest.fixture
@@ -74,6 +74,29 @@ def test_finding_nothing(dataset: Dataset) -> None:
     assert means["mae"] == pytest.approx(means["sad"] * 1000 / 48**2)
     assert means["mae_band"] > means["mae"]
     assert result["original"]["batch_iou"] == 0
+    depths = np.stack([dataset.read(one.sample).depth for one in scored])
+    rmse = np.sqrt(((depths - 0.5) ** 2).mean(axis=(1, 2))).mean()
+    expected = pytest.approx(rmse / depths.std(), rel=1e-4)
+    assert means["depth_rmse_over_deviation"] == expected
+
+
+def test_depth_near_0_counts_as_a_fiftieth(dataset: Dataset) -> None:
+    pictures = dataset.read(dataset.samples[0])
+    black = np.zeros_like(pictures.depth)
+    scores = score_sample(pictures.mask, black + 0.04, replace(pictures, depth=black))
+    assert scores["abs_rel"] == pytest.approx(1)
+    assert scores["delta1"] == scores["delta3"] == 0 and scores["depth_rmse"] == pytest.approx(0.04)
+    assert "depth_edge_recall" not in scores, "no true step, so nothing to find"
+
+
+def test_groups_of_the_page(dataset: Dataset) -> None:
+    sample = dataset.samples[0]
+    scored = [SampleScores(sample, {"iou": value / 20}) for value in (3, 9, 1, 7, 5, 8, 2, 6, 4)]
+    shown = {
+        name: [round(one.scores["iou"] * 20) for one in group]
+        for name, group in best_median_worst(scored)
+    }
+    assert shown == {"Best": [9, 8, 7], "Median": [6, 5, 4], "Worst": [3, 2, 1]}
 
 
 def test_a_side_without_samples(tmp_path: Path, dataset: Dataset) -> None:

@@ -166,7 +166,19 @@ def test_aligned_depth_is_clipped_to_10_m() -> None:
     assert scores["abs_rel"] == pytest.approx(np.abs(metres * true_inverse - 1).mean(), rel=1e-4)
 
 
-def test_compare_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> None:
+def test_aligned_depth_is_clipped_to_30_cm() -> None:
+    true_inverse = np.array([[3.3, 3.3, 3.3, 1.0]])
+    pred_inverse = np.array([[6.0, 5.0, 5.0, 1.0]])  # the line puts the first above 1 / 0.3 m
+    scores = depth_scores(
+        (1 / (1 + pred_inverse)).astype(np.float32), (1000 / true_inverse).astype(np.uint16)
+    )
+    slope, shift = np.polyfit(pred_inverse[0], true_inverse[0], 1)
+    metres = 1 / np.clip(slope * pred_inverse + shift, 0.1, 1 / 0.3)
+    assert (slope * pred_inverse + shift).max() > 1 / 0.3
+    assert scores["abs_rel"] == pytest.approx(np.abs(metres * true_inverse - 1).mean(), abs=2e-3)
+
+
+def test_score_of_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> None:
     prediction = fake_predictor.predict(pair.background, pair.image)
     assert score_prediction(prediction) == {}
     scores = score_prediction(prediction, true_mask=pair.true_mask, true_depth=pair.true_depth)

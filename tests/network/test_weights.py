@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from benchmarks.examples import EXAMPLES, predict_example, score
+from benchmarks.examples import EXAMPLES, predict_example, score_example
 from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.pictures import read_picture
@@ -50,7 +50,7 @@ def test_every_example_has_its_figures() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_examples_score_as_measured(predictor: Predictor, name: str) -> None:
-    scores = score(predict_example(predictor, EXAMPLES / name), EXAMPLES / name)
+    scores = score_example(predict_example(predictor, EXAMPLES / name), EXAMPLES / name)
     iou, rmse = FIGURES[name]
     # bfloat16, where the CPU has it, moves the third decimal.
     assert scores["iou"] == pytest.approx(iou, abs=0.01)
