@@ -102,3 +102,14 @@ def test_an_error_at_the_border_costs_more_and_only_for_the_mask() -> None:
     weighted = task_losses(maps, {"mask": true, "depth": true}, border=4.0)
     assert weighted["mask"] > 1.2 * plain["mask"]
     assert torch.equal(weighted["depth"], plain["depth"])
+
+
+def test_the_gradient_loss_adds_a_quarter_of_the_slopes_error() -> None:
+    # A logit of 0 says 0.5: off by a slope of 0.01, which counts 0.15 over four scales.
+    true = {"depth": (0.5 - 0.01 * torch.arange(32.0)).expand(1, 1, 32, 32)}
+    logits = {"depth": torch.zeros(1, 7, 32, 32)}
+    losses = {
+        kind: task_losses(logits, true, depth_loss=kind)["depth"].item()
+        for kind in ("bce", "gradient")
+    }
+    assert losses["gradient"] - losses["bce"] == pytest.approx(7 * 0.25 * 0.15, rel=1e-4)
