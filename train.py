@@ -7,24 +7,26 @@ from pathlib import Path
 from depthmask.errors import DepthmaskError
 from depthmask.network.u2net import TASKS
 from depthmask.training.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
-from depthmask.training.dry_run import rehearse
+from depthmask.training.dry_run import dry_run
 from depthmask.training.losses import DEPTH_LOSSES
 from depthmask.training.trainer import Trainer
 
-_ELSEWHERE = ("resume", "dry_run", "protocol")  # options that are no field of TrainConfig
+_NOT_IN_CONFIG = ("resume", "dry_run", "protocol")  # options that are no field of TrainConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
-        fields = {name: value for name, value in vars(options).items() if name not in _ELSEWHERE}
+        fields = {
+            name: value for name, value in vars(options).items() if name not in _NOT_IN_CONFIG
+        }
         config = TrainConfig(**PROTOCOLS[options.protocol], **fields)
         trainer = Trainer(config, resume=options.resume)
         if options.dry_run:
-            rehearse(trainer)
+            dry_run(trainer)
         else:
             trainer.fit()
-        trainer.team.leave()
+        trainer.processes.leave()
     except (DepthmaskError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[Sequence[str], int]] = {
     "batch 16": ((), 16),
     "batch 64": ((), 64),
 }
-COLUMNS = ("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
+METRICS = ("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     options = parser.parse_args(arguments)
     table = [
-        "| row | " + " | ".join(COLUMNS) + " | minutes | command |",
-        "|---" * (len(COLUMNS) + 3) + "|",
+        "| row | " + " | ".join(METRICS) + " | minutes | command |",
+        "|---" * (len(METRICS) + 3) + "|",
     ]
     for name in options.rows:
         command = command_of(name, options)
@@ -95,7 +95,7 @@ def row_of(name: str, out: Path, command: Sequence[str]) -> str:
     """A row of the table."""
     metrics = read_checkpoint(out / "last.safetensors")[1].metrics
     seconds = read_log(out / "log.csv")[-1].seconds
-    cells = [f"{metrics[column]:.4f}" if column in metrics else "–" for column in COLUMNS]
+    cells = [f"{metrics[column]:.4f}" if column in metrics else "–" for column in METRICS]
     return f"| {name} | {' | '.join(cells)} | {minutes(seconds)} | `python {shlex.join(command)}` |"
 
 

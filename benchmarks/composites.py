@@ -28,7 +28,7 @@ from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.network.device import autocast
 from depthmask.training.config import TrainConfig
-from depthmask.training.validation import COMPOSITES_SEED, measure
+from depthmask.training.validation import COMPOSITES_SEED, validation_metrics
 
 RECIPES = {
     "original protocol": ORIGINAL,
@@ -77,9 +77,9 @@ def print_scores(
 ) -> None:
     """Prints one row for the network and one for each baseline."""
     recipe = RECIPES[name]
-    print_row(name, size, measure(model, held_out, size, samples, recipe))
+    print_row(name, size, validation_metrics(model, held_out, size, samples, recipe))
     for baseline, fixed in depth_baselines(train, size, samples, recipe).items():
-        print_row(f"  {baseline}", size, measure(fixed, held_out, size, samples, recipe))
+        print_row(f"  {baseline}", size, validation_metrics(fixed, held_out, size, samples, recipe))
 
 
 def print_row(name: str, size: int, scores: dict[str, float]) -> None:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 from benchmarks.command import run
 from depthmask.network.checkpoint import read_checkpoint
 from depthmask.training.config import Phase
-from depthmask.training.curves import Point
-from depthmask.training.run_log import read_log
+from depthmask.training.run_log import Point, read_log
 
 EPOCH = 400_000  # composites
 NOTES = (

@@ -22,7 +22,7 @@ from depthmask.errors import OptionError
 from depthmask.network.checkpoint import CheckpointInfo, read_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import TrainConfig
-from depthmask.training.validation import measure
+from depthmask.training.validation import validation_metrics
 
 State = dict[str, Tensor]
 ENCODER, MASK = "encoder.", "decoders.mask."  # how the names of their tensors begin
@@ -49,7 +49,9 @@ def main() -> None:
         info,
         resolution=options.resolution,
         training=info.training | names,
-        metrics=measure(model.eval(), pools, options.resolution, TrainConfig.validation, Recipe()),
+        metrics=validation_metrics(
+            model.eval(), pools, options.resolution, TrainConfig.validation, Recipe()
+        ),
     )
     save_checkpoint(options.output, state, info)
 

@@ -1,9 +1,15 @@
-"""Which composites a step of training sees: their numbers, shape and recipe."""
+"""Which composites a step of training sees: their numbers, shape and recipe.
+
+With `candidates` above 1, a step takes the hardest of so many times the composites it needs.
+"""
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch, compose
@@ -11,23 +17,23 @@ from depthmask.composites.geometry import Size
 from depthmask.composites.pools import Pools
 from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.network.device import autocast
 from depthmask.training.config import Phase, TrainConfig
-from depthmask.training.distributed import Team
-from depthmask.training.mining import hardest
+from depthmask.training.distributed import ProcessGroup
 
 _KIND_SEED = 2
-_MINING_SIZE = 64  # square root of the pixels of a candidate: a small part of a step's work
+_CANDIDATE_SIZE = 64  # square root of the pixels of a candidate: a small part of a step's work
 
 
 @dataclass(frozen=True)
-class Supply:
+class Batches:
     """Makes the batches of a run; the same ones whenever it is at the same sample."""
 
     config: TrainConfig
     pools: Pools
-    team: Team
+    processes: ProcessGroup
 
-    def batch(self, phase: Phase, samples: int, model: nn.Module) -> Batch:
+    def make(self, phase: Phase, samples: int, model: nn.Module) -> Batch:
         """This process's part of the batch that follows on so many samples of the run.
 
         Args:
@@ -42,10 +48,18 @@ class Supply:
         if config.limit:
             first, numbers = first % config.limit, numbers % config.limit
         recipe, aspect, side = self._kind(first, phase.size)
-        numbers = self.team.share(numbers)
+        numbers = self.processes.own_part(numbers)
         if config.candidates > 1:
-            size = frame_size(min(side, _MINING_SIZE), aspect)
-            numbers = self._hardest(numbers, size, recipe, model)
+            numbers = hardest(
+                model,
+                self.pools,
+                numbers,
+                len(numbers) // config.candidates,
+                size=frame_size(min(side, _CANDIDATE_SIZE), aspect),
+                seed=config.seed,
+                recipe=recipe,
+                weights=config.task_weights,
+            )
         size = frame_size(side, aspect)
         return compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
 
@@ -58,20 +72,79 @@ class Supply:
             side //= 2
         return (ORIGINAL, 1.0, side) if is_original else (config.recipe, aspect, side)
 
-    def _hardest(self, candidates: Tensor, size: Size, recipe: Recipe, model: nn.Module) -> Tensor:
-        return hardest(
-            model,
-            self.pools,
-            candidates,
-            len(candidates) // self.config.candidates,
-            size=size,
-            seed=self.config.seed,
-            recipe=recipe,
-            weights=self.config.task_weights,
-        )
-
 
 def frame_size(size: int, aspect: float) -> Size:
     """Height and width of about size² pixels with the given aspect, multiples of 16."""
     height, width = size / math.sqrt(aspect), size * math.sqrt(aspect)
     return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
+
+
+@torch.no_grad()
+def hardest(
+    model: nn.Module,
+    pools: Pools,
+    candidates: Tensor,
+    keep: int,
+    *,
+    size: Size,
+    seed: int,
+    recipe: Recipe,
+    weights: Mapping[str, float],
+) -> Tensor:
+    """Picks the candidates on which a network is furthest from the truth.
+
+    A sample is the same picture at every size, so a small one tells how hard the large one is.
+
+    Args:
+        model: Predicts in evaluation mode, and keeps its own mode.
+        pools: What to compose.
+        candidates: (N,) int64, numbers of samples.
+        keep: How many to pick, at most N.
+        size: Height and width of the compared composites, in pixels.
+        seed: As for `compose`, like `recipe`.
+        weights: How much a task's error counts, by task.
+
+    Returns:
+        (keep,) int64, in rising order.
+    """
+    batch = compose(pools, candidates, size=size, seed=seed, recipe=recipe)
+    with _evaluation_mode(model), autocast(candidates.device):
+        logits = model(batch.background, batch.image)
+    errors = sample_errors(logits, batch, weights)
+    chosen = errors.topk(keep).indices.sort().values
+    return candidates[chosen]
+
+
+def sample_errors(
+    logits: Mapping[str, Tensor], batch: Batch, weights: Mapping[str, float]
+) -> Tensor:
+    """How far each sample's maps are off, (B,): the mask's cross-entropy, depth's absolute error.
+
+    Depth is not judged by cross-entropy, which is high wherever the true depth is near 0.5.
+
+    Args:
+        logits: {task: (B, M, H, W)}, as `U2Net` returns them; only the first map is used.
+        batch: The truth.
+        weights: How much a task's error counts, by task.
+    """
+    total = torch.zeros(len(batch.image), device=batch.image.device)
+    for task, maps in logits.items():
+        pred = maps[:, 0].float()
+        if task == "mask":
+            true = batch.true_mask[:, 0]
+            error = F.binary_cross_entropy_with_logits(pred, true, reduction="none")
+        else:
+            error = (pred.sigmoid() - batch.true_depth[:, 0]).abs()
+        total += weights[task] * error.flatten(1).mean(dim=1)
+    return total
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -9,7 +9,7 @@ from depthmask.composites.pools import HELD_OUT_SHARE
 from depthmask.composites.random_streams import TRAINING_SEEDS
 from depthmask.composites.recipe import ORIGINAL, Recipe
 from depthmask.errors import OptionError
-from depthmask.network.u2net import TASKS
+from depthmask.network.architecture import LITE, TASKS, Stage
 from depthmask.training.losses import DEPTH_LOSSES
 
 
@@ -62,6 +62,7 @@ class TrainConfig:
     out: Path  # folder for checkpoints, state and log
     phases: tuple[Phase, ...] = DEFAULT_PHASES
     tasks: tuple[str, ...] = TASKS
+    stages: tuple[Stage, ...] = LITE  # the network's architecture table
     only: str | None = None  # the task whose decoder alone is trained, beside frozen weights
     depth_loss: str = "bce"
     mask_weight: float = 2.0
@@ -82,7 +83,8 @@ class TrainConfig:
     freeze_norm: bool = False  # batch norms keep the statistics they start with
     validation: int = 128  # samples
     epoch: int = 8192  # samples between validations
-    save_minutes: float = 3.0
+    save_minutes: float = 3.0  # between states
+    report_seconds: float = 10.0  # between rows of the log
     seed: int = 0
     device: str = "auto"
     compile: bool = False
@@ -92,6 +94,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.phases:
             raise OptionError("name at least one phase")
+        if len(self.stages) < 2:
+            raise OptionError("stages are at least two rows of an architecture table")
         if self.depth_loss not in DEPTH_LOSSES:
             raise OptionError(f"depth_loss is one of {', '.join(DEPTH_LOSSES)}")
         if not self.tasks or set(self.tasks) - set(TASKS):
@@ -110,7 +114,7 @@ class TrainConfig:
         for name in ("candidates", "validation", "epoch"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} is at least 1")
-        for name in ("mask_weight", "depth_weight", "border", "save_minutes"):
+        for name in ("mask_weight", "depth_weight", "border", "save_minutes", "report_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} is a number, 0 or more")
         if not 0 <= self.seed < TRAINING_SEEDS:

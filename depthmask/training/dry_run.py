@@ -1,4 +1,4 @@
-"""A rehearsal of a training run: what it will take, found out in under a minute."""
+"""The dry run of a training run: how much time and memory it will take, in under a minute."""
 
 import math
 import os
@@ -10,32 +10,35 @@ import torch
 
 from depthmask.errors import TrainingError
 from depthmask.training.config import Phase
-from depthmask.training.journal import say
+from depthmask.training.run_log import print_status
 from depthmask.training.trainer import Trainer
-from depthmask.training.validation import measure
+from depthmask.training.validation import validation_metrics
 
-_SECONDS = 20.0  # to time steps, shared by the phases
-_VALIDATED = 16  # samples, to time a validation
+_TIMED_VALIDATION = 16  # samples
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast steps of a phase were."""
+class StepCost:
+    """What a step of a phase takes."""
 
-    seconds: float  # a step
-    peak: int  # bytes: of the process, or those torch took on a GPU
+    seconds: float
+    peak_memory: int  # bytes: of the process, or those torch took on a GPU
 
 
-def rehearse(trainer: Trainer) -> None:
-    """Says what a run will take, by a few steps of each phase; writes nothing.
+def dry_run(trainer: Trainer, *, timing_s: float = 20.0) -> None:
+    """Prints what a run will take, measured on a few steps of each phase; writes nothing.
 
-    The trainer's weights have moved afterwards: make a new one to train.
+    The steps change the trainer's weights: make a new trainer to train.
+
+    Args:
+        trainer: Of the run.
+        timing_s: Seconds to spend on steps, shared by the phases.
 
     Raises:
         TrainingError: The folder for the run cannot be written, or a phase needs too much memory.
     """
     config = trainer.config
-    tell = say if trainer.team.leads else _keep_quiet
+    tell = print_status if trainer.processes.is_leader else _print_nothing
     _check_folder(trainer)
     for name in ("foregrounds", "backgrounds"):
         pools = (trainer.train_pools, trainer.validation_pools)
@@ -44,36 +47,36 @@ def rehearse(trainer: Trainer) -> None:
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     tell(f"network: {parameters:,} parameters, {', '.join(config.tasks)}, on {trainer.device}")
     total = 0.0
-    first, done = trainer.progress.phase, trainer.progress.step
-    limit_s = _SECONDS / max(len(config.phases) - first, 1)
+    first, done = trainer.position.phase, trainer.position.step
+    limit_s = timing_s / max(len(config.phases) - first, 1)
     for number, phase in enumerate(config.phases[first:]):
         steps = phase.steps - (done if number == 0 else 0)
-        pace = time_steps(trainer, phase, limit_s=limit_s)
+        cost = time_steps(trainer, phase, limit_s=limit_s)
         validations = steps * phase.batch // config.epoch + 1
-        seconds = steps * pace.seconds + validations * _validation_seconds(trainer, phase)
+        seconds = steps * cost.seconds + validations * _validation_seconds(trainer, phase)
         total += seconds
         tell(
             f"{phase.size:4} px: {steps * phase.batch:,} samples in {steps:,} steps of "
-            f"{phase.batch}, {phase.batch / pace.seconds:.1f} images/s, {duration(seconds)} with "
-            f"validation ({validations}x); memory up to {pace.peak / 2**30:.1f} GiB"
+            f"{phase.batch}, {phase.batch / cost.seconds:.1f} images/s, {duration(seconds)} with "
+            f"validation ({validations}x); memory up to {cost.peak_memory / 2**30:.1f} GiB"
         )
     tell(f"in all: {duration(total)}")
 
 
-def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
+def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> StepCost:
     """Trains for about `limit_s` seconds, at least two steps, of which the first is not timed.
 
     Raises:
         TrainingError: The memory does not suffice, or the loss is not finite.
     """
-    trainer.progress.step = 0
+    trainer.position.step = 0
     try:
         step_model = trainer.ready()
         end = time.monotonic() + limit_s
         result = trainer.advance(step_model, phase)
         result[0].item()
         started, steps = time.monotonic(), 0
-        while trainer.team.agrees(steps == 0 or time.monotonic() < end):
+        while trainer.processes.leaders_choice(steps == 0 or time.monotonic() < end):
             result = trainer.advance(step_model, phase)
             steps += 1
         loss = result[0].item()  # read once: reading makes a GPU wait
@@ -88,20 +91,21 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> Pace:
             f"The loss is not finite after {steps + 1} steps of {phase.size} px; check --start, or "
             "lower the learning rate (the last number of --phases)."
         )
-    return Pace(seconds, peak_memory(trainer.device))
+    return StepCost(seconds, peak_memory(trainer.device))
 
 
-def _keep_quiet(line: str) -> None:
-    """What the processes say that do not lead."""
+def _print_nothing(line: str) -> None:
+    """In place of `print_status`, in processes that do not lead."""
 
 
 def _validation_seconds(trainer: Trainer, phase: Phase) -> float:
     """Time of a validation in seconds, from a part of one."""
     config = trainer.config
+    samples = min(config.validation, _TIMED_VALIDATION)
     started = time.monotonic()
     model = trainer.model.eval()
-    measure(model, trainer.validation_pools, phase.size, _VALIDATED, config.recipe)
-    return (time.monotonic() - started) * config.validation / _VALIDATED
+    validation_metrics(model, trainer.validation_pools, phase.size, samples, config.recipe)
+    return (time.monotonic() - started) * config.validation / samples
 
 
 def _check_folder(trainer: Trainer) -> None:

@@ -3,7 +3,8 @@
 Imports torch only, as training does on a bare machine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,6 @@ _QUINTIC, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
 # An update has this root mean square at rate 1, about that of AdamW, so that both take one rate.
 # Liu et al., "Muon is Scalable for LLM Training", 2025.
 _UPDATE_RMS = 0.2
-
-State = dict[str, dict[str, Tensor]]  # {"momentum": {parameter's name: tensor}, ...}
 
 
 class Muon(torch.optim.Optimizer):
@@ -59,9 +58,9 @@ class Optimizer:
     """
 
     def __init__(self, model: nn.Module, *, weight_decay: float, fused: bool = False) -> None:
-        self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
-        kernels = [p for p in self._names if p.ndim > 1 and len(p) > 1]
-        others = [p for p in self._names if not (p.ndim > 1 and len(p) > 1)]
+        parameters = list(model.parameters())
+        kernels = [p for p in parameters if p.ndim > 1 and len(p) > 1]
+        others = [p for p in parameters if not (p.ndim > 1 and len(p) > 1)]
         self._parts: list[torch.optim.Optimizer] = []
         if kernels:
             self._parts.append(Muon(kernels, weight_decay=weight_decay))
@@ -81,39 +80,17 @@ class Optimizer:
         for part in self._parts:
             part.step()
 
-    def state(self) -> State:
-        """What a resumed run needs, by kind and parameter's name."""
-        state: State = {}
-        for part in self._parts:
-            for parameter, values in part.state.items():
-                for kind, value in values.items():
-                    state.setdefault(kind, {})[self._names[parameter]] = value
-        return state
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: the state of each parameter, by optimizer.
 
-    def restore(self, state: State) -> None:
-        """Takes back what `state` gave.
-
-        Raises:
-            KeyError: A parameter has some of its state only.
+        Rates and the like are not in it: the configuration says them.
         """
+        return {type(part).__name__: part.state_dict()["state"] for part in self._parts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave."""
         for part in self._parts:
-            whole = part.state_dict()
-            kinds = ("momentum",) if isinstance(part, Muon) else ("step", "exp_avg", "exp_avg_sq")
-            parameters = [p for group in part.param_groups for p in group["params"]]
-            for number, parameter in enumerate(parameters):
-                name = self._names[parameter]
-                if any(name in state.get(kind, {}) for kind in kinds):
-                    whole["state"][number] = {
-                        kind: _laid_out_like(parameter, state[kind][name]) for kind in kinds
-                    }
-            part.load_state_dict(whole)
-
-
-def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """Fused optimisers take for granted that moments lie in memory as the weights do."""
-    if value.shape != parameter.shape:
-        return value  # a count of steps
-    return torch.empty_like(parameter, requires_grad=False).copy_(value)
+            part.load_state_dict(part.state_dict() | {"state": state[type(part).__name__]})
 
 
 def _orthogonalised(updates: list[Tensor]) -> list[Tensor]:

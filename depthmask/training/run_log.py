@@ -1,34 +1,62 @@
-"""What a training run leaves behind beside its weights: figures, curves and a sheet of predictions.
+"""What a training run tells people: lines on the terminal, `log.csv`, TensorBoard, predictions.
 
-Everything here is for looking at. What a run goes on from is `depthmask.training.state`.
+Nothing here is read again by the run. What it goes on from is `depthmask.training.state`.
 """
 
 import csv
 import math
 import os
+import sys
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
-from depthmask.training.curves import Point, draw_curves
-from depthmask.training.events import EventFile
-from depthmask.training.journal import RunPosition
+from depthmask.composites.compose import Batch
+from depthmask.training.config import Phase
 from depthmask.training.sample_sheet import encode_png
+from depthmask.training.validation import batch_metrics
 
-_PLACE = ("kind", "size", "samples", "seconds")
-_FIGURES = (
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FIGURES = (
     *("loss", "iou", "boundary_iou", "rmse", "batch_iou", "batch_rmse"),
     *("rmse_over_deviation", "images_per_second"),
 )
-COLUMNS = _PLACE + _FIGURES
+LOG_COLUMNS = ("kind", "size", "samples", "seconds", *FIGURES)
 
 
-class Records:
-    """Writes the records of a run; nothing touches the disk before the first figure.
+@dataclass
+class RunPosition:
+    """Where a run stands; stored with its state."""
 
-    `log.csv` has a row a report, `events/` the same for TensorBoard, `curves.svg` draws it, and
-    `predictions-SAMPLES.png` shows the same samples after each validation.
+    phase: int = 0
+    step: int = 0  # in this phase
+    samples: int = 0  # in all phases
+    seconds: float = 0.0  # spent on steps
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of `log.csv`."""
+
+    kind: str  # "training" or "validation"
+    size: int  # square root of the pixels of a picture
+    samples: int  # seen so far
+    seconds: int  # spent on steps so far
+    figures: dict[str, float]  # by name, among `FIGURES`
+
+
+class RunLog:
+    """Writes the log of a run; nothing touches the disk before the first figure.
+
+    `log.csv` has a row a report, `events/` the same for TensorBoard where its package is installed,
+    and `predictions-SAMPLES.png` shows the same samples after each validation.
 
     Args:
         out: The run's folder.
@@ -37,53 +65,63 @@ class Records:
     """
 
     def __init__(self, out: Path, *, since: int = 0) -> None:
-        self.log = out / "log.csv"
+        self.path = out / "log.csv"
         self.out = out
         self.since = since
-        self._events: EventFile | None = None
+        self._is_open = False
+        self._events: SummaryWriter | None = None
 
     def write(
-        self, kind: str, size: int, progress: RunPosition, figures: Mapping[str, float]
+        self, kind: str, size: int, position: RunPosition, figures: Mapping[str, float]
     ) -> None:
         """Adds the figures of a report: `kind` is "training" or "validation"."""
-        events = self._open()
-        row = {"kind": kind, "size": size, "samples": progress.samples}
-        row |= {"seconds": round(progress.seconds)}
-        with self.log.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS, restval="").writerow(
-                row | {name: f"{value:.5g}" for name, value in figures.items()}
-            )
-        tags = {f"{kind}/{name}": value for name, value in figures.items()}
-        events.scalars(progress.samples, tags)
-        if kind == "validation":
-            (self.out / "curves.svg").write_text(draw_curves(read_log(self.log)))
+        self._open()
+        row: dict[str, object] = {"kind": kind, "size": size, "samples": position.samples}
+        row |= {"seconds": round(position.seconds)}
+        row |= {name: f"{value:.5g}" for name, value in figures.items()}
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, LOG_COLUMNS, restval="").writerow(row)
+        if self._events:
+            for name, value in figures.items():
+                self._events.add_scalar(f"{kind}/{name}", value, position.samples)
+            self._events.flush()
 
-    def show(self, sheet: Tensor, progress: RunPosition) -> None:
+    def add_sheet(self, sheet: Tensor, position: RunPosition) -> None:
         """Adds a sheet of predictions, (H, W, 3) uint8."""
-        png = encode_png(sheet)
-        self._open().picture(progress.samples, "predictions", png, *sheet.shape[:2])
-        (self.out / f"predictions-{progress.samples:07}.png").write_bytes(png)
+        self._open()
+        path = self.out / f"predictions-{position.samples:07}.png"
+        path.write_bytes(encode_png(sheet))
+        if self._events:
+            self._events.add_image("predictions", sheet, position.samples, dataformats="HWC")
+            self._events.flush()
 
-    def _open(self) -> EventFile:
-        if self._events is None:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self._begin_log()
-            self._events = EventFile(self.out / "events", since=self.since)
-        return self._events
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        self._is_open = True
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._begin_csv()
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            print_status("For TensorBoard's curves beside log.csv: pip install tensorboard")
+        else:
+            purge = self.since and self.since + 1  # TensorBoard drops this step too
+            self._events = SummaryWriter(self.out / "events", purge_step=purge)
 
-    def _begin_log(self) -> None:
+    def _begin_csv(self) -> None:
         kept: list[dict[str, str]] = []
-        if self.log.exists():
+        if self.path.exists():
             if self.since:
-                kept = [row for row in _rows(self.log) if int(row["samples"]) <= self.since]
+                kept = [row for row in _whole_rows(self.path) if int(row["samples"]) <= self.since]
             else:
-                os.replace(self.log, self.out / "log.previous.csv")
-        draft = self.log.with_name("log.csv.tmp")
+                os.replace(self.path, self.out / "log.previous.csv")
+        draft = self.path.with_name("log.csv.tmp")
         with draft.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore")
+            writer = csv.DictWriter(file, LOG_COLUMNS, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
-        os.replace(draft, self.log)
+        os.replace(draft, self.path)
 
 
 def read_log(path: Path) -> list[Point]:
@@ -96,16 +134,74 @@ def read_log(path: Path) -> list[Point]:
             seconds=int(row["seconds"]),
             figures={
                 name: float(row[name])
-                for name in _FIGURES
+                for name in FIGURES
                 if row.get(name) and math.isfinite(float(row[name]))
             },
         )
-        for row in _rows(path)
+        for row in _whole_rows(path)
     ]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _whole_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a log that are whole: a power cut may leave half a line."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file, restval=""))
     return [row for row in rows if row["kind"] and row["samples"].isdigit() and row["seconds"]]
+
+
+class Meter:
+    """Running means of a phase, read rarely: reading makes a GPU wait."""
+
+    def __init__(self, phase: Phase, device: torch.device) -> None:
+        self.phase = phase
+        self.total = torch.zeros((), device=device)
+        self.latest: tuple[dict[str, Tensor], Batch] | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self.total.zero_()
+        self.count = 0
+        self.since = time.monotonic()
+
+    def add(self, loss: Tensor, logits: dict[str, Tensor], batch: Batch) -> None:
+        self.total += loss
+        self.count += 1
+        self.latest = (logits, batch)
+
+    @property
+    def seconds(self) -> float:
+        """Since the last report."""
+        return time.monotonic() - self.since
+
+    @property
+    def loss(self) -> float:
+        """The mean since the last report."""
+        return self.total.item() / max(self.count, 1)
+
+    def report(self, step: int) -> dict[str, float]:
+        """Shows how far a phase is, and returns the figures since the last report."""
+        assert self.latest is not None, "report follows add"
+        figures = {"loss": self.loss}
+        metrics = batch_metrics(*self.latest)
+        figures |= {name: value.mean().item() for name, value in metrics.items()}
+        rate = figures["images_per_second"] = self.count * self.phase.batch / self.seconds
+        done = step / self.phase.steps
+        bar = "█" * round(20 * done) + "░" * (20 - round(20 * done))
+        shown = "  ".join(
+            f"{name} {figures[name]:.4f}" for name in ("loss", "iou", "rmse") if name in figures
+        )
+        line = f"{self.phase.size:4} px {bar} {done:4.0%}  {shown}  {rate:.1f} images/s"
+        print_status(line, replace=True)
+        self._restart()
+        return figures
+
+
+def print_status(line: str, *, replace: bool = False) -> None:
+    """Prints a line on stderr; on a terminal, the next line takes the place of a `replace` one."""
+    is_terminal = sys.stderr.isatty()
+    print(
+        f"\r\033[K{line}" if is_terminal else line,
+        end="" if replace and is_terminal else "\n",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -16,7 +16,6 @@ from depthmask.composites.recipe import Recipe
 from depthmask.network.device import autocast
 from depthmask.training.validation import COMPOSITES_SEED
 
-COLUMNS = "background, image, true and predicted mask, true and predicted depth"
 _ROWS = 6
 _TILE, _GAP = 128, 4  # pixels
 # Near to far, of rising darkness: it reads in grey and with any colour vision.
@@ -25,11 +24,11 @@ _DEPTH_COLOURS = ((252, 253, 191), (254, 159, 109), (222, 73, 104), (140, 41, 12
 
 @torch.no_grad()
 def draw_sheet(model: nn.Module, pools: Pools, size: int, recipe: Recipe) -> Tensor:
-    """Draws a row for each sample, with the columns that `COLUMNS` lists.
+    """Draws a row for each sample: background, image, true and predicted mask and depth.
 
     Args:
         model: In evaluation mode, on the pools' device.
-        pools: What to compose, as for `measure`.
+        pools: What to compose, as for `validation_metrics`.
         size: Side of the square samples in pixels.
         recipe: How they are made.
 
@@ -65,7 +64,7 @@ def encode_png(picture: Tensor) -> bytes:
     changes = torch.cat((pixels[:1], pixels[1:] - pixels[:-1]))
     rows = torch.cat((torch.full_like(changes[:, :1], 2), changes), dim=1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits a channel, RGB
-    packed = zlib.compress(rows.numpy().tobytes(), 9)
+    packed = zlib.compress(rows.numpy().tobytes(), 6)
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 

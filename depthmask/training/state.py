@@ -1,52 +1,36 @@
 """The state of a training run on disk: what `--resume` goes on from.
 
-A folder of safetensors files and the progress as JSON. It is split over files because some
-transports refuse large ones.
+It is a folder with a file for each part, so that no file of the default network passes 16 MB:
+some ways to fetch a state from the machine that trains refuse larger ones.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+import torch
 
 from depthmask.errors import CheckpointError
-from depthmask.files import flush, share
-from depthmask.training.journal import RunPosition
+from depthmask.files import flush
 
-_OPTIONS = "options.json"
-
-Tensors = dict[str, dict[str, Tensor]]  # tensors by name, of each file by its stem
+Parts = Mapping[str, Mapping[str, Any]]  # content by file name: tensors, numbers, texts, lists
 
 
-def save_state(
-    out: Path,
-    tensors: Mapping[str, Mapping[str, Tensor]],
-    progress: RunPosition,
-    options: Mapping[str, object],
-) -> None:
+def save_state(out: Path, parts: Parts) -> None:
     """Writes the state beside the old one, then swaps them: at any moment one of them is whole.
 
     Args:
         out: The run's folder; the state is `out/state`.
-        tensors: The content of each file, by its stem.
-        progress: Where the run stands.
-        options: What the run was started with, ready for JSON.
+        parts: What the files hold, by their names without ".pt".
     """
     folder, draft, old = (out / name for name in ("state", "state.new", "state.old"))
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    for name, content in tensors.items():
-        plain = {key: value.detach().cpu().contiguous() for key, value in content.items()}
-        save_file(plain, draft / f"{name}.safetensors")
-    (draft / "progress.json").write_text(json.dumps(asdict(progress)))
-    (draft / _OPTIONS).write_text(json.dumps(options))
-    for path in draft.iterdir():
-        share(path)
+    for name, content in parts.items():
+        path = draft / f"{name}.pt"
+        torch.save(content, path)
         flush(path)
     flush(draft)
     if folder.exists():
@@ -58,30 +42,26 @@ def save_state(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_state(out: Path, options: Mapping[str, object]) -> tuple[Tensors, RunPosition] | None:
-    """Reads what `save_state` wrote; None if there is nothing.
+def load_state(out: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:
+    """Reads the named parts of what `save_state` wrote, on the CPU; None if there is no state.
 
     Raises:
-        CheckpointError: The state is damaged, or of a run with other options.
+        CheckpointError: The state is damaged, or of an earlier version.
     """
     folder = out / "state"
     if not folder.exists():
         folder = out / "state.old"  # killed between the two renames
     if not folder.exists():
         return None
+    if (folder / "progress.json").exists():
+        raise unusable_state(out, "an earlier version of depthmask wrote it")
     try:
-        before = json.loads((folder / _OPTIONS).read_text()) if (folder / _OPTIONS).exists() else {}
-        changed = [name for name in before if before[name] != options.get(name)]
-        stored = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-        progress = RunPosition(**json.loads((folder / "progress.json").read_text()))
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise damaged(out, error) from error
-    if changed:
-        raise CheckpointError(
-            f"The run in {out} had other options ({', '.join(changed)}): give another --out, begin "
-            "from its checkpoint with --start, or leave --resume out."
-        )
-    return stored, progress
+        return {
+            name: torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)
+            for name in names
+        }
+    except (OSError, EOFError, RuntimeError, UnpicklingError, ValueError) as error:
+        raise unusable_state(out, error) from error
 
 
 def holds_run(out: Path) -> bool:
@@ -89,8 +69,10 @@ def holds_run(out: Path) -> bool:
     return any((out / name).exists() for name in ("state", "state.old"))
 
 
-def damaged(out: Path, error: Exception) -> CheckpointError:
-    """What to say of a state that cannot be used."""
+def unusable_state(out: Path, reason: object) -> CheckpointError:
+    """What to say of a state that cannot be used; of a long reason, the first line."""
+    first, *_ = str(reason).splitlines() or [type(reason).__name__]
     return CheckpointError(
-        f"The state in {out} cannot be resumed ({error}); start without --resume."
+        f"The state in {out} cannot be resumed ({first}): give another --out, and begin from the "
+        "last checkpoint with --start."
     )

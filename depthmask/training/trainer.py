@@ -20,21 +20,22 @@ from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.device import autocast, choose_device
 from depthmask.network.u2net import U2Net
-from depthmask.training.batches import Supply
+from depthmask.training.batches import Batches
 from depthmask.training.config import Phase, TrainConfig
-from depthmask.training.distributed import Team
-from depthmask.training.journal import Meter, RunPosition, say
+from depthmask.training.distributed import ProcessGroup
 from depthmask.training.losses import task_losses
 from depthmask.training.optimizer import Optimizer
-from depthmask.training.run_log import Records
+from depthmask.training.run_log import Meter, RunLog, RunPosition, print_status
 from depthmask.training.sample_sheet import draw_sheet
-from depthmask.training.state import Tensors, damaged, holds_run, load_state, save_state
-from depthmask.training.validation import measure
+from depthmask.training.state import holds_run, load_state, save_state, unusable_state
+from depthmask.training.validation import validation_metrics
 
 StepResult = tuple[Tensor, dict[str, Tensor], Batch]  # loss, each task's logits, and the samples
 
 # Options that a resumed run may have changed.
-_DECIDES_NOTHING = ("out", "device", "compile", "validation", "epoch", "save_minutes")
+_CHANGEABLE = (
+    *("out", "device", "compile", "validation", "epoch", "save_minutes", "report_seconds"),
+)
 
 TensorLists = tuple[list[Tensor], list[Tensor]]  # of equal length
 
@@ -54,43 +55,43 @@ class Trainer:
     def __init__(self, config: TrainConfig, *, resume: bool = False) -> None:
         self.config = config
         self.device = choose_device(config.device)
-        self.team = Team.join(self.device)
+        self.processes = ProcessGroup.join(self.device)
         for phase in config.phases:
-            self.team.check(phase.batch)
+            self.processes.check_batch(phase.batch)
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
-        self._options = _what_decides(config)
-        self.supply = Supply(config, self.train_pools, self.team)
+        self._options = _deciding_options(config)
+        self.batches = Batches(config, self.train_pools, self.processes)
         torch.manual_seed(config.seed)
         self.model = _first_model(config)
-        if self.team.size > 1 and self.device.type == "cuda":
+        if self.processes.size > 1 and self.device.type == "cuda":
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.progress = RunPosition()
+        self.position = RunPosition()
         self.optimizer = self._build_optimizer()
         self._resumes = resume
         if resume:
             self._load_state()
-        self.records = Records(config.out, since=self.progress.samples)
+        self.log = RunLog(config.out, since=self.position.samples)
 
     def fit(self) -> CheckpointInfo:
         """Runs the phases that are left; returns the description of the last checkpoint.
 
         Raises:
-            TrainingError: The folder holds another run, or the loss is no longer finite.
+            TrainingError: The folder holds another run, or the loss is not finite.
         """
         info = CheckpointInfo()
         out = self.config.out
         if not self._resumes and holds_run(out):
             raise TrainingError(f"{out} holds a run: go on with --resume, or choose another --out.")
         out.mkdir(parents=True, exist_ok=True)
-        while self.progress.phase < len(self.config.phases):
-            phase = self.config.phases[self.progress.phase]
+        while self.position.phase < len(self.config.phases):
+            phase = self.config.phases[self.position.phase]
             self._run_phase(phase)
-            self.progress.phase += 1
-            self.progress.step = 0
+            self.position.phase += 1
+            self.position.step = 0
             self.optimizer = self._build_optimizer()
-            if self.team.leads:
+            if self.processes.is_leader:
                 info = self.validate(phase.size)
                 path = self.config.out / f"phase-{phase.size}.safetensors"
                 save_checkpoint(path, self.average, info)
@@ -99,32 +100,38 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, size: int) -> CheckpointInfo:
-        """Measures the averaged weights on composites of pictures never trained on."""
-        model = U2Net(self.config.tasks).to(self.device)
+        """Measures the averaged weights on composites of pictures never trained on.
+
+        Raises:
+            TrainingError: A weight or metric is not finite.
+        """
+        model = U2Net(self.config.tasks, stages=self.config.stages).to(self.device)
         model.load_state_dict(self.average)
-        metrics = measure(
+        metrics = validation_metrics(
             model.eval(), self.validation_pools, size, self.config.validation, self.config.recipe
         )
+        self._check_finite(*metrics.values())
         info = CheckpointInfo(
             tasks=self.config.tasks,
+            stages=self.config.stages,
             resolution=size,
-            samples=self.progress.samples,
+            samples=self.position.samples,
             metrics=metrics,
             training=_plain(asdict(self.config)),
         )
         save_checkpoint(self.config.out / "last.safetensors", self.average, info)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        say(f"validation at {size} px after {self.progress.samples:,} samples:  {shown}")
-        self.records.write("validation", size, self.progress, metrics)
-        self.records.show(
-            draw_sheet(model, self.validation_pools, size, self.config.recipe), self.progress
+        print_status(f"validation at {size} px after {self.position.samples:,} samples:  {shown}")
+        self.log.write("validation", size, self.position, metrics)
+        self.log.add_sheet(
+            draw_sheet(model, self.validation_pools, size, self.config.recipe), self.position
         )
         return info
 
     def ready(self) -> nn.Module:
         """Puts the network into training mode; returns what `advance` takes a step with."""
         self._enter_training()
-        step_model = self.team.wrap(self.model)  # learns here which parameters have gradients
+        step_model = self.processes.wrap(self.model)  # learns here which parameters have gradients
         if self.config.compile:
             step_model.compile()
         return step_model
@@ -132,35 +139,51 @@ class Trainer:
     def advance(self, step_model: nn.Module, phase: Phase) -> StepResult:
         """Takes the next step of a phase."""
         started = time.monotonic()
-        share = self.progress.step / phase.steps
+        share = self.position.step / phase.steps
         self.optimizer.set_rate(phase.rate * one_cycle(share, self.config))
-        batch = self.supply.batch(phase, self.progress.samples, self.model)
+        batch = self.batches.make(phase, self.position.samples, self.model)
         result = self._step(step_model, batch)
-        self.progress.step += 1
-        self.progress.samples += phase.batch
-        self.progress.seconds += time.monotonic() - started
+        self.position.step += 1
+        self.position.samples += phase.batch
+        self.position.seconds += time.monotonic() - started
         return result
 
     def _run_phase(self, phase: Phase) -> None:
         step_model = self.ready()
         meter = Meter(phase, self.device)
         saved = time.monotonic()
-        while self.progress.step < phase.steps:
+        while self.position.step < phase.steps:
             meter.add(*self.advance(step_model, phase))
-            if not self.team.leads:
+            if not self.processes.is_leader:
                 continue
-            is_last = self.progress.step == phase.steps
-            if meter.is_due() or is_last:
-                figures = meter.report(self.progress.step)
-                self.records.write("training", phase.size, self.progress, figures)
+            is_last = self.position.step == phase.steps
+            reports = is_last or meter.seconds > self.config.report_seconds
+            validates = self.position.samples % self.config.epoch < phase.batch
+            saves = time.monotonic() - saved > self.config.save_minutes * 60
+            if reports or validates or saves:  # checked rarely: reading makes a GPU wait
+                self._check_finite(meter.loss)
+            if reports:
+                figures = meter.report(self.position.step)
+                self.log.write("training", phase.size, self.position, figures)
             if is_last:
                 return  # `fit` validates, then saves: a state comes after all rows of its sample
-            if self.progress.samples % self.config.epoch < phase.batch:
+            if validates:
                 self.validate(phase.size)
-            if time.monotonic() - saved > self.config.save_minutes * 60:
-                meter.check()
+            if saves:
                 self._save_state()
                 saved = time.monotonic()
+
+    def _check_finite(self, *figures: float) -> None:
+        """Raises TrainingError before a broken network is stored in place of a good one."""
+        floats = [value for value in self.average.values() if value.is_floating_point()]
+        # A loss is of the weights before the last step, which may have broken them.
+        are_finite = torch.stack([value.isfinite().all() for value in floats]).all()
+        if not (all(map(math.isfinite, figures)) and are_finite):
+            raise TrainingError(
+                f"The loss is not finite at sample {self.position.samples:,}: lower the rate (the "
+                "last number of --phases) and train into another --out. --start can begin there "
+                "from the last checkpoint of this run."
+            )
 
     def _enter_training(self) -> None:
         only = self.config.only
@@ -191,7 +214,7 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         # Early on the average follows closely, or it would remember the random start.
-        done = self.progress.step + 1 + (self.progress.phase > 0) * 10_000
+        done = self.position.step + 1 + (self.position.phase > 0) * 10_000
         decay = min(self.config.average, (1 + done) / (10 + done))
         floats, counters = self._averaged
         torch._foreach_lerp_(*floats, 1 - decay)
@@ -216,26 +239,35 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        save_state(self.config.out, self._state_tensors(), self.progress, self._options)
-
-    def _state_tensors(self) -> Tensors:
-        tensors = {"model": self.model.state_dict(), "average": self.average}
-        return tensors | self.optimizer.state()
+        parts = {
+            "weights": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "run": {"position": asdict(self.position), "options": self._options},
+        }
+        save_state(self.config.out, parts)
 
     def _load_state(self) -> None:
-        found = load_state(self.config.out, self._options)
-        if found is None:
-            say(f"nothing to resume in {self.config.out}: starting anew")
+        out = self.config.out
+        stored = load_state(out, ("weights", "average", "optimizer", "run"))
+        if stored is None:
+            print_status(f"nothing to resume in {out}: starting anew")
             return
-        stored, self.progress = found
+        before = stored["run"].get("options", {})
+        if changed := [name for name in before if before[name] != self._options.get(name)]:
+            raise CheckpointError(
+                f"The run in {out} had other options ({', '.join(changed)}): give the same, or "
+                "another --out, where --start can begin from this run's checkpoint."
+            )
         try:
-            self.model.load_state_dict(stored["model"])
+            self.position = RunPosition(**stored["run"]["position"])
+            self.model.load_state_dict(stored["weights"])
             for name, value in self.average.items():
                 value.copy_(stored["average"][name])
-            self.optimizer.restore(stored)
-        except (LookupError, ValueError, RuntimeError) as error:
-            raise damaged(self.config.out, error) from error
-        say(f"resuming after {self.progress.samples:,} samples")
+            self.optimizer.load_state_dict(stored["optimizer"])
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise unusable_state(out, error) from error
+        print_status(f"resuming after {self.position.samples:,} samples")
 
 
 def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools]:
@@ -249,11 +281,16 @@ def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools
 def _first_model(config: TrainConfig) -> U2Net:
     """A random network, or that of the checkpoint to start from."""
     if config.start is None:
-        return U2Net(config.tasks)
+        return U2Net(config.tasks, stages=config.stages)
     model, info = load_checkpoint(config.start)
     if set(info.tasks) != set(config.tasks):
         raise CheckpointError(
             f"{config.start} predicts {' and '.join(info.tasks)}; start with the same --tasks."
+        )
+    if (info.in_ch, info.stages) != (CheckpointInfo.in_ch, config.stages):
+        raise CheckpointError(
+            f"{config.start} holds a network of another architecture; start from a checkpoint "
+            "with the same stages."
         )
     return model
 
@@ -266,9 +303,9 @@ def one_cycle(share: float, config: TrainConfig) -> float:
     return config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * fall))
 
 
-def _what_decides(config: TrainConfig) -> dict[str, object]:
+def _deciding_options(config: TrainConfig) -> dict[str, object]:
     """What a run's weights depend on, files by their content: a resumed run has the same."""
-    options = {k: v for k, v in _plain(asdict(config)).items() if k not in _DECIDES_NOTHING}
+    options = {k: v for k, v in _plain(asdict(config)).items() if k not in _CHANGEABLE}
     files = {"data": config.data, "start": config.start}
     return options | {name: path and fingerprint(path) for name, path in files.items()}
 

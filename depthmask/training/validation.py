@@ -14,7 +14,7 @@ COMPOSITES_SEED = TRAINING_SEEDS + 1  # of the composites: no training can have 
 
 
 @torch.no_grad()
-def measure(
+def validation_metrics(
     model: nn.Module, pools: Pools, size: int, samples: int, recipe: Recipe, *, batch: int = 16
 ) -> dict[str, float]:
     """Scores a network on composites.
@@ -40,7 +40,7 @@ def measure(
         made = compose(pools, numbers, size=(size, size), seed=COMPOSITES_SEED, recipe=recipe)
         with autocast(device):
             logits = model(made.background, made.image)
-        for name, value in score(logits, made).items():
+        for name, value in batch_metrics(logits, made).items():
             found.setdefault(name, []).append(value.reshape(-1))
         depths.append(made.true_depth.flatten())
     metrics = {name: torch.cat(values).mean().item() for name, values in found.items()}
@@ -49,8 +49,8 @@ def measure(
     return metrics
 
 
-def score(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """Scores the predictions of a batch, by name; what `measure` averages."""
+def batch_metrics(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Scores the predictions of a batch, by name; what `validation_metrics` averages."""
     scores: dict[str, Tensor] = {}
     if "mask" in logits:
         pred, true = logits["mask"][:, 0].float().sigmoid(), batch.true_mask[:, 0]

@@ -12,7 +12,7 @@ from benchmarks.composites import DepthOrder, FixedDepth, depth_baselines, make_
 from benchmarks.shadows import RECIPES, shadow_scores
 from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.training.validation import measure
+from depthmask.training.validation import validation_metrics
 from tests.data import packs
 
 
@@ -72,7 +72,7 @@ def test_shadows_are_told_by_the_light_they_take(pools: Pools, recipe: Recipe) -
 def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:
     baselines = depth_baselines(pools, 32, 64, ORIGINAL)
     scores = {
-        name: measure(fixed, pools, 32, 64, ORIGINAL)["rmse_over_deviation"]
+        name: validation_metrics(fixed, pools, 32, 64, ORIGINAL)["rmse_over_deviation"]
         for name, fixed in baselines.items()
     }
     assert 0 < scores["mean depth map"] < 0.5 < scores["constant depth"] < 1.2

@@ -9,25 +9,23 @@ import pytest
 import torch
 
 import train
-from benchmarks import ablation
-from benchmarks import run_table as results
+from benchmarks import ablation, run_table
 from benchmarks.command import run
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.training.config import Phase
-from depthmask.training.journal import RunPosition
-from depthmask.training.run_log import Records
+from depthmask.training.run_log import RunLog, RunPosition
 
 
 def make_run(out: Path, *phases: Phase, iou: float = 0.9) -> Path:
     """Writes what a run leaves, 0.1 s a sample."""
-    records = Records(out)
+    log = RunLog(out)
     samples = 0
     for phase in phases:
         for _ in range(phase.steps):
             samples += phase.batch
-            progress = RunPosition(samples=samples, seconds=samples / 10)
-            records.write("training", phase.size, progress, {"loss": 100 / samples})
-        records.write("validation", phase.size, progress, {"batch_iou": iou, "batch_rmse": 0.1})
+            position = RunPosition(samples=samples, seconds=samples / 10)
+            log.write("training", phase.size, position, {"loss": 100 / samples})
+        log.write("validation", phase.size, position, {"batch_iou": iou, "batch_rmse": 0.1})
     training: dict[str, object] = {"phases": [asdict(phase) for phase in phases]}
     info = CheckpointInfo(samples=samples, training=training, metrics={"batch_iou": iou})
     save_checkpoint(out / "last.safetensors", {"weight": torch.zeros(1)}, info)
@@ -38,7 +36,7 @@ def test_a_run_stands_beside_the_original(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(tmp_path / "run", Phase(64, 400, 100, 1e-3), Phase(64, 200, 50, 1e-3))
-    assert results.main([str(run)]) == 0
+    assert run_table.main([str(run)]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert rows[0].split("|")[2:-1] == [
         *(" epochs ", " batch ", " image size ", " time taken ", " IoU ", " RMSE ", " loss ")
@@ -51,7 +49,7 @@ def test_a_run_stands_beside_the_original(
 
 
 def test_a_folder_without_a_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(lambda: results.main([str(tmp_path)])) == 2
+    assert run(lambda: run_table.main([str(tmp_path)])) == 2
     assert "no checkpoint" in capsys.readouterr().err
 
 

@@ -7,6 +7,7 @@ import pytest
 from torch import Tensor
 
 from depthmask.network.checkpoint import read_checkpoint, save_checkpoint
+from depthmask.training.config import TrainConfig
 from tests.data import packs
 from tools import average_checkpoints
 
@@ -52,6 +53,7 @@ def test_the_mean_lies_between(files: dict[str, Path]) -> None:
 def test_the_masks_decoder_comes_from_others(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(TrainConfig, "validation", 4)
     pack = packs.write(tmp_path / "pack.safetensors")
     out = tmp_path / "mean.safetensors"
     words = [files["depth"], "--mask-from", files["mask"], files["first"], "-o", out]

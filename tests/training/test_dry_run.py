@@ -1,56 +1,65 @@
-"""The rehearsal says what a run takes, and leaves no trace."""
+"""The dry run prints what a run takes, and leaves no trace."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import train
+from depthmask.errors import TrainingError
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import U2Net
-from depthmask.training import dry_run as rehearsal
-from depthmask.training.dry_run import duration
-from tests.data import packs
+from depthmask.training.config import Phase, TrainConfig
+from depthmask.training.dry_run import dry_run, duration
+from depthmask.training.trainer import Trainer
+from tests.conftest import TINY
 
 
 @pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(rehearsal, "_SECONDS", 0.0)
-    data = packs.write(tmp_path / "pack.safetensors")
-    phases = ["--phases", "32:100:4:1e-3", "48:10:2:1e-3"]
-    return ["--data", str(data), *phases, "--validation", "4", "--device", "cpu", "--dry-run"]
+def two_phases(config: TrainConfig) -> TrainConfig:
+    return replace(config, phases=(Phase(32, 100, 4, 1e-3), Phase(48, 10, 2, 1e-3)))
 
 
 def test_it_says_what_a_run_takes(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_phases: TrainConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main([*options, "--out", str(tmp_path / "run")]) == 0
+    dry_run(Trainer(two_phases), timing_s=0)
     said = capsys.readouterr().err
+    parameters = sum(p.numel() for p in U2Net(stages=TINY).parameters())
     for part in (
-        *("foregrounds: ", "backgrounds: ", "1,769,306 parameters"),
+        *("foregrounds: ", "backgrounds: ", f"network: {parameters:,} parameters"),
         *("100 samples in 25 steps of 4", "10 samples in 5 steps of 2", "GiB", "in all: "),
     ):
         assert part in said
-    assert not (tmp_path / "run").exists()
+    assert not two_phases.out.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("tiny_train")
+def test_the_command_trains_nothing(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    began: list[TrainConfig] = []
+    monkeypatch.setattr(train, "dry_run", lambda trainer: began.append(trainer.config))
+    arguments = ["--data", str(config.data), "--out", str(config.out), "--device", "cpu"]
+    assert train.main([*arguments, "--phases", "32:8:4:1e-3", "--dry-run"]) == 0
+    assert [found.phases for found in began] == [config.phases]
+    assert not config.out.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(config: TrainConfig, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert train.main([*options, "--out", str(tmp_path / "file" / "run")]) == 2
-    assert "choose another folder with --out" in capsys.readouterr().err
+    with pytest.raises(TrainingError, match="choose another folder with --out"):
+        dry_run(Trainer(replace(config, out=tmp_path / "file" / "run")), timing_s=0)
 
 
-def test_a_start_that_cannot_be_trained_is_said(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_start_that_cannot_be_trained_is_said(config: TrainConfig, tmp_path: Path) -> None:
     start = tmp_path / "broken.safetensors"
-    broken = U2Net()
+    broken = U2Net(stages=TINY)
     torch.nn.init.constant_(next(broken.parameters()), torch.nan)
-    save_checkpoint(start, broken.state_dict(), CheckpointInfo())
-    assert train.main([*options, "--out", str(tmp_path / "run"), "--start", str(start)]) == 2
-    assert "check --start" in capsys.readouterr().err
+    save_checkpoint(start, broken.state_dict(), CheckpointInfo(stages=TINY))
+    with pytest.raises(TrainingError, match="check --start"):
+        dry_run(Trainer(replace(config, start=start)), timing_s=0)
 
 
 @pytest.mark.parametrize(

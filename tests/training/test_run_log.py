@@ -1,20 +1,22 @@
 """What a run leaves behind for people to look at."""
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from depthmask.training.journal import RunPosition
-from depthmask.training.run_log import COLUMNS, Records, read_log
+from depthmask.training.run_log import LOG_COLUMNS, RunLog, RunPosition, read_log
 
 
-def write(out: Path, *samples: int, since: int = 0) -> Records:
-    records = Records(out, since=since)
+def write(out: Path, *samples: int, since: int = 0) -> RunLog:
+    log = RunLog(out, since=since)
     for number in samples:
-        progress = RunPosition(samples=number, seconds=number / 10)
-        records.write("training", 64, progress, {"loss": 1 / number, "iou": 0.5})
-    return records
+        position = RunPosition(samples=number, seconds=number / 10)
+        log.write("training", 64, position, {"loss": 1 / number, "iou": 0.5})
+    return log
 
 
 def logged(out: Path) -> list[int]:
@@ -29,7 +31,7 @@ def test_the_log_can_be_read_back(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_before_the_first_figure(tmp_path: Path) -> None:
-    Records(tmp_path / "run")
+    RunLog(tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -59,15 +61,48 @@ def test_a_log_with_other_columns_goes_on(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("kind,size,samples,seconds,old\ntraining,64,100,9,1\n")
     write(tmp_path, 200, since=100)
     assert logged(tmp_path) == [100, 200]
-    assert (tmp_path / "log.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert (tmp_path / "log.csv").read_text().splitlines()[0] == ",".join(LOG_COLUMNS)
 
 
-def test_a_validation_draws_the_curves_and_the_predictions(tmp_path: Path) -> None:
-    records = write(tmp_path, 100)
-    records.write("validation", 64, RunPosition(samples=100), {"iou": 0.5})
-    records.show(torch.zeros(20, 30, 3, dtype=torch.uint8), RunPosition(samples=100))
-    assert (tmp_path / "curves.svg").read_text().startswith("<svg")
-    assert (tmp_path / "predictions-0000100.png").read_bytes().startswith(b"\x89PNG")
-    (events,) = (tmp_path / "events").iterdir()
-    for tag in (b"training/loss", b"validation/iou", b"predictions"):
-        assert tag in events.read_bytes()
+def write_all(out: Path) -> None:
+    log = write(out, 100)
+    log.write("validation", 64, RunPosition(samples=100), {"iou": 0.5})
+    log.add_sheet(torch.full((20, 30, 3), 7, dtype=torch.uint8), RunPosition(samples=100))
+
+
+def test_a_sheet_of_predictions_is_a_picture(tmp_path: Path) -> None:
+    write_all(tmp_path)
+    with Image.open(tmp_path / "predictions-0000100.png") as picture:
+        assert picture.size == (30, 20) and picture.getpixel((0, 0)) == (7, 7, 7)
+
+
+def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
+    write_all(tmp_path)
+    write(tmp_path, 200, since=100)  # the events of both processes are one run
+    events = EventAccumulator(str(tmp_path / "events"))
+    events.Reload()
+    assert {"training/loss", "training/iou", "validation/iou"} == set(events.Tags()["scalars"])
+    loss = [(event.step, event.value) for event in events.Scalars("training/loss")]
+    assert loss == [(100, pytest.approx(0.01)), (200, pytest.approx(0.005))]
+    (sheet,) = events.Images("predictions")
+    assert (sheet.step, sheet.width, sheet.height) == (100, 30, 20)
+
+
+def test_events_after_the_state_are_dropped(tmp_path: Path) -> None:
+    write(tmp_path, 100, 200, 300)
+    write(tmp_path, 250, since=150)
+    events = EventAccumulator(str(tmp_path / "events"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("training/loss")] == [100, 250]
+
+
+def test_without_tensorboard_there_is_a_line_and_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    write_all(tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("pip install tensorboard") == said.count("\n") == 1
+    assert not (tmp_path / "events").exists()
+    assert [point.kind for point in read_log(tmp_path / "log.csv")] == ["training", "validation"]
+    assert (tmp_path / "predictions-0000100.png").exists()

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,12 @@ import torch
 
 from depthmask.errors import CheckpointError
 from depthmask.training import state
-from depthmask.training.journal import RunPosition
 
-TENSORS = {"model": {"weight": torch.zeros(2)}, "average": {"weight": torch.ones(2)}}
-OPTIONS = {"seed": 1, "phases": [[64, 100]]}
+NAMES = ("weights", "run")
+
+
+def parts(samples: int) -> state.Parts:
+    return {"weights": {"weight": torch.full((2,), samples)}, "run": {"samples": samples}}
 
 
 class Killed(Exception):
@@ -23,53 +27,90 @@ def die_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int
     """Replaces a function by one that raises at its call number `call`."""
     real, calls = getattr(module, name), itertools.count(1)
 
-    def dying(*arguments: object) -> object:
+    def dying(*arguments: object, **options: object) -> object:
         if next(calls) == call:
             raise Killed
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(module, name, dying)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    assert state.load_state(tmp_path, OPTIONS) is None
-    progress = RunPosition(phase=1, step=2, samples=3, seconds=4.5)
-    state.save_state(tmp_path, TENSORS, progress, OPTIONS)
-    found = state.load_state(tmp_path, OPTIONS)
-    assert found is not None and found[1] == progress
-    assert torch.equal(found[0]["average"]["weight"], torch.ones(2))
+    assert state.load_state(tmp_path, NAMES) is None
+    assert not state.holds_run(tmp_path)
+    state.save_state(tmp_path, parts(3))
+    found = state.load_state(tmp_path, NAMES)
+    assert found is not None and found["run"] == {"samples": 3}
+    assert torch.equal(found["weights"]["weight"], torch.full((2,), 3))
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    assert state.holds_run(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(state, "save_file"), (state, "flush"), (Path, "write_text"), (Path, "rename")],
+    [(torch, "save"), (state, "flush"), (shutil, "rmtree"), (Path, "rename")],
 )
 def test_a_save_that_is_killed_leaves_a_whole_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
 ) -> None:
     """Kills follow one another without a successful save in between."""
-    state.save_state(tmp_path, TENSORS, RunPosition(samples=1), OPTIONS)
+    state.save_state(tmp_path, parts(1))
     for call in (2, 1, 3, 4, 5):
         die_at(monkeypatch, module, name, call)
         with contextlib.suppress(Killed):
-            state.save_state(tmp_path, TENSORS, RunPosition(samples=2), OPTIONS)
+            state.save_state(tmp_path, parts(2))
         monkeypatch.undo()
-        found = state.load_state(tmp_path, OPTIONS)
-        assert found is not None and found[1].samples in {1, 2}
-        assert found[0].keys() == TENSORS.keys()
+        assert state.holds_run(tmp_path)
+        found = state.load_state(tmp_path, NAMES)
+        assert found is not None and found["run"]["samples"] in {1, 2}
+        assert found["weights"]["weight"][0] == found["run"]["samples"]
+
+
+def test_a_state_reaches_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.save_state(tmp_path, parts(1))
+    flushed = []
+
+    def fsync(handle: int) -> None:
+        found = os.fstat(handle).st_ino
+        (name,) = (p.name for p in (tmp_path, *tmp_path.rglob("*")) if p.stat().st_ino == found)
+        stored = state.load_state(tmp_path, ("run",))
+        assert stored is not None
+        flushed.append((name, stored["run"]["samples"]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    state.save_state(tmp_path, parts(2))
+    before = [("weights.pt", 1), ("run.pt", 1), ("state.new", 1)]
+    assert flushed == [*before, (tmp_path.name, 2)]
 
 
 def test_damage_is_said_in_a_sentence(tmp_path: Path) -> None:
-    state.save_state(tmp_path, TENSORS, RunPosition(), OPTIONS)
-    (tmp_path / "state" / "progress.json").write_text("{")
-    with pytest.raises(CheckpointError, match="start without --resume"):
-        state.load_state(tmp_path, OPTIONS)
+    state.save_state(tmp_path, parts(1))
+    (tmp_path / "state" / "run.pt").write_text("{")
+    with pytest.raises(
+        CheckpointError, match=r"cannot be resumed .*: give another --out"
+    ) as caught:
+        state.load_state(tmp_path, NAMES)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_run_with_other_options_is_not_gone_on_with(tmp_path: Path) -> None:
-    state.save_state(tmp_path, TENSORS, RunPosition(), OPTIONS)
-    with pytest.raises(CheckpointError, match=r"other options \(phases\): give another --out"):
-        state.load_state(tmp_path, OPTIONS | {"phases": [[64, 200]]})
-    (tmp_path / "state" / "options.json").unlink()  # of a run that an earlier version began
-    assert state.load_state(tmp_path, OPTIONS) is not None
+def test_a_state_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "progress.json").write_text('{"samples": 3}')
+    with pytest.raises(CheckpointError, match="an earlier version of depthmask wrote it"):
+        state.load_state(tmp_path, NAMES)
+
+
+def test_nothing_in_a_state_is_run(tmp_path: Path) -> None:
+    """A state may come from another machine."""
+    state.save_state(tmp_path, parts(1))
+
+    class Program:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "was_run",)
+
+    torch.save({"samples": Program()}, tmp_path / "state" / "run.pt")
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        state.load_state(tmp_path, NAMES)
+    assert not (tmp_path / "was_run").exists()
