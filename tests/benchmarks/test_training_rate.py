@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.training_rate import Composites, draw_pictures, step_as_the_original, write_files
+from benchmarks.original_loop import StoredComposites, original_step, write_files
+from benchmarks.training_rate import draw_pictures
 from depthmask.data.packfile import write_pack
 from depthmask.network.u2net import U2Net
 from depthmask.training.losses import task_losses
+from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_original_way_reads_what_it_stored(tmp_path: Path) -> None:
     write_pack(tmp_path / "pack.safetensors", draw_pictures(), step=8)
     write_files(tmp_path, 4)
-    samples = Composites(tmp_path, 32)
+    samples = StoredComposites(tmp_path, 32)
     assert len(samples) == 4
     background, image, mask, depth = samples[3]
     assert background.shape == image.shape == (3, 32, 32)
@@ -29,12 +31,12 @@ def test_the_original_way_reads_what_it_stored(tmp_path: Path) -> None:
 
 def test_its_loss_is_the_sum_over_all_maps() -> None:
     torch.manual_seed(0)
-    model = U2Net()
+    model = U2Net(stages=TINY)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     background, image = torch.rand(2, 2, 3, 32, 32)
     true = {task: torch.rand(2, 1, 32, 32) for task in ("mask", "depth")}
     samples = (background, image, true["mask"], true["depth"])
-    loss = step_as_the_original(model, optimizer, *samples)
+    loss = original_step(model, optimizer, *samples)
     ours = task_losses(model(background, image), true)
     assert loss == pytest.approx(sum(value.item() for value in ours.values()), rel=1e-3)
 
