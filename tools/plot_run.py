@@ -60,6 +60,7 @@ def draw_curves(points: Sequence[Point]) -> Figure:
 def _draw_panel(axes: Axes, name: str, points: Sequence[Point]) -> None:
     axes.set_title(PANELS[name], loc="left", fontsize=10)
     axes.grid(axis="y", color="#e3e3e3")
+    axes.margins(y=0.15)  # room for the sizes above the curves
     for kind, style in STYLES.items():
         places = [
             (point.samples, point.figures[name])

@@ -112,7 +112,7 @@ def test_a_loss_that_is_not_finite_is_a_sentence(
 
 @pytest.mark.slow
 def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
-    phase = Phase(32, 4 * 120, 4, 1e-2)
+    phase = Phase(32, 4 * 60, 4, 3e-2)
     trainer = Trainer(replace(config, limit=4, phases=(phase,)))
     model = trainer.ready()
     scores = []
@@ -126,8 +126,8 @@ def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
 
 @pytest.mark.slow
 def test_it_learns(config: TrainConfig) -> None:
-    trainer = Trainer(replace(config, phases=(Phase(32, 960, 8, 1e-2),), validation=32))
-    before = trainer.validate(32).metrics
+    trainer = Trainer(replace(config, phases=(Phase(16, 8 * 60, 8, 2e-2),), validation=16))
+    before = trainer.validate(16).metrics
     after = trainer.fit().metrics
     assert after["iou"] > before["iou"] + 0.1
     assert after["rmse"] < before["rmse"]
