@@ -83,6 +83,14 @@ def test_everything_is_foreground() -> None:
     assert not match_light(scene(), expose(scene(), 1, 1, 1), foreground=everything).accepted
 
 
+def test_black_pixels_do_not_count() -> None:
+    """A camera shows black as black, whatever the exposure."""
+    background = (scene() * 0.6).astype(np.uint8)
+    image = expose(background, 0.5, 0.5, 0.5)
+    background[:, :200] = image[:, :200] = 8
+    assert match_light(background, image).stops == pytest.approx(0.5, abs=0.05)
+
+
 def test_clipped_pixels_do_not_count() -> None:
     background = scene()
     image = expose(background, 1.0, 1.0, 1.0)

@@ -88,6 +88,11 @@ def test_light_that_changes_is_not_learned(scene: Picture) -> None:
         learn(frames, see, size=SIZE)
 
 
+def test_light_that_changes_a_little_is_no_motion(scene: Picture) -> None:
+    frames = [(scene * factor).astype(np.uint8) for factor in np.linspace(0.91, 1.09, 15)]
+    assert learn(frames, see, size=SIZE).self_check < 0.01
+
+
 def test_a_network_that_sees_something_in_the_empty_scene_is_told(scene: Picture) -> None:
     def ghosts(background: Picture, image: Picture) -> dict[str, Map]:
         maps = see(background, image)
@@ -198,9 +203,33 @@ def test_another_view_asks_for_a_new_capture_and_the_old_one_is_well_again(
     assert sight.health == "good"
 
 
+def test_a_bump_is_told_after_three_attempts(scene: Picture, plate: EmptyScene) -> None:
+    """Registration is tried on the 3rd, 10th and 20th frame of another view."""
+    other = np.ascontiguousarray(scene[::-1, ::-1])
+    health = [health for _, _, health in run(plate, [other] * 21)]
+    assert set(health[:19]) == {"good"} and health[20] == "bumped"
+
+
+def test_a_large_object_is_no_bump(scene: Picture, plate: EmptyScene) -> None:
+    """Enough of the scene is left to see that the camera stands where it stood."""
+    frame = scene.copy()
+    checks = np.indices((170, WIDTH)).sum(axis=0) // 7 % 2
+    frame[70:] = np.where(checks[..., None], (255, 0, 255), (0, 255, 0))
+    found = run(plate, [scene, *[frame] * 40])
+    assert found[-1][1] > 0.6
+    assert {health for _, _, health in found} == {"good"}
+
+
 def test_an_object_left_in_the_background_is_told(scene: Picture) -> None:
     stood = learn([noisy(with_object(scene), seed) for seed in range(15)], see, size=SIZE)
     assert run(stood, [noisy(scene, 30 + seed) for seed in range(50)])[-1][2] == "swapped"
+
+
+def test_a_swap_must_be_seen_three_times_in_a_row(scene: Picture) -> None:
+    """Every 15th frame is looked at; in the third look, nothing differs from the background."""
+    stood = learn([noisy(with_object(scene), seed) for seed in range(15)], see, size=SIZE)
+    frames = [scene] * 20 + [with_object(scene)] * 20 + [scene] * 10
+    assert "swapped" not in [health for _, _, health in run(stood, frames)]
 
 
 def test_a_frame_of_another_size_is_told(scene: Picture, plate: EmptyScene) -> None:

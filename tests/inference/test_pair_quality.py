@@ -81,7 +81,9 @@ def test_the_score_falls_with_movement_and_exposure() -> None:
         judge(replace(STILL, shift=shift), replace(SAME_LIGHT, stops=stops), diagonal=1000).score
         for shift, stops in ((0, 0), (10, 0), (30, 0), (30, 0.5), (30, -1))
     ]
-    assert scores == sorted(scores, reverse=True) and scores[0] == 1
+    assert (np.diff(scores) < -0.01).all() and scores[0] == 1
+    too_far = replace(STILL, shift=100, reason=align.TOO_FAR)
+    assert judge(too_far, SAME_LIGHT, diagonal=1000).score == 0.2
 
 
 def test_two_scenes_are_told_from_one() -> None:

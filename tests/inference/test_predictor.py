@@ -259,6 +259,7 @@ def test_a_background_is_cropped_to_the_images_aspect(
 def test_the_crop_is_centred() -> None:
     picture = noise(60, 80)
     assert np.array_equal(scaling.crop_to_aspect(picture, 1, 1), picture[:, 10:70])
+    assert np.array_equal(scaling.crop_to_aspect(picture, 30, 80), picture[15:45])
 
 
 def test_shrinking_averages_and_growing_interpolates() -> None:

@@ -157,6 +157,16 @@ def test_too_far() -> None:
     assert not found.accepted and found.reason
 
 
+def test_a_background_that_covers_little_of_the_image_is_refused() -> None:
+    """The camera went back: the background shows the middle of what the image shows."""
+    image = scene(480, 640)
+    middle = np.asarray(cv2.resize(image[70:410, 93:547], (640, 480)), dtype=np.uint8)
+    found = register(middle, image)
+    assert not found.accepted and found.reason == align.TOO_FAR
+    most = np.asarray(cv2.resize(image[24:456, 32:608], (640, 480)), dtype=np.uint8)
+    assert register(most, image).accepted
+
+
 def test_the_same_picture_needs_no_alignment() -> None:
     found = register(scene(), scene())
     assert not found.accepted and found.reason == ""

@@ -50,6 +50,16 @@ def test_the_foreground_stands_where_it_is_seen(scene: trimesh.Scene, pair: Pair
     assert mesh.vertices[:, 1].min() < 0, "the block stands in the lower half: y is up"
 
 
+def test_the_scene_stays_behind_the_foreground(pair: Pair) -> None:
+    """Even where the network says that the wall is nearer than the block before it."""
+    mask = pair.true_mask.astype(np.float32)
+    depth = np.where(pair.true_mask, np.float32(0.6), np.float32(0.4))
+    built = build_scene(pair.image, mask, depth, background=pair.background)
+    points = built.geometry[SCENE].vertices
+    inside = points.reshape(HEIGHT, WIDTH, 3)[pair.true_mask]
+    assert -inside[:, 2].max() > 0.6
+
+
 def test_triangles_face_the_camera(scene: trimesh.Scene) -> None:
     normals = scene.geometry[FOREGROUND].face_normals
     assert (normals[:, 2] > 0).all()
