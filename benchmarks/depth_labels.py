@@ -23,12 +23,12 @@ import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
-from benchmarks.examples import EXAMPLES
 from depthmask.composites.pools import Pool, load_checkpoint_pools
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio, inverse_from_depth
 from depthmask.evaluation.array_metrics import Values, depth_rmse
 from depthmask.evaluation.sequences import pictures_of
+from depthmask.files import EXAMPLES
 from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
 

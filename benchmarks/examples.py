@@ -16,11 +16,11 @@ from PIL import Image
 from benchmarks.command import check_outputs, run
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.evaluation.sequences import score_prediction
+from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
 from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TILE_PIXELS = (200, 200)  # height and width of a picture in the sheet
 
 

@@ -35,11 +35,11 @@ import cv2
 import numpy as np
 
 from benchmarks.command import check_folders, run
-from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask.app.live.server import LiveServer, data_url
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.evaluation.sequences import background_of, frames_with_truth
+from depthmask.files import EXAMPLES
 from depthmask.inference import live_session as live
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
@@ -157,7 +157,7 @@ def time_stages(predictor: Predictor, clip: Clip) -> None:
 def capture(server: LiveServer, token: str, background: Picture) -> None:
     """Learns a background as a page does it."""
     frame, answer = data_url(to_jpeg(background)), {}
-    for place in range(live.FRAMES):
+    for place in range(live.CAPTURE_FRAMES):
         message = {"token": token, "do": "capture", "first": place == 0, "frame": frame}
         answer = server.answer(message)
     assert answer.get("captured"), answer
@@ -223,7 +223,7 @@ def measure_smoothing(predictor: Predictor, clip: Clip) -> None:
                 np.array(maps) for maps in zip(*smoothed(small, seen, keep, adaptive), strict=True)
             )
             figures = score(masks, depths, truth)
-            mark = "*" if adaptive and keep == live.KEEP else " "
+            mark = "*" if adaptive and keep == live.SMOOTHING else " "
             row = f"{clip.name:10} {mark} {keep:5.2f}  {adaptive!s:8}"
             print(row + "".join(figures), flush=True)
 

@@ -1,6 +1,7 @@
 """What is done to a pair of photos before the network sees it, measured step by step.
 
-    python -m benchmarks.photo_pairs FOLDER --data PACK [--frames N] [--samples N] [--groups real ...]
+    python -m benchmarks.photo_pairs FOLDER --data PACK [--frames N] [--samples N]
+        [--groups real ...]
 
 FOLDER is laid out as `python -m depthmask evaluate --help` tells; PACK is packed training data, of
 which only the side kept for validation is used. To each background is done what cameras do between
@@ -20,7 +21,6 @@ import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
-from benchmarks.examples import EXAMPLES
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
 from depthmask.evaluation.sequences import (
     IGNORED_LABEL,
@@ -28,6 +28,7 @@ from depthmask.evaluation.sequences import (
     background_of,
     frames_with_truth,
 )
+from depthmask.files import EXAMPLES
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture

@@ -24,12 +24,12 @@ import torch
 from PIL import Image
 
 from benchmarks.command import check_folders, run
-from benchmarks.examples import EXAMPLES
 from benchmarks.memory import held
 from depthmask.evaluation import metrics
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.evaluation.matting import gradient_error
 from depthmask.evaluation.sequences import IGNORED_LABEL, background_of, frames_with_truth
+from depthmask.files import EXAMPLES
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix

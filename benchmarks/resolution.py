@@ -24,7 +24,7 @@ from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
 from depthmask.evaluation.sequences import background_of, frames_with_truth, mask_scores
-from depthmask.export.exporter import EXAMPLES
+from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import QUALITIES, Predictor, resolution_for
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture

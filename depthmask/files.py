@@ -18,6 +18,9 @@ def shipped(name: str) -> Path:
     return package / name if (package / name).is_dir() else package.parent / name
 
 
+EXAMPLES = shipped("examples")
+
+
 def check_file(path: Path) -> None:
     """Makes the folder of a file where it is missing, and sees that the file can be written.
 

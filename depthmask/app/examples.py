@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from depthmask.files import shipped
+from depthmask.files import EXAMPLES
 
 THUMBNAIL_PIXELS = (160, 120)  # largest width and height: twice what the page shows
 
@@ -41,7 +41,7 @@ def find_examples(folder: Path | None = None) -> list[Example]:
     Args:
         folder: Default: the shipped examples.
     """
-    folder = folder or shipped("examples")
+    folder = folder or EXAMPLES
     index = folder / "examples.json"
     entries = json.loads(index.read_text()) if index.is_file() else []
     titles = {entry["name"]: entry["title"] for entry in entries}

@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from depthmask.backends import graph_of
-    from depthmask.export.exporter import EXAMPLES, SUFFIXES, export
+    from depthmask.export.exporter import GRAPH_SUFFIXES, export
+    from depthmask.files import EXAMPLES
     from depthmask.network.checkpoint import WEIGHTS
 
     if not (options.output or options.dynamic or options.format == "torch"):
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
             "A graph beside the weights must accept every size; add --dynamic or -o FILE."
         )
     checkpoint = options.checkpoint or WEIGHTS
-    beside = graph_of(checkpoint, options.precision).with_suffix(SUFFIXES[options.format])
+    beside = graph_of(checkpoint, options.precision).with_suffix(GRAPH_SUFFIXES[options.format])
     report = export(
         checkpoint,
         options.output or beside,

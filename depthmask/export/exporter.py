@@ -25,16 +25,15 @@ from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import BackendError, ExportError
 from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 from depthmask.export.onnx_graph import write_onnx
-from depthmask.files import fingerprint, shipped
+from depthmask.files import EXAMPLES, fingerprint
 from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture, read_mask, read_picture
 
-EXAMPLES = shipped("examples")
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-LEAST_IOU = 0.99
-MOST_DEPTH_RMSE = 0.02  # of the graph's depth from the network's
-MOST_LOST = 0.005  # of the mean IoU with true masks, by int8
-_MOST_STRIDES = 64  # longest side of a dynamic graph, in strides
+GRAPH_SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
+MIN_IOU = 0.99
+MAX_DEPTH_RMSE = 0.02  # of the graph's depth from the network's
+MAX_IOU_LOSS = 0.005  # of the mean IoU with true masks, by int8
+_MAX_STRIDES = 64  # longest side of a dynamic graph, in strides
 _INSTALL = "run `pip install 'depthmask[export]'`"
 
 Size = tuple[int, int]  # height and width
@@ -51,25 +50,25 @@ class Agreement:
 
     def check(self) -> None:
         """Raises ExportError, with the numbers, where masks or depth do not agree."""
-        if not self.iou >= LEAST_IOU:  # nan does not agree either
+        if not self.iou >= MIN_IOU:  # nan does not agree either
             raise ExportError(
                 f"The graph's masks agree with the network's by an IoU of {self.iou:.4f} on "
-                f"{self.pairs} pair(s), under {LEAST_IOU}, and depth is off by "
+                f"{self.pairs} pair(s), under {MIN_IOU}, and depth is off by "
                 f"{self.depth_rmse:.4f}; nothing was written."
             )
         self.check_depth()
 
     def check_depth(self) -> None:
         """Raises ExportError where depth alone does not agree."""
-        if not self.depth_rmse <= MOST_DEPTH_RMSE:
+        if not self.depth_rmse <= MAX_DEPTH_RMSE:
             raise ExportError(
                 f"The graph's depth is off by an RMSE of {self.depth_rmse:.4f} from the network's "
-                f"on {self.pairs} pair(s), over {MOST_DEPTH_RMSE}; nothing was written."
+                f"on {self.pairs} pair(s), over {MAX_DEPTH_RMSE}; nothing was written."
             )
 
 
 @dataclass(frozen=True)
-class Loss:
+class Int8Loss:
     """What int8 costs: mean IoU with true masks."""
 
     samples_with_mask: int
@@ -78,11 +77,11 @@ class Loss:
 
     def check(self) -> None:
         """Raises ExportError, with the numbers, where too much is lost."""
-        if not self.network_iou - self.int8_iou <= MOST_LOST:
+        if not self.network_iou - self.int8_iou <= MAX_IOU_LOSS:
             raise ExportError(
                 f"In int8 the mean IoU with {self.samples_with_mask} true masks is "
-                f"{self.int8_iou:.4f}, the network's {self.network_iou:.4f}: more than {MOST_LOST} "
-                "is lost; nothing was written."
+                f"{self.int8_iou:.4f}, the network's {self.network_iou:.4f}: more than "
+                f"{MAX_IOU_LOSS} is lost; nothing was written."
             )
 
 
@@ -111,7 +110,7 @@ def export(
 
     Args:
         checkpoint: A file that `load_checkpoint` reads.
-        output: Ends as `SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
+        output: Ends as `GRAPH_SUFFIXES` has it for the kind; OpenVINO puts a .bin beside it.
         kind: "onnx", "openvino" or "torch" (`torch.export`).
         precision: Of the stored weights, "fp32" or "fp16": a backend computes in its own. Or
             "int8", for which NNCF chooses scales: of weights and arithmetic.
@@ -130,12 +129,12 @@ def export(
     _check_options(output, kind, precision, data)
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
-    samples = list(_read_pairs(pairs, network.resolution, size))
+    samples = list(read_pairs(pairs, network.resolution, size))
     int8 = precision == "int8"
     if int8 and data:
         truth = list(draw_composites(data, network.info))
     else:
-        truth = list(_read_samples(pairs, network.resolution, size)) if int8 else []
+        truth = list(read_samples(pairs, network.resolution, size)) if int8 else []
     info = GraphInfo(
         resolution=network.resolution,
         checkpoint=fingerprint(checkpoint),
@@ -143,10 +142,10 @@ def export(
         metrics=network.info.metrics,
         precision="int8" if int8 else "fp32",
     )
-    plan = ExportJob(network.net, info, size, precision == "fp16", samples if int8 else ())
+    job = ExportJob(network.net, info, size, precision == "fp16", samples if int8 else ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        run = _WRITERS[kind](plan, Path(folder) / output.name)
+        run = WRITERS[kind](job, Path(folder) / output.name)
         found = _check(network.run, run, samples, truth)
         files = [
             Path(shutil.move(file, output.parent / file.name))
@@ -164,8 +163,8 @@ def export(
 
 
 def _check_options(output: Path, kind: str, precision: str, data: Path | None) -> None:
-    if output.suffix != SUFFIXES[kind]:
-        raise ExportError(f"{output} must end in {SUFFIXES[kind]} for the format {kind}.")
+    if output.suffix != GRAPH_SUFFIXES[kind]:
+        raise ExportError(f"{output} must end in {GRAPH_SUFFIXES[kind]} for the format {kind}.")
     if kind == "torch" and precision != "fp32":
         raise ExportError("The format torch keeps fp32 weights only; leave --precision out.")
     if precision != "int8" and data is not None:
@@ -184,7 +183,7 @@ def _check(
         agreement.check()
         return asdict(agreement)
     agreement.check_depth()
-    loss = Loss(len(truth), mean_iou(network, truth), mean_iou(graph, truth))
+    loss = Int8Loss(len(truth), mean_iou(network, truth), mean_iou(graph, truth))
     loss.check()
     return asdict(agreement) | asdict(loss)
 
@@ -204,7 +203,7 @@ def compare(network: Run, graph: Run, pairs: list[Pair]) -> Agreement:
     return Agreement(len(pairs), iou, rmse["mask"], rmse["depth"])
 
 
-def _read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pair]:
+def read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pair]:
     """Yields pairs at one size or, for a graph of any size, about each image's own shape."""
     for place in _places(folder):
         background, image = (read_picture(next(place.glob(f"{name}.*"))) for name in INPUTS)
@@ -212,10 +211,10 @@ def _read_pairs(folder: Path, resolution: int, size: Size | None) -> Iterator[Pa
         yield _fit(background, height, width), _fit(image, height, width)
 
 
-def _read_samples(folder: Path, resolution: int, size: Size | None) -> Iterator[Sample]:
+def read_samples(folder: Path, resolution: int, size: Size | None) -> Iterator[Sample]:
     """Yields those of the pairs that have a NAME/mask.*, with it."""
     found = False
-    pairs = _read_pairs(folder, resolution, size)
+    pairs = read_pairs(folder, resolution, size)
     for place, (background, image) in zip(_places(folder), pairs, strict=True):
         for file in place.glob("mask.*"):
             found = True
@@ -242,7 +241,7 @@ def _places(folder: Path) -> list[Path]:
 def _size_like(height: int, width: int, resolution: int) -> Size:
     scale = resolution / (height * width) ** 0.5
     rows, columns = (max(1, round(side * scale / STRIDE)) for side in (height, width))
-    return STRIDE * min(rows, _MOST_STRIDES), STRIDE * min(columns, _MOST_STRIDES)
+    return STRIDE * min(rows, _MAX_STRIDES), STRIDE * min(columns, _MAX_STRIDES)
 
 
 def _fit(picture: Picture, height: int, width: int) -> Picture:
@@ -250,59 +249,59 @@ def _fit(picture: Picture, height: int, width: int) -> Picture:
     return np.asarray(fitted, dtype=np.uint8)
 
 
-def _write_onnx(plan: ExportJob, path: Path) -> Run:
-    _write_graph(plan, path)
-    if plan.calibration:
+def _write_onnx(job: ExportJob, path: Path) -> Run:
+    _write_graph(job, path)
+    if job.calibration:
         import onnx
 
-        onnx.save(_quantize(onnx.load(path), plan), path)
+        onnx.save(_quantize(onnx.load(path), job), path)
     try:
         return OnnxRuntimeBackend(path).run
     except BackendError:  # not installed; OpenVINO reads ONNX too
         return OpenVINOBackend(path).run
 
 
-def _write_openvino(plan: ExportJob, path: Path) -> Run:
+def _write_openvino(job: ExportJob, path: Path) -> Run:
     try:
         openvino = import_openvino()
     except ImportError as error:
         raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
-        _write_graph(replace(plan, half=False), graph)
+        _write_graph(replace(job, half=False), graph)
         model = openvino.Core().read_model(graph)
-        if plan.calibration:
-            model = _quantize(model, plan)
-        openvino.save_model(model, path, compress_to_fp16=plan.half)
+        if job.calibration:
+            model = _quantize(model, job)
+        openvino.save_model(model, path, compress_to_fp16=job.half)
     return OpenVINOBackend(path).run
 
 
-def _write_torch(plan: ExportJob, path: Path) -> Run:
-    assert not plan.half and not plan.calibration
-    program = trace(plan.net, size=plan.size)
-    torch.export.save(program, path, extra_files={INFO_KEY: plan.info.to_json()})
+def _write_torch(job: ExportJob, path: Path) -> Run:
+    assert not job.half and not job.calibration
+    program = trace(job.net, size=job.size)
+    torch.export.save(program, path, extra_files={INFO_KEY: job.info.to_json()})
     module: Any = torch.export.load(path).module()
 
     def run(background: Picture, image: Picture) -> dict[str, Map]:
         maps = module(torch.from_numpy(background)[None], torch.from_numpy(image)[None])
-        return {task: values[0].numpy() for task, values in zip(plan.net.tasks, maps, strict=True)}
+        return {task: values[0].numpy() for task, values in zip(job.net.tasks, maps, strict=True)}
 
     return run
 
 
-_WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
+WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
 
 
-def _write_graph(plan: ExportJob, path: Path) -> None:
+def _write_graph(job: ExportJob, path: Path) -> None:
     try:
-        write_onnx(plan.net, path, plan.info, half=plan.half, size=plan.size)
+        write_onnx(job.net, path, job.info, half=job.half, size=job.size)
     except ImportError as error:
         raise ExportError(f"Writing a graph needs the package onnx; {_INSTALL}.") from error
 
 
-def _quantize(model: ModelT, plan: ExportJob) -> ModelT:
+def _quantize(model: ModelT, job: ExportJob) -> ModelT:
     try:
-        return quantize(model, plan.calibration)
+        return quantize(model, job.calibration)
     except ImportError as error:
         raise ExportError(
             "Choosing the scales of int8 needs NNCF; run `pip install 'depthmask[export]'`."
@@ -318,7 +317,7 @@ def trace(net: FusedNet, *, size: Size | None) -> torch.export.ExportedProgram:
     height, width = size or (4 * STRIDE, 5 * STRIDE)
     background, image = torch.zeros(2, 1, height, width, 3, dtype=torch.uint8)
     sides = {
-        at + 1: STRIDE * torch.export.Dim(f"{name}_strides", min=1, max=_MOST_STRIDES)
+        at + 1: STRIDE * torch.export.Dim(f"{name}_strides", min=1, max=_MAX_STRIDES)
         for at, name in enumerate(("height", "width"))
     }
     shapes = None if size else dict.fromkeys(INPUTS, sides)

@@ -1,8 +1,8 @@
 """The network in 8-bit integers: NNCF's post-training quantisation, calibrated on pairs.
 
-A weight gets a scale of its output channel, and what flows between layers one scale a layer, as
-is seen there while the network runs. The votes stay floats: as bytes, mask and depth
-would have to share a scale. What int8 costs is told by true masks.
+Weights get a scale for each output channel. Maps between layers get one scale a layer, from the
+values that occur while the network runs. The votes stay floats: as bytes, mask and depth would have
+to share a scale. True masks tell what int8 costs.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ Run = Callable[[Picture, Picture], dict[str, Map]]
 Pair = tuple[Picture, Picture]
 ModelT = TypeVar("ModelT")
 
-COMPOSITES = 64
+JUDGED_COMPOSITES = 64
 _SEED = TRAINING_SEEDS + 7  # of the composites; neither training nor `measure` has it
 
 
@@ -47,9 +47,9 @@ def quantize(model: ModelT, pairs: Sequence[Pair]) -> ModelT:
     """Gives a model in int8.
 
     Args:
-        model: Of the package onnx or of OpenVINO, from a graph of `depthmask.export.onnx_graph` with
-            weights in fp32. OpenVINO's takes a tenth of the time.
-        pairs: To choose scales by; their mirror images and empty scenes serve as well.
+        model: Of the package onnx or of OpenVINO, made from a graph of `write_onnx` with weights
+            in fp32. OpenVINO's takes a tenth of the time.
+        pairs: To choose scales by, with their mirror images and empty scenes.
 
     Raises:
         ImportError: NNCF is missing.
@@ -102,7 +102,7 @@ def draw_composites(data: Path, info: CheckpointInfo) -> Iterator[Sample]:
     """
     _, pools = load_checkpoint_pools(data, info, torch.device("cpu"))
     size = (info.resolution, info.resolution)
-    for number in range(COMPOSITES):
+    for number in range(JUDGED_COMPOSITES):
         made = compose(pools, torch.tensor([number]), size=size, seed=_SEED)
         true_mask = made.true_mask[0, 0].numpy() > MASK_THRESHOLD
         yield Sample(_to_picture(made.background), _to_picture(made.image), true_mask)

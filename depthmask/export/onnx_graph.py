@@ -1,8 +1,8 @@
 """The folded network as an ONNX graph, written node by node.
 
-The walk below mirrors `depthmask.network.u2net`; `depthmask.export.exporter` compares the two on pictures. Since
-sides are multiples of 32, every halving is exact and every enlargement a constant factor, so that
-a graph for any size needs no arithmetic on shapes, which exporters leave behind.
+The functions below mirror `depthmask.network.u2net`; the exporter compares the two on pictures.
+Sides are multiples of 32, so every halving is exact and every enlargement a constant factor. A
+graph for any size therefore needs no arithmetic on shapes, which torch's exporter leaves behind.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from depthmask.network.u2net import RSU, Decoder, Encoder
 if TYPE_CHECKING:
     import onnx
 
-VOTES = "votes"  # what works on the votes of all tasks together has a name that starts so
+VOTES = "votes"  # prefix of the names of nodes that work on the votes of all tasks together
 _OPSET = 18
-_READERS_VERSION = 9  # of the file format: what runtimes of 2023 read already
+_FILE_VERSION = 9  # of the file format; runtimes of 2023 read it
 
 
 def write_onnx(
@@ -34,8 +34,8 @@ def write_onnx(
         net: The folded network.
         path: Of the file.
         info: Goes into the metadata.
-        half: Store weights as fp16; runtimes turn them into fp32 once, when they load the graph.
-        size: Height and width, of one pair at a time; None leaves them and the number open.
+        half: Store weights as fp16; runtimes convert them to fp32 once, when they load the graph.
+        size: Height and width of one pair; None: any size and any number of pairs.
 
     Raises:
         ImportError: The package onnx is missing.
@@ -51,7 +51,7 @@ def write_onnx(
     graph = helper.make_graph(builder.nodes, "depthmask", inputs, outputs, builder.weights)
     opsets = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(
-        graph, opset_imports=opsets, ir_version=_READERS_VERSION, producer_name="depthmask"
+        graph, opset_imports=opsets, ir_version=_FILE_VERSION, producer_name="depthmask"
     )
     model.metadata_props.add(key=INFO_KEY, value=info.to_json())
     onnx.checker.check_model(model, full_check=True)
@@ -59,7 +59,7 @@ def write_onnx(
 
 
 class _Builder:
-    """Collects nodes and weights; a value goes by the name it gets here."""
+    """Collects nodes and weights; each method returns the name of its value."""
 
     def __init__(self, *, half: bool) -> None:
         self.nodes: list[onnx.NodeProto] = []

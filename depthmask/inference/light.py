@@ -14,14 +14,14 @@ from depthmask.pictures import Map, Picture
 
 Gain = npt.NDArray[np.float64]  # (3,)
 
-SIDE = 160  # pixels, longest side of the copies that are compared
-DARKEST, BRIGHTEST = 16, 242  # levels; outside, noise and clipping hide the gain
-LEAST_PIXELS = 50  # of a copy, to fit to
-ENOUGH_PIXELS = 4000  # of a copy; more make the fit slower, not better
-LARGEST_STOPS = 3.0
-LARGEST_TINT = 0.75  # stops between two channels
-LEAST_STOPS = 0.02  # less cannot be seen; 8 bits are left as they are
-LEAST_AGREEMENT = 0.15  # share of pixels that one gain explains
+LIGHT_SIDE = 160  # pixels, longest side of the copies that are compared
+MIN_LEVEL, MAX_LEVEL = 16, 242  # levels; outside, noise and clipping hide the gain
+MIN_PIXELS = 50  # of a copy, to fit to
+MAX_FITTED_PIXELS = 4000  # of a copy; more make the fit slower, not better
+MAX_STOPS = 3.0
+MAX_TINT_STOPS = 0.75  # stops between two channels
+MIN_STOPS = 0.02  # less cannot be seen; 8 bits are left as they are
+MIN_AGREEING_SHARE = 0.15  # share of pixels that one gain explains
 
 TOO_FEW = "too few pixels are neither black nor white to compare the light"
 NO_GAIN = "no change of exposure explains the difference"
@@ -54,13 +54,13 @@ def match_light(
         foreground: (H, W), in [0, 1]: pixels above 0.5 do not count.
     """
     ratios = _log_ratios(background, image, foreground)
-    if len(ratios) < LEAST_PIXELS:
+    if len(ratios) < MIN_PIXELS:
         return _unchanged(TOO_FEW)
-    mode, agreement = _find_mode(ratios[:: max(1, len(ratios) // ENOUGH_PIXELS)])
+    mode, agreement = _find_mode(ratios[:: max(1, len(ratios) // MAX_FITTED_PIXELS)])
     stops = float(mode.mean())
-    if agreement < LEAST_AGREEMENT or abs(stops) > LARGEST_STOPS or np.ptp(mode) > LARGEST_TINT:
+    if agreement < MIN_AGREEING_SHARE or abs(stops) > MAX_STOPS or np.ptp(mode) > MAX_TINT_STOPS:
         return _unchanged(NO_GAIN)
-    if np.abs(mode).max() < LEAST_STOPS:
+    if np.abs(mode).max() < MIN_STOPS:
         return LightMatch(np.ones(3), stops, False, "")
     return LightMatch(np.exp2(mode), stops, True, "")
 
@@ -81,7 +81,7 @@ def _unchanged(reason: str) -> LightMatch:
 def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> Gain:
     """log2(image / background) in linear light of the pixels that tell something: (N, 3)."""
     height, width = image.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
+    scale = min(1.0, LIGHT_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     copies = [
         np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
@@ -89,7 +89,7 @@ def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> 
     ]
     counts = np.ones(copies[0].shape[:2], dtype=bool)
     for copy in copies:
-        counts &= ((copy >= DARKEST) & (copy <= BRIGHTEST)).all(axis=2)
+        counts &= ((copy >= MIN_LEVEL) & (copy <= MAX_LEVEL)).all(axis=2)
     if foreground is not None:
         known = np.asarray(cv2.resize(foreground, size, interpolation=cv2.INTER_AREA))
         counts &= known < 0.5

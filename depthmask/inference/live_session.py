@@ -14,18 +14,18 @@ import numpy as np
 
 from depthmask.errors import CaptureError
 from depthmask.inference.light import (
-    BRIGHTEST,
-    DARKEST,
-    LEAST_PIXELS,
-    LEAST_STOPS,
-    SIDE,
+    LIGHT_SIDE,
+    MAX_LEVEL,
+    MIN_LEVEL,
+    MIN_PIXELS,
+    MIN_STOPS,
     LightMatch,
     apply_light,
     match_light,
 )
-from depthmask.inference.pair_quality import SWAPPED, swap_evidence
+from depthmask.inference.pair_quality import MIN_SWAP_EVIDENCE, swap_evidence
 from depthmask.inference.registration import (
-    LARGEST_SHIFT,
+    MAX_SHIFT_SHARE,
     Registration,
     fine_structure,
     register,
@@ -38,26 +38,26 @@ from depthmask.pictures.resize import fit_size, shrink_by_halves
 See = Callable[[Picture, Picture], dict[str, Map]]
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
-FRAMES = 15  # of which a background is the median
-CHECKED = 3  # of them, on which the network must find nothing
-STILL = 18.0  # levels: a blurred pixel that stays within does not move
-LEAST_AREA = 0.004  # of the picture: a blob that moves and is smaller is noise
-SETTLED = 0.15  # stops between the frames of a capture
-EMPTY = 0.02  # of the empty scene may be taken for foreground
+CAPTURE_FRAMES = 15  # the background is their median
+CHECKED_FRAMES = 3  # of them, on which the network must find nothing
+MAX_STILL_LEVELS = 18.0  # by which a pixel of a small copy changes without motion
+MAX_MOTION_SHARE = 0.004  # of the picture: the area of a moving blob that is taken for noise
+MAX_CAPTURE_DRIFT_STOPS = 0.15  # up or down between the frames of a capture
+MAX_FALSE_SHARE = 0.02  # of the empty scene may be taken for foreground
 
-LEAST_SHARE = 0.1  # of the picture must be background, to check on
-STOPS = 2.2 * np.log2(np.arange(256, dtype=np.float32).clip(1) / 255)  # of each level
-MOST_STOPS = 2.5  # of correction; beyond, a photo has lost its shadows or its lights
-LEAST_STRUCTURE = 0.2  # agreement on a still scene; with less, a bump cannot be told from noise
-LEAST_AGREEMENT = 0.7  # of the agreement on a still scene; below, the camera may have moved
-SUSPICIOUS = 3  # frames in a row before registration is worth its 0.1 s
-RETRY = 10  # frames until it is tried again
-GIVE_UP = 3  # attempts in vain, and the user is told
-SWAP_EVERY = 15  # frames between looks at which of background and frame has the object
-LEAST_SWAPS = 3  # of those looks in a row
+MIN_BACKGROUND_SHARE = 0.1  # of the picture must be background to compare with
+LEVEL_STOPS = 2.2 * np.log2(np.arange(256, dtype=np.float32).clip(1) / 255)  # of each level
+MAX_GAIN_STOPS = 2.5  # beyond, a photo has lost its shadows or its highlights
+MIN_STILL_AGREEMENT = 0.2  # on a still scene; with less, a bump cannot be told from noise
+MIN_AGREEMENT_RATIO = 0.7  # to that of a still scene; below, the camera may have moved
+FIRST_ATTEMPT_FRAME = 3  # doubtful frame in a row on which registration is worth its 0.1 s
+RETRY_FRAMES = 10  # doubtful frames between further attempts
+MAX_ATTEMPTS = 3  # in vain, and the user is told
+SWAP_CHECK_FRAMES = 15  # between checks which of background and frame has the object
+MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 
-KEEP = 0.65  # of the last frame's value, where nothing moves
-MOVES = (6.0, 24.0)  # levels of change between frames: below is still, above moves
+SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
+MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
 
 SENTENCES: dict[Health, str] = {
     "good": "",
@@ -83,12 +83,12 @@ class Copies:
 
     picture: Picture  # (H, W, 3)
     small: Picture  # (h, w, 3), as the network sees it
-    tiny: Picture  # at most `SIDE` pixels, to check light on
+    tiny: Picture  # at most `LIGHT_SIDE` pixels, to check light on
     fine: Map  # of the same size: its fine structure, to check bumps on
 
     @classmethod
     def make(cls, picture: Picture, size: tuple[int, int]) -> "Copies":
-        tiny = shrink_by_halves(picture, *fit_size(picture.shape, SIDE))
+        tiny = shrink_by_halves(picture, *fit_size(picture.shape, LIGHT_SIDE))
         return cls(picture, shrink_by_halves(picture, *size), tiny, fine_structure(to_grey(tiny)))
 
 
@@ -96,8 +96,8 @@ class Copies:
 class Session:
     """What is known between two frames. Begin with `Session(learn(frames, see))`."""
 
-    plate: EmptyScene
-    background: Picture | None = None  # (H, W, 3): the plate, moved along with the camera
+    learned: EmptyScene
+    background: Picture | None = None  # (H, W, 3): `learned`, moved along with the camera
     empty: Copies | None = None  # of the background, made when it changes
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
     depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
@@ -130,7 +130,7 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Empt
     """Learns the background from frames of the empty scene: their median, pixel by pixel.
 
     Args:
-        frames: (H, W, 3), uint8, RGB, all of one size; about `FRAMES` over a second or two.
+        frames: (H, W, 3), uint8, RGB, all of one size; about `CAPTURE_FRAMES` over a second or two.
         see: Runs the network on two pictures of a size.
         size: Height and width at which the network is run.
 
@@ -143,16 +143,16 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Empt
     _check_light(frames)
     _check_still(picture, frames)
     small = shrink_by_halves(picture, *size)
-    places = np.linspace(0, len(frames) - 1, min(CHECKED, len(frames))).astype(int)
+    places = np.linspace(0, len(frames) - 1, min(CHECKED_FRAMES, len(frames))).astype(int)
     shown = [shrink_by_halves(frames[place], *size) for place in places]
     check = float(np.mean([(see(small, frame)["mask"] > 0.5).mean() for frame in shown]))
-    if check > EMPTY:
+    if check > MAX_FALSE_SHARE:
         raise CaptureError(
             f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
             "the scene empty? Capture again."
         )
     first, last = (
-        fine_structure(to_grey(shrink_by_halves(each, *fit_size(each.shape, SIDE))))
+        fine_structure(to_grey(shrink_by_halves(each, *fit_size(each.shape, LIGHT_SIDE))))
         for each in (picture, frames[-1])
     )
     return EmptyScene(picture, check, _agreement(first, last, None) or 0.0)
@@ -165,7 +165,7 @@ def step(
 
     Args:
         session: As `learn` or the last step left it.
-        frame: (H, W, 3), uint8, RGB, of the plate's size.
+        frame: (H, W, 3), uint8, RGB, of the learned background's size.
         see: Runs the network on two pictures of a size.
         size: Height and width at which the network is run.
 
@@ -173,9 +173,9 @@ def step(
         The session to pass in with the next frame, and what there is to show.
 
     Raises:
-        CaptureError: The frame is not of the plate's size.
+        CaptureError: The frame is not of the learned background's size.
     """
-    if frame.shape != session.plate.picture.shape:
+    if frame.shape != session.learned.picture.shape:
         raise CaptureError("The camera changed its picture size: press Recapture.")
     clock = Stopwatch()
     seen = Copies.make(frame, size)
@@ -201,7 +201,7 @@ def step(
 
 
 def smooth(
-    session: Session, small: Picture, mask: Map, depth: Map, *, keep: float = KEEP
+    session: Session, small: Picture, mask: Map, depth: Map, *, keep: float = SMOOTHING
 ) -> Session:
     """Steadies mask and depth where the picture stands still.
 
@@ -246,27 +246,27 @@ def _check_light(frames: Sequence[Picture]) -> None:
     """Raises CaptureError if exposure or white balance drift from frame to frame."""
     means = np.array([frame[::4, ::4].mean(axis=(0, 1)) for frame in frames])
     stops = np.log2((means + 1) / (np.median(means, axis=0) + 1))
-    if np.ptp(stops, axis=0).max() > 2 * SETTLED:
+    if np.ptp(stops, axis=0).max() > 2 * MAX_CAPTURE_DRIFT_STOPS:
         raise CaptureError("The light changed during the capture: wait a moment, capture again.")
 
 
 def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     """Raises CaptureError if a part of the scene moved."""
-    size = fit_size(picture.shape, SIDE)
+    size = fit_size(picture.shape, LIGHT_SIDE)
     still = shrink_by_halves(picture, *size).astype(np.int16)
     moved = np.zeros(size, np.uint8)
     for frame in frames:
         change = np.abs(shrink_by_halves(frame, *size) - still).max(axis=2)
         # a change of light as a whole was checked before, and is no motion
-        moved |= (change - np.median(change) > STILL).astype(np.uint8)
+        moved |= (change - np.median(change) > MAX_STILL_LEVELS).astype(np.uint8)
     _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
     largest = blobs[1:, cv2.CC_STAT_AREA].max(initial=0) / moved.size
-    if largest > LEAST_AREA:
+    if largest > MAX_MOTION_SHARE:
         raise CaptureError("Something moved during the capture: step out and capture again.")
 
 
 def _background(session: Session) -> Picture:
-    return session.plate.picture if session.background is None else session.background
+    return session.learned.picture if session.background is None else session.background
 
 
 def _with_copies(session: Session, size: tuple[int, int]) -> Session:
@@ -281,17 +281,19 @@ def _follow(session: Session, seen: Copies) -> Session:
     """Checks whether the camera was bumped, and moves the background along if it was."""
     assert session.empty is not None
     frame = seen.picture
-    limit = LEAST_AGREEMENT * session.plate.agreement
+    limit = MIN_AGREEMENT_RATIO * session.learned.agreement
     score = _agreement(session.empty.fine, seen.fine, session.mask)
-    if session.plate.agreement < LEAST_STRUCTURE or not _is_doubtful(session, seen, score, limit):
+    if session.learned.agreement < MIN_STILL_AGREEMENT or not _is_doubtful(
+        session, seen, score, limit
+    ):
         health: Health = "good" if session.health == "bumped" else session.health
         return replace(session, suspicious=0, attempts=0, health=health)
     session = replace(session, suspicious=session.suspicious + 1)
-    if session.suspicious != SUSPICIOUS and session.suspicious % RETRY:
+    if session.suspicious != FIRST_ATTEMPT_FRAME and session.suspicious % RETRY_FRAMES:
         return session
-    found = register(session.plate.picture, frame)
+    found = register(session.learned.picture, frame)
     if _is_usable(found, frame):
-        background = warp(session.plate.picture, found, *frame.shape[:2])
+        background = warp(session.learned.picture, found, *frame.shape[:2])
         return replace(session, background=background, suspicious=0, attempts=0, health="moved")
     if not found.reason and session.background is not None:  # back where it was
         return replace(session, background=None, suspicious=0, attempts=0, health="good")
@@ -299,7 +301,7 @@ def _follow(session: Session, seen: Copies) -> Session:
     if not found.reason or (score is not None and score >= limit):
         return session
     attempts = session.attempts + 1
-    health = "bumped" if attempts >= GIVE_UP else session.health
+    health = "bumped" if attempts >= MAX_ATTEMPTS else session.health
     return replace(session, attempts=attempts, health=health)
 
 
@@ -319,7 +321,7 @@ def _is_doubtful(session: Session, seen: Copies, score: float | None, limit: flo
 
 def _is_usable(found: Registration, frame: Picture) -> bool:
     diagonal = float(np.hypot(*frame.shape[:2]))
-    return found.accepted and found.shift < LARGEST_SHIFT * diagonal
+    return found.accepted and found.shift < MAX_SHIFT_SHARE * diagonal
 
 
 def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
@@ -328,7 +330,7 @@ def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
     None where too little of the background is to be seen, or it has no structure.
     """
     counts = _unmasked(mask, second.shape)
-    if counts.mean() < LEAST_SHARE:
+    if counts.mean() < MIN_BACKGROUND_SHARE:
         return None
     # sums as products of vectors: choosing the pixels one by one would take longer than all else
     first, second = ((fine * counts).ravel() for fine in (first, second))
@@ -343,31 +345,31 @@ def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, H
     beginning, the gain is sought without it.
     """
     counts = _unmasked(session.mask, seen.tiny.shape[:2])
-    if session.mask is None or counts.mean() < LEAST_SHARE:
+    if session.mask is None or counts.mean() < MIN_BACKGROUND_SHARE:
         found = match_light(empty.tiny, seen.tiny)
         return found, "dark" if found.reason else "good"
     # a quarter of the pixels: a median of thousands is as good as one of all
     places = np.flatnonzero(counts[::2, ::2])
     pixels = (copy[::2, ::2].reshape(-1, 3)[places] for copy in (empty.tiny, seen.tiny))
     levels = np.concatenate(tuple(pixels), axis=1)  # (N, 6)
-    levels = levels[((levels > DARKEST) & (levels < BRIGHTEST)).all(axis=1)]
-    if len(levels) < LEAST_PIXELS:
+    levels = levels[((levels > MIN_LEVEL) & (levels < MAX_LEVEL)).all(axis=1)]
+    if len(levels) < MIN_PIXELS:
         return match_light(empty.tiny, seen.tiny), "good"
-    values, middle = STOPS[levels.T], len(levels) // 2  # (6, N)
+    values, middle = LEVEL_STOPS[levels.T], len(levels) // 2  # (6, N)
     ratios = np.partition(values[3:] - values[:3], middle, axis=1)
     stops = ratios[:, middle].astype(np.float64)
-    if np.abs(stops).max() > MOST_STOPS:
+    if np.abs(stops).max() > MAX_GAIN_STOPS:
         return LightMatch(np.ones(3), 0.0, False, "too far"), "dark"
-    accepted = bool(np.abs(stops).max() > LEAST_STOPS)
+    accepted = bool(np.abs(stops).max() > MIN_STOPS)
     gain = np.exp2(stops) if accepted else np.ones(3)
     return LightMatch(gain, float(stops.mean()), accepted, ""), "good"
 
 
 def _watch_swap(session: Session, background: Picture, frame: Picture, mask: Map) -> Session:
     """Looks now and then whether it is the background that has the object."""
-    if session.count % SWAP_EVERY:
+    if session.count % SWAP_CHECK_FRAMES:
         return session
-    found = swap_evidence(background, frame, mask) > SWAPPED
+    found = swap_evidence(background, frame, mask) > MIN_SWAP_EVIDENCE
     return replace(session, swaps=session.swaps + 1 if found else 0)
 
 
@@ -376,7 +378,7 @@ def _worst(session: Session, light: Health) -> Health:
         return "bumped"
     if light != "good" and not session.suspicious:  # of another view, no gain is to be expected
         return light
-    return "swapped" if session.swaps >= LEAST_SWAPS else session.health
+    return "swapped" if session.swaps >= MIN_SWAP_CHECKS else session.health
 
 
 def _motion(before: Picture, now: Picture) -> Map:
@@ -385,7 +387,7 @@ def _motion(before: Picture, now: Picture) -> Map:
     change = cv2.max(cv2.max(red, green), blue)
     # a little wider than what moves, since the network's borders are
     wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
-    low, high = MOVES
+    low, high = MOTION_LEVELS
     return np.clip((wide.astype(np.float32) - low) / (high - low), 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Whether a pair of photos is fit for the task: one number, and a sentence that says what to do."""
+"""Judges whether a pair of photos is fit for the task: a number, and a sentence on what to do."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,15 +13,15 @@ from depthmask.pictures import Map, Mask, Picture
 
 Verdict = Literal["good", "moved", "exposure", "swapped", "same", "changed"]
 
-MOVED = 0.01  # of the image's diagonal, from where on it is worth a word
-STOPS = 0.33  # the same, of exposure
-UNRELATED = 0.25  # agreement of fine structure: of two scenes at most 0.18, of one at least 0.4
-MOST_COVERED = 0.8  # of the image by foreground; two scenes: 0.86 to 0.99 in the examples
-SWAPPED = 0.0  # evidence, see `swap_evidence`; of pairs in the right order at most -0.14 was seen
-SAME_LEVELS = 3  # saving a photo again changes hardly a pixel by more
-SAME_SHARE = 1e-4  # of the pixels that may differ by more, and the photos still be one
-NOISE = 4.0  # levels of Sobel's filter
-LEAST_MASK = 0.002  # share of the picture; the border of less says nothing
+MIN_SHIFT_SHARE = 0.01  # of the image's diagonal; the user is told of more
+MIN_EXPOSURE_STOPS = 0.33  # the user is told of more
+MIN_RELATED_AGREEMENT = 0.25  # of fine structure: two scenes had at most 0.18, one at least 0.4
+MAX_FOREGROUND_SHARE = 0.8  # of the image; pairs of two scenes in the examples have 0.86 to 0.99
+MIN_SWAP_EVIDENCE = 0.0  # see `swap_evidence`; pairs in the right order had at most -0.14
+MAX_SAME_LEVELS = 3  # saving a photo again changes hardly a pixel by more
+MAX_CHANGED_SHARE = 1e-4  # of the pixels differ by more than that between copies of one photo
+SOBEL_NOISE_LEVELS = 4.0  # of Sobel's filter
+MIN_MASK_SHARE = 0.002  # of the picture; the border of a smaller mask tells nothing
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def judge(
     same: bool = False,
     swapped: bool = False,
 ) -> PairQuality:
-    """Says what limits a pair most.
+    """Finds what limits a pair most.
 
     Args:
         registration: Of the background to the image.
@@ -100,9 +100,9 @@ def judge(
     if registration.reason == TOO_FAR:
         sentence = f"The camera moved by {moved:.0%}, too far: take both photos from one place."
         return PairQuality(min(score, 0.2), "moved", sentence)
-    if moved >= MOVED:
+    if moved >= MIN_SHIFT_SHARE:
         return PairQuality(score, "moved", f"The camera moved by {moved:.1%} between the photos.")
-    if abs(light.stops) >= STOPS:
+    if abs(light.stops) >= MIN_EXPOSURE_STOPS:
         sentence = f"The exposure differs by {abs(light.stops):.1f} stops: lock it if you can."
         return PairQuality(score, "exposure", sentence)
     return PairQuality(score, "good", "The photos fit together well.")
@@ -114,9 +114,9 @@ def is_changed(registration: Registration, light: LightMatch, covered: float) ->
     A gain is found between many scenes. Then nearly everything is foreground, as it is not where
     fine structure disagrees for want of any: on a plain wall.
     """
-    if registration is NOT_REGISTERED or registration.after >= UNRELATED:
+    if registration is NOT_REGISTERED or registration.after >= MIN_RELATED_AGREEMENT:
         return False
-    return bool(registration.reason) and bool(light.reason or covered > MOST_COVERED)
+    return bool(registration.reason) and bool(light.reason or covered > MAX_FOREGROUND_SHARE)
 
 
 def is_same(background: Picture, image: Picture) -> bool:
@@ -125,7 +125,7 @@ def is_same(background: Picture, image: Picture) -> bool:
         return False
     red, green, blue = cv2.split(cv2.absdiff(background, image))
     largest = cv2.max(cv2.max(red, green), blue)
-    return bool(np.count_nonzero(largest > SAME_LEVELS) < SAME_SHARE * largest.size)
+    return bool(np.count_nonzero(largest > MAX_SAME_LEVELS) < MAX_CHANGED_SHARE * largest.size)
 
 
 def swap_evidence(background: Picture, image: Picture, mask: Map) -> float:
@@ -145,7 +145,7 @@ def swap_evidence(background: Picture, image: Picture, mask: Map) -> float:
         mask is too small to tell, or covers everything.
     """
     foreground = mask > 0.5
-    if not LEAST_MASK < foreground.mean() < 1:
+    if not MIN_MASK_SHARE < foreground.mean() < 1:
         return 0.0
     normal = _normalised(_slope(cv2.GaussianBlur(mask, (0, 0), 2.0)))
     border = _border(foreground)
@@ -154,7 +154,7 @@ def swap_evidence(background: Picture, image: Picture, mask: Map) -> float:
         _step(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)), normal, border)
         for picture in (background, image)
     )
-    return float(np.log((behind + NOISE) / (before + NOISE)))
+    return float(np.log((behind + SOBEL_NOISE_LEVELS) / (before + SOBEL_NOISE_LEVELS)))
 
 
 def _border(foreground: Mask) -> Mask:

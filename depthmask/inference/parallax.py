@@ -1,6 +1,6 @@
-"""Parallax: near things move more than far ones when a camera is displaced between two shots.
+"""Parallax: near things move more than far ones when the camera moves between two shots.
 
-No homography undoes that; dense optical flow does, where both photos show the same thing.
+No homography undoes that. Dense optical flow does, where both photos show the same thing.
 """
 
 from typing import TypeVar
@@ -12,17 +12,18 @@ import numpy.typing as npt
 from depthmask.pictures import Map, Mask
 
 Plane = npt.NDArray[np.uint8]  # (H, W), grey
-Flow = npt.NDArray[np.float32]  # (H, W, 2): to a pixel's position x, y add this
+Flow = npt.NDArray[np.float32]  # (H, W, 2): add it to a pixel's position (x, y)
 ValueT = TypeVar("ValueT", np.uint8, np.float32)
 
-LEAST_FLOW = 1.0  # pixels; the network is trained with less
-CONSISTENT = 1.0  # pixels: flow there and back ends at most so far from where it began
-LEAST_SHARE = 0.05  # of the pixels must tell of parallax, for there to be some
-BETTER = 0.5  # of the difference must be gone where flow tells of parallax
+MIN_DIFFERENCE_LEVELS = 4.0  # of fine structure, mean around a pixel; less is noise
+MIN_FLOW_PIXELS = 1.0  # the network is trained with less
+MAX_RETURN_ERROR_PIXELS = 1.0  # from where a pixel began, after following the flow there and back
+MIN_MOVED_SHARE = 0.05  # of the pixels must show parallax
+MAX_REMAINING_DIFFERENCE = 0.5  # of the difference before, where a pixel shows parallax
 
 
 def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None:
-    """Finds where in the background each pixel of the image is to be looked up.
+    """Finds where in the background each pixel of the image lies.
 
     Args:
         background: (H, W), grey, already moved as a whole to the image.
@@ -30,9 +31,9 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
         covered: (H, W), what the background shows of the image.
 
     Returns:
-        Flow from the image to the background, by DIS (Kroeger et al. 2016), or None where less
-        than 5 % of the pixels say that the camera was displaced: in both directions alike, and
-        with a better match. What has entered the scene says nothing of the kind.
+        Flow from the image to the background, by DIS (Kroeger et al. 2016). None where less than
+        5 % of the pixels show parallax: their flow moves them, leads back in the other direction,
+        and makes the photos match better. Pixels of objects that entered the scene do not.
     """
     if min(image.shape) < 32:
         return None
@@ -40,12 +41,18 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
     nothing = np.zeros((*image.shape, 2), np.float32)
     there = np.asarray(method.calc(image, background, nothing.copy()), dtype=np.float32)
     back = np.asarray(method.calc(background, image, nothing), dtype=np.float32)
-    consistent = np.linalg.norm(there + follow(back, there), axis=2) < CONSISTENT
-    moved = np.linalg.norm(there, axis=2) > LEAST_FLOW
+    consistent = np.linalg.norm(there + follow(back, there), axis=2) < MAX_RETURN_ERROR_PIXELS
+    moved = np.linalg.norm(there, axis=2) > MIN_FLOW_PIXELS
     before = _difference(background, image)
     after = _difference(follow(background, there), image)
-    tells = consistent & moved & covered & (after < BETTER * before) & (before > 4)
-    return there if tells.mean() > LEAST_SHARE else None
+    tells = (
+        consistent
+        & moved
+        & covered
+        & (after < MAX_REMAINING_DIFFERENCE * before)
+        & (before > MIN_DIFFERENCE_LEVELS)
+    )
+    return there if tells.mean() > MIN_MOVED_SHARE else None
 
 
 def follow(picture: npt.NDArray[ValueT], flow: Flow) -> npt.NDArray[ValueT]:
@@ -63,7 +70,7 @@ def follow(picture: npt.NDArray[ValueT], flow: Flow) -> npt.NDArray[ValueT]:
 
 
 def enlarge_flow(flow: Flow, height: int, width: int) -> Flow:
-    """Brings a flow to another size, its lengths included."""
+    """Scales a flow, (h, w, 2), and the lengths in it to another size."""
     rows, columns = flow.shape[:2]
     if (rows, columns) == (height, width):
         return flow

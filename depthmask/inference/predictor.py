@@ -12,7 +12,13 @@ from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
 from depthmask.errors import OptionError, PictureError
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
-from depthmask.inference.pair_quality import SWAPPED, PairReport, is_same, judge, swap_evidence
+from depthmask.inference.pair_quality import (
+    MIN_SWAP_EVIDENCE,
+    PairReport,
+    is_same,
+    judge,
+    swap_evidence,
+)
 from depthmask.inference.refinement import refine_depth, refine_mask
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
@@ -23,8 +29,8 @@ _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the prog
 RESOLUTIONS = range(STRIDE, 2048 + 1)
 # Sides of what the network sees, in those of what the checkpoint is meant to see
 QUALITIES = {"fast": 4 / 7, "balanced": 1.0, "best": 8 / 7}
-MISLED = 0.15  # stops, in a channel: what the network does not mind is less
-SMALLEST_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
+MAX_GAIN_CHANGE_STOPS = 0.15  # of a channel; the network predicts the same with less
+MIN_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +127,7 @@ class Predictor:
             diagonal=math.hypot(height, width),
             covered=float((maps["mask"] > 0.5).mean()),
             same=is_same(background, image),
-            swapped=swap_evidence(matched, image, maps["mask"]) > SWAPPED,
+            swapped=swap_evidence(matched, image, maps["mask"]) > MIN_SWAP_EVIDENCE,
         )
         if refine:
             mask = refine_mask(maps["mask"], height, width)
@@ -130,7 +136,7 @@ class Predictor:
             mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
         return Prediction(
             np.clip(mask, 0, 1, out=mask),
-            np.clip(depth, SMALLEST_DEPTH, 1, out=depth),
+            np.clip(depth, MIN_DEPTH, 1, out=depth),
             time.perf_counter() - start,
             PairReport(registration, lighting, fitness),
             matched,
@@ -168,7 +174,7 @@ class Predictor:
         maps = self.backend.run(apply_light(small_background, first), small_image)
         second = match_light(small_background, small_image, foreground=maps["mask"])
         # a mask that leaves nothing to compare is no reason to doubt the first fit
-        if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MISLED:
+        if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
         return self.backend.run(apply_light(small_background, second), small_image), second
 

@@ -1,7 +1,7 @@
 """Registration: moves the background to where the camera stood when the image was taken.
 
-Works on grey copies of at most `SIDE` pixels. A transform is a 3 x 3 matrix on pixel positions
-(x, y, 1), pixel centres at whole numbers.
+It works on grey copies of at most `REGISTRATION_SIDE` pixels. A transform is a 3 x 3 matrix on
+pixel positions (x, y, 1) with pixel centres at whole numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -10,23 +10,30 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask.inference.parallax import Flow, enlarge_flow, find_parallax, follow
+from depthmask.inference.parallax import (
+    MIN_DIFFERENCE_LEVELS,
+    Flow,
+    Plane,
+    enlarge_flow,
+    find_parallax,
+    follow,
+)
 from depthmask.pictures import Map, Mask, Picture
 
 Transform = npt.NDArray[np.float64]  # (3, 3)
-Plane = npt.NDArray[np.uint8]  # (H, W), grey
 
-SIDE = 640  # pixels, longest side of the copies that are compared
-SMALLEST = 32  # pixels, of each side of a copy: with less there are no corners to find
-LEAST_DIFFERENCE = 4.0  # levels, mean around a pixel; less is noise
-CORNERS = 1500  # sought in each copy
-FRAME = 8  # pixels along a copy's edges without corners; ORB's own 31 is a third of a small photo
-LEAST_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
-LEAST_GAIN = 0.01  # of the score; less is within what noise does
-LEAST_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
-LEAST_SHIFT = 1 / 3  # pixels of the image; to move by less would only blur
-LARGEST_SHIFT = 0.2  # of the image's diagonal
-LEAST_OVERLAP = 0.6  # share of the image that the moved background covers
+REGISTRATION_SIDE = 640  # pixels, longest side of the copies that are compared
+MIN_SIDE = 32  # pixels, of each side of a copy: with less there are no corners to find
+MAX_CORNERS = 1500  # sought in each copy
+CORNER_MARGIN = (
+    8  # pixels along a copy's edges without corners; ORB's own 31 is a third of a small photo
+)
+MIN_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
+MIN_SCORE_GAIN = 0.01  # of the score; less is within what noise does
+MIN_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
+MIN_SHIFT_PIXELS = 1 / 3  # pixels of the image; to move by less would only blur
+MAX_SHIFT_SHARE = 0.2  # of the image's diagonal
+MIN_OVERLAP = 0.6  # share of the image that the moved background covers
 
 TOO_SMALL = "the photos are too small to align"
 TOO_PLAIN = "there is too little texture to align the photos"
@@ -74,11 +81,11 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
     before, after = views.score(views.start, found), views.score(found, views.start)
     overlap = float(views.covered(found).mean())
     at_rest = Registration(False, "", shift, 1.0, before, before, None)
-    if shift > LARGEST_SHIFT * float(np.hypot(*image.shape[:2])) or overlap < LEAST_OVERLAP:
+    if shift > MAX_SHIFT_SHARE * float(np.hypot(*image.shape[:2])) or overlap < MIN_OVERLAP:
         return replace(at_rest, reason=TOO_FAR)
-    if shift < LEAST_SHIFT:
+    if shift < MIN_SHIFT_PIXELS:
         return at_rest
-    if after < max(before + LEAST_GAIN, LEAST_SCORE):
+    if after < max(before + MIN_SCORE_GAIN, MIN_SCORE):
         return replace(at_rest, shift=0.0, reason=NO_BETTER)
     flow = find_parallax(views.warped(found), views.image, views.covered(found))
     return Registration(True, "", shift, overlap, before, after, views.at_full_size(found), flow)
@@ -128,7 +135,7 @@ class _Views:
     def make(cls, background: Picture, image: Picture, foreground: Map | None) -> "_Views":
         rows, columns = background.shape[:2]
         height, width = image.shape[:2]
-        scale = min(1.0, SIDE / max(height, width))
+        scale = min(1.0, REGISTRATION_SIDE / max(height, width))
         image_copy = to_grey(_scaled(image, scale))
         cover = fit(rows, columns, height, width)
         # as large as it will be in the frame, but never larger than it is
@@ -174,7 +181,7 @@ class _Views:
         difference = cv2.blur(
             np.abs(fine_structure(self.warped(transform)) - fine_structure(self.image)), (9, 9)
         )
-        limit = max(LEAST_DIFFERENCE, 2.5 * float(np.median(difference)))
+        limit = max(MIN_DIFFERENCE_LEVELS, 2.5 * float(np.median(difference)))
         return np.where(difference < limit, self.usable, 0).astype(np.uint8)
 
     def shift(self, transform: Transform) -> float:
@@ -193,7 +200,7 @@ class _Views:
 
 def _find(views: _Views) -> tuple[Transform | None, str]:
     """The best homography from background to image, or None and why there is none."""
-    if min(*views.background.shape, *views.image.shape) < SMALLEST:
+    if min(*views.background.shape, *views.image.shape) < MIN_SIDE:
         return None, TOO_SMALL
     rough, reason = _from_corners(views)
     if rough is None:
@@ -205,17 +212,17 @@ def _find(views: _Views) -> tuple[Transform | None, str]:
 
 
 def _from_corners(views: _Views) -> tuple[Transform | None, str]:
-    detector = cv2.ORB.create(CORNERS, edgeThreshold=FRAME)
+    detector = cv2.ORB.create(MAX_CORNERS, edgeThreshold=CORNER_MARGIN)
     points, codes = detector.detectAndCompute(views.background, None)
     other_points, other_codes = detector.detectAndCompute(views.image, views.usable)
-    if min(len(points), len(other_points)) < LEAST_MATCHES:
+    if min(len(points), len(other_points)) < MIN_MATCHES:
         return None, TOO_PLAIN
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(codes, other_codes, k=2)
     # a corner that resembles two others equally tells nothing
     clear = [
         pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < 0.8 * pair[1].distance
     ]
-    if len(clear) < LEAST_MATCHES:
+    if len(clear) < MIN_MATCHES:
         return None, NO_MATCH
     source = np.array([points[match.queryIdx].pt for match in clear], np.float32)
     target = np.array([other_points[match.trainIdx].pt for match in clear], np.float32)
@@ -225,7 +232,7 @@ def _from_corners(views: _Views) -> tuple[Transform | None, str]:
         )
     except cv2.error:  # all corners on one line, say
         return None, NO_MATCH
-    if found is None or inliers.sum() < LEAST_MATCHES:
+    if found is None or inliers.sum() < MIN_MATCHES:
         return None, NO_MATCH
     rough = np.asarray(found, dtype=np.float64)
     return (rough, "") if _is_plausible(rough, views) else (None, NO_MATCH)

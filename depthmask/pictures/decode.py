@@ -27,25 +27,29 @@ SUFFIXES = {  # by which pictures are found in a folder
     *(".avif", ".heic", ".heif", ".ppm"),
 }
 _SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
-_ANIMATION = "The picture is animated; its first frame was taken."
-_SEVERAL = "The file holds several pictures; its main one was taken."
+_ANIMATED = "The picture is animated; its first frame was taken."
+_SEVERAL_PICTURES = "The file holds several pictures; its main one was taken."
 # not MPO: what phones and cameras add to a photo there is a preview or a second view of it
 _SEQUENCES = {
-    **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), _ANIMATION),
-    **dict.fromkeys(("TIFF", "HEIF"), _SEVERAL),
+    **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), _ANIMATED),
+    **dict.fromkeys(("TIFF", "HEIF"), _SEVERAL_PICTURES),
 }
 _HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
-_LONGEST_NAME = 80  # of a path in a message, in characters
+_MAX_NAME_CHARACTERS = 80  # of a path in a message, in characters
 
-_BEHIND_GLASS = (128, 128, 128)  # what shows through transparent pixels
-_SAME_COLOURS = 2  # levels of 255; profiles that differ from sRGB by less are sRGB in all but name
+_TRANSPARENT_GREY = (128, 128, 128)  # what shows through transparent pixels
+_MAX_SAME_LEVELS = (
+    2  # levels of 255; profiles that differ from sRGB by less are sRGB in all but name
+)
 # The mode in which Pillow hands over what a profile of this colour space describes.
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 ON_GREY = "The transparent parts were laid on grey."
 CONVERTED = "The colours were converted from the embedded profile to sRGB."
 BAD_PROFILE = "The embedded colour profile cannot be used and was left out."
-GUESSED_INKS = "The picture is CMYK without a colour profile, so its colours are approximate."
+CMYK_WITHOUT_PROFILE = (
+    "The picture is CMYK without a colour profile, so its colours are approximate."
+)
 
 
 def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tuple[str, ...]]:
@@ -91,7 +95,7 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         image = image.convert("RGBA")
     colours, notes = _apply_profile(image, profile) if profile else _without_profile(image)
     if alpha is not None and alpha.getextrema() != (255, 255):
-        behind = Image.new("RGB", colours.size, _BEHIND_GLASS)
+        behind = Image.new("RGB", colours.size, _TRANSPARENT_GREY)
         behind.paste(colours, mask=alpha)
         return behind, (*notes, ON_GREY)
     return colours, notes
@@ -107,7 +111,7 @@ def _check_file(path: Path, max_bytes: int | None) -> None:
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         long = getattr(error, "errno", None) == errno.ENAMETOOLONG
         reason = "is too long" if long else "cannot be used"
-        name = ascii(str(path)[:_LONGEST_NAME])
+        name = ascii(str(path)[:_MAX_NAME_CHARACTERS])
         raise PictureError(f"The file name {name} {reason}; check the path.") from error
     if stat.S_ISDIR(status.st_mode):
         raise PictureError(f"{path} is a folder; give a picture file.")
@@ -174,7 +178,7 @@ def _errors_in_words(path: Path) -> Iterator[None]:
 
 
 def _without_profile(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    return image.convert("RGB"), (GUESSED_INKS,) if image.mode == "CMYK" else ()
+    return image.convert("RGB"), (CMYK_WITHOUT_PROFILE,) if image.mode == "CMYK" else ()
 
 
 def _apply_profile(image: Image.Image, content: bytes) -> tuple[Image.Image, tuple[str, ...]]:
@@ -206,7 +210,7 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     before = _colour_samples()
     after = ImageCms.applyTransform(before, transform)
     difference = np.asarray(after, dtype=np.int16) - np.asarray(before, dtype=np.int16)
-    return bool(np.abs(difference).max() <= _SAME_COLOURS)
+    return bool(np.abs(difference).max() <= _MAX_SAME_LEVELS)
 
 
 @cache

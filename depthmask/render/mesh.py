@@ -25,15 +25,21 @@ Points = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int64]
 
 FOREGROUND, SCENE = "foreground", "scene"  # names of the nodes and of their meshes
-ANGLE = 60.0  # of view, along the longest side, in degrees
-SIDE = 256  # points along the longest side
-TEXTURE = 1600  # pixels along the longest side
-FAINT = 0.02  # below this alpha nothing is drawn
-BORDER = 0.012  # width of the slope between foreground and scene, as a share of the longest side
-GAP = 0.02  # from the foreground to what is behind it, at least, as a share of the distance
-MOST_THINGS = 50  # that are looked at one by one
-DEEPEST = 0.3  # of a thing's width; of the bear in examples/: 0.35 in truth, 2.4 by the network
-STEEPEST = 0.08  # triangles whose corners differ by more of their distance are a torn edge
+VIEW_ANGLE = 60.0  # of view, along the longest side, in degrees
+MESH_SIDE = 256  # points along the longest side
+TEXTURE_SIDE = 1600  # pixels along the longest side
+MIN_ALPHA = 0.02  # below this alpha nothing is drawn
+BORDER_SHARE = (
+    0.012  # width of the slope between foreground and scene, as a share of the longest side
+)
+MIN_GAP_SHARE = (
+    0.02  # from the foreground to what is behind it, at least, as a share of the distance
+)
+MAX_COMPONENTS = 50  # that are looked at one by one
+MAX_RELIEF_SHARE = (
+    0.3  # of a thing's width; of the bear in examples/: 0.35 in truth, 2.4 by the network
+)
+MAX_SLOPE_SHARE = 0.08  # triangles whose corners differ by more of their distance are a torn edge
 
 
 def build_scene(
@@ -54,14 +60,18 @@ def build_scene(
     # only here: it takes as long to load as all that this module does
     import trimesh
 
-    image, mask, depth = at_most(image, TEXTURE), at_most(mask, TEXTURE), at_most(depth, TEXTURE)
+    image, mask, depth = (
+        at_most(image, TEXTURE_SIDE),
+        at_most(mask, TEXTURE_SIDE),
+        at_most(depth, TEXTURE_SIDE),
+    )
     inside = mask > 0.5
     near, far = _layers(depth, inside)
-    behind = image if background is None else at_most(background, TEXTURE)
+    behind = image if background is None else at_most(background, TEXTURE_SIDE)
     scene = trimesh.Scene()
     _add(scene, SCENE, _mesh(far, None), Image.fromarray(behind))
     if inside.any():
-        mesh = _mesh(near, mask > FAINT)
+        mesh = _mesh(near, mask > MIN_ALPHA)
         _add(scene, FOREGROUND, mesh, Image.fromarray(_compact_cutout(image, mask)))
     return scene
 
@@ -98,37 +108,39 @@ def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:
     """
     if not inside.any():
         return depth, depth
-    reach = max(1, round(BORDER * max(depth.shape)))
+    reach = max(1, round(BORDER_SHARE * max(depth.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     flat = inside.astype(np.uint8)
     core, around = cv2.erode(flat, disc) > 0, cv2.dilate(flat, disc) > 0
     near = spread(_shallow(depth, inside), core if core.any() else inside)
     far = spread(depth, ~around)
     far = np.where(around, cv2.blur(far, (2 * reach + 1, 2 * reach + 1)), far)
-    return near, np.where(around, np.maximum(far, near * (1 + GAP)), far).astype(np.float32)
+    return near, np.where(around, np.maximum(far, near * (1 + MIN_GAP_SHARE)), far).astype(
+        np.float32
+    )
 
 
 def _shallow(depth: Map, inside: Mask) -> Map:
-    """Makes each thing in the foreground no deeper than a share, `DEEPEST`, of its width.
+    """Makes each thing in the foreground no deeper than a share, `MAX_RELIEF_SHARE`, of its width.
 
     The network's depth of a thing is right in the middle, and its relief several times too large:
     unbounded, it draws a thing out into rays that lead away from the camera.
     """
     result = depth.copy()
     count, things = cv2.connectedComponents(inside.astype(np.uint8))
-    for thing in range(1, min(count, MOST_THINGS)):
+    for thing in range(1, min(count, MAX_COMPONENTS)):
         part = things == thing
         values = depth[part]
         low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
         width = math.sqrt(values.size) / max(depth.shape) * _reach() * middle
-        scale = min(1.0, float(DEEPEST * width / max(high - low, 1e-6)))
+        scale = min(1.0, float(MAX_RELIEF_SHARE * width / max(high - low, 1e-6)))
         result[part] = middle + scale * (np.clip(values, low, high) - middle)
     return result
 
 
 def _reach() -> float:
     """Width of what is seen at distance 1."""
-    return 2 * math.tan(math.radians(ANGLE / 2))
+    return 2 * math.tan(math.radians(VIEW_ANGLE / 2))
 
 
 def _add(
@@ -164,7 +176,7 @@ def _unlit(tree: dict[str, Any]) -> None:
 
 def _compact_cutout(image: Picture, mask: Map) -> Picture:
     """A cut-out that is black where it cannot be seen, which a PNG stores in next to nothing."""
-    near = np.asarray(cv2.dilate((mask > FAINT).astype(np.uint8), np.ones((9, 9), np.uint8)))
+    near = np.asarray(cv2.dilate((mask > MIN_ALPHA).astype(np.uint8), np.ones((9, 9), np.uint8)))
     return cutout(np.where(near[..., None] > 0, image, np.uint8(0)), mask)
 
 
@@ -174,7 +186,7 @@ def _mesh(depth: Map, wanted: Mask | None) -> tuple[Points, Points, Faces]:
     Squares of the grid without a wanted corner are left out, and so are torn ones.
     """
     height, width = depth.shape
-    grid = at_most(depth, SIDE)
+    grid = at_most(depth, MESH_SIDE)
     rows, columns = grid.shape
     across, down = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
     longest = max(height, width)
@@ -184,7 +196,7 @@ def _mesh(depth: Map, wanted: Mask | None) -> tuple[Points, Points, Faces]:
     points = np.stack([x, y, -grid], axis=-1).reshape(-1, 3).astype(np.float32)
     corners = np.stack([across, 1 - down], axis=-1).reshape(-1, 2).astype(np.float32)
     faces = _faces(rows, columns)
-    keep = np.ptp(points[faces, 2], axis=1) <= STEEPEST * -points[faces, 2].mean(axis=1)
+    keep = np.ptp(points[faces, 2], axis=1) <= MAX_SLOPE_SHARE * -points[faces, 2].mean(axis=1)
     if wanted is None:
         keep[:] = True  # the scene is to have no holes
     else:

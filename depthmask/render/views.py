@@ -13,15 +13,15 @@ Map = npt.NDArray[np.floating]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
 
 # Orange and blue are told apart by every kind of colour vision.
-TINT = (255, 140, 0)
-MISSED, FALSE = (0, 114, 178), (230, 159, 0)
-TOO_NEAR, TOO_FAR = (33, 102, 172), (217, 95, 2)
-RIGHT = 245  # grey of a depth without error
-LIGHT, DARK = 204, 153  # greys of the checkerboard
+TINT_COLOUR = (255, 140, 0)
+MISSED_COLOUR, FALSE_COLOUR = (0, 114, 178), (230, 159, 0)
+NEARER_COLOUR, FARTHER_COLOUR = (33, 102, 172), (217, 95, 2)
+NO_ERROR_GREY = 245  # grey of a depth without error
+LIGHT_GREY, DARK_GREY = 204, 153  # greys of the checkerboard
 
-LARGEST_ERROR = 0.3  # of depth; beyond it the colour no longer changes
-LARGEST_BLUR = 0.02  # standard deviation, as a share of the picture's diagonal
-BLURS = 5  # pictures of rising blur between which a pixel's own is interpolated
+MAX_DEPTH_ERROR = 0.3  # of depth; beyond it the colour no longer changes
+MAX_BLUR_SHARE = 0.02  # standard deviation, as a share of the picture's diagonal
+BLUR_STEPS = 5  # pictures of rising blur between which a pixel's own is interpolated
 
 
 def colour_depth(depth: Map) -> Picture:
@@ -50,7 +50,7 @@ def cutout(image: Picture, mask: Map) -> Picture:
 def checkerboard(height: int, width: int, *, tile: int = 12) -> Picture:
     """Draws what stands for transparency: (height, width, 3), uint8, tiles of `tile` pixels."""
     rows, columns = np.arange(height)[:, None] // tile, np.arange(width) // tile
-    board = np.where((rows + columns) % 2 == 0, LIGHT, DARK).astype(np.uint8)
+    board = np.where((rows + columns) % 2 == 0, LIGHT_GREY, DARK_GREY).astype(np.uint8)
     return np.repeat(board[..., None], 3, axis=2)
 
 
@@ -76,8 +76,8 @@ def mask_errors(image: Picture, pred: Mask, true: Mask) -> Picture:
     grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))
     shown = np.repeat((grey // 3 + 20)[..., None], 3, axis=2).astype(np.uint8)
     shown[pred & true] = (grey // 3 + 170)[pred & true, None]
-    shown[~pred & true] = MISSED
-    shown[pred & ~true] = FALSE
+    shown[~pred & true] = MISSED_COLOUR
+    shown[pred & ~true] = FALSE_COLOUR
     return shown
 
 
@@ -85,15 +85,17 @@ def depth_errors(error: Map) -> Picture:
     """Colours errors of depth: blue is too near, orange too far, light grey right.
 
     Args:
-        error: (H, W), predicted minus true depth; `LARGEST_ERROR` has the fullest colour.
+        error: (H, W), predicted minus true depth; `MAX_DEPTH_ERROR` has the fullest colour.
 
     Returns:
         (H, W, 3), uint8, RGB.
     """
-    strength = np.clip(error / LARGEST_ERROR, -1, 1).astype(np.float32)
-    right = np.full((*error.shape, 3), RIGHT, np.uint8)
-    nearer = _blend(right, np.array(TOO_NEAR, np.float32), -strength)
-    return np.where(strength[..., None] < 0, nearer, _blend(right, np.array(TOO_FAR), strength))
+    strength = np.clip(error / MAX_DEPTH_ERROR, -1, 1).astype(np.float32)
+    right = np.full((*error.shape, 3), NO_ERROR_GREY, np.uint8)
+    nearer = _blend(right, np.array(NEARER_COLOUR, np.float32), -strength)
+    return np.where(
+        strength[..., None] < 0, nearer, _blend(right, np.array(FARTHER_COLOUR), strength)
+    )
 
 
 def blur_by_depth(
@@ -159,11 +161,11 @@ def fill(picture: Picture, height: int, width: int) -> Picture:
 def _blur(picture: Picture, amount: Map) -> Picture:
     """Blurs each pixel by its own amount, (H, W) in [0, 1] of the largest blur."""
     height, width = picture.shape[:2]
-    largest = LARGEST_BLUR * float(np.hypot(height, width))
-    level = amount * BLURS
+    largest = MAX_BLUR_SHARE * float(np.hypot(height, width))
+    level = amount * BLUR_STEPS
     blurred = picture
-    for step in range(1, BLURS + 1):
-        more = np.asarray(cv2.GaussianBlur(picture, (0, 0), largest * step / BLURS))
+    for step in range(1, BLUR_STEPS + 1):
+        more = np.asarray(cv2.GaussianBlur(picture, (0, 0), largest * step / BLUR_STEPS))
         blurred = _blend(blurred, more.astype(np.float32), level - (step - 1))
     return blurred
 

@@ -28,9 +28,9 @@ from depthmask.app.live.server import (
 )
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.errors import CheckpointError
-from depthmask.inference.live_session import FRAMES
+from depthmask.inference.live_session import CAPTURE_FRAMES
 from depthmask.pictures import Map, Picture
-from depthmask.render.views import TINT, colour_depth
+from depthmask.render.views import TINT_COLOUR, colour_depth
 from tests.repository.test_package import run
 
 ONE, TWO = "1" * 32, "2" * 32
@@ -71,7 +71,7 @@ def url(picture: Picture) -> str:
 
 def capture(server: LiveServer, token: str, picture: Picture) -> dict[str, Any]:
     answer: dict[str, Any] = {}
-    for place in range(FRAMES):
+    for place in range(CAPTURE_FRAMES):
         message = {"do": "capture", "token": token, "first": place == 0, "frame": url(picture)}
         answer = server.answer(message)
     return answer
@@ -148,7 +148,7 @@ def test_a_new_background_is_a_colour_or_a_picture(server: LiveServer) -> None:
 
 def test_somebody_in_the_scene_is_told_and_capturing_again_works(server: LiveServer) -> None:
     message: dict[str, Any] = {"do": "capture", "token": ONE}
-    for place in range(FRAMES):
+    for place in range(CAPTURE_FRAMES):
         picture = with_object(scene()) if place % 2 else scene()
         answer = server.answer(message | {"first": place == 0, "frame": url(picture)})
     assert "moved during the capture" in answer["failed"]
@@ -295,8 +295,8 @@ def test_a_capture_can_begin_again(server: LiveServer) -> None:
     message = {"do": "capture", "token": ONE, "frame": url(scene())}
     for first in (True, False, False):
         answer = server.answer(message | {"first": first})
-    assert answer == {"missing": FRAMES - 3}
-    assert server.answer(message | {"first": True}) == {"missing": FRAMES - 1}
+    assert answer == {"missing": CAPTURE_FRAMES - 3}
+    assert server.answer(message | {"first": True}) == {"missing": CAPTURE_FRAMES - 1}
 
 
 def test_an_empty_scene_is_told(server: LiveServer) -> None:
@@ -324,7 +324,7 @@ def test_views_show_what_they_say(server: LiveServer) -> None:
     frame = cv2.cvtColor(with_object(scene()), cv2.COLOR_RGB2BGR).astype(np.int16)
     overlay = drawn("composite")
     assert abs(overlay[outside] - frame[outside]).max() < 25, "left as it is"
-    assert abs(overlay[inside] - (frame[inside] + np.array(TINT[::-1])) / 2).max() < 25
+    assert abs(overlay[inside] - (frame[inside] + np.array(TINT_COLOUR[::-1])) / 2).max() < 25
 
 
 def test_who_leaves_is_forgotten_and_places_are_limited(

@@ -11,7 +11,7 @@ from depthmask.app.photos.views import DEPTH_VIEWS, MASK_VIEWS, MODEL, SLIDER, C
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.inference.predictor import Prediction
 from depthmask.render import views as render
-from depthmask.render.views import LARGEST_ERROR, MISSED
+from depthmask.render.views import MAX_DEPTH_ERROR, MISSED_COLOUR
 from tests.conftest import HEIGHT, WIDTH, Pair
 
 ALL = {**MASK_VIEWS, **DEPTH_VIEWS}
@@ -55,7 +55,7 @@ def test_the_mask_is_hard_and_its_alpha_soft(scene: ScreenPair) -> None:
 def test_the_cutout_lies_on_a_checkerboard(scene: ScreenPair, pair: Pair) -> None:
     drawn = draw("cutout", scene)
     assert (drawn[40, 40] == pair.image[40, 40]).all()
-    assert set(np.unique(drawn[:15])) == {render.LIGHT, render.DARK}
+    assert set(np.unique(drawn[:15])) == {render.LIGHT_GREY, render.DARK_GREY}
 
 
 def test_before_and_after_are_of_one_size(scene: ScreenPair) -> None:
@@ -87,10 +87,10 @@ def test_colours_come_in_several_writings(text: str, colour: tuple[int, int, int
 
 
 def test_errors_need_the_truth(analysis: Analysis, scene: ScreenPair) -> None:
-    assert draw("mask-errors", scene)[40, 30].tolist() == list(MISSED)
+    assert draw("mask-errors", scene)[40, 30].tolist() == list(MISSED_COLOUR)
     tenth = draw("depth-errors", scene)
     assert (tenth[..., 0] > tenth[..., 2]).all(), "too far is orange"
-    assert LARGEST_ERROR > 0.1
+    assert MAX_DEPTH_ERROR > 0.1
     without = replace(analysis, true_mask=None, depth_error=None)
     assert without.predicted is not None
     scene = ScreenPair(without, without.predicted)

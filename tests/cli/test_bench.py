@@ -13,8 +13,7 @@ import torch
 from matplotlib.patches import Rectangle
 from torch.utils.flop_counter import FlopCounterMode
 
-from depthmask.backends import graph_of
-from depthmask.backends import select as choice
+from depthmask.backends import graph_of, select
 from depthmask.cli import bench as module
 from depthmask.cli.bench import (
     BASELINE,
@@ -94,7 +93,7 @@ def test_the_chart_has_a_bar_for_each_row_and_the_default_in_another_colour() ->
 def test_int8_has_a_row_where_its_graph_is(
     exported_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(select, "multiplies_bytes", lambda: True)
     monkeypatch.setitem(sys.modules, "onnx", None)  # whoever only runs graphs lacks it
     rows = bench(in_int8(exported_checkpoint, tmp_path), sizes=(32,), seconds=0)
     (row,) = (row for row in rows if row.precision == "int8")

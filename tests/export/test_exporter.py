@@ -20,16 +20,16 @@ from depthmask.cli.main import main
 from depthmask.errors import ExportError
 from depthmask.export import exporter as module
 from depthmask.export.exporter import (
-    EXAMPLES,
-    MOST_LOST,
-    SUFFIXES,
+    GRAPH_SUFFIXES,
+    MAX_IOU_LOSS,
     Agreement,
-    _read_pairs,
-    _read_samples,
     compare,
     export,
+    read_pairs,
+    read_samples,
 )
 from depthmask.export.int8 import mean_iou
+from depthmask.files import EXAMPLES
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import U2Net
@@ -82,7 +82,7 @@ def test_folding_changes_nothing() -> None:
 def test_export(
     tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str, dynamic: bool
 ) -> None:
-    output = tmp_path / "new" / f"graph{SUFFIXES[kind]}"
+    output = tmp_path / "new" / f"graph{GRAPH_SUFFIXES[kind]}"
     report = export(tiny_checkpoint, output, kind=kind, dynamic=dynamic, pairs=pairs)
     assert report["iou"] == pytest.approx(1, abs=0.01) and report["pairs"] == 2
     assert report["resolution"] == 64
@@ -94,7 +94,7 @@ def test_export(
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_half_weights(tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str) -> None:
-    output = tmp_path / f"graph{SUFFIXES[kind]}"
+    output = tmp_path / f"graph{GRAPH_SUFFIXES[kind]}"
     export(tiny_checkpoint, output, kind=kind, dynamic=True, pairs=pairs)
     whole = OpenVINOBackend(output, precision="fp32").run(*noise(64, 96))
     export(tiny_checkpoint, output, kind=kind, precision="fp16", dynamic=True, pairs=pairs)
@@ -136,7 +136,7 @@ def test_a_graph_that_disagrees_is_not_written(
         path.write_text("a graph")
         return FakeBackend().run
 
-    monkeypatch.setitem(module._WRITERS, "onnx", wrong)
+    monkeypatch.setitem(module.WRITERS, "onnx", wrong)
     with pytest.raises(ExportError, match=r"IoU of 0\.\d{4} on 2 pair\(s\), under 0\.99") as caught:
         export(tiny_checkpoint, tmp_path / "out" / "graph.onnx", pairs=pairs)
     assert str(caught.value).endswith("nothing was written.")
@@ -201,9 +201,10 @@ def test_the_command(
     assert load_checkpoint(checkpoint)[1].resolution == report["resolution"]
 
 
+@pytest.mark.slow
 def test_the_shipped_graph_is_that_of_the_shipped_weights() -> None:
     network = TorchBackend(WEIGHTS, device="cpu", precision="fp32")
-    pairs = list(_read_pairs(EXAMPLES, network.resolution, None))
+    pairs = list(read_pairs(EXAMPLES, network.resolution, None))
     assert len(pairs) > 1 and len({image.shape for _, image in pairs}) > 1
     for graph in (
         OpenVINOBackend(graph_of(WEIGHTS), precision="fp32"),
@@ -220,16 +221,17 @@ def test_the_shipped_graph_is_that_of_the_shipped_weights() -> None:
         assert found.iou > 0.998 and found.mask_rmse < 1e-3 and found.depth_rmse < 1e-3
 
 
+@pytest.mark.slow
 def test_the_shipped_graph_in_int8_is_as_good_as_the_shipped_weights() -> None:
     network = TorchBackend(WEIGHTS, device="cpu", precision="fp32")
     graph = OpenVINOBackend(graph_of(WEIGHTS, "int8"))
     assert graph.takes_any_size and graph.precision == "int8"
     digest = sha256(WEIGHTS.read_bytes()).hexdigest()
     assert graph.info.checkpoint == digest, "run `make weights`"
-    samples = list(_read_samples(EXAMPLES, network.resolution, None))
+    samples = list(read_samples(EXAMPLES, network.resolution, None))
     assert len(samples) == len(list(EXAMPLES.glob("*/mask.png")))
     expected, found = (mean_iou(backend.run, samples) for backend in (network, graph))
-    assert found > expected - MOST_LOST
+    assert found > expected - MAX_IOU_LOSS
     agreement = compare(network.run, graph.run, [sample[:2] for sample in samples])
     assert agreement.iou > 0.97 and agreement.depth_rmse < 0.03
 

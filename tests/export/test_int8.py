@@ -12,7 +12,7 @@ from depthmask.cli.main import main
 from depthmask.errors import ExportError
 from depthmask.export import exporter as export_module
 from depthmask.export import int8 as module
-from depthmask.export.exporter import Loss, export
+from depthmask.export.exporter import Int8Loss, export
 from depthmask.export.int8 import Sample, draw_composites, mean_iou
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Picture, read_picture, write_mask
@@ -38,7 +38,7 @@ def masked(pairs: Path) -> Path:
 def test_composites_are_pairs_of_pictures_and_always_the_same(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "COMPOSITES", 4)
+    monkeypatch.setattr(module, "JUDGED_COMPOSITES", 4)
     info = CheckpointInfo(resolution=64, training={"held_out": 0.4})
     first, second = (list(draw_composites(data, info)) for _ in range(2))
     assert len(first) == 4
@@ -63,16 +63,16 @@ def test_mean_iou() -> None:
 
 
 def test_too_much_lost_is_told_with_the_numbers() -> None:
-    Loss(9, 0.9, 0.8951).check()
-    Loss(9, 0.9, 0.95).check()
+    Int8Loss(9, 0.9, 0.8951).check()
+    Int8Loss(9, 0.9, 0.95).check()
     for bad in (0.8949, float("nan")):
         with pytest.raises(ExportError, match=r"9 true masks is .*0\.9000: .* nothing was written"):
-            Loss(9, 0.9, bad).check()
+            Int8Loss(9, 0.9, bad).check()
 
 
 @pytest.mark.parametrize("kind", ["openvino", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_export(tiny_checkpoint: Path, masked: Path, tmp_path: Path, kind: str) -> None:
-    output = tmp_path / "out" / f"graph{export_module.SUFFIXES[kind]}"
+    output = tmp_path / "out" / f"graph{export_module.GRAPH_SUFFIXES[kind]}"
     report = export(
         tiny_checkpoint, output, kind=kind, precision="int8", dynamic=True, pairs=masked
     )
@@ -91,6 +91,7 @@ def test_export(tiny_checkpoint: Path, masked: Path, tmp_path: Path, kind: str) 
     assert 1e-4 < max(differences) < 0.1
 
 
+@pytest.mark.slow
 def test_what_loses_too_much_is_not_written(
     data: Path,
     tiny_checkpoint: Path,
@@ -99,8 +100,8 @@ def test_what_loses_too_much_is_not_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(export_module, "MOST_LOST", -2)
-    monkeypatch.setattr(module, "COMPOSITES", 3)
+    monkeypatch.setattr(export_module, "MAX_IOU_LOSS", -2)
+    monkeypatch.setattr(module, "JUDGED_COMPOSITES", 3)
     output = tmp_path / "out" / "graph.xml"
     options = ["--checkpoint", str(tiny_checkpoint), "-o", str(output), "--format", "openvino"]
     int8 = ["--precision", "int8", "--data", str(data), "--pairs", str(pairs)]

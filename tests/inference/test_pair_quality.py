@@ -6,12 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depthmask.inference import light
-from depthmask.inference import registration as align
-from depthmask.inference.light import NOT_MATCHED, LightMatch, match_light
-from depthmask.inference.pair_quality import SWAPPED, Verdict, is_same, judge, swap_evidence
+from depthmask.inference.light import NO_GAIN, NOT_MATCHED, LightMatch, match_light
+from depthmask.inference.pair_quality import (
+    MIN_SWAP_EVIDENCE,
+    Verdict,
+    is_same,
+    judge,
+    swap_evidence,
+)
 from depthmask.inference.predictor import Predictor
-from depthmask.inference.registration import NOT_REGISTERED, Registration, register
+from depthmask.inference.registration import (
+    NO_MATCH,
+    NOT_REGISTERED,
+    TOO_FAR,
+    TOO_PLAIN,
+    Registration,
+    register,
+)
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Picture, read_picture
 from tests.inference.test_registration import moved, scene, with_block
@@ -26,16 +37,16 @@ SAME_LIGHT = LightMatch(np.ones(3), 0.0, False, "")
     [
         (STILL, SAME_LIGHT, "good", "fit together"),
         (replace(STILL, shift=30.0), SAME_LIGHT, "moved", "3.0%"),
-        (replace(STILL, shift=250.0, reason=align.TOO_FAR), SAME_LIGHT, "moved", "25%, too far"),
+        (replace(STILL, shift=250.0, reason=TOO_FAR), SAME_LIGHT, "moved", "25%, too far"),
         (STILL, replace(SAME_LIGHT, stops=-0.8), "exposure", "0.8 stops"),
         (
-            replace(STILL, reason=align.NO_MATCH, after=0.05),
-            replace(SAME_LIGHT, reason=light.NO_GAIN),
+            replace(STILL, reason=NO_MATCH, after=0.05),
+            replace(SAME_LIGHT, reason=NO_GAIN),
             "changed",
             "changed too much",
         ),
         # a plain wall has no structure to agree on, but its light tells that it is the same
-        (replace(STILL, reason=align.TOO_PLAIN, after=0.0), SAME_LIGHT, "good", "fit together"),
+        (replace(STILL, reason=TOO_PLAIN, after=0.0), SAME_LIGHT, "good", "fit together"),
         (NOT_REGISTERED, NOT_MATCHED, "good", "fit together"),
     ],
 )
@@ -50,7 +61,7 @@ def test_the_verdict(
 @pytest.mark.parametrize(("covered", "verdict"), [(0.9, "changed"), (0.3, "good")])
 def test_of_two_scenes_nearly_everything_is_new(covered: float, verdict: Verdict) -> None:
     """Even where some gain would explain the difference."""
-    unlike = replace(STILL, reason=align.NO_MATCH, after=0.05)
+    unlike = replace(STILL, reason=NO_MATCH, after=0.05)
     assert judge(unlike, SAME_LIGHT, diagonal=1000, covered=covered).verdict == verdict
 
 
@@ -82,7 +93,7 @@ def test_the_score_falls_with_movement_and_exposure() -> None:
         for shift, stops in ((0, 0), (10, 0), (30, 0), (30, 0.5), (30, -1))
     ]
     assert (np.diff(scores) < -0.01).all() and scores[0] == 1
-    too_far = replace(STILL, shift=100, reason=align.TOO_FAR)
+    too_far = replace(STILL, shift=100, reason=TOO_FAR)
     assert judge(too_far, SAME_LIGHT, diagonal=1000).score == 0.2
 
 
@@ -131,8 +142,8 @@ def test_a_border_is_an_outline_in_one_photo_only() -> None:
     for background in (smooth_scene(), scene()):
         image, mask = with_block(background)
         small = mask[::2, ::2].copy()
-        assert swap_evidence(background, image, small) < SWAPPED - 0.1
-        assert swap_evidence(image, background, small) > SWAPPED + 0.1
+        assert swap_evidence(background, image, small) < MIN_SWAP_EVIDENCE - 0.1
+        assert swap_evidence(image, background, small) > MIN_SWAP_EVIDENCE + 0.1
 
 
 def test_a_mask_without_a_border_tells_nothing() -> None:

@@ -10,17 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from depthmask.backends import graph_of
-from depthmask.backends import select as choice
+from depthmask.backends import graph_of, select
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import CheckpointError
-from depthmask.inference import predictor as inference
-from depthmask.inference.predictor import Predictor
+from depthmask.inference.predictor import Predictor, network_size, resolution_for
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.network.device import has_fast_bfloat16
 from depthmask.pictures import Map, Picture
-from depthmask.pictures import resize as scaling
+from depthmask.pictures.resize import crop_to_aspect, resize
 from tests.conftest import FakeBackend, Pair
 from tests.inference.test_registration import moved, scene
 
@@ -165,7 +163,7 @@ def test_backends_are_chosen_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(choice, "has_gpu", lambda: False)
+    monkeypatch.setattr(select, "has_gpu", lambda: False)
     assert Predictor(exported_checkpoint).backend.name == "openvino"
     assert caplog.messages == []
     assert Predictor(tiny_checkpoint).backend.name == "torch"  # it has no graph
@@ -203,7 +201,7 @@ def test_a_quality_is_a_resolution(tiny_checkpoint: Path) -> None:
     assert Predictor(tiny_checkpoint, quality="fast", resolution=96).resolution == 96
     with pytest.raises(ValueError, match="no quality 'superb'; use one of: fast, balanced, best"):
         Predictor(tiny_checkpoint, quality="superb")
-    assert inference.resolution_for("fast", 32) == 32  # never less than the network halves
+    assert resolution_for("fast", 32) == 32  # never less than the network halves
 
 
 def test_unfit_checkpoints_are_refused(
@@ -229,12 +227,12 @@ def test_unfit_checkpoints_are_refused(
 def test_the_size_the_network_sees(
     shape: tuple[int, int], resolution: int, expected: tuple[int, int]
 ) -> None:
-    assert inference.network_size(*shape, resolution) == expected
+    assert network_size(*shape, resolution) == expected
 
 
 def test_the_size_keeps_to_its_budget() -> None:
     for aspect in np.geomspace(0.01, 100, 60):
-        height, width = inference.network_size(round(1000 * aspect), 1000, 224)
+        height, width = network_size(round(1000 * aspect), 1000, 224)
         assert height % 32 == 0 and width % 32 == 0
         assert 0.6 < height * width / 224**2 < 1.4
 
@@ -253,23 +251,23 @@ def test_the_size_keeps_to_its_budget() -> None:
 def test_a_background_is_cropped_to_the_images_aspect(
     shape: tuple[int, int], target: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert scaling.crop_to_aspect(noise(*shape), *target).shape[:2] == expected
+    assert crop_to_aspect(noise(*shape), *target).shape[:2] == expected
 
 
 def test_the_crop_is_centred() -> None:
     picture = noise(60, 80)
-    assert np.array_equal(scaling.crop_to_aspect(picture, 1, 1), picture[:, 10:70])
-    assert np.array_equal(scaling.crop_to_aspect(picture, 30, 80), picture[15:45])
+    assert np.array_equal(crop_to_aspect(picture, 1, 1), picture[:, 10:70])
+    assert np.array_equal(crop_to_aspect(picture, 30, 80), picture[15:45])
 
 
 def test_shrinking_averages_and_growing_interpolates() -> None:
     checks = np.indices((64, 64)).sum(axis=0) % 2 * np.float32(1)
-    assert np.allclose(scaling.resize(checks, 8, 8), 0.5)
-    grown = scaling.resize(np.array([[0, 1]], np.float32), 1, 8)
+    assert np.allclose(resize(checks, 8, 8), 0.5)
+    grown = resize(np.array([[0, 1]], np.float32), 1, 8)
     assert (np.diff(grown[0]) >= 0).all() and 0 < grown[0, 3] < 1
 
 
-@pytest.mark.parametrize("shipped", [False, True])
+@pytest.mark.parametrize("shipped", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_bfloat16_changes_little(tiny_checkpoint: Path, pair: Pair, shipped: bool) -> None:
     checkpoint = WEIGHTS if shipped else tiny_checkpoint
     coarse, exact = (

@@ -125,6 +125,15 @@ def test_the_step_of_depth_lies_on_the_border_of_the_mask() -> None:
     assert refined[mask == 0].min() > 0.75
 
 
+def test_half_covered_pixels_are_where_the_mask_says() -> None:
+    mask = np.zeros((300, 400), np.float32)
+    mask[:, 200:] = 1
+    mask[:, 199], mask[:, 200] = 0.45, 0.55
+    low_mask = as_the_network_sees(mask, 64)
+    refined = refine_depth(0.9 - 0.6 * low_mask, low_mask, mask)
+    assert refined[:, 199].min() > 0.75 and refined[:, 200].max() < 0.45
+
+
 def test_depth_without_foreground_is_enlarged() -> None:
     depth = np.linspace(0.3, 1, 32, dtype=np.float32)[None].repeat(32, axis=0)
     nothing = np.zeros((32, 32), np.float32)

@@ -4,8 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from depthmask.inference import registration as align
-from depthmask.inference.registration import register, warp
+from depthmask.inference.registration import (
+    NO_BETTER,
+    NO_MATCH,
+    NOT_REGISTERED,
+    TOO_FAR,
+    TOO_SMALL,
+    register,
+    warp,
+)
 from depthmask.pictures import Map, Picture
 
 HEIGHT, WIDTH = 240, 320
@@ -110,13 +117,13 @@ def test_exposure_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("background", "image", "reason"),
     [
-        (scene(seed=1), scene(seed=2), (align.NO_MATCH, align.NO_BETTER)),
+        (scene(seed=1), scene(seed=2), (NO_MATCH, NO_BETTER)),
         (np.full((90, 120, 3), 130, np.uint8), np.full((90, 120, 3), 90, np.uint8), None),
         (np.zeros((90, 120, 3), np.uint8), scene(), None),
-        (scene(1, 1), scene(1, 1), (align.TOO_SMALL,)),
-        (scene(1, 1), scene(), (align.TOO_SMALL,)),
-        (scene(), scene(1, 500), (align.TOO_SMALL,)),
-        (scene(40_000, 2), scene(), (align.TOO_SMALL,)),
+        (scene(1, 1), scene(1, 1), (TOO_SMALL,)),
+        (scene(1, 1), scene(), (TOO_SMALL,)),
+        (scene(), scene(1, 500), (TOO_SMALL,)),
+        (scene(40_000, 2), scene(), (TOO_SMALL,)),
         (scene(240, 320), scene(320, 240, seed=3), None),
         (np.repeat(scene()[..., :1], 3, axis=2), scene(seed=5), None),
     ],
@@ -162,7 +169,7 @@ def test_a_background_that_covers_little_of_the_image_is_refused() -> None:
     image = scene(480, 640)
     middle = np.asarray(cv2.resize(image[70:410, 93:547], (640, 480)), dtype=np.uint8)
     found = register(middle, image)
-    assert not found.accepted and found.reason == align.TOO_FAR
+    assert not found.accepted and found.reason == TOO_FAR
     most = np.asarray(cv2.resize(image[24:456, 32:608], (640, 480)), dtype=np.uint8)
     assert register(most, image).accepted
 
@@ -183,4 +190,4 @@ def test_uncovered_edges_are_mirrored() -> None:
 
 def test_only_an_accepted_registration_warps() -> None:
     with pytest.raises(AssertionError, match="accepted"):
-        warp(scene(), align.NOT_REGISTERED, HEIGHT, WIDTH)
+        warp(scene(), NOT_REGISTERED, HEIGHT, WIDTH)

@@ -1,6 +1,6 @@
 """The original project's network, written anew as functions of its own state dict.
 
-It knows nothing of `depthmask.network.u2net`: it looks tensors up by the original's key names, so that
+It does not use `depthmask.network.u2net`: it looks tensors up by the original's key names, so that
 agreement between the two is evidence.
 """
 

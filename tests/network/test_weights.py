@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from benchmarks.examples import EXAMPLES, predict_example, score_example
+from benchmarks.examples import predict_example, score_example
+from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Predictor
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.pictures import read_picture

@@ -23,7 +23,7 @@ from depthmask.app.live.views import VIEWS, LiveChoice, draw_view, full_mask, to
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import Sweeper
 from depthmask.errors import DepthmaskError
-from depthmask.inference.live_session import FRAMES, Session, Sight, Stopwatch, learn, step
+from depthmask.inference.live_session import CAPTURE_FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
 from depthmask.render.views import cutout
@@ -166,8 +166,8 @@ class LiveServer:
         if message.get("first"):
             visit.captured = []
         visit.captured.append(decode_frame(message.get("frame")))
-        if len(visit.captured) < FRAMES:
-            return {"missing": FRAMES - len(visit.captured)}
+        if len(visit.captured) < CAPTURE_FRAMES:
+            return {"missing": CAPTURE_FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
         predictor = self._ready()
         plate = learn(frames, predictor.see, size=_size(predictor, frames[0]))
@@ -195,7 +195,7 @@ class LiveServer:
             "at": message.get("at"),
             "sentence": full or sight.sentence or ("" if _shows(sight) else STEP_IN),
             "health": sight.health,
-            "selfCheck": visit.session.plate.self_check,
+            "selfCheck": visit.session.learned.self_check,
             "recorded": visit.recording.seconds if visit.recording else None,
         }
         clock.lap("encode")

@@ -12,7 +12,7 @@ from depthmask.inference.light import apply_light
 from depthmask.inference.live_session import Sight
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import shrink_by_halves
-from depthmask.render.views import TINT, checkerboard, colour_depth, fill
+from depthmask.render.views import TINT_COLOUR, checkerboard, colour_depth, fill
 
 TILE_PIXELS = 16  # of the checkerboard
 BLUR_SHRINK = 4  # factor by which the copy that is blurred is smaller
@@ -66,7 +66,9 @@ def _depth(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
 
 
 def _composite(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
-    return _blend(frame, _plain(frame.shape, TINT), 1 - np.float32(0.5) * full_mask(frame, sight))
+    return _blend(
+        frame, _plain(frame.shape, TINT_COLOUR), 1 - np.float32(0.5) * full_mask(frame, sight)
+    )
 
 
 def _cutout(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:

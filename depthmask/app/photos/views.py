@@ -167,8 +167,8 @@ def _css(colour: tuple[int, int, int]) -> str:
 
 _STEPS = np.linspace(0, 1, LEGEND_STEPS, dtype=np.float32)[None]
 _DEPTHS = gradient(render.colour_depth(_STEPS)[0])
-_ERRORS = gradient(render.depth_errors((2 * _STEPS - 1) * render.LARGEST_ERROR)[0])
-_MISSED, _FALSE = _css(render.MISSED), _css(render.FALSE)
+_ERRORS = gradient(render.depth_errors((2 * _STEPS - 1) * render.MAX_DEPTH_ERROR)[0])
+_MISSED, _FALSE = _css(render.MISSED_COLOUR), _css(render.FALSE_COLOUR)
 
 SLIDER, MODEL = "slider", "3d"  # the views that are not one picture
 BACKDROP, BLUR = "backdrop", "blur"
@@ -236,7 +236,7 @@ DEPTH_VIEWS = {
         "Errors",
         "Depth that is too near in blue, too far in orange",
         draw_depth_errors,
-        Legend(f"too near {render.LARGEST_ERROR}", _ERRORS, f"{render.LARGEST_ERROR} too far"),
+        Legend(f"too near {render.MAX_DEPTH_ERROR}", _ERRORS, f"{render.MAX_DEPTH_ERROR} too far"),
         needs="Add the true depth to see where the depth errs.",
     ),
 }
