@@ -160,9 +160,14 @@ def test_a_snapshot_is_transparent_around_the_object(server: LiveServer) -> None
     assert server.answer({"do": "snapshot", "token": ONE})["failed"] == NO_BACKGROUND
     capture(server, ONE, scene())
     look(server, ONE, with_object(scene()))
-    alpha = seen(server.answer({"do": "snapshot", "token": ONE}))[..., 3]
+    snapshot = seen(server.answer({"do": "snapshot", "token": ONE}))
+    alpha = snapshot[..., 3]
     assert alpha[60, 80] == 255
     assert alpha[5, 5] == 0
+    frame = live_server.decode_frame(url(with_object(scene())))[..., ::-1].astype(int)
+    border = (alpha > 50) & (alpha < 200)
+    assert abs(snapshot[border][:, :3] - frame[border]).max() > 20, "the background is taken out"
+    assert abs(snapshot[60, 80, :3] - frame[60, 80]).max() == 0
 
 
 def test_a_recording_is_written_after_stop(
