@@ -5,17 +5,22 @@ import json
 import zipfile
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.app.photos.analysis import Analysis
+from depthmask.app.endpoint import make_endpoint
+from depthmask.app.photos.analysis import Analysis, DroppedFiles
 from depthmask.app.photos.downloads import DOWNLOADS, REPORT, Download, prepare
 from depthmask.app.photos.views import foreground_colours
-from depthmask.app.prediction_cache import PredictedPair
+from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
+from tests.app.pages import Fake, files
 from tests.conftest import HEIGHT, WIDTH, Pair
+
+__all__ = ["files"]
 
 
 @pytest.fixture
@@ -107,3 +112,21 @@ def test_a_full_disk_is_said(predicted: PredictedPair) -> None:
 
 def test_nothing_to_download_is_said() -> None:
     assert prepare(DOWNLOADS["mask"], Analysis("Drop a pair."), "weights") == (None, "Drop a pair.")
+
+
+def test_programs_get_mask_depth_and_cutout_in_this_order(
+    files: DroppedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    predict = make_endpoint(Fake(), PredictionCache(), model="weights")
+    *paths, described = predict(str(files.background), str(files.image))
+    modes = []
+    for path in paths:
+        with Image.open(path) as picture:
+            modes.append(picture.mode)
+    assert modes == ["L", "I;16", "RGBA"]
+    assert described["model"] == "weights"
+    with pytest.raises(gr.Error, match="Give both files"):
+        predict("", str(files.image))
+    with pytest.raises(gr.Error, match="cannot be used"):
+        predict(__file__, str(files.image))

@@ -24,6 +24,7 @@ PROGRAMS = {
     "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
     "tools.pack_examples": [NOPE],
+    "tools.plot_run": [NOPE],
     "tools.screenshot": ["http://127.0.0.1:9", NOPE],
 }
 SLOW = {"benchmarks.live_session", "benchmarks.empty_scenes"}  # they load the app, or the network
