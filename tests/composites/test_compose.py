@@ -1,23 +1,24 @@
 """Composites: reproducible, and true to their own truth."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from depthmask.composites.compose import Batch, compose
+from depthmask.composites.geometry import frame_grid, identity
+from depthmask.composites.objects import Appearance, draw_objects
+from depthmask.composites.paint import paint
 from depthmask.composites.pools import Pools, load_pools
-from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.composites.random_streams import RandomStreams
+from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
+from depthmask.composites.scene import draw_scene
+from depthmask.data.packfile import write_pack
 from tests.data import packs
 
 CPU = torch.device("cpu")
 SIZE = (48, 64)
-
-
-@pytest.fixture(scope="module")
-def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
-    path = packs.write(tmp_path_factory.mktemp("pack") / "pack.safetensors")
-    return load_pools(path, CPU, held_out=0.0)[0]
 
 
 def make(pools: Pools, count: int, recipe: Recipe | None = None, start: int = 0) -> Batch:
@@ -214,3 +215,95 @@ def test_the_middle_of_an_object_is_nearer_than_its_outline(pools: Pools) -> Non
         own, around = depth[sample][inside[sample]], covered[sample][inside[sample]]
         middle, outline = around >= around.quantile(0.9), around <= around.quantile(0.1)
         assert own[middle].mean() < own[outline].mean()
+
+
+def test_the_floor_mirrors_objects_below_them(pools: Pools) -> None:
+    plain, polished = (make(pools, 48, replace(ORIGINAL, reflection=p)) for p in (0.0, 1.0))
+    changed = (plain.image - polished.image).abs().amax(dim=1) > 0.02
+    changed &= plain.true_mask[:, 0] == 0
+    rows = torch.arange(SIZE[0])[:, None].expand(SIZE)
+    found = changed.any(dim=(1, 2)).nonzero()[:, 0].tolist()
+    assert len(found) > 24
+    for sample in found:
+        foot = rows[plain.true_mask[sample, 0] > 0.5].max()
+        assert rows[changed[sample]].min() > foot - 4, "a blurred mirror image begins at the foot"
+
+
+def test_camouflage_brings_objects_nearer_to_the_colours_behind(pools: Pools) -> None:
+    plain, hidden = (make(pools, 24, replace(ORIGINAL, camouflage=p)) for p in (0.0, 1.0))
+    inside = plain.true_mask > 0.9
+    for sample in range(24):
+        one, other = (
+            (batch.image - batch.background)[sample].mean(dim=0)[inside[sample, 0]].mean().abs()
+            for batch in (plain, hidden)
+        )
+        assert other < 0.75 * one + 0.01
+
+
+def test_the_lower_part_may_be_hidden(pools: Pools) -> None:
+    whole, partly = (make(pools, 32, replace(ORIGINAL, behind_something=p)) for p in (0.0, 1.0))
+    assert (partly.true_mask <= whole.true_mask + 1e-6).all()
+    left = partly.true_mask.sum(dim=(1, 2, 3)) / whole.true_mask.sum(dim=(1, 2, 3))
+    assert left.min() > 0.2 and 0.4 < left.mean() < 0.9
+    rows = torch.arange(SIZE[0])[:, None].expand(SIZE)
+    for sample in range(32):
+        seen = partly.true_mask[sample, 0] > 0.5
+        lost = (whole.true_mask[sample, 0] > 0.5) & ~seen
+        assert rows[lost].amin(dim=0) >= rows[seen].max() if lost.any() else left[sample] > 0.9
+
+
+def test_dark_objects_are_darker(pools: Pools) -> None:
+    perfect = Lens(**dict.fromkeys(vars(Lens()), 0.0))
+    light, dark = (make(pools, 24, replace(ORIGINAL, lens=perfect, dark=p)) for p in (0.0, 1.0))
+    inside = (light.true_mask > 0.9).expand_as(light.image)
+    for sample in range(24):
+        one, other = (batch.image[sample][inside[sample]].mean() for batch in (light, dark))
+        assert other < one
+
+
+def test_the_lower_edge_cuts_tall_objects(pools: Pools) -> None:
+    inside, cut = (make(pools, 64, replace(ORIGINAL, cut_by_frame=p)) for p in (0.0, 1.0))
+    touches = [(b.true_mask[:, 0, -1] > 0.5).any(dim=1).float().mean() for b in (inside, cut)]
+    assert touches[0] < 0.1
+    assert 0.6 < touches[1] < 0.9, "two of three discs, and 85 % of the boxes"
+
+
+def test_an_object_of_the_same_colour_cannot_be_seen(tmp_path: Path) -> None:
+    pictures = packs.make_pictures()
+    for part in pictures.values():
+        part.pixels[:, :3] = 200
+    write_pack(tmp_path / "pack", pictures, step=8)
+    batch = make(load_pools(tmp_path / "pack", CPU, held_out=0.0)[0], 8, ORIGINAL)
+    assert batch.true_mask.amax(dim=(1, 2, 3)).min() > 0.9
+    assert (batch.image - 200 / 255).abs().max() < 0.02, "not even its edges"
+
+
+def test_a_camera_moves_all_of_the_scene(pools: Pools) -> None:
+    rng, changes = RandomStreams(0, torch.arange(16)), torch.ones(16, dtype=torch.bool)
+    recipe = replace(ORIGINAL, moves=1.0, present_before=1.0)
+    scene = draw_scene(pools.backgrounds, rng, (96, 96), recipe, changes)
+    differs = (scene.image - scene.background).abs().mean(dim=(1, 2, 3))
+    assert (differs > 0.002).float().mean() > 0.5
+    objects = draw_objects(pools.foregrounds, rng, scene, recipe)
+    appearance = Appearance.draw(rng, recipe)
+    first = objects.take(torch.arange(16), objects.active.int().argmax(dim=1))
+    paint(scene, pools.foregrounds, torch.arange(16), first, appearance)
+
+    def centres(picture: torch.Tensor) -> torch.Tensor:
+        """Centres of the red objects in frame units, (B, 3)."""
+        weight = ((picture[:, 0] - picture[:, 2]) / 0.3).clamp(0, 1)[..., None]
+        grid = frame_grid(identity(16, CPU), (96, 96))
+        found = (grid * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))
+        return torch.cat((found, torch.ones(16, 1)), dim=1)
+
+    before, after = centres(scene.background), centres(scene.image)
+    expected = (scene.motion @ before[..., None])[..., 0]
+    assert (after - before).abs().max() > 0.01
+    torch.testing.assert_close(after, expected, atol=0.006, rtol=0)
+
+
+def test_a_displaced_camera_moves_near_and_far_things_apart(pools: Pools) -> None:
+    batch = make(pools, 48, replace(ORIGINAL, empty=1.0, parallax=1.0))
+    difference = (batch.image - batch.background).abs().mean(dim=(0, 1, 3))  # by row
+    far, middle, near = difference[:6].mean(), difference[21:27].mean(), difference[-6:].mean()
+    assert middle < 0.5 * far and middle < 0.5 * near

@@ -151,3 +151,19 @@ def test_pictures_are_read_as_the_app_reads_them(
     Image.new("RGB", (90, 60), "red").save(folders[1] / "phone.jpg", exif=lying)
     run(folders, tmp_path / "out.safetensors")
     assert read_pack(tmp_path / "out.safetensors")["backgrounds"].aspect.item() < 1
+
+
+def test_the_edge_of_an_object_keeps_its_colour(
+    folders: tuple[Path, Path], tmp_path: Path, teacher: RowTeacher
+) -> None:
+    for path in folders[0].iterdir():
+        path.unlink()
+    y, x = np.mgrid[-100:100, -100:100]
+    disc = np.zeros((200, 200, 4), dtype=np.uint8)  # what is transparent is black
+    disc[np.hypot(x, y) < 98] = (200, 50, 20, 255)
+    Image.fromarray(disc).save(folders[0] / "disc.png")
+    run(folders, tmp_path / "out.safetensors")
+    pixels = read_pack(tmp_path / "out.safetensors")["foregrounds"].pixels[0]
+    edge = (pixels[3] > 20) & (pixels[3] < 235)
+    assert edge.sum() > 50
+    assert (pixels[0][edge].float() - 200).abs().max() < 25

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.data.codec import block_dct, compress, decompress, inverse_block_dct, jpeg_damage
+from depthmask.data.codec import (
+    block_dct,
+    compress,
+    decompress,
+    inverse_block_dct,
+    jpeg_damage,
+    rgb_from_ycbcr,
+    ycbcr_from_rgb,
+)
 from depthmask.data.packfile import bytes_from_ratio, ratio_from_bytes, read_pack, write_pack
 from depthmask.errors import PackError
 from tests.data import packs
@@ -46,6 +54,15 @@ def test_jpeg_damage_grows_with_the_step() -> None:
         for step in (0.01, 5.0, 60.0)
     ]
     assert damage[0] < 1e-3 < damage[1] < damage[2]
+
+
+def test_jpeg_damages_colour_more_than_brightness() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = (torch.rand(8, 3, 32, 32, generator=generator) - 0.5) * 0.1
+    pictures = rgb_from_ycbcr(noise + 0.5)
+    damaged = ycbcr_from_rgb(jpeg_damage(pictures, torch.full((8,), 2.0)))
+    luma, blue, red = (damaged - ycbcr_from_rgb(pictures)).std(dim=(0, 2, 3))
+    assert blue > 1.3 * luma and red > 1.3 * luma
 
 
 def test_a_pack_keeps_names_shapes_and_pictures(tmp_path: Path) -> None:

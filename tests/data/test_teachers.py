@@ -54,16 +54,25 @@ def test_what_a_network_cannot_tell_is_filled_from_around() -> None:
     assert np.isfinite(inverse_from_metres(np.zeros((4, 4), dtype=np.float32))).all()
 
 
-def write_teacher(path: Path, channels: tuple[float, float, float], shift: float = 0.0) -> Path:
-    """An ONNX network that gives a weighted sum of red, green and blue, each in [0, 1]."""
+def write_teacher(
+    path: Path, channels: tuple[float, float, float], shift: float = 0.0, lean: float = 0.0
+) -> Path:
+    """An ONNX network of 64 x 96 that gives a weighted sum of red, green and blue, each in [0, 1].
+
+    `lean` is added to it at the right edge, and less towards the left.
+    """
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    entry = helper.make_tensor_value_info("in", kind, [1, 3, "height", "width"])
-    leave = helper.make_tensor_value_info("out", kind, [1, 1, "height", "width"])
+    entry = helper.make_tensor_value_info("in", kind, [1, 3, 64, 96])
+    leave = helper.make_tensor_value_info("out", kind, [1, 1, 64, 96])
     weight = helper.make_tensor("weight", kind, [1, 3, 1, 1], channels)
     bias = helper.make_tensor("bias", kind, [1], [shift])
-    node = helper.make_node("Conv", ["in", "weight", "bias"], ["out"])
-    graph = helper.make_graph([node], "g", [entry], [leave], [weight, bias])
+    ramp = helper.make_tensor("ramp", kind, [1, 1, 1, 96], np.linspace(0, lean, 96))
+    nodes = [
+        helper.make_node("Conv", ["in", "weight", "bias"], ["sum"]),
+        helper.make_node("Add", ["sum", "ramp"], ["out"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [entry], [leave], [weight, bias, ramp])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(model, path)
     return path
@@ -108,6 +117,15 @@ def test_a_label_spans_the_range_of_the_depth_convention(
     label = Ensemble([red]).label(red_and_green)
     assert np.allclose(np.percentile(label, (2, 98)), (0, 1), atol=1e-3)
     assert correlation(label, red_and_green[..., 0]) > 0.99
+
+
+def test_views_set_a_leaning_teacher_straight(tmp_path: Path, red_and_green: Picture) -> None:
+    leaning = TeacherSpec(write_teacher(tmp_path / "t.onnx", (0, 1, 0), lean=1), "inverse")
+    plain, by_views = (Ensemble([leaning], views=views) for views in (False, True))
+    assert plain.key != by_views.key
+    green = red_and_green[..., 1]
+    assert correlation(plain.label(red_and_green), green) < 0.8
+    assert correlation(by_views.label(red_and_green), green) > 0.99
 
 
 def brightness(picture: Picture) -> Map:
