@@ -232,7 +232,7 @@ depth_labels.ShippedTeacher = Rows
 plan.BATCHES_PER_BLOCK = 1
 build(Folders(*map(Path, sys.argv[1:4])), LARGE, runner=Threads(2))
 """
-LARGE = Settings(size=32, placements=40, flip=True, held_out=0.3)
+LARGE = Settings(size=32, placements=20, flip=True, held_out=0.3)
 
 
 @pytest.mark.slow

@@ -21,8 +21,8 @@ from depthmask.errors import DatasetError
 from tests.datasets.sources import contents, write_folders
 
 WITHOUT_RAY = "an optional extra: distributed"
-OPTIONS = ("--size", "48", "--placements", "100", "--flip")
-BLOCKS = 9
+OPTIONS = ("--size", "32", "--placements", "45", "--flip")
+BLOCKS = 6
 PATIENCE = 300  # seconds
 ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # elsewhere too, this makes Ray stay on the loopback
