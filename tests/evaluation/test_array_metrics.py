@@ -49,6 +49,9 @@ def test_abs_rel_and_delta() -> None:
     assert array_metrics.abs_rel(pred, true) == pytest.approx((0 + 0.5 + 0.1 + 0.25) / 4)
     assert array_metrics.delta(pred, true) == 0.5
     assert array_metrics.delta(pred, true, power=2) == 1, "1.5 and 4/3 are below 1.5625"
+    twice = np.array([[2.0]]), np.array([[1.0]])
+    shares = [array_metrics.delta(*twice, power=power) for power in (2, 3, 4)]
+    assert shares == [0, 0, 1], "1.25 to the power of 3 is 1.95, of 4 is 2.44"
     assert array_metrics.delta(pred, true, true > 1, power=1) == pytest.approx(1 / 3)
     assert array_metrics.delta(true, pred) == 0.5, "it does not matter which is larger"
 
