@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -182,6 +183,18 @@ def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:
     assert cache_files.browser_copy(str(photo), 20) is None
     scan.write_text("no picture")
     assert cache_files.browser_copy(str(scan), 20) is None
+
+
+def test_a_mask_is_shown_exactly_and_a_photo_as_jpeg() -> None:
+    mask = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
+    shown = cache_files.save_preview(mask, "mask")
+    with Image.open(shown) as picture:
+        assert shown.endswith("/mask.png") and (np.asarray(picture) == mask).all()
+    photo = np.full((48, 64, 3), (200, 10, 10), np.uint8)
+    shown = cache_files.save_preview(photo, "cutout")
+    with Image.open(shown) as picture:
+        assert shown.endswith("/cutout.jpg") and picture.format == "JPEG"
+        assert abs(np.asarray(picture).astype(int) - photo).max() < 4
 
 
 def test_what_is_open_is_kept_from_deletion(tmp_path: Path) -> None:
