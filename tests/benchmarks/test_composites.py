@@ -62,11 +62,11 @@ class ForegroundWhereDark(nn.Module):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_shadows_are_told_by_the_light_they_take(pools: Pools, recipe: Recipe) -> None:
     still = replace(recipe, moves=0.0, lens=None)
-    none, *shares, iou = shadow_scores(ForegroundWhereDark(0.5), pools, 48, 48, still)
+    none, *shares, iou = shadow_scores(ForegroundWhereDark(0.5), pools, 48, 24, still)
     assert none == shares[0] == shares[1] == 0
     assert shares[2] == 1
     assert 0 < iou < 1
-    assert shadow_scores(ForegroundWhereDark(1.0), pools, 48, 48, still)[:-1] == [0] * 4
+    assert shadow_scores(ForegroundWhereDark(1.0), pools, 48, 24, still)[:-1] == [0] * 4
 
 
 def test_a_depth_map_learnt_by_heart_beats_a_constant(pools: Pools) -> None:

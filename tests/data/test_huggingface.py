@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from depthmask.data.huggingface import HuggingFaceTeacher
-from depthmask.data.teachers import inverse_from_metres
+from depthmask.data.teachers import Teacher, TeacherSpec, inverse_from_metres
 from depthmask.errors import TeacherError
 from tests.data import depth_model
 
@@ -26,6 +26,7 @@ def pictures() -> np.ndarray:
     return rng.integers(0, 255, (3, HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_labels_have_the_size_of_their_pictures(model: Path, pictures: np.ndarray) -> None:
     found = HuggingFaceTeacher(str(model)).inverse(pictures)
     assert found.shape == (3, HEIGHT, WIDTH) and found.dtype == np.float32
@@ -34,6 +35,7 @@ def test_labels_have_the_size_of_their_pictures(model: Path, pictures: np.ndarra
     assert np.allclose(one[0], found[1], atol=1e-4), "whatever is labelled beside it"
 
 
+@pytest.mark.slow
 def test_the_unit_is_that_of_the_model_unless_it_is_given(
     model: Path, pictures: np.ndarray
 ) -> None:
@@ -45,6 +47,7 @@ def test_the_unit_is_that_of_the_model_unless_it_is_given(
     assert metres.max() < 1 < inverse.min(), "its raw answers are metres, about 5"
 
 
+@pytest.mark.slow
 def test_the_model_sees_what_its_image_processor_makes(
     model: Path, pictures: np.ndarray, tmp_path: Path
 ) -> None:
@@ -57,11 +60,17 @@ def test_the_model_sees_what_its_image_processor_makes(
     assert np.abs(plain - other).max() > 0.1 * np.ptp(plain), "96 and 64 pixels wide"
 
 
-def test_a_model_that_is_missing_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_a_model_that_is_missing_is_reported(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="an optional extra: huggingface")
     with pytest.raises(TeacherError, match=r"missing cannot be loaded as a depth model \(.+\)\. "):
         HuggingFaceTeacher(str(tmp_path / "missing"))
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(TeacherError, match=r"pip install 'depthmask\[huggingface\]'"):
         HuggingFaceTeacher("anything")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(TeacherError, match=r"pip install 'depthmask\[teachers\]'"):
+        Teacher(TeacherSpec(Path("any.onnx"), "inverse"))
