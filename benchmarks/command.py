@@ -1,5 +1,7 @@
-"""What the programs of benchmarks/ and tools/ tell of bad input: one sentence, no traceback."""
+"""What the programs of benchmarks/ and tools/ share: bad input in a sentence, and memory."""
 
+import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,3 +37,11 @@ def check_outputs(*files: Path | None) -> None:
     for file in files:
         if file is not None:
             check_file(file)
+
+
+def resident_megabytes() -> float:
+    """Megabytes (10^6 bytes) in memory now; NaN where the system does not tell."""
+    statistics = Path("/proc/self/statm")
+    if not statistics.is_file():
+        return math.nan
+    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -14,8 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.command import run
-from benchmarks.memory import held
+from benchmarks.command import resident_megabytes, run
 from depthmask.datasets.build import BlockBuilder, Folders, Threads, begin_dataset, one_thread_each
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.records import BLOCK_RECORDS
@@ -53,7 +52,7 @@ def time_blocks(folders: Folders, settings: Settings, samples: int, jobs: int | 
                 seconds, used = time.perf_counter() - wall, time.process_time() - cpu
                 print(
                     f"{made:,} composites: {made / seconds:.0f}/s, {used / made * 1000:.2f} ms of "
-                    f"CPU each, {held():.0f} MB held, {_peak_memory():.0f} at most",
+                    f"CPU each, {resident_megabytes():.0f} MB held, {_peak_memory():.0f} at most",
                     flush=True,
                 )
     records = folders.out / BLOCK_RECORDS

@@ -34,8 +34,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.command import check_folders, run
-from benchmarks.memory import held
+from benchmarks.command import check_folders, resident_megabytes, run
 from depthmask.app.live.server import LiveServer, data_url
 from depthmask.app.live.views import VIEWS, to_jpeg
 from depthmask.evaluation.sequences import background_of, frames_with_truth
@@ -206,7 +205,7 @@ def usage(folder: str) -> str:
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
     others = [path for path in files if path.suffix != ".webm"]
     size = sum(path.stat().st_size for path in others) / 1e6
-    return f"{held():10.1f}  {len(files):5}  {len(others):23}  {size:8.1f}"
+    return f"{resident_megabytes():10.1f}  {len(files):5}  {len(others):23}  {size:8.1f}"
 
 
 def measure_smoothing(predictor: Predictor, clip: Clip) -> None:

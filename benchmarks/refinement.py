@@ -23,8 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.command import check_folders, run
-from benchmarks.memory import held
+from benchmarks.command import check_folders, resident_megabytes, run
 from depthmask.evaluation import metrics
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.evaluation.matting import gradient_error
@@ -188,12 +187,12 @@ def measure_cost(case: Case, low: Map) -> None:
 
 def _cost(step: Callable[[], object]) -> tuple[float, float, float]:
     """Wall and CPU seconds, and by how many MB the resident memory grows at its peak."""
-    start, peak, done = held(), 0.0, threading.Event()
+    start, peak, done = resident_megabytes(), 0.0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.002):
-            peak = max(peak, held() - start)
+            peak = max(peak, resident_megabytes() - start)
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -27,8 +27,8 @@ from depthmask.training.trainer import Trainer
 
 PICTURES = 48  # cut-outs and backgrounds, each
 SIDE = 256  # of one, in pixels
-# By size: the batch of the original's loop, and of this project's. On a CPU a step of the original's
-# own batches would take minutes.
+# By size: the batch of the original's loop, and of this project's. On a CPU a step of the
+# original's own batches would take minutes.
 CPU_BATCHES = {64: (32, 32), 96: (24, 24), 112: (16, 16), 224: (8, 8)}
 CUDA_BATCHES = {64: (64, 512), 96: (64, 256), 112: (128, 256), 224: (32, 64)}
 QUICK_BATCHES = {64: (4, 4)}

@@ -19,6 +19,9 @@ from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import Stage, U2Net
 from depthmask.pictures import Map, Mask, Picture, write_depth, write_mask
 
+# The networks of tests are so small that sharing their work costs more than it saves.
+torch.set_num_threads(1)
+
 TINY = (Stage(3, 2, 4), Stage(3, 2, 4), Stage(2, 2, 4, dilated=True))
 HEIGHT, WIDTH = 60, 80
 
