@@ -72,6 +72,7 @@ def test_the_array_is_exact(predicted: PredictedPair, tmp_path: Path) -> None:
     assert (depth == predicted.prediction.depth).all()
 
 
+@pytest.mark.slow
 def test_the_scene_is_a_glb(predicted: PredictedPair, tmp_path: Path) -> None:
     assert get("model", predicted, tmp_path).read_bytes()[:4] == b"glTF"
 

@@ -100,6 +100,7 @@ def test_int8_has_a_row_where_its_graph_is(
     assert row.backend == "openvino" and row.default and row.ratio_to_ceiling > 0
 
 
+@pytest.mark.slow
 def test_start_up_and_memory_are_those_of_a_process_of_its_own(
     exported_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_start_up_and_memory_are_those_of_a_process_of_its_own(
     assert found.peak_mb is None or 30 < found.peak_mb < ballast.nbytes / 2**20
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"openvino could not be measured alone: .*missing"):
         probe("openvino", "fp32", tmp_path / "missing.safetensors", 32)
