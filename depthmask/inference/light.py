@@ -45,8 +45,8 @@ def match_light(
 ) -> LightMatch:
     """Finds the gains on which most pixels agree: the mode of the ratio image / background.
 
-    What has entered the scene has ratios of every kind, so it may cover more than half of the
-    picture.
+    Objects that entered the scene have many different ratios, so they may cover more than half of
+    the picture.
 
     Args:
         background: (H, W, 3), uint8, RGB, in the image's frame.
@@ -79,7 +79,7 @@ def _unchanged(reason: str) -> LightMatch:
 
 
 def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> Gain:
-    """log2(image / background) in linear light of the pixels that tell something: (N, 3)."""
+    """log2(image / background) in linear light, of pixels neither black nor white: (N, 3)."""
     height, width = image.shape[:2]
     scale = min(1.0, LIGHT_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -98,7 +98,7 @@ def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> 
 
 
 def _find_mode(ratios: Gain) -> tuple[Gain, float]:
-    """Where (N, 3) points are densest, by mean shift with a shrinking kernel from several starts.
+    """Finds where (N, 3) points are densest: mean shift with a shrinking kernel, several starts.
 
     Returns:
         The mode, and the share of points within a kernel's width of it.

@@ -1,7 +1,7 @@
 """A live session as a value: the background is learned once, then each frame is a step.
 
-Nothing here knows of a camera or a page. Whoever has frames passes the session in and gets the
-next one back; the network is a function that is passed in, too.
+This module knows neither a camera nor a page. The caller passes in the session, a frame and a
+function that runs the network, and gets the next session back.
 """
 
 import time
@@ -35,7 +35,8 @@ from depthmask.inference.registration import (
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size, shrink_by_halves
 
-See = Callable[[Picture, Picture], dict[str, Map]]
+# background and image, (h, w, 3) uint8, to "mask" and "depth", (h, w)
+RunNetwork = Callable[[Picture, Picture], dict[str, Map]]
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
 CAPTURE_FRAMES = 15  # the background is their median
@@ -94,7 +95,7 @@ class Copies:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What is known between two frames. Begin with `Session(learn(frames, see))`."""
+    """What is kept between two frames. Begin with `Session(learn(frames, see, size=size))`."""
 
     learned: EmptyScene
     background: Picture | None = None  # (H, W, 3): `learned`, moved along with the camera
@@ -111,7 +112,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What there is to show of a frame."""
+    """What is predicted of a frame."""
 
     mask: Map  # (h, w), in [0, 1], at the network's size
     depth: Map  # (h, w), in (0, 1], by depthmask.depth.CONVENTION
@@ -122,11 +123,11 @@ class Sight:
 
     @property
     def sentence(self) -> str:
-        """What to tell the user; "" where all is well."""
+        """A sentence for the user; "" where all is well."""
         return SENTENCES[self.health]
 
 
-def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> EmptyScene:
+def learn(frames: Sequence[Picture], see: RunNetwork, *, size: tuple[int, int]) -> EmptyScene:
     """Learns the background from frames of the empty scene: their median, pixel by pixel.
 
     Args:
@@ -159,9 +160,9 @@ def learn(frames: Sequence[Picture], see: See, *, size: tuple[int, int]) -> Empt
 
 
 def step(
-    session: Session, frame: Picture, see: See, *, size: tuple[int, int]
+    session: Session, frame: Picture, see: RunNetwork, *, size: tuple[int, int]
 ) -> tuple[Session, Sight]:
-    """Sees one frame.
+    """Predicts one frame.
 
     Args:
         session: As `learn` or the last step left it.
@@ -170,7 +171,7 @@ def step(
         size: Height and width at which the network is run.
 
     Returns:
-        The session to pass in with the next frame, and what there is to show.
+        The session to pass in with the next frame, and what is predicted.
 
     Raises:
         CaptureError: The frame is not of the learned background's size.
@@ -203,17 +204,17 @@ def step(
 def smooth(
     session: Session, small: Picture, mask: Map, depth: Map, *, keep: float = SMOOTHING
 ) -> Session:
-    """Steadies mask and depth where the picture stands still.
+    """Smooths mask and depth over time where the picture does not change.
 
-    Where a pixel has changed since the last frame, the new value counts alone: what leaves a place
-    leaves no trail there, and what enters it is not late.
+    Where a pixel has changed since the last frame, the new value replaces the old one, so that
+    moving objects leave no trail and are not late.
 
     Args:
         session: With the smoothed maps of the last frame, or none.
         small: (h, w, 3), uint8, RGB: what the network saw.
         mask: (h, w), in [0, 1].
         depth: (h, w), in (0, 1].
-        keep: Share of the last frame's value that stays where nothing moves.
+        keep: Share of the last frame's value that is kept where nothing moves.
     """
     if session.mask is None or session.depth is None or session.small is None:
         return replace(session, mask=mask, depth=depth, small=small)
@@ -229,14 +230,14 @@ def smooth(
 
 
 class Stopwatch:
-    """Times stages that follow one another."""
+    """Measures the time of stages that follow one another."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Ends a stage; the next one begins."""
+        """Ends a stage and begins the next one."""
         now = time.perf_counter()
         self.milliseconds[stage] = 1000 * (now - self._last)
         self._last = now
@@ -257,7 +258,7 @@ def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
     moved = np.zeros(size, np.uint8)
     for frame in frames:
         change = np.abs(shrink_by_halves(frame, *size) - still).max(axis=2)
-        # a change of light as a whole was checked before, and is no motion
+        # a change of light of the whole frame is not motion; it was checked before
         moved |= (change - np.median(change) > MAX_STILL_LEVELS).astype(np.uint8)
     _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
     largest = blobs[1:, cv2.CC_STAT_AREA].max(initial=0) / moved.size
@@ -297,7 +298,7 @@ def _follow(session: Session, seen: Copies) -> Session:
         return replace(session, background=background, suspicious=0, attempts=0, health="moved")
     if not found.reason and session.background is not None:  # back where it was
         return replace(session, background=None, suspicious=0, attempts=0, health="good")
-    # at rest, or whatever hides the scene has left enough of it to see that it is in its place
+    # the camera is at rest, or enough of the scene is visible to see that it has not moved
     if not found.reason or (score is not None and score >= limit):
         return session
     attempts = session.attempts + 1
@@ -306,9 +307,9 @@ def _follow(session: Session, seen: Copies) -> Session:
 
 
 def _is_doubtful(session: Session, seen: Copies, score: float | None, limit: float) -> bool:
-    """Whether the background does not fit what is to be seen of it.
+    """Whether the background does not fit the visible part of it in the frame.
 
-    A mask of more than half of the picture may be the bump itself, and is not believed.
+    A mask of more than half of the picture may come from the bump itself; then all pixels count.
     """
     if score is None or score < limit:
         return True
@@ -327,7 +328,7 @@ def _is_usable(found: Registration, frame: Picture) -> bool:
 def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
     """Correlation of two pictures' fine structure where no foreground is known, in [-1, 1].
 
-    None where too little of the background is to be seen, or it has no structure.
+    None where too little of the background is visible, or it has no structure.
     """
     counts = _unmasked(mask, second.shape)
     if counts.mean() < MIN_BACKGROUND_SHARE:
@@ -339,16 +340,16 @@ def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
 
 
 def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, Health]:
-    """The gains that give the background the frame's light, cheaply where a mask is known.
+    """Finds the gains that give the background the frame's light; faster where a mask is known.
 
-    A mask that covers nearly everything may be the change of light itself: then, and in the
-    beginning, the gain is sought without it.
+    A mask that covers nearly everything may come from a change of light. Then, and for the first
+    frame, the gains are found without a mask.
     """
     counts = _unmasked(session.mask, seen.tiny.shape[:2])
     if session.mask is None or counts.mean() < MIN_BACKGROUND_SHARE:
         found = match_light(empty.tiny, seen.tiny)
         return found, "dark" if found.reason else "good"
-    # a quarter of the pixels: a median of thousands is as good as one of all
+    # a quarter of the pixels is enough for the median
     places = np.flatnonzero(counts[::2, ::2])
     pixels = (copy[::2, ::2].reshape(-1, 3)[places] for copy in (empty.tiny, seen.tiny))
     levels = np.concatenate(tuple(pixels), axis=1)  # (N, 6)
@@ -366,7 +367,7 @@ def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, H
 
 
 def _watch_swap(session: Session, background: Picture, frame: Picture, mask: Map) -> Session:
-    """Looks now and then whether it is the background that has the object."""
+    """Checks every `SWAP_CHECK_FRAMES` frames whether the background has the object."""
     if session.count % SWAP_CHECK_FRAMES:
         return session
     found = swap_evidence(background, frame, mask) > MIN_SWAP_EVIDENCE
@@ -376,7 +377,7 @@ def _watch_swap(session: Session, background: Picture, frame: Picture, mask: Map
 def _worst(session: Session, light: Health) -> Health:
     if session.health == "bumped":
         return "bumped"
-    if light != "good" and not session.suspicious:  # of another view, no gain is to be expected
+    if light != "good" and not session.suspicious:  # no gain can be expected for another view
         return light
     return "swapped" if session.swaps >= MIN_SWAP_CHECKS else session.health
 
@@ -385,7 +386,7 @@ def _motion(before: Picture, now: Picture) -> Map:
     """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
     red, green, blue = cv2.split(cv2.absdiff(before, now))
     change = cv2.max(cv2.max(red, green), blue)
-    # a little wider than what moves, since the network's borders are
+    # wider than what moves, as the borders of the network's mask are
     wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
     low, high = MOTION_LEVELS
     return np.clip((wide.astype(np.float32) - low) / (high - low), 0, 1)
@@ -398,7 +399,7 @@ def _mix(before: Map, now: Map, fresh: Map) -> Map:
 def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
     if mask is None:
         return np.ones(size, dtype=bool)
-    # widened, since shadows and soft edges are no background either
+    # widened: shadows and soft edges are not background
     small = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     wide = cv2.dilate(small, np.ones((5, 5), np.uint8))
     return np.asarray(wide) < 0.2

@@ -1,4 +1,4 @@
-"""From two photos as arrays to a mask and a depth map of the image's own size."""
+"""Predicts a mask and a depth map of the image's own size from two photos."""
 
 import logging
 import math
@@ -35,7 +35,7 @@ MIN_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network sees in a pair of photos, at the image's own size."""
+    """What is predicted of a pair of photos, at the image's own size."""
 
     mask: Map  # (H, W), in [0, 1]: how much of a pixel is foreground
     depth: Map  # (H, W), in (0, 1], by depthmask.depth.CONVENTION
@@ -100,7 +100,7 @@ class Predictor:
         light: bool = True,
         refine: bool = True,
     ) -> Prediction:
-        """Finds what the image has and the background has not, and how far everything is.
+        """Finds what has entered the scene, and how far everything is.
 
         Args:
             background: (h, w, 3), uint8, RGB: the empty scene, of any size. It is scaled to
@@ -143,7 +143,7 @@ class Predictor:
         )
 
     def see(self, background: Picture, image: Picture) -> dict[str, Map]:
-        """Runs the network alone, for whoever has matched the pictures already.
+        """Runs the network alone, on pictures that are matched already.
 
         Args:
             background: (h, w, 3), uint8, RGB; h and w are multiples of 32, see `network_size`.
@@ -159,8 +159,8 @@ class Predictor:
     ) -> tuple[dict[str, Map], LightMatch]:
         """Runs the network on two pictures of one size, in the same light if so wanted.
 
-        The light is fitted without knowing what is foreground; where the mask then says that this
-        misled it, it is fitted again, and the network runs once more.
+        The light is first fitted without a mask. Where a second fit, to the background of the
+        predicted mask, differs by `MAX_GAIN_CHANGE_STOPS`, the network runs once more with it.
 
         Returns:
             Mask and depth at the network's size, and how the light was matched.
@@ -173,7 +173,7 @@ class Predictor:
         first = match_light(small_background, small_image)
         maps = self.backend.run(apply_light(small_background, first), small_image)
         second = match_light(small_background, small_image, foreground=maps["mask"])
-        # a mask that leaves nothing to compare is no reason to doubt the first fit
+        # where the mask leaves nothing to compare, the first fit stands
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
         return self.backend.run(apply_light(small_background, second), small_image), second
@@ -211,7 +211,7 @@ def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:
         Height and width, multiples of 32: about resolution² pixels, in the picture's aspect as
         far as sides of at least 32 allow.
     """
-    longest = resolution**2 / STRIDE  # a thread-like picture must not cost more than others
+    longest = resolution**2 / STRIDE  # a picture one pixel wide must not cost more than others
 
     def side(ideal: float) -> int:
         return max(STRIDE, round(min(ideal, longest) / STRIDE) * STRIDE)

@@ -64,8 +64,8 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
 
     Corners (ORB) are matched, a homography is fitted to them (MAGSAC++) and refined on all pixels
     that have not changed (ECC, Evangelidis and Psarakis 2008). It is accepted if it makes the
-    photos agree better, moves by no more than a fifth of the diagonal, and more than a third of a
-    pixel. Never raises for what the photos show.
+    photos agree better and moves by more than a third of a pixel and at most a fifth of the
+    diagonal. It raises nothing, whatever the photos show.
 
     Args:
         background: (h, w, 3), uint8, RGB, of any size.
@@ -94,8 +94,8 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
 def warp(background: Picture, registration: Registration, height: int, width: int) -> Picture:
     """Moves the background into the image's frame, as an accepted registration says.
 
-    What it does not cover is filled by its mirror image: the network is trained with that, and a
-    piece of the image would cut holes into whatever stands at the edge.
+    The part that the background does not cover is filled with its mirror image, as in training. A
+    piece of the image there would cut holes into objects at the edge.
 
     Returns:
         (height, width, 3), uint8, RGB.
@@ -157,15 +157,16 @@ class _Views:
         return _warped(self.background, transform, *self.image.shape)
 
     def covered(self, transform: Transform) -> Mask:
-        """Which pixels of the image show something that the background shows as well."""
+        """Which pixels of the image the background covers."""
         height, width = self.image.shape
         whole = np.full(self.background.shape, 255, np.uint8)
         return np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
 
     def score(self, transform: Transform, other: Transform) -> float:
-        """Correlation of fine structure, in [-1, 1], over what both photos show; 0 if neither
-        has any. Fine structure, since brightness may differ and is smooth. What neither this nor
-        the other transform explains is foreground, and does not count.
+        """Correlation of fine structure, in [-1, 1], where both photos overlap; 0 if there is none.
+
+        Fine structure is compared because brightness may differ. Pixels that fit under neither
+        transform are foreground and do not count.
         """
         counts = self.covered(transform) & self.covered(other)
         counts &= (self.unchanged(transform) > 0) | (self.unchanged(other) > 0)
@@ -218,7 +219,7 @@ def _from_corners(views: _Views) -> tuple[Transform | None, str]:
     if min(len(points), len(other_points)) < MIN_MATCHES:
         return None, TOO_PLAIN
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(codes, other_codes, k=2)
-    # a corner that resembles two others equally tells nothing
+    # a corner that resembles two others equally is ambiguous
     clear = [
         pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < 0.8 * pair[1].distance
     ]
@@ -239,7 +240,7 @@ def _from_corners(views: _Views) -> tuple[Transform | None, str]:
 
 
 def _refine(views: _Views, rough: Transform) -> Transform | None:
-    """Maximises the correlation of all pixels that have not changed; None if it diverges."""
+    """Maximises the correlation of all unchanged pixels (ECC); None if that diverges."""
     # ECC's matrix leads from the image to the background
     inverse = np.linalg.inv(rough)
     inverse = (inverse / inverse[2, 2]).astype(np.float32)
@@ -262,7 +263,7 @@ def _refine(views: _Views, rough: Transform) -> Transform | None:
 
 
 def _is_plausible(transform: Transform, views: _Views) -> bool:
-    """Whether a camera could have done it: no mirror, and no stretch beyond 1.5."""
+    """Whether a camera can move so: no mirror image, and no side stretched by more than 1.5."""
     if not np.isfinite(transform).all() or abs(transform[2, 2]) < 1e-9:
         return False
     height, width = views.image.shape
@@ -311,6 +312,6 @@ def to_grey(picture: Picture) -> Plane:
 
 
 def fine_structure(plane: Plane) -> Map:
-    """What is finer than about 15 pixels and coarser than noise: (H, W) uint8 -> float32."""
+    """Structure finer than about 15 pixels and coarser than noise: (H, W) uint8 -> float32."""
     values = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 1.0)
     return np.asarray(values - cv2.blur(values, (15, 15)))

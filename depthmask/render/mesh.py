@@ -1,10 +1,8 @@
 """A prediction as a textured mesh: a GLB file in which foreground and scene are separate nodes.
 
-The scene is whole: behind the foreground it has the background photo, and the depth from around.
-
-Depth gives distances as far as it can: it is 0.5 / (r + 0.5), with r in proportion to inverse
-distance up to a shift, so depth itself is taken for a distance. The angle of view is not known
-and assumed.
+The scene has no holes: behind the foreground it has the background photo and the depth from around.
+Depth is 0.5 / (r + 0.5), where r is inverse distance up to scale and shift. The shift is not known,
+so depth itself is taken as the distance. The angle of view is not known either and is assumed.
 """
 
 import math
@@ -101,10 +99,10 @@ def viewing_distance(scene: "trimesh.Scene", *, angle: float, aspect: float) -> 
 
 
 def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:
-    """Parts depth in that of the foreground, carried on beyond its border, and that behind it.
+    """Splits depth into that of the foreground, extended beyond its border, and that behind it.
 
-    Depth from a network is a slope where one ends and the other begins, so neither is taken from
-    there; and the scene never comes before the foreground.
+    A network's depth is a slope along the border, so values there are left out. The scene is kept
+    behind the foreground.
     """
     if not inside.any():
         return depth, depth
@@ -121,10 +119,10 @@ def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:
 
 
 def _shallow(depth: Map, inside: Mask) -> Map:
-    """Makes each thing in the foreground no deeper than a share, `MAX_RELIEF_SHARE`, of its width.
+    """Makes each object of the foreground at most `MAX_RELIEF_SHARE` of its width deep.
 
-    The network's depth of a thing is right in the middle, and its relief several times too large:
-    unbounded, it draws a thing out into rays that lead away from the camera.
+    The network predicts an object's distance well and its relief several times too large, which
+    stretches an object into rays that lead away from the camera.
     """
     result = depth.copy()
     count, things = cv2.connectedComponents(inside.astype(np.uint8))
@@ -168,14 +166,14 @@ def _add(
 
 
 def _unlit(tree: dict[str, Any]) -> None:
-    """Asks viewers to show the photo as it is: its light is already in it."""
+    """Asks viewers to show the photo without lighting: it has its own light."""
     for material in tree.get("materials", []):
         material.setdefault("extensions", {})["KHR_materials_unlit"] = {}
     tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "KHR_materials_unlit"]
 
 
 def _compact_cutout(image: Picture, mask: Map) -> Picture:
-    """A cut-out that is black where it cannot be seen, which a PNG stores in next to nothing."""
+    """A cut-out that is black where it is transparent, so that its PNG is small."""
     near = np.asarray(cv2.dilate((mask > MIN_ALPHA).astype(np.uint8), np.ones((9, 9), np.uint8)))
     return cutout(np.where(near[..., None] > 0, image, np.uint8(0)), mask)
 

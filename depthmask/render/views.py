@@ -28,7 +28,7 @@ def colour_depth(depth: Map) -> Picture:
     """Colours a depth map, near is bright and warm, far is dark.
 
     The scale is fixed (0 is the brightest colour, 1 black), so that two pictures can be compared.
-    The map is one of evenly rising brightness: it reads in grey, and with any colour vision.
+    Brightness rises evenly with nearness: it can be read in grey, and with any colour vision.
 
     Args:
         depth: (H, W), in [0, 1].
@@ -48,7 +48,7 @@ def cutout(image: Picture, mask: Map) -> Picture:
 
 
 def checkerboard(height: int, width: int, *, tile: int = 12) -> Picture:
-    """Draws what stands for transparency: (height, width, 3), uint8, tiles of `tile` pixels."""
+    """Draws the checkerboard that means transparency: (height, width, 3), uint8."""
     rows, columns = np.arange(height)[:, None] // tile, np.arange(width) // tile
     board = np.where((rows + columns) % 2 == 0, LIGHT_GREY, DARK_GREY).astype(np.uint8)
     return np.repeat(board[..., None], 3, axis=2)
@@ -63,7 +63,7 @@ def lay_over(cutout: Picture, backdrop: Picture) -> Picture:
 def mask_errors(image: Picture, pred: Mask, true: Mask) -> Picture:
     """Shows where a mask errs: foreground that was missed in blue, false foreground in orange.
 
-    What was found is light, and the rest is the image in dark grey.
+    Foreground that was found is light grey, the rest dark grey.
 
     Args:
         image: (H, W, 3), uint8, RGB.
