@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,15 @@ MAKERS: dict[str, Callable[[Path], BatchBackend]] = {
 }
 
 
+@cache
+def make(name: str, checkpoint: Path) -> BatchBackend:
+    """A backend that tests share: making one takes longer than running it."""
+    return MAKERS[name](checkpoint)
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None:
-    backend = MAKERS[name](checkpoint)
+    backend = make(name, checkpoint)
     assert (backend.name, backend.precision, backend.resolution) == (name, "fp32", 64)
     assert backend.device == "cpu"
     for height, width in SIZES:
@@ -68,7 +75,7 @@ def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_batch_is_its_pairs(checkpoint: Path, name: str) -> None:
-    backend = MAKERS[name](checkpoint)
+    backend = make(name, checkpoint)
     background, image = noise(64, 96)
     pairs = [(background, image), (image, background), (background, background)]
     maps = backend.run_batch(*(np.stack(pictures) for pictures in zip(*pairs, strict=True)))
@@ -90,7 +97,7 @@ def test_the_precision_of_this_machine_changes_little(checkpoint: Path, name: st
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_results_are_not_overwritten_by_the_next(checkpoint: Path, name: str) -> None:
-    backend = MAKERS[name](checkpoint)
+    backend = make(name, checkpoint)
     background, image = noise(64, 64)
     first = backend.run(background, image)
     kept = {task: values.copy() for task, values in first.items()}
@@ -100,7 +107,7 @@ def test_results_are_not_overwritten_by_the_next(checkpoint: Path, name: str) ->
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_threads_do_not_mix_their_pictures(checkpoint: Path, name: str) -> None:
-    backend = MAKERS[name](checkpoint)
+    backend = make(name, checkpoint)
     pairs = [noise(64, 64), noise(32, 96)]
     expected = [backend.run(*pair) for pair in pairs]
     wrong: list[int] = []
@@ -122,8 +129,8 @@ def test_threads_do_not_mix_their_pictures(checkpoint: Path, name: str) -> None:
 def test_pictures_need_not_lie_in_order(checkpoint: Path) -> None:
     background, image = noise(64, 96)
     image.setflags(write=False)
-    for make in MAKERS.values():
-        backend = make(checkpoint)
+    for name in MAKERS:
+        backend = make(name, checkpoint)
         plain = backend.run(np.ascontiguousarray(background[:, ::-1]), image)
         assert np.array_equal(backend.run(background[:, ::-1], image)["mask"], plain["mask"])
 

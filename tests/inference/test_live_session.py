@@ -175,7 +175,7 @@ def test_another_view_is_not_called_dark(scene: Picture, plate: EmptyScene) -> N
     darker = (scene * 0.35).astype(np.uint8)
     assert run(plate, [scene, darker])[-1][2] == "dark"
     other = np.ascontiguousarray(darker[::-1, ::-1])
-    assert {health for _, _, health in run(plate, [scene] + [other] * 40)} == {"good", "bumped"}
+    assert {health for _, _, health in run(plate, [scene] + [other] * 22)} == {"good", "bumped"}
 
 
 def test_a_small_bump_is_corrected(scene: Picture, plate: EmptyScene) -> None:
@@ -194,7 +194,7 @@ def test_another_view_asks_for_a_new_capture_and_the_old_one_is_well_again(
     scene: Picture, plate: EmptyScene
 ) -> None:
     other = np.ascontiguousarray(scene[::-1, ::-1])
-    found = run(plate, [scene] * 2 + [other] * 40)
+    found = run(plate, [scene] * 2 + [other] * 22)
     assert found[-1][2] == "bumped"
     assert "Recapture" in SENTENCES["bumped"]
     back = found[-1][0]
@@ -215,7 +215,7 @@ def test_a_large_object_is_no_bump(scene: Picture, plate: EmptyScene) -> None:
     frame = scene.copy()
     checks = np.indices((170, WIDTH)).sum(axis=0) // 7 % 2
     frame[70:] = np.where(checks[..., None], (255, 0, 255), (0, 255, 0))
-    found = run(plate, [scene, *[frame] * 40])
+    found = run(plate, [scene, *[frame] * 22])
     assert found[-1][1] > 0.6
     assert {health for _, _, health in found} == {"good"}
 

@@ -49,6 +49,7 @@ def test_every_example_has_its_figures() -> None:
     assert FIGURES.keys() == {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_examples_score_as_measured(predictor: Predictor, name: str) -> None:
     scores = score_example(predict_example(predictor, EXAMPLES / name), EXAMPLES / name)
