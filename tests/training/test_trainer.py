@@ -1,7 +1,6 @@
 """Training: it learns what it shall, and leaves what it promises."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -19,8 +18,9 @@ from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import PROTOCOLS, Phase, TrainConfig
+from depthmask.training.distributed import ProcessGroup
 from depthmask.training.trainer import Trainer, one_cycle
-from depthmask.training.validation import batch_metrics
+from depthmask.training.validation import COMPOSITES_SEED, batch_metrics
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,19 +76,19 @@ def test_missing_data_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("rate", "epoch", "samples"),
+    ("rate", "fields", "samples"),
     [
-        pytest.param(1e30, 4, 8, id="validation"),
-        pytest.param(3e38, 4, 8, id="weights"),
-        pytest.param(1e30, 8192, 16, id="loss", marks=pytest.mark.slow),
+        pytest.param(1e30, {"epoch": 4}, 8, id="validation"),
+        pytest.param(3e38, {"save_minutes": 0}, 8, id="weights"),
+        pytest.param(1e30, {}, 16, id="loss", marks=pytest.mark.slow),
     ],
 )
 def test_a_loss_that_is_not_finite_stops_the_run(
-    config: TrainConfig, rate: float, epoch: int, samples: int
+    config: TrainConfig, rate: float, fields: dict[str, Any], samples: int
 ) -> None:
     """And nothing is written over what was good before the second phase."""
     phases = (Phase(32, 4, 4, 1e-3), Phase(32, 12, 4, rate))
-    config = replace(config, phases=phases, warm_up=0.0, epoch=epoch)
+    config = replace(config, phases=phases, warm_up=0.0, **fields)
     with pytest.raises(TrainingError, match=f"not finite at sample {samples}: lower the rate"):
         Trainer(config).fit()
     good, info = load_checkpoint(config.out / "last.safetensors")
@@ -218,13 +218,45 @@ def test_training_needs_torch_numpy_and_safetensors_alone() -> None:
     assert json.loads(printed) == []
 
 
-def test_the_average_follows_closely_at_first(config: TrainConfig) -> None:
-    """Or it would remember the random start."""
+@pytest.mark.parametrize(("phase", "decay"), [(0, 2 / 11), (1, 0.995)])
+def test_the_average_follows_closely_at_first(
+    config: TrainConfig, phase: int, decay: float
+) -> None:
+    """Or it would remember the random start: (1 + n) / (10 + n) at step n of the first phase."""
     trainer = Trainer(config)
+    trainer.position.phase = phase
     name = "decoders.mask.fuse.weight"
     first = trainer.average[name].clone()
-    trainer.advance(trainer.ready(), config.phases[0])
+    trainer.advance(trainer.ready(), Phase(32, 8, 4, 100.0))
     weight = trainer.model.state_dict()[name]
-    decay = 2 / 11  # (1 + n) / (10 + n) for the first step, n = 1
+    assert (weight - first).abs().max() > 0.1
     torch.testing.assert_close(trainer.average[name], decay * first + (1 - decay) * weight)
-    assert math.isclose(config.average, 0.995), "what it grows to"
+
+
+def test_gradients_are_clipped(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, clip=0.01))
+    trainer.advance(trainer.ready(), config.phases[0])
+    gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_tasks_count_as_weighted(config: TrainConfig) -> None:
+    def loss(mask: float, depth: float) -> float:
+        trainer = Trainer(replace(config, mask_weight=mask, depth_weight=depth))
+        return trainer.advance(trainer.ready(), config.phases[0])[0].item()
+
+    assert loss(2, 3) == pytest.approx(2 * loss(1, 0) + 3 * loss(0, 1), rel=1e-4)
+
+
+def test_no_training_can_see_the_composites_of_validation(config: TrainConfig) -> None:
+    with pytest.raises(ValueError, match="seed"):
+        replace(config, seed=COMPOSITES_SEED)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProcessGroup, "join", lambda _: ProcessGroup(0, 2))
+    Trainer(config)
+    with pytest.raises(ValueError, match="A batch of 3 cannot be shared by 2 processes"):
+        Trainer(replace(config, phases=(Phase(32, 6, 3, 1e-3),)))
