@@ -70,25 +70,10 @@ def replace_durably(draft: Path, path: Path) -> None:
     The file gets the permissions of any new file; safetensors makes its own readable by the
     user alone.
     """
-    share(draft)
+    _give_usual_permissions(draft)
     flush(draft)
     os.replace(draft, path)
     flush(path.parent)
-
-
-def share(path: Path) -> None:
-    """Gives a file the permissions of any other that is made anew in its folder.
-
-    They are read off a file made for that. To ask for the umask means to change it for a moment,
-    for all threads.
-    """
-    probe = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        path.chmod(stat.S_IMODE(os.fstat(handle).st_mode))
-    finally:
-        os.close(handle)
-        probe.unlink()
 
 
 def flush(path: Path) -> None:
@@ -105,3 +90,18 @@ def flush(path: Path) -> None:
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal; OSError where it cannot be read."""
     return sha256(path.read_bytes()).hexdigest()
+
+
+def _give_usual_permissions(path: Path) -> None:
+    """Gives a file the permissions of any other that is made anew in its folder.
+
+    They are read off a file made for that. To ask for the umask means to change it for a moment,
+    for all threads.
+    """
+    probe = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        path.chmod(stat.S_IMODE(os.fstat(handle).st_mode))
+    finally:
+        os.close(handle)
+        probe.unlink()
