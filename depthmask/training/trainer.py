@@ -181,8 +181,8 @@ class Trainer:
         if not (all(map(math.isfinite, figures)) and are_finite):
             raise TrainingError(
                 f"The loss is not finite at sample {self.position.samples:,}: lower the rate (the "
-                "last number of --phases) and train into another --out. --start can begin there "
-                "from the last checkpoint of this run."
+                "last number of --phases) and train into another --out; --start can begin there "
+                "from this run's last checkpoint, if it has one."
             )
 
     def _enter_training(self) -> None:
