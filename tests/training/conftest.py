@@ -1,7 +1,6 @@
 """A small data set, and the configuration of a run on it that takes under a second."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,15 +15,6 @@ from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.trainer import Trainer
 from tests.conftest import TINY
 from tests.data import packs
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they bring for pictures as small as these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
