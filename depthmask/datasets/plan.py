@@ -14,7 +14,7 @@ from depthmask.datasets.layout import LAYOUTS, Layout
 from depthmask.datasets.sources import SourcePicture
 from depthmask.errors import DatasetError
 
-FORMAT_VERSION = 2  # version 1 coded PNGs in another way
+DATASET_FORMAT = 2  # version 1 coded PNGs in another way
 COMPOSITES_PER_BATCH = 20  # made at once: more are not faster, and take more memory
 BATCHES_PER_BLOCK = 16  # a few seconds of work, which a killed build does again
 
@@ -120,7 +120,7 @@ class Plan:
 
     def as_text(self) -> str:
         """The plan as JSON. Equal plans have equal texts."""
-        content = {"format_version": FORMAT_VERSION, **asdict(self)}
+        content = {"format_version": DATASET_FORMAT, **asdict(self)}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -132,7 +132,7 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
+        if content["format_version"] != DATASET_FORMAT:
             raise DatasetError(
                 f"{path} was written by another version of depthmask; build it again."
             )

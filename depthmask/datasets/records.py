@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from depthmask.data.split import MIXED, TEST, TRAIN, combined_split
 from depthmask.datasets.layout import KINDS
-from depthmask.datasets.plan import FORMAT_VERSION, Plan
+from depthmask.datasets.plan import DATASET_FORMAT, Plan
 from depthmask.depth import CONVENTION
 from depthmask.errors import DatasetError
 from depthmask.files import replace_durably, write_whole
@@ -189,7 +189,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
         for cutout in plan.cutouts:
             counts[combined_split(cutout.side, background.side)] += plan.each
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": DATASET_FORMAT,
         "samples": plan.samples,
         "cutouts": len(plan.cutouts),
         "backgrounds": len(plan.backgrounds),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from depthmask.network.u2net import U2Net
 
-FORMAT_VERSION = 1
+CHECKPOINT_FORMAT = 1
 WEIGHTS = shipped("weights") / "depthmask.safetensors"
 _PICKLED = (".pt", ".pth")  # of the original project
 
@@ -47,7 +47,7 @@ def save_checkpoint(path: Path, state: Mapping[str, "Tensor"], info: CheckpointI
     from safetensors.torch import save_file
 
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    header = {"format_version": str(FORMAT_VERSION), "depthmask": json.dumps(asdict(info))}
+    header = {"format_version": str(CHECKPOINT_FORMAT), "depthmask": json.dumps(asdict(info))}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
     save_file(tensors, draft, metadata=header)
@@ -125,10 +125,10 @@ def _damaged(path: Path) -> CheckpointError:
 def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
     if "depthmask" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not of depthmask.")
-    if header.get("format_version") != str(FORMAT_VERSION):
+    if header.get("format_version") != str(CHECKPOINT_FORMAT):
         raise CheckpointError(
             f"{path} has format {header.get('format_version')}, this version of depthmask reads "
-            f"format {FORMAT_VERSION}; update depthmask."
+            f"format {CHECKPOINT_FORMAT}; update depthmask."
         )
     try:
         fields = json.loads(header["depthmask"])

@@ -19,7 +19,7 @@ MAX_SECONDS = 120.0
 CODEC = "libvpx-vp9"
 TIME_BASE = Fraction(1, 1000)  # seconds
 MISSING = "Recordings need PyAV; run `pip install av`."
-EMPTY = "Nothing was recorded: press Record, and Stop a moment later."
+NOTHING_RECORDED = "Nothing was recorded: press Record, and Stop a moment later."
 
 # A frame must be encoded before the next one comes: 8 is the fastest speed below those for calls.
 _OPTIONS = {
@@ -96,7 +96,7 @@ class Recording:
             RecordingError: The recording has no frames.
         """
         if self.count == 0:
-            raise RecordingError(EMPTY)
+            raise RecordingError(NOTHING_RECORDED)
         self._container.mux(self._stream.encode(None))
         self._container.close()
         self._file.seek(0)

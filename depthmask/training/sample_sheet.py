@@ -23,7 +23,7 @@ _DEPTH_COLOURS = ((252, 253, 191), (254, 159, 109), (222, 73, 104), (140, 41, 12
 
 
 @torch.no_grad()
-def draw_sheet(model: nn.Module, pools: Pools, size: int, recipe: Recipe) -> Tensor:
+def draw_sample_sheet(model: nn.Module, pools: Pools, size: int, recipe: Recipe) -> Tensor:
     """Draws a row for each sample: background, image, true and predicted mask and depth.
 
     Args:

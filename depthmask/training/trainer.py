@@ -26,7 +26,7 @@ from depthmask.training.distributed import ProcessGroup
 from depthmask.training.losses import task_losses
 from depthmask.training.optimizer import Optimizer
 from depthmask.training.run_log import Meter, RunLog, RunPosition, print_status
-from depthmask.training.sample_sheet import draw_sheet
+from depthmask.training.sample_sheet import draw_sample_sheet
 from depthmask.training.state import holds_run, load_state, save_state, unusable_state
 from depthmask.training.validation import validation_metrics
 
@@ -124,7 +124,7 @@ class Trainer:
         print_status(f"validation at {size} px after {self.position.samples:,} samples:  {shown}")
         self.log.write("validation", size, self.position, metrics)
         self.log.add_sheet(
-            draw_sheet(model, self.validation_pools, size, self.config.recipe), self.position
+            draw_sample_sheet(model, self.validation_pools, size, self.config.recipe), self.position
         )
         return info
 

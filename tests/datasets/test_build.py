@@ -16,7 +16,7 @@ from PIL import Image
 from depthmask.datasets.build import Folders, Threads, build
 from depthmask.datasets.layout import LAYOUTS
 from depthmask.datasets.merge import merge
-from depthmask.datasets.plan import FORMAT_VERSION, Settings
+from depthmask.datasets.plan import DATASET_FORMAT, Settings
 from depthmask.errors import DatasetError
 from depthmask.files import write_whole
 from tests.datasets.sources import (
@@ -269,7 +269,7 @@ def test_a_folder_of_something_else_is_refused(folders: Folders) -> None:
 def test_a_folder_of_another_version_is_refused(folders: Folders) -> None:
     build(folders, SMALL, shard=(1, 2))
     plan = folders.out / "plan.json"
-    now = f'"format_version": {FORMAT_VERSION}'
+    now = f'"format_version": {DATASET_FORMAT}'
     plan.write_text(plan.read_text("utf-8").replace(now, '"format_version": 0'), "utf-8")
     with pytest.raises(DatasetError, match="another version of depthmask"):
         build(folders, SMALL)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.pools import load_pools
 from depthmask.composites.recipe import Recipe
-from depthmask.training.sample_sheet import draw_sheet, encode_png
+from depthmask.training.sample_sheet import draw_sample_sheet, encode_png
 from tests.data import packs
 
 TILE = 132  # pixels, its frame included
@@ -35,7 +35,7 @@ class Certain(nn.Module):
 def test_each_column_is_in_its_place(tmp_path: Path, tasks: tuple[str, ...]) -> None:
     data = packs.write(tmp_path / "pack.safetensors")
     _, pools = load_pools(data, torch.device("cpu"), held_out=0.3)
-    sheet = draw_sheet(Certain(tasks), pools, 32, Recipe(empty=1.0))
+    sheet = draw_sample_sheet(Certain(tasks), pools, 32, Recipe(empty=1.0))
     assert sheet.shape == (6 * TILE, 6 * TILE, 3) and sheet.dtype == torch.uint8
     columns = sheet.unflatten(1, (6, TILE))[:, :, 2:-2].movedim(1, 0)  # (column, H, W, 3)
     inside = columns[:, 10 : TILE - 10]

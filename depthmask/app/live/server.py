@@ -32,7 +32,7 @@ MAX_VISITORS = 16  # at a time
 VISITOR_LIFETIME_S = 600.0  # a visitor who sends nothing for this long has left
 MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
 MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 1280  # pixels
-MIN_FOREGROUND_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
+MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 NO_PLACE_LEFT = (
@@ -170,9 +170,9 @@ class LiveServer:
             return {"missing": CAPTURE_FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
         predictor = self._ready()
-        plate = learn(frames, predictor.see, size=_size(predictor, frames[0]))
-        visit.session, visit.last = Session(plate), None
-        return {"captured": True, "selfCheck": plate.self_check}
+        learned = learn(frames, predictor.see, size=_size(predictor, frames[0]))
+        visit.session, visit.last = Session(learned), None
+        return {"captured": True, "selfCheck": learned.self_check}
 
     def _frame(self, visit: Visit, message: Answer) -> Answer:
         """Predicts one frame and draws the chosen view."""
@@ -309,7 +309,7 @@ def data_url(data: bytes, kind: str = "jpeg") -> str:
 
 def _shows(sight: Sight) -> bool:
     """Tells whether anything is in the scene."""
-    return bool((sight.mask > 0.5).mean() > MIN_FOREGROUND_SHARE)
+    return bool((sight.mask > 0.5).mean() > MIN_SHOWN_SHARE)
 
 
 def _size(predictor: SeesPairs, frame: Picture) -> tuple[int, int]:

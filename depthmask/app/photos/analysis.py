@@ -40,7 +40,7 @@ NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
 MAX_FILE_BYTES = 25_000_000
-MIN_MASK_SHARE = 0.001  # of the picture; a smaller mask counts as empty
+MIN_NEW_SHARE = 0.001  # of the picture; a smaller mask counts as empty
 MAX_DOUBTFUL_SCORE = 0.2  # quality of a pair, in [0, 1]; up to here, it is probably a mistake
 
 
@@ -143,7 +143,7 @@ def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     share = float((mask > MASK_THRESHOLD).mean())
     covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
     found = (
-        NOTHING_NEW if share < MIN_MASK_SHARE else f"What is new covers {covered} of the picture."
+        NOTHING_NEW if share < MIN_NEW_SHARE else f"What is new covers {covered} of the picture."
     )
     fits = (pair.quality.sentence,) if pair else ()
     cropped = "The photos differ in size, so the background was fitted to the image."
