@@ -52,10 +52,9 @@ install_packages() {
         fail ".venv has no pip; remove it with rm -rf .venv, and run the command again"
     say "installing packages, a few minutes the first time"
     install_torch
-    local failed="installing failed; remove the cause named above, and run the command again"
-    pip -r requirements.txt || fail "$failed"
-    # By itself: pip takes minutes to find versions for both lists together.
-    [ "$kind" != dev ] || pip -e '.[dev]' || fail "$failed"
+    local wanted=(-r requirements.txt)
+    [ "$kind" = dev ] && wanted+=(-e '.[dev]')
+    pip "${wanted[@]}" || fail "installing failed; remove the cause named above, and run the command again"
 }
 
 # OpenCV needs two system libraries that slim images lack.
