@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from depthmask.errors import PictureError
+from depthmask.pictures.bounds import StructureError, check_bounds
 
 MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
 
@@ -67,6 +68,7 @@ def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tu
     """
     _check_file(path, max_bytes)
     with _errors_in_words(path), path.open("rb") as file:
+        _check_structure(path, file)
         image = _read_header(file)
         _check_pixels(path, *image.size)
         sequence = getattr(image, "is_animated", False) and image.format in _SEQUENCES
@@ -80,6 +82,7 @@ def shows_in_browsers(path: str | Path) -> bool:
     try:
         _check_file(Path(path), None)
         with _errors_in_words(Path(path)), Path(path).open("rb") as file:
+            _check_structure(Path(path), file)
             return _read_header(file).format in _SHOWN_IN_BROWSERS
     except PictureError:
         return False
@@ -122,6 +125,17 @@ def _check_file(path: Path, max_bytes: int | None) -> None:
             f"{path} has {status.st_size / 1e6:.3g} MB, and at most {max_bytes / 1e6:g} MB are "
             "read; save it smaller."
         )
+
+
+def _check_structure(path: Path, file: IO[bytes]) -> None:
+    """Raises PictureError if there is more around the pixels than a picture needs."""
+    try:
+        check_bounds(file.read())
+    except StructureError as error:
+        raise PictureError(
+            f"{path} holds {error}, more than a picture needs; save it anew as JPEG or PNG."
+        ) from error
+    file.seek(0)
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:

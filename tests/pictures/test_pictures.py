@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from depthmask import pictures
 from depthmask.errors import PictureError
-from depthmask.pictures import Picture
+from depthmask.pictures import Picture, read_mask, read_photo, read_true_depth
 from tests.pictures.profiles import ADOBE_GAMMA, ADOBE_RGB, grey_profile, rgb_profile
 
 TURNED = Path(__file__).parent / "files" / "turned.heic"
@@ -418,3 +418,13 @@ def test_sizes_are_compared() -> None:
     pictures.check_size(np.zeros((2, 3)), np.zeros((2, 3, 3)), "The mask")
     with pytest.raises(PictureError, match="The mask is 3x2 pixels, its image is 2x3"):
         pictures.check_size(np.zeros((2, 3)), np.zeros((3, 2, 3)), "The mask")
+
+
+def test_more_than_a_picture_needs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scans.jpg"
+    Image.new("RGB", (64, 48)).save(path)
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    path.write_bytes(path.read_bytes()[:-2] + 200 * scan + b"\xff\xd9")
+    for read in (read_photo, read_mask, read_true_depth):
+        with pytest.raises(PictureError, match="holds 201 scans, more than a picture needs"):
+            read(path)
