@@ -5,6 +5,7 @@ Size and format are read from the header, and a file that is too large is never 
 
 import errno
 import io
+import mmap
 import stat
 import warnings
 from collections.abc import Iterator
@@ -129,13 +130,16 @@ def _check_file(path: Path, max_bytes: int | None) -> None:
 
 def _check_structure(path: Path, file: IO[bytes]) -> None:
     """Raises PictureError if there is more around the pixels than a picture needs."""
+    if not path.stat().st_size:  # nothing that could be mapped
+        return
+    # mapped, not read: a file of gigabytes may have a name like a picture's
+    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        check_bounds(file.read())
+        check_bounds(memoryview(content))
     except StructureError as error:
         raise PictureError(
             f"{path} holds {error}, more than a picture needs; save it anew as JPEG or PNG."
         ) from error
-    file.seek(0)
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:
