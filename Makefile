@@ -17,7 +17,7 @@ demo:
 
 test:
 	@tools/setup.sh dev
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 check:
 	@tools/setup.sh dev
