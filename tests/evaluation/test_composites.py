@@ -22,12 +22,22 @@ from depthmask.pictures import Picture
 from tests.datasets.sources import Rows, write_folders
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set, which no test changes."""
+    folder = tmp_path_factory.mktemp("composites")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth_labels, "ShippedTeacher", Rows)
+        build(
+            Folders(*write_folders(folder), folder / "set"),
+            Settings(size=48, placements=6, held_out=0.3),
+        )
+    return folder / "set"
+
+
 @pytest.fixture
-def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr(depth_labels, "ShippedTeacher", Rows)
-    folders = Folders(*write_folders(tmp_path), tmp_path / "set")
-    build(folders, Settings(size=48, placements=6, held_out=0.3))
-    return open_dataset(tmp_path / "set")
+def dataset(folder: Path) -> Dataset:
+    return open_dataset(folder)
 
 
 class Oracle:
@@ -99,7 +109,7 @@ def test_groups_of_the_page(dataset: Dataset) -> None:
     assert shown == {"Best": [9, 8, 7], "Median": [6, 5, 4], "Worst": [3, 2, 1]}
 
 
-def test_a_side_without_samples(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_side_without_samples(dataset: Dataset) -> None:
     alone = Dataset(dataset.files, dataset.layout, dataset.of_side("train"))
     with pytest.raises(DatasetError, match="no sample for test"):
         evaluate_composites(nothing, alone)
@@ -143,10 +153,10 @@ def test_page(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_command(
-    dataset: Dataset, tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    arguments = ["evaluate", str(tmp_path / "set"), "--checkpoint", str(tiny_checkpoint)]
+    arguments = ["evaluate", str(folder), "--checkpoint", str(tiny_checkpoint)]
     assert main([*arguments, "--limit", "2", "--html", str(tmp_path / "r" / "r.html")]) == 0
     printed = capsys.readouterr()
     result = json.loads(printed.out)
