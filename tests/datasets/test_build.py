@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, Threads, build
 from depthmask.datasets.layout import LAYOUTS
 from depthmask.datasets.merge import merge
@@ -22,6 +23,7 @@ from depthmask.files import write_whole
 from tests.datasets.sources import (
     BACKGROUNDS,
     CUTOUTS,
+    Rows,
     contents,
     manifest_rows,
     write_folders,
@@ -45,21 +47,30 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(*write_folders(tmp_path), tmp_path / "out")
 
 
-def test_every_cutout_on_every_background(folders: Folders) -> None:
-    assert build(folders, SMALL)
-    listed = manifest_rows(folders.out)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """A whole data set, which no test changes."""
+    folder = tmp_path_factory.mktemp("built")
+    folders = Folders(*write_folders(folder), folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth_labels, "ShippedTeacher", Rows)
+        assert build(folders, SMALL)
+    return folders
+
+
+def test_every_cutout_on_every_background(built: Folders) -> None:
+    listed = manifest_rows(built.out)
     assert len(listed) == 3 * 4 * 3 * 2
     found = {(row["background"], row["cutout"], row["flip"]) for row in listed}
     assert found == {(b, c, f) for b in BACKGROUNDS for c in CUTOUTS for f in "01"}
     assert len({row["sample"] for row in listed}) == len(listed)
-    assert len(contents(folders.out)) == 3 * len(listed) + len(BACKGROUNDS) + 3
+    assert len(contents(built.out)) == 3 * len(listed) + len(BACKGROUNDS) + 3
 
 
-def test_files_and_rows_agree(folders: Folders) -> None:
-    build(folders, SMALL)
-    for row in manifest_rows(folders.out)[::7]:
+def test_files_and_rows_agree(built: Folders) -> None:
+    for row in manifest_rows(built.out)[::7]:
         image, mask, depth, background = (
-            np.asarray(Image.open(folders.out / row[f"{kind}_file"]))
+            np.asarray(Image.open(built.out / row[f"{kind}_file"]))
             for kind in ("image", "mask", "depth", "background")
         )
         assert image.shape == (48, 48, 3) and mask.shape == (48, 48) == depth.shape
@@ -75,17 +86,15 @@ def test_files_and_rows_agree(folders: Folders) -> None:
         assert depth[mask > 200].max() < depth[0, 0] == 65535
 
 
-def test_a_cutout_is_placed_upright_and_then_mirrored(folders: Folders) -> None:
-    build(folders, SMALL)
-    assert [row["flip"] for row in manifest_rows(folders.out)] == [*"000111"] * 4 * 3
+def test_a_cutout_is_placed_upright_and_then_mirrored(built: Folders) -> None:
+    assert [row["flip"] for row in manifest_rows(built.out)] == [*"000111"] * 4 * 3
 
 
-def test_no_part_of_an_object_is_cut_off(folders: Folders) -> None:
-    build(folders, SMALL)
+def test_no_part_of_an_object_is_cut_off(built: Folders) -> None:
     for name in CUTOUTS:
         opaque = [
-            np.asarray(Image.open(folders.out / row["mask_file"])).sum(dtype=float) / 255
-            for row in manifest_rows(folders.out)
+            np.asarray(Image.open(built.out / row["mask_file"])).sum(dtype=float) / 255
+            for row in manifest_rows(built.out)
             if row["cutout"] == name
         ]
         assert max(opaque) - min(opaque) < 0.015 * max(opaque), "the same wherever it stands"
@@ -108,11 +117,10 @@ def test_original_layout(folders: Folders) -> None:
         assert depth.mode == "L"
 
 
-def test_dataset_json_tells_statistics(folders: Folders) -> None:
-    build(folders, SMALL)
-    summary = json.loads((folders.out / "dataset.json").read_text("utf-8"))
+def test_dataset_json_tells_statistics(built: Folders) -> None:
+    summary = json.loads((built.out / "dataset.json").read_text("utf-8"))
     assert summary["samples"] == 72 == sum(summary["splits"].values())
-    files = [folders.out / row["mask_file"] for row in manifest_rows(folders.out)]
+    files = [built.out / row["mask_file"] for row in manifest_rows(built.out)]
     masks = np.stack([np.asarray(Image.open(file)) for file in files]) / 255
     statistics = summary["statistics"]
     assert statistics["mask"]["mean"] == [pytest.approx(masks.mean(), abs=1e-5)]
@@ -120,12 +128,11 @@ def test_dataset_json_tells_statistics(folders: Folders) -> None:
     assert [len(statistics[k]["mean"]) for k in ("background", "image", "depth")] == [3, 3, 1]
 
 
-def test_splits_share_no_picture(folders: Folders) -> None:
-    build(folders, SMALL)
+def test_splits_share_no_picture(built: Folders) -> None:
     sides: dict[str, dict[str, set[str]]] = {
         side: {"cutout": set(), "background": set()} for side in ("train", "test")
     }
-    for row in manifest_rows(folders.out):
+    for row in manifest_rows(built.out):
         for kind in ("cutout", "background") if row["split"] != "mixed" else ():
             sides[row["split"]][kind].add(row[kind])
     for kind in ("cutout", "background"):
