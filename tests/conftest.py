@@ -22,7 +22,7 @@ from depthmask.pictures import Map, Mask, Picture, write_depth, write_mask
 # The networks of tests are so small that sharing their work costs more than it saves.
 torch.set_num_threads(1)
 
-TINY = (Stage(3, 2, 4), Stage(3, 2, 4), Stage(2, 2, 4, dilated=True))
+TINY = (Stage(3, 2, 4), Stage(2, 2, 4), Stage(2, 2, 4, dilated=True))
 HEIGHT, WIDTH = 60, 80
 
 
