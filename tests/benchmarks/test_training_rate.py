@@ -17,7 +17,11 @@ from tests.conftest import TINY
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_original_way_reads_what_it_stored(tmp_path: Path) -> None:
+def test_the_original_way_reads_what_it_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.training_rate.SIDE", 64)
+    monkeypatch.setattr("benchmarks.original_loop.FILE_SIDE", 64)
     write_pack(tmp_path / "pack.safetensors", draw_pictures(), step=8)
     write_files(tmp_path, 4)
     samples = StoredComposites(tmp_path, 32)
