@@ -9,8 +9,9 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError
-from depthmask.pictures import Picture, read_photo, shows_in_browsers
+from depthmask.pictures import Picture, shows_in_browsers
 from depthmask.render.views import at_most
 
 SWEEP_INTERVAL_S = 600  # between the deletions of old files
@@ -47,7 +48,7 @@ def browser_copy(path: str, side: int) -> str | None:
     if shows_in_browsers(path):
         return None
     try:
-        picture = at_most(read_photo(path).picture, side)
+        picture = at_most(photo_reader().picture(Path(path)), side)
     except PictureError:
         return None  # the analysis, which reads it next, tells why
     return save_preview(picture, "preview")

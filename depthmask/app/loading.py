@@ -32,7 +32,7 @@ class LoadingPredictor(Generic[PredictsT]):
     def __init__(self, make: Callable[[], PredictsT]) -> None:
         self._make = make
         self._predictor: PredictsT | None = None
-        self._ready = threading.Event()
+        self._ready, self._predicting = threading.Event(), threading.Lock()
 
     def load(self) -> None:
         """Makes the predictor, and runs it once, because the first run takes longest.
@@ -49,12 +49,14 @@ class LoadingPredictor(Generic[PredictsT]):
         self._ready.set()
 
     def predict(self, background: Picture, image: Picture) -> "Prediction":
-        """Predicts as `Predictor.predict` does, once the network is loaded.
+        """Predicts as `Predictor.predict` does, once the network is loaded: one pair at a time.
 
         Raises:
             CheckpointError: It was not loaded within `LOAD_LIMIT_S`.
         """
-        return self.ready().predict(background, image)
+        predictor = self.ready()
+        with self._predicting:  # pairs of large photos together would take all memory
+            return predictor.predict(background, image)
 
     def ready(self) -> PredictsT:
         """Returns the predictor once it is loaded.

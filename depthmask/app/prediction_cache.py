@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from depthmask.pictures import Picture
 
@@ -73,7 +74,8 @@ class PredictionCache:
     ) -> None:
         self._max_bytes, self._lifetime_s = max_bytes, lifetime_s
         self._pairs: OrderedDict[Hashable, tuple[float, PredictedPair]] = OrderedDict()
-        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._making: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
         self._sweeper = Sweeper(self.drop_expired, self._wait_s)
 
     def get(self, key: Hashable) -> PredictedPair | None:
@@ -90,7 +92,7 @@ class PredictionCache:
     def get_or_make(
         self, key: Hashable, make: Callable[[], PredictedPair | None]
     ) -> PredictedPair | None:
-        """Returns a pair, which is made if it is not here: one at a time, and each once.
+        """Returns a pair, which is made if it is not here; one that is being made is waited for.
 
         Args:
             key: Of the pair.
@@ -99,7 +101,9 @@ class PredictionCache:
         pair = self.get(key)
         if pair is not None:
             return pair
-        with self._making:
+        with self._lock:  # it is forgotten when the last of those that make or wait has gone
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
             pair = self.get(key)  # another thread may have made it meanwhile
             if pair is None:
                 pair = make()

@@ -11,18 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from depthmask.app.cache_files import new_file
 from depthmask.app.live.views import VIEWS, LiveChoice, draw_view, full_mask, to_jpeg
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import Sweeper
-from depthmask.errors import DepthmaskError
+from depthmask.app.reading import frame_reader
+from depthmask.errors import DepthmaskError, PictureError
 from depthmask.inference.live_session import CAPTURE_FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
@@ -274,12 +273,10 @@ def decode_frame(url: object) -> Picture:
         data = base64.b64decode(text.partition(",")[2], validate=True)
     except ValueError as error:  # binascii.Error, and what is not ASCII
         raise MessageError(BAD_FRAME) from error
-    if not _is_frame(data):
-        raise MessageError(BAD_FRAME)
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise MessageError(BAD_FRAME)
-    return np.asarray(picture, dtype=np.uint8)
+    try:
+        return frame_reader().frame(data)
+    except PictureError as error:
+        raise MessageError(BAD_FRAME) from error
 
 
 def _number(value: Any) -> float:
@@ -290,16 +287,6 @@ def _number(value: Any) -> float:
     if not math.isfinite(number):
         raise MessageError(BAD_MESSAGE)
     return number
-
-
-def _is_frame(data: bytes) -> bool:
-    """Checks the size in the header first, because a few bytes can decode to gigabytes."""
-    try:
-        with Image.open(BytesIO(data)) as picture:
-            sides = picture.size
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False
-    return min(sides) >= MIN_FRAME_SIDE and max(sides) <= MAX_FRAME_SIDE
 
 
 def data_url(data: bytes, kind: str = "jpeg") -> str:

@@ -14,10 +14,11 @@ import numpy as np
 
 from depthmask.app.loading import Predicts
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
+from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
-from depthmask.pictures import Map, Mask, check_size, read_mask, read_photo, read_true_depth
+from depthmask.pictures import Map, Mask, check_size
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
@@ -104,8 +105,8 @@ def analyse(
     reader = _Reader()
     pair = (files.background, files.image)
     predicted = cache.get_or_make(pair, lambda: _predict(predictor, reader, files))
-    true_mask = reader.read("true_mask", files.true_mask, read_mask)
-    true_depth = reader.read("true_depth", files.true_depth, read_true_depth)
+    true_mask = reader.read("true_mask", files.true_mask, photo_reader().mask)
+    true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
         return reader.nothing(missing(files.background is not None, files.image is not None))
     mask, depth = predicted.prediction.mask, predicted.prediction.depth
@@ -173,8 +174,8 @@ def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
 
 def _predict(predictor: Predicts, reader: "_Reader", files: DroppedFiles) -> PredictedPair | None:
     """Reads and predicts a pair; returns None if that was not possible."""
-    background = reader.read("background", files.background, read_photo)
-    image = reader.read("image", files.image, read_photo)
+    background = reader.read("background", files.background, photo_reader().photo)
+    image = reader.read("image", files.image, photo_reader().photo)
     if background is None or image is None:
         return None
     try:

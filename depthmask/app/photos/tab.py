@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -24,8 +25,8 @@ from depthmask.app.photos.layout import lay_out
 from depthmask.app.photos.panel import DrawRequest, Panel
 from depthmask.app.photos.views import BACKDROP, BLUR, COLOUR, PREVIEW_SIDE, Choices, ScreenPair
 from depthmask.app.prediction_cache import PredictionCache
+from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError
-from depthmask.pictures import read_picture
 
 PREPARING = "Preparing…"
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
@@ -351,8 +352,8 @@ def choose(inputs: Inputs) -> tuple[Choices, str]:
     if not inputs.backdrop or inputs.mask_view != BACKDROP:
         return choices, ""
     try:
-        return replace(
-            choices, backdrop=read_picture(inputs.backdrop, max_bytes=MAX_FILE_BYTES)
-        ), ""
+        path = Path(inputs.backdrop)
+        picture = photo_reader().picture(path, max_bytes=MAX_FILE_BYTES)
+        return replace(choices, backdrop=picture), ""
     except PictureError as error:
         return choices, str(error).replace(inputs.backdrop, inputs.backdrop.rsplit("/", 1)[-1])

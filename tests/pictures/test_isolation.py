@@ -1,0 +1,139 @@
+"""Pictures from outside are decoded in processes that may die."""
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from depthmask.errors import PictureError
+from depthmask.pictures import Picture, read_mask, read_photo, read_true_depth
+from depthmask.pictures.isolation import IsolatedReader
+
+HEIGHT, WIDTH = 48, 64
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[IsolatedReader]:
+    reader = IsolatedReader(workers=1)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def encoded(kind: str, width: int = WIDTH, height: int = HEIGHT) -> bytes:
+    content = BytesIO()
+    Image.new("RGB", (width, height), (200, 30, 60)).save(content, kind)
+    return content.getvalue()
+
+
+def test_it_reads_as_without(reader: IsolatedReader, photo: Path) -> None:
+    alone, ours = read_photo(photo), reader.photo(photo)
+    assert np.array_equal(ours.picture, alone.picture)
+    assert ours.notes == alone.notes and ours.notes
+    assert np.array_equal(reader.picture(photo), alone.picture)
+    assert np.array_equal(reader.mask(photo), read_mask(photo))
+    assert np.array_equal(reader.true_depth(photo), read_true_depth(photo))
+
+
+def test_what_is_wrong_is_said_as_without(reader: IsolatedReader, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(PictureError, match="is not a picture"):
+        reader.photo(tmp_path / "text.png")
+    with pytest.raises(PictureError, match="There is no picture"):
+        reader.photo(tmp_path / "none.png")
+    with pytest.raises(PictureError, match="MB"):
+        reader.photo(tmp_path / "text.png", max_bytes=3)
+
+
+@pytest.fixture
+def bomb(tmp_path: Path) -> Path:
+    """49 megapixels of one colour in a few kilobytes: 200 MB decoded."""
+    Image.new("RGB", (7000, 7000)).save(tmp_path / "bomb.png", compress_level=1)
+    return tmp_path / "bomb.png"
+
+
+def test_memory_is_bounded(bomb: Path, photo: Path) -> None:
+    reader = IsolatedReader(workers=1, memory_bytes=450 * 2**20)
+    with pytest.raises(PictureError, match=r"bomb\.png"):
+        reader.photo(bomb)
+    assert reader.photo(photo).picture.shape == (HEIGHT, WIDTH, 3)
+    reader.close()
+
+
+def test_time_is_bounded(bomb: Path, photo: Path) -> None:
+    reader = IsolatedReader(workers=1, wall_seconds=0.05)
+    with pytest.raises(PictureError, match="too much time or memory"):
+        reader.photo(bomb)
+    reader.close()
+
+
+@pytest.mark.slow
+def test_a_photo_of_50_megapixels_passes(reader: IsolatedReader, bomb: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6120, 8160, 3), np.uint8)
+    for suffix in (".jpg", ".png"):
+        path = bomb.with_name(f"noise{suffix}")
+        Image.fromarray(noise).save(path, quality=90, compress_level=1)
+        assert reader.photo(path).picture.shape == noise.shape
+
+
+@pytest.mark.skipif(shutil.which("pkill") is None, reason="there is no pkill")
+def test_a_process_that_died_is_started_again(photo: Path) -> None:
+    reader = IsolatedReader(workers=1)
+    reader.photo(photo)
+    mine = ["-P", str(os.getpid()), "-f", "depthmask.pictures.worker"]
+    subprocess.run(["pkill", "-KILL", *mine], check=True)
+    for _ in range(200):
+        if subprocess.run(["pgrep", *mine], stdout=subprocess.DEVNULL).returncode:
+            break
+        time.sleep(0.01)
+    assert reader.photo(photo).picture.shape == (HEIGHT, WIDTH, 3)
+    reader.close()
+
+
+def test_threads_share_the_processes(reader: IsolatedReader, photo: Path) -> None:
+    found: list[Picture] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(reader.photo(photo).picture)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and all(np.array_equal(found[0], other) for other in found)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_live_frames(reader: IsolatedReader, kind: str) -> None:
+    frame = reader.frame(encoded(kind))
+    assert frame.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(frame.astype(int) - (200, 30, 60)).max() < 12
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "GIF", "PPM", "AVIF"])
+def test_other_formats_are_no_live_frames(reader: IsolatedReader, kind: str) -> None:
+    with pytest.raises(PictureError, match="no JPEG, PNG or WebP"):
+        reader.frame(encoded(kind))
+
+
+def test_frames_of_odd_sizes_are_refused(reader: IsolatedReader) -> None:
+    for size in ((16, 64), (1400, 64)):
+        with pytest.raises(PictureError, match="pixels"):
+            reader.frame(encoded("PNG", *size))
+    with pytest.raises(PictureError):
+        reader.frame(encoded("JPEG")[:200])
+    with pytest.raises(PictureError):
+        reader.frame(b"")
