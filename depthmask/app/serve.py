@@ -12,13 +12,18 @@ from pathlib import Path
 
 import gradio as gr
 import httpx
+from starlette.middleware import Middleware
 
+from depthmask.app.connections import bound
+from depthmask.app.guard import Guard, Hosts
+from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
 
 # A second limit for the disk's sake. Smaller files than this are refused with a sentence.
 MAX_UPLOAD_SIZE = "64mb"
 LOCAL = ("127.0.0.1", "localhost", "::1")
+FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()
 MCP_PATH = "gradio_api/mcp/"
 
 
@@ -31,6 +36,7 @@ class Serving:
     """
 
     host: str = "127.0.0.1"  # to listen on; "0.0.0.0" lets other computers in
+    root_path: str | None = None  # where a proxy serves the page: a path, or an address
     port: int | None = None  # without it, the first free one from 7860 on
     share: bool = False  # ask Gradio's service for a public link, too
     auth: tuple[str, str] | None = None  # user name and password that visitors have to give
@@ -58,6 +64,22 @@ class Serving:
         if self.certificate and self.key:
             check_certificate(self.certificate, self.key)
 
+    def hosts(self) -> Hosts:
+        """Returns the names that requests may use for this server."""
+        anywhere = self.host in ("0.0.0.0", "::")
+        hosts = Hosts(any_address=anywhere)
+        hosts.add(*filter(None, (self._proxy(), os.environ.get("SPACE_HOST"))))
+        if anywhere:
+            name = socket.gethostname().lower()
+            hosts.add(name, f"{name}.local")
+        else:
+            hosts.add(self.host)
+        return hosts
+
+    def _proxy(self) -> str | None:
+        """The address of a proxy, if `root_path` names one."""
+        return self.root_path if self.root_path and "//" in self.root_path else None
+
 
 def check_certificate(certificate: Path, key: Path) -> None:
     """Raises LaunchError unless https can be served with these files."""
@@ -70,7 +92,13 @@ def check_certificate(certificate: Path, key: Path) -> None:
         ) from error
 
 
-def launch(page: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> None:
+def launch(
+    page: gr.Blocks,
+    serving: Serving,
+    *,
+    load: Callable[[], None],
+    has_room: Callable[[], bool] = lambda: True,
+) -> None:
     """Serves the page until interrupted, and prints its address.
 
     Args:
@@ -78,15 +106,18 @@ def launch(page: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
         serving: Where and for whom.
         load: Called once the page is up: loads what predictions need. What it raises ends
             the serving, and is raised again.
+        has_room: Whether the disk has room for more uploads.
 
     Raises:
         LaunchError: The port is taken, the host is not this computer's, or this computer cannot
             reach the page it serves.
     """
     check_address(serving.host, serving.port)
+    hosts = serving.hosts()
+    guard = Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room))
     spare_from_proxy(serving.host, *LOCAL)
     try:
-        url, share_url = _serve(page, serving)
+        url, share_url = _serve(page, serving, guard)
     except httpx.HTTPError as error:
         raise LaunchError(
             f"The page is served on {serving.host}, but this computer cannot reach it ({error}); "
@@ -96,6 +127,9 @@ def launch(page: gr.Blocks, serving: Serving, *, load: Callable[[], None]) -> No
         raise LaunchError(
             f"No port of {serving.host} could be served; close other servers, or choose a --port."
         ) from error
+    if share_url:
+        hosts.add(share_url)
+    bound(page.server)
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
     for line in remarks(serving, url, share_url):
         print(line, flush=True)
@@ -152,7 +186,7 @@ def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     return lines
 
 
-def _serve(page: gr.Blocks, serving: Serving) -> tuple[str, str | None]:
+def _serve(page: gr.Blocks, serving: Serving, guard: Middleware) -> tuple[str, str | None]:
     """Returns the local address and, where one was asked for and made, the public link."""
     https = serving.certificate is not None
     # Gradio prints many lines, even with quiet=True. `launch` prints what matters.
@@ -177,5 +211,7 @@ def _serve(page: gr.Blocks, serving: Serving) -> tuple[str, str | None]:
             ssr_mode=False,
             pwa=False,
             mcp_server=serving.mcp,
+            root_path=serving.root_path,
+            app_kwargs={"middleware": [guard]},
         )
     return url, share_url

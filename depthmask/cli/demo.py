@@ -1,10 +1,13 @@
 """`depthmask demo`: serves the web page."""
 
 import argparse
+import os
 from pathlib import Path
 
 from depthmask.cli.predict import add_network_arguments, make_predictor
 from depthmask.errors import CheckpointError, OptionError
+
+AUTH_VARIABLE = "DEPTHMASK_AUTH"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, help="default: the first free one from 7860 on")
     add("--share", action="store_true", help="also ask Gradio for a public link")
     add("--auth", type=credentials, metavar="USER:PASSWORD", help="ask visitors for these")
+    add("--auth-file", type=Path, metavar="FILE", help="the same, from a file's first line")
+    add("--root-path", metavar="PATH", help="where a proxy serves the page: /app, or its address")
     add("--ssl-certfile", type=Path, metavar="FILE", help="serve by https: the certificate, PEM")
     add("--ssl-keyfile", type=Path, metavar="FILE", help="the private key of the certificate, PEM")
     add("--mcp", action="store_true", help="offer predictions to language models as a tool")
@@ -26,6 +31,32 @@ def credentials(text: str) -> tuple[str, str]:
     if not (user and colon and password):
         raise argparse.ArgumentTypeError("give both, with a colon between: USER:PASSWORD")
     return user, password
+
+
+def read_credentials(options: argparse.Namespace) -> tuple[str, str] | None:
+    """Returns user and password from --auth, --auth-file or the variable DEPTHMASK_AUTH.
+
+    On the command line other users of the computer can see them.
+
+    Raises:
+        OptionError: The file cannot be read, or there is no USER:PASSWORD in it.
+    """
+    if options.auth:
+        user, password = options.auth
+        return user, password
+    text, place = os.environ.get(AUTH_VARIABLE, ""), AUTH_VARIABLE
+    if options.auth_file:
+        place = str(options.auth_file)
+        try:
+            text = options.auth_file.read_text("utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionError(f"{place} cannot be read; check --auth-file.") from error
+    if not text and not options.auth_file:
+        return None
+    try:
+        return credentials(text)
+    except argparse.ArgumentTypeError as error:
+        raise OptionError(f"{place} holds no USER:PASSWORD; write both, with a colon.") from error
 
 
 def run(options: argparse.Namespace) -> None:
@@ -42,12 +73,16 @@ def run(options: argparse.Namespace) -> None:
         find_examples,
         launch,
     )
+    from depthmask.app.temporary import VARIABLE, TemporaryFolder
 
+    folder = TemporaryFolder()
+    os.environ[VARIABLE] = str(folder.path)
     serving = Serving(
         host=options.host,
         port=options.port,
         share=options.share,
-        auth=options.auth,
+        auth=read_credentials(options),
+        root_path=options.root_path,
         certificate=options.ssl_certfile,
         key=options.ssl_keyfile,
         mcp=options.mcp,
@@ -61,7 +96,10 @@ def run(options: argparse.Namespace) -> None:
         live=predictor.ready,
         debug=options.debug,
     )
-    launch(page, serving, load=predictor.load)
+    try:
+        launch(page, serving, load=predictor.load, has_room=folder.has_room)
+    finally:
+        folder.close()
 
 
 def _check_network(checkpoint: Path, options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """`depthmask demo`: its options, and the sentences that end it."""
 
+import argparse
 import socket
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from depthmask.backends import backend_names
-from depthmask.cli.demo import credentials
+from depthmask.cli.demo import AUTH_VARIABLE, credentials, read_credentials
 from depthmask.cli.main import main
+from depthmask.errors import OptionError
 from depthmask.inference.predictor import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,3 +94,22 @@ def start(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=180,
     )
+
+
+def test_credentials_may_come_from_a_file_or_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(**options: object) -> tuple[str, str] | None:
+        return read_credentials(argparse.Namespace(**({"auth": None, "auth_file": None} | options)))
+
+    monkeypatch.delenv(AUTH_VARIABLE, raising=False)
+    assert read() is None
+    monkeypatch.setenv(AUTH_VARIABLE, "eve:variable")
+    assert read() == ("eve", "variable")
+    (tmp_path / "file").write_text("ann:a:b\nmore\n")
+    assert read(auth_file=tmp_path / "file") == ("ann", "a:b")
+    assert read(auth=("bob", "option"), auth_file=tmp_path / "file") == ("bob", "option")
+    (tmp_path / "empty").touch()
+    for name, sentence in (("empty", "holds no USER:PASSWORD"), ("none", "cannot be read")):
+        with pytest.raises(OptionError, match=sentence):
+            read(auth_file=tmp_path / name)

@@ -1,0 +1,309 @@
+"""What stands between the network and the page: who may ask, how much, and for how long.
+
+`Guard` is an ASGI application around another. It looks at each request before anything parses it,
+and answers by itself what must not reach the page:
+
+403  the request comes from another website, or names a host that this server does not have
+408  the body does not arrive in time
+413  the body is too large
+429  too many uploads or wrong passwords came from this address
+
+It adds headers to every answer that tell browsers what the page may load and who may frame it.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from depthmask.app.temporary import UploadQuota
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
+MAX_UPLOAD_BYTES = 65_000_000  # of a request that uploads files
+MAX_PAUSE_S = 15.0  # between two pieces of a body
+MAX_BODY_S = 120.0  # for a whole body
+FREE_GUESSES = 5  # wrong passwords that cost no time
+FORGET_GUESSES_S = 600.0  # after the last of them
+MAX_GUESSERS = 10_000  # addresses that are remembered
+UPLOAD_PATH, LOGIN_PATH = "/upload", "/login"
+
+# Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    )
+)
+
+
+@dataclass
+class Hosts:
+    """The names under which this server may be asked.
+
+    Args:
+        names: Host names or addresses, without ports; loopback is always among them.
+        any_address: Accept every address in numbers. A foreign website cannot make a browser send
+            one of these for a name of its own.
+    """
+
+    names: set[str] = field(default_factory=set)
+    any_address: bool = False
+
+    def add(self, *names_or_urls: str) -> None:
+        """Adds hosts, by name or by the address of a page."""
+        for text in names_or_urls:
+            host = urlsplit(text if "//" in text else f"//{text}").hostname
+            if host:
+                self.names.add(host)
+
+    def know(self, netloc: str) -> bool:
+        """Whether `netloc`, such as "localhost:7860", is a host of this server."""
+        host = _split(netloc)[0]
+        if host in LOOPBACK or host in self.names:
+            return True
+        return self.any_address and _is_address(host)
+
+
+class Guard:
+    """Refuses what must not reach the page.
+
+    Args:
+        app: The page.
+        hosts: Who may be asked; more can be added while it runs.
+        framed_by: Origins that may show the page in a frame, beside its own.
+        quota: Decides whether an address may upload so many bytes.
+        guesses: Slows wrong passwords down.
+        max_pause_s: Longest wait for a piece of a body, in seconds.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: Hosts,
+        framed_by: Iterable[str] = (),
+        quota: UploadQuota | None = None,
+        guesses: "Guesses | None" = None,
+        max_pause_s: float = MAX_PAUSE_S,
+    ) -> None:
+        self._app, self._hosts, self._max_pause_s = app, hosts, max_pause_s
+        self._quota, self._guesses = quota, guesses or Guesses()
+        frames = " ".join(("'self'", *framed_by))
+        self._headers = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),
+            (b"content-security-policy", f"{CONTENT_POLICY}; frame-ancestors {frames}".encode()),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        refusal = self._refuse(scope, headers)
+        if refusal and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif refusal:
+            await _answer(send, *refusal)
+        elif scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+        else:
+            await self._pass_on(scope, receive, send, headers)
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, str]) -> tuple[int, str] | None:
+        """The status and the sentence with which to refuse a request at once."""
+        host = headers.get(b"host", "")
+        if not self._hosts.know(host):
+            return 403, "This server does not have the name it was asked by; see --root-path."
+        if not self._is_own(headers, host, scope):
+            return 403, "Another website sent this request; open the page itself."
+        length = headers.get(b"content-length", "0")
+        if not length.isdecimal() or len(length) > 18:
+            return 400, "The length of the request is no number."
+        if int(length) > _limit(scope):
+            return 413, f"A request may have {_limit(scope):,} bytes; upload files instead."
+        if _is_upload(scope) and self._quota is not None:
+            address = (scope.get("client") or ("", 0))[0]
+            size = int(length) or MAX_UPLOAD_BYTES  # one that comes in pieces says no length
+            complaint = self._quota.refuse(address, size)
+            return (429, complaint) if complaint else None
+        return None
+
+    def _is_own(self, headers: dict[bytes, str], host: str, scope: Scope) -> bool:
+        """Whether a request comes from the page, from a program, or from an address bar."""
+        origin = headers.get(b"origin")
+        if origin is not None:
+            return _same_server(urlsplit(origin).netloc, host) and origin != "null"
+        site = headers.get(b"sec-fetch-site", "none")
+        if site in ("none", "same-origin"):
+            return True
+        # a link on another website may be followed, and a page may name the picture of its preview
+        return (
+            scope.get("method") in ("GET", "HEAD")
+            and headers.get(b"sec-fetch-mode") == "navigate"
+            and headers.get(b"sec-fetch-dest") in ("document", "iframe")
+        )
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, str]
+    ) -> None:
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            await send(message)
+
+        body = _Body(receive, _limit(scope), self._max_pause_s)
+        try:
+            if scope["method"] == "POST" and scope["path"].rstrip("/").endswith(LOGIN_PATH):
+                await self._guesses.take(self._app, scope, body.receive, send_with_headers)
+            else:
+                await self._app(scope, body.receive, send_with_headers)
+        except _Refused as refused:
+            if not started:
+                await _answer(send_with_headers, refused.status, str(refused))
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class _Body:
+    """Passes a body on, as long as it is neither too large nor too slow."""
+
+    def __init__(self, receive: Receive, limit: int, max_pause_s: float) -> None:
+        self._receive, self._limit, self._max_pause_s = receive, limit, max_pause_s
+        self._bytes, self._whole = 0, False
+        self._end = time.monotonic() + max(MAX_BODY_S, max_pause_s)
+
+    async def receive(self) -> Message:
+        if self._whole:  # what comes next is the end of the connection, whenever that is
+            return await self._receive()
+        wait = min(self._max_pause_s, self._end - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self._receive(), max(wait, 0))
+        except TimeoutError:
+            raise _Refused(408, "The request did not arrive in time; send it again.") from None
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._bytes > self._limit:
+                raise _Refused(413, f"A request may have {self._limit:,} bytes; upload files.")
+        return message
+
+
+class Guesses:
+    """Slows wrong passwords down: the sixth from an address waits a second.
+
+    Each next one waits twice as long, up to half a minute.
+    """
+
+    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._sleep = sleep
+        self._wrong: dict[str, tuple[int, float]] = {}  # address -> how many, when the last came
+        self._busy: set[str] = set()
+
+    async def take(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a login on, after the wait that its address has earned."""
+        address = (scope.get("client") or ("", 0))[0]
+        self._forget()
+        wrong = self._wrong.get(address, (0, 0.0))[0]
+        if wrong < FREE_GUESSES:
+            await self._try(app, scope, receive, send, address)
+        elif address in self._busy:
+            raise _Refused(429, "Too many wrong passwords; wait a minute, and try again.")
+        else:
+            self._busy.add(address)
+            try:
+                await self._sleep(min(2.0 ** (wrong - FREE_GUESSES), 30.0))
+                await self._try(app, scope, receive, send, address)
+            finally:
+                self._busy.discard(address)
+
+    async def _try(
+        self, app: App, scope: Scope, receive: Receive, send: Send, address: str
+    ) -> None:
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if message["status"] in (400, 401, 403):
+                    count = self._wrong.get(address, (0, 0.0))[0] + 1
+                    self._wrong[address] = count, time.monotonic()
+                else:
+                    self._wrong.pop(address, None)
+            await send(message)
+
+        await app(scope, receive, watch)
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - FORGET_GUESSES_S
+        self._wrong = {a: w for a, w in self._wrong.items() if w[1] > oldest}
+        while len(self._wrong) > MAX_GUESSERS:
+            self._wrong.pop(next(iter(self._wrong)))
+
+
+def _limit(scope: Scope) -> int:
+    return MAX_UPLOAD_BYTES if _is_upload(scope) else MAX_BODY_BYTES
+
+
+def _is_upload(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return scope.get("method") == "POST" and path.rstrip("/").endswith(UPLOAD_PATH)
+
+
+def _same_server(first: str, second: str) -> bool:
+    """Whether two hosts with ports are one; the names of this computer stand for each other."""
+    (host, port), (other, other_port) = _split(first), _split(second)
+    if host in LOOPBACK and other in LOOPBACK:
+        return port == other_port
+    return bool(host) and (host, port) == (other, other_port)
+
+
+def _split(netloc: str) -> tuple[str, str]:
+    """Host, in lower case, and port; ports that stand for a scheme are left out."""
+    host, _, port = netloc.lower().rpartition(":")
+    if not host or "]" in port:  # no port, or the colon was one of IPv6
+        host, port = netloc.lower(), ""
+    return host.strip("[]"), "" if port in ("80", "443") else port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _answer(send: Send, status: int, sentence: str) -> None:
+    body = sentence.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),  # what the sender still has is not read
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,187 @@
+"""The folder for uploads and results: the server's own, bounded, and emptied in time.
+
+Gradio deletes the files it knows of. It does not know of uploads that broke off, of empty folders,
+or of what an earlier server left that was killed. `TemporaryFolder` deletes by age whatever lies in
+its folder, and when it begins it deletes the folders of servers that are gone.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from depthmask.errors import LaunchError
+
+KEEP_S = 3000.0  # since a file was last used
+SWEEP_S = 300.0  # from one look to the next: all is gone within the hour
+MAX_BYTES, MAX_FILES = 4 * 2**30, 5000  # of all visitors
+MIN_FREE_BYTES = 2**30  # of the disk, left to others
+VISITOR_BYTES, VISITOR_UPLOADS = 500_000_000, 300  # of an address, in an hour
+HOUR_S = 3600.0
+VARIABLE = "GRADIO_TEMP_DIR"
+
+FULL = "The server's disk space for uploads is used up; try again in an hour."
+ENOUGH = "This address has uploaded as much as it may in an hour; try again later."
+
+
+class Usage(NamedTuple):
+    """What lies in a folder."""
+
+    files: int
+    bytes: int
+
+
+class TemporaryFolder:
+    """The folder of one server. It is made with the object, and removed by `close`.
+
+    Args:
+        parent: Where to make it; without it, what `GRADIO_TEMP_DIR` names, or the system's folder
+            for temporary files. Where one cannot be used, a new one is made there.
+
+    Raises:
+        LaunchError: No folder can be made.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        named = parent or Path(os.environ.get(VARIABLE) or tempfile.gettempdir())
+        self._home = _home(named)
+        _remove_abandoned(self._home)
+        self.path = Path(tempfile.mkdtemp(prefix="server-", dir=self._home))  # its owner's alone
+        self._lock = _lock(self.path)
+        self._stop = threading.Event()
+
+    def sweep(self, *, now: float | None = None) -> None:
+        """Deletes files that nobody has used for `KEEP_S` seconds, and folders as old and empty."""
+        oldest = (time.time() if now is None else now) - KEEP_S
+        for folder, folders, files in os.walk(self.path, topdown=False):
+            for name in files:
+                path = Path(folder, name)
+                with suppress(OSError):
+                    if name != _LOCK and path.lstat().st_mtime < oldest:
+                        path.unlink()
+            for name in folders:
+                path = Path(folder, name)
+                with suppress(OSError):  # one that is not empty stays
+                    if path.lstat().st_mtime < oldest:
+                        path.rmdir()
+
+    def watch(self) -> None:
+        """Sweeps now and then, in a thread of its own, until `close`."""
+
+        def run() -> None:
+            while not self._stop.wait(SWEEP_S):
+                self.sweep()
+
+        threading.Thread(target=run, name="sweep", daemon=True).start()
+
+    def usage(self) -> Usage:
+        """Counts files and bytes."""
+        count = size = 0
+        for folder, _, files in os.walk(self.path):
+            for name in files:
+                with suppress(OSError):
+                    size += Path(folder, name).lstat().st_size
+                    count += 1
+        return Usage(count, size)
+
+    def has_room(self) -> bool:
+        """Whether more may be uploaded."""
+        used = self.usage()
+        free = shutil.disk_usage(self.path).free
+        return used.files < MAX_FILES and used.bytes < MAX_BYTES and free > MIN_FREE_BYTES
+
+    def close(self) -> None:
+        """Removes the folder."""
+        self._stop.set()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+class UploadQuota:
+    """Decides whether an address may upload, by what it and all others have uploaded.
+
+    Args:
+        has_room: Whether the server has room for anybody's upload.
+        clock: Seconds, from any start.
+    """
+
+    def __init__(
+        self, has_room: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._has_room, self._clock = has_room, clock
+        self._uploads: dict[str, deque[tuple[float, int]]] = {}
+
+    def refuse(self, address: str, size: int) -> str:
+        """Counts an upload of `size` bytes, or says in a sentence why it may not come."""
+        now = self._clock()
+        self._forget(now - HOUR_S)
+        uploads = self._uploads.setdefault(address, deque())
+        total = sum(earlier for _, earlier in uploads) + size
+        if len(uploads) >= VISITOR_UPLOADS or total > VISITOR_BYTES:
+            return ENOUGH
+        if not self._has_room():
+            return FULL
+        uploads.append((now, size))
+        return ""
+
+    def _forget(self, oldest: float) -> None:
+        for address, uploads in list(self._uploads.items()):
+            while uploads and uploads[0][0] < oldest:
+                uploads.popleft()
+            if not uploads:
+                del self._uploads[address]
+
+
+_LOCK = ".lock"
+
+
+def _home(parent: Path) -> Path:
+    """A folder of this user alone, in which each server has its own."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    home = parent / f"depthmask-{user}"
+    with suppress(OSError):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = home.lstat()
+        mine = not hasattr(os, "getuid") or found.st_uid == user
+        if mine and home.is_dir() and not home.is_symlink() and os.access(home, os.W_OK):
+            home.chmod(0o700)
+            return home
+    try:
+        return Path(tempfile.mkdtemp(prefix="depthmask-"))
+    except OSError as error:
+        raise LaunchError(
+            f"There is no folder for uploads ({error.strerror}); name one that can be written by "
+            f"{VARIABLE}."
+        ) from error
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Holds a lock that ends with this process, whatever ends it; OSError if another holds it."""
+    file = (folder / _LOCK).open("wb")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # Windows keeps an open file from being deleted
+        return file
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _remove_abandoned(home: Path) -> None:
+    """Removes the folders of servers that no longer run: nobody holds their lock."""
+    for folder in home.glob("server-*"):
+        with suppress(OSError):
+            if (folder / _LOCK).exists():
+                _lock(folder).close()  # OSError: somebody holds it
+            elif folder.lstat().st_mtime > time.time() - 60:
+                continue  # it may be about to be locked
+            shutil.rmtree(folder, ignore_errors=True)
