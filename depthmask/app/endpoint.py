@@ -1,10 +1,11 @@
 """The endpoint /predict for programs; `--mcp` also offers it as a tool."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
 
+from depthmask.app.fair_queue import FairQueue
 from depthmask.app.loading import Predicts
 from depthmask.app.photos.analysis import DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
@@ -15,11 +16,11 @@ Result = tuple[str, str, str, dict[str, Any]]
 
 
 def make_endpoint(
-    predictor: Predicts, cache: PredictionCache, *, model: str
-) -> Callable[[str, str], Result]:
-    """Makes the function behind the endpoint."""
+    predictor: Predicts, cache: PredictionCache, queue: FairQueue, *, model: str
+) -> Callable[[str, str, gr.Request], Awaitable[Result]]:
+    """Makes the function behind the endpoint. Requests of one client are served one by one."""
 
-    def predict(background: str, image: str) -> Result:
+    async def predict(background: str, image: str, request: gr.Request) -> Result:
         """Find what is new in a photo of a scene, and how far away everything is.
 
         Args:
@@ -32,6 +33,9 @@ def make_endpoint(
         """
         if not (background and image):
             raise gr.Error("Give both files, the background and the image.", print_exception=False)
+        return await queue.run(str(request.session_hash), answer, background, image)
+
+    def answer(background: str, image: str) -> Result:
         analysis = analyse(predictor, cache, DroppedFiles(background, image))
         if analysis.predicted is None:
             raise gr.Error(analysis.message, print_exception=False)
@@ -47,16 +51,18 @@ def make_endpoint(
     return predict
 
 
-def build_endpoint(predictor: Predicts, cache: PredictionCache, *, model: str) -> None:
+def build_endpoint(
+    predictor: Predicts, cache: PredictionCache, queue: FairQueue, *, model: str
+) -> None:
     """Adds /predict to the surrounding `gr.Blocks`; its components are not visible."""
     background = gr.File(label="Background", visible=False)
     image = gr.File(label="Image", visible=False)
     outputs = [gr.File(label=name.capitalize(), visible=False) for name in PARTS]
     described = gr.JSON(label="Description", visible=False)
     gr.Button(visible=False).click(
-        make_endpoint(predictor, cache, model=model),
+        make_endpoint(predictor, cache, queue, model=model),
         [background, image],
         [*outputs, described],
         api_name="predict",
-        concurrency_id="predict",
+        concurrency_limit=None,
     )

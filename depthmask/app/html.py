@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 from depthmask.app.examples import Example, thumbnail_url
+from depthmask.app.fair_queue import Wait
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import Legend, View
 from depthmask.depth import CONVENTION
@@ -19,6 +20,18 @@ def message(analysis: Analysis) -> str:
     """Returns the line under the drop zones."""
     kind = "failed" if analysis.failed else "doubtful" if analysis.doubtful else "calm"
     return f'<p class="{kind}">{escape(analysis.message)}</p>'
+
+
+def calm(text: str) -> str:
+    """Returns the same line with a text that is no result."""
+    return f'<p class="calm">{escape(text)}</p>'
+
+
+def waiting(wait: Wait) -> str:
+    """Says in a sentence how long a visitor waits."""
+    if wait.seconds is None:
+        return f"Waiting: place {wait.place} of {wait.places}."
+    return f"Waiting: place {wait.place} of {wait.places}, about {max(1, round(wait.seconds))} s."
 
 
 def mask_figures(analysis: Analysis) -> str:

@@ -9,14 +9,13 @@ from depthmask.app import html
 from depthmask.app.cache_files import FILE_LIFETIME_S, SWEEP_INTERVAL_S
 from depthmask.app.endpoint import build_endpoint
 from depthmask.app.examples import Example
+from depthmask.app.fair_queue import MAX_REQUESTS, FairQueue
 from depthmask.app.live.server import SeesPairs
 from depthmask.app.live.tab import build_live_tab
 from depthmask.app.loading import Predicts
 from depthmask.app.model_card import build_model_tab
 from depthmask.app.photos.tab import PhotosTab
 from depthmask.app.prediction_cache import PredictionCache
-
-MAX_QUEUE = 24  # further visitors are asked to try later
 
 # The footer's link opens a tab.
 OPEN_TAB = """
@@ -50,7 +49,7 @@ def build_demo(
         debug: The live tab shows how long each stage of a frame takes.
     """
     gr.set_static_paths([path for e in examples for path in e.files if path])
-    cache = PredictionCache()
+    cache, queue = PredictionCache(), FairQueue()
     with gr.Blocks(
         title="depthmask",
         analytics_enabled=False,
@@ -60,7 +59,7 @@ def build_demo(
         gr.HTML(html.HEADER, elem_id="header")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Photos", id="photos"):
-                PhotosTab(predictor, examples, model=model, cache=cache)
+                PhotosTab(predictor, examples, model=model, cache=cache, queue=queue)
             if live is not None:
                 with gr.Tab("Live", id="live-tab"):
                     build_live_tab(live, debug=debug)
@@ -68,8 +67,8 @@ def build_demo(
                 build_model_tab(card)
         footer = gr.HTML(html.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
         footer.click(open_tab, None, tabs, queue=False, api_visibility="private")
-        build_endpoint(predictor, cache, model=model)
-    page.queue(max_size=MAX_QUEUE)
+        build_endpoint(predictor, cache, queue, model=model)
+    page.queue(max_size=MAX_REQUESTS)
     return page
 
 

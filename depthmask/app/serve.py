@@ -15,6 +15,7 @@ import httpx
 from starlette.middleware import Middleware
 
 from depthmask.app.connections import bound
+from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
@@ -211,6 +212,7 @@ def _serve(page: gr.Blocks, serving: Serving, guard: Middleware) -> tuple[str, s
             ssr_mode=False,
             pwa=False,
             mcp_server=serving.mcp,
+            max_threads=MAX_REQUESTS,  # those that wait for their turn count
             root_path=serving.root_path,
             app_kwargs={"middleware": [guard]},
         )

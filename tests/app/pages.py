@@ -1,6 +1,10 @@
 """What tests of the page share: predictors that need no weights, and a pair of files with truth."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +16,17 @@ from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 
 HEIGHT, WIDTH = 24, 32
+T = TypeVar("T")
+
+
+def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Runs a coroutine in a thread: tests of the browser leave a loop running in this one."""
+
+    async def bounded() -> T:
+        return await asyncio.wait_for(make(), 60)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(bounded())).result()
 
 
 class Fake:

@@ -1,11 +1,9 @@
 """The demo without a browser: what the page is given to show, how it starts and refuses to."""
 
-import asyncio
 import os
 import shutil
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -21,6 +19,7 @@ from PIL import Image
 from depthmask.app import Serving, cache_files, examples, find_card, find_examples, html
 from depthmask.app import model_card as model_tab
 from depthmask.app.examples import Example
+from depthmask.app.fair_queue import FairQueue
 from depthmask.app.photos.analysis import Analysis, DroppedFiles, analyse
 from depthmask.app.photos.tab import Inputs, PhotosTab, choose, empty, stale_truth
 from depthmask.app.photos.views import BACKDROP, MASK_VIEWS
@@ -28,7 +27,7 @@ from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.serve import check_address, remarks, spare_from_proxy
 from depthmask.errors import LaunchError
 from depthmask.network.checkpoint import WEIGHTS
-from tests.app.pages import HEIGHT, WIDTH, Fake, files
+from tests.app.pages import HEIGHT, WIDTH, Fake, files, in_own_loop
 
 __all__ = ["files"]
 
@@ -105,11 +104,11 @@ def test_a_stand_in_is_known_for_its_original() -> None:
 def build_tab(predictor: Fake, shown: list[Example]) -> PhotosTab:
     async def build() -> PhotosTab:
         with gr.Blocks():
-            return PhotosTab(predictor, shown, model="weights", cache=PredictionCache())
+            return PhotosTab(
+                predictor, shown, model="weights", cache=PredictionCache(), queue=FairQueue()
+            )
 
-    # Gradio would open a loop of its own and leave it open; tests of the browser leave one running
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(build())).result()
+    return in_own_loop(build)  # Gradio would open a loop of its own and leave it open
 
 
 @pytest.fixture

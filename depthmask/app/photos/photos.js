@@ -24,8 +24,8 @@ function chooseExamples() {
     if (wanted) setTimeout(() => choose(wanted), 0);
 }
 
-// Screen readers read out what changes inside an element of the role "status". While a visitor
-// waits, Gradio writes "queue: 2/3 | 1.2s" or "processing | 1.2s"; this line says it in words.
+// Screen readers read out what changes inside an element of the role "status". Until the first answer,
+// Gradio writes "processing | 1.2s"; this line says it in words.
 function tellWaiting() {
     const block = document.getElementById("message");
     const waiting = document.createElement("p");
@@ -33,10 +33,7 @@ function tellWaiting() {
     block.append(waiting);
     block.setAttribute("role", "status");
     new MutationObserver(() => {
-        const progress = block.querySelector(".progress-text")?.textContent;
-        const place = progress?.match(/queue: (\d+)\/(\d+)/);
-        const words = place ? `Waiting: place ${place[1]} of ${place[2]} in the queue.` : "Working…";
-        const text = progress ? words : "";
+        const text = block.querySelector(".progress-text") ? "Working…" : "";
         if (waiting.textContent !== text) waiting.textContent = text;
     }).observe(block, { childList: true, characterData: true, subtree: true });
 }

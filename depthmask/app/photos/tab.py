@@ -1,16 +1,18 @@
 """The photos tab: two photos in, mask, depth and downloads out."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
 from depthmask.app import html
 from depthmask.app.cache_files import SWEEP_INTERVAL_S, browser_copy, is_cached, keep
 from depthmask.app.examples import Example
+from depthmask.app.fair_queue import FairQueue
 from depthmask.app.loading import Predicts
 from depthmask.app.photos.analysis import (
     MAX_FILE_BYTES,
@@ -28,7 +30,7 @@ from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError
 
-PREPARING = "Preparing…"
+PREPARING, WORKING = "Preparing…", "Working…"
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
 Updates = list[Any]
 
@@ -97,10 +99,11 @@ class PhotosTab:
         *,
         model: str,
         cache: PredictionCache,
+        queue: FairQueue,
     ) -> None:
         self._predictor, self._examples = predictor, {e.name: e for e in examples}
         self._known = {path for example in examples for path in example.files if path}
-        self._model, self._cache = model, cache
+        self._model, self._cache, self._queue = model, cache, queue
         self._parts = lay_out(examples)
         self._connect()
 
@@ -273,7 +276,7 @@ class PhotosTab:
             "trigger_mode": "always_last",  # the second of two quick drops must not get lost
             "show_progress": "minimal",
             "show_progress_on": [parts.mask.frame, parts.depth.frame, parts.message],
-            "concurrency_id": "predict",
+            "concurrency_limit": None,  # `_in_turn` lets visitors in one by one
             "api_visibility": "private",
         }
         draws = predicts | {"concurrency_id": "draw", "concurrency_limit": 4}
@@ -285,11 +288,21 @@ class PhotosTab:
         drops += [box.input for box in parts.convention]
         zones = zip(ZONES, parts.zones, strict=True)
         chooser = [parts.chooser, *inputs]
+        example = [*filled, *parts.convention]
+        drop, swap, choose_example = (
+            self._in_turn(event, outputs)
+            for event, outputs in (
+                (self.on_drop, filled),
+                (self.on_swap, filled),
+                (self.on_example, example),
+            )
+        )
+        clears = {zone: self._in_turn(partial(self.on_clear, zone), filled) for zone in ZONES}
         drawing = [
-            gr.on(drops, self.on_drop, inputs, filled, **predicts),
-            *(z.clear(partial(self.on_clear, n), inputs, filled, **predicts) for n, z in zones),
-            parts.swap.click(self.on_swap, inputs, filled, **predicts),
-            parts.chooser.click(self.on_example, chooser, [*filled, *parts.convention], **predicts),
+            gr.on(drops, drop, inputs, filled, **predicts),
+            *(zone.clear(clears[name], inputs, filled, **predicts) for name, zone in zones),
+            parts.swap.click(swap, inputs, filled, **predicts),
+            parts.chooser.click(choose_example, chooser, example, **predicts),
             parts.mask.choice.input(
                 self.on_mask_view, inputs, [parts.backdrop_row, *left], **mask_draws
             ),
@@ -311,6 +324,32 @@ class PhotosTab:
         gr.Timer(SWEEP_INTERVAL_S).tick(
             self.on_tick, inputs, None, preprocess=False, queue=False, api_visibility="private"
         )
+
+    def _in_turn(
+        self, event: Callable[..., Updates], outputs: Sequence[Any]
+    ) -> Callable[..., AsyncIterator[Updates]]:
+        """Makes an event wait until it is its visitor's turn; the message says how long."""
+        unchanged: Updates = [gr.skip() for _ in outputs]
+        message = list(outputs).index(self._parts.message)
+
+        def say(text: str) -> Updates:
+            return [*unchanged[:message], html.calm(text), *unchanged[message + 1 :]]
+
+        async def wait_and_run(request: gr.Request, *values: Any) -> AsyncIterator[Updates]:
+            place = self._queue.join(str(request.session_hash))
+            try:
+                told = False
+                async for wait in self._queue.wait(place):
+                    told = True
+                    yield say(html.waiting(wait))
+                if told:
+                    yield say(WORKING)
+                # a newer request of the page knows everything that this one would have changed
+                yield unchanged if place.replaced else await run_sync(event, *values)
+            finally:
+                self._queue.leave(place)
+
+        return wait_and_run
 
     def _connect_download(self, name: str, button: gr.Button) -> None:
         parts = self._parts
