@@ -12,7 +12,7 @@ from depthmask.pictures import Picture
 if TYPE_CHECKING:
     from depthmask.inference.predictor import Prediction
 
-MAX_CACHE_BYTES = 2**30  # a pair of 12 megapixels takes 170 MB
+MAX_CACHE_BYTES = 2**28  # a pair of 12 megapixels takes 170 MB
 PAIR_LIFETIME_S = 3600.0  # after its last use
 SWEEP_DELAY_S = 1.0  # added to the time of a sweep, so that the pair's lifetime is over by then
 
