@@ -54,5 +54,9 @@ class TrainingError(DepthmaskError):
     """Training cannot begin or go on."""
 
 
+class StorageError(DepthmaskError):
+    """The server of the page cannot write its files; the message names no path of the server."""
+
+
 class LaunchError(DepthmaskError):
     """The web page cannot be served."""

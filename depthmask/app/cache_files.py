@@ -2,16 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 from depthmask.app.reading import photo_reader
-from depthmask.errors import PictureError
-from depthmask.pictures import Picture, shows_in_browsers
+from depthmask.errors import PictureError, StorageError
+from depthmask.pictures import Picture
 from depthmask.render.views import at_most
 
 SWEEP_INTERVAL_S = 600  # between the deletions of old files
@@ -19,23 +21,42 @@ FILE_LIFETIME_S = 3000  # a file is gone within the hour
 PREVIEW_JPEG_QUALITY = 92  # photos of this size take seconds as PNG
 
 
+@contextmanager
+def storing() -> Iterator[None]:
+    """Turns an OSError of writing into a StorageError, which visitors may read."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"The server cannot write its files ({error.strerror}); try again later."
+        ) from error
+
+
 def new_file(name: str) -> Path:
-    """Returns a path of this name in a new folder."""
+    """Returns a path of this name in a new folder.
+
+    Raises:
+        StorageError: The folder cannot be made.
+    """
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
+    with storing():
+        folder.mkdir(parents=True)
     return folder / name
 
 
 def save_preview(picture: Picture, name: str) -> str:
-    """Writes a picture for a view, and returns the path: (H, W) as PNG, (H, W, 3) as JPEG."""
+    """Writes a picture for a view, and returns the path: (H, W) as PNG, (H, W, 3) as JPEG.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    options: dict[str, Any] = {"quality": PREVIEW_JPEG_QUALITY, "subsampling": 0}
+    ending = "jpg"
     if picture.ndim == 2:
-        path = new_file(f"{name}.png")
-        Image.fromarray(picture).save(path, compress_level=1)
-    else:
-        path = new_file(f"{name}.jpg")
-        Image.fromarray(np.ascontiguousarray(picture)).save(
-            path, quality=PREVIEW_JPEG_QUALITY, subsampling=0
-        )
+        ending, options = "png", {"compress_level": 1}
+    path = new_file(f"{name}.{ending}")
+    with storing():
+        Image.fromarray(np.ascontiguousarray(picture)).save(path, **options)
     return str(path)
 
 
@@ -45,7 +66,7 @@ def browser_copy(path: str, side: int) -> str | None:
     Returns:
         The path of the copy; None if none is needed, or if the picture cannot be read.
     """
-    if shows_in_browsers(path):
+    if photo_reader().shows_in_browsers(Path(path)):
         return None
     try:
         picture = at_most(photo_reader().picture(Path(path)), side)

@@ -1,9 +1,11 @@
 """The downloads: every file holds what its button says, at the image's own size."""
 
+import errno
 import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -11,13 +13,14 @@ import pytest
 from PIL import Image
 
 from depthmask.app.endpoint import make_endpoint
+from depthmask.app.fair_queue import FairQueue
 from depthmask.app.photos.analysis import Analysis, DroppedFiles
 from depthmask.app.photos.downloads import DOWNLOADS, REPORT, Download, prepare
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
-from tests.app.pages import Fake, files
+from tests.app.pages import Fake, files, in_own_loop
 from tests.conftest import HEIGHT, WIDTH, Pair
 
 __all__ = ["files"]
@@ -104,11 +107,12 @@ def test_a_file_is_made_where_the_page_can_fetch_it(predicted: PredictedPair) ->
 
 def test_a_full_disk_is_said(predicted: PredictedPair) -> None:
     def write(*_: object) -> None:
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/secret/mask.png")
 
     download = Download("Mask", "mask.png", write)
     path, complaint = prepare(download, Analysis("", predicted=predicted), "weights")
-    assert path is None and "mask.png could not be made: No space left" in complaint
+    assert path is None and "mask.png could not be made. The server cannot write" in complaint
+    assert "No space left" in complaint and "secret" not in complaint
 
 
 def test_nothing_to_download_is_said() -> None:
@@ -119,7 +123,14 @@ def test_programs_get_mask_depth_and_cutout_in_this_order(
     files: DroppedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    predict = make_endpoint(Fake(), PredictionCache(), model="weights")
+    ask = make_endpoint(Fake(), PredictionCache(), FairQueue(), model="weights")
+
+    def predict(background: str, image: str) -> tuple[Any, ...]:
+        async def answer() -> tuple[Any, ...]:
+            return await ask(background, image, gr.Request(session_hash="one"))
+
+        return in_own_loop(answer)
+
     *paths, described = predict(str(files.background), str(files.image))
     modes = []
     for path in paths:

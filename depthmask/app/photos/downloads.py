@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from depthmask.app.cache_files import new_file
+from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.depth import CONVENTION
+from depthmask.errors import StorageError
 from depthmask.pictures import write_cutout, write_depth, write_mask
 from depthmask.render.views import cutout
 
@@ -44,8 +45,11 @@ def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | 
         return None, analysis.message
     try:
         path = new_file(download.file)
-        download.write(path, analysis, analysis.predicted, model)
-    except (OSError, MemoryError, RuntimeError, ValueError, cv2.error) as error:
+        with storing():
+            download.write(path, analysis, analysis.predicted, model)
+    except StorageError as error:
+        return None, f"{download.file} could not be made. {error}"
+    except (MemoryError, RuntimeError, ValueError, cv2.error) as error:
         logging.getLogger(__name__).exception("a download failed")
         return None, f"{download.file} could not be made: {error}. Try again later."
     return path, ""

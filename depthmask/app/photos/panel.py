@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import gradio as gr
 
 from depthmask.app import html
-from depthmask.app.cache_files import new_file, save_preview
+from depthmask.app.cache_files import new_file, save_preview, storing
 from depthmask.app.photos.analysis import Analysis, DroppedFiles
 from depthmask.app.photos.downloads import DOWNLOADS, build_model
 from depthmask.app.photos.views import CHOOSING, MODEL, SLIDER, Choices, ScreenPair, View
@@ -96,7 +96,8 @@ class Panel:
         from depthmask.render.mesh import to_glb, viewing_distance
 
         path, model = new_file(DOWNLOADS["model"].file), build_model(predicted)
-        path.write_bytes(to_glb(model))
+        with storing():
+            path.write_bytes(to_glb(model))
         distance = viewing_distance(model, angle=FIELD_OF_VIEW, aspect=ASPECT)
         return {"value": str(path), "camera_position": (*CAMERA_ANGLES, distance)}
 
