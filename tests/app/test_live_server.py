@@ -332,12 +332,18 @@ def test_views_show_what_they_say(server: LiveServer) -> None:
     assert abs(overlay[inside] - (frame[inside] + np.array(TINT_COLOUR[::-1])) / 2).max() < 25
 
 
+def take_place(server: LiveServer, token: str) -> str:
+    """Sends the first picture of a page; returns the complaint, or ""."""
+    answer = server.answer({"do": "backdrop", "token": token, "frame": url(scene())})
+    return str(answer.get("failed", ""))
+
+
 def test_who_leaves_is_forgotten_and_places_are_limited(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(MAX_VISITORS):
-        server.answer({"do": "backdrop", "token": f"{number:032x}"})
-    assert server.answer({"do": "backdrop", "token": "f" * 32})["failed"] == NO_PLACE_LEFT
+        assert take_place(server, f"{number:032x}") == ""
+    assert take_place(server, "f" * 32) == NO_PLACE_LEFT
     server.answer({"do": "leave", "token": f"{0:032x}"})
     assert len(server) == MAX_VISITORS - 1
     assert look(server, f"{0:032x}", scene())["failed"] == NO_BACKGROUND
@@ -345,6 +351,28 @@ def test_who_leaves_is_forgotten_and_places_are_limited(
     monkeypatch.setattr(live_server, "VISITOR_LIFETIME_S", -1.0)
     server.sweep()
     assert len(server) == 0
+
+
+@pytest.mark.parametrize("frame", [None, "", "data:image/jpeg;base64,/9j/", 5])
+def test_a_message_without_a_picture_takes_no_place(server: LiveServer, frame: object) -> None:
+    for action in ("capture", "backdrop", "frame", "look", "record", "stop", "snapshot"):
+        server.answer({"do": action, "token": ONE, "frame": frame})
+    assert len(server) == 0
+
+
+def test_who_sends_no_picture_gives_way_when_all_places_are_taken(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture(server, ONE, scene())
+    for number in range(MAX_VISITORS - 1):
+        take_place(server, f"{number:032x}")
+    monkeypatch.setattr(live_server, "IDLE_WITHOUT_BACKGROUND_S", 0.0)
+    for _ in range(3):  # which do not count
+        server.answer({"do": "look", "token": f"{0:032x}"})
+    assert take_place(server, TWO) == "", "instead of the first one without a background"
+    assert server.answer({"do": "record", "token": f"{0:032x}"})["failed"] == NO_BACKGROUND
+    assert "picture" in look(server, ONE, scene()), "who follows a scene stays"
+    assert len(server) == MAX_VISITORS
 
 
 def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:

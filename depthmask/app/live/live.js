@@ -328,7 +328,8 @@ async function record() {
     button.textContent = "Writing…";
     const answer = await ask({ do: "stop" });
     busy = false;
-    button.textContent = "Record";
+    button.dataset.on = String(Boolean(answer.kept)); // the disk was full: Stop may be pressed again
+    button.textContent = answer.kept ? "Stop" : "Record";
     if (answer.path) {
         const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
         save(`${root}${prefix}/file=${answer.path}`, "depthmask.webm");
@@ -412,7 +413,7 @@ find("views").addEventListener("click", (event) => {
     look();
 });
 find("colour").addEventListener("input", async () => {
-    await ask({ do: "backdrop" });
+    if (captured) await ask({ do: "backdrop" }); // takes a picture away that was chosen before
     look();
 });
 find("file").addEventListener("change", (event) => {

@@ -16,19 +16,22 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from depthmask.app.cache_files import new_file
+from depthmask.app.cache_files import new_file, storing
 from depthmask.app.live.views import VIEWS, LiveChoice, draw_view, full_mask, to_jpeg
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import Sweeper
 from depthmask.app.reading import frame_reader
-from depthmask.errors import DepthmaskError, PictureError
+from depthmask.errors import DepthmaskError, PictureError, StorageError
 from depthmask.inference.live_session import CAPTURE_FRAMES, Session, Sight, Stopwatch, learn, step
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
 from depthmask.render.views import cutout
 
 MAX_VISITORS = 16  # at a time
-VISITOR_LIFETIME_S = 600.0  # a visitor who sends nothing for this long has left
+VISITOR_LIFETIME_S = 600.0  # a visitor who sends no picture for this long has left
+# While all places are taken, a visitor who sends no picture for this long gives way to a new one:
+IDLE_S = 20.0
+IDLE_WITHOUT_BACKGROUND_S = 5.0
 MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
 MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 1280  # pixels
 MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
@@ -63,8 +66,19 @@ class Visit:
     choice: LiveChoice = field(default_factory=LiveChoice)
     last: tuple[Picture, Sight] | None = None
     recording: Recording | None = None
-    used: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=time.monotonic)  # when the last picture came
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def gives_way(self) -> float:
+        """When a new visitor may take its place, by time.monotonic()."""
+        return self.used + (IDLE_S if self.session else IDLE_WITHOUT_BACKGROUND_S)
+
+    def decode(self, picture: object) -> Picture:
+        """Decodes a picture that the page sent; see `decode_frame`."""
+        frame = decode_frame(picture)
+        self.used = time.monotonic()
+        return frame
 
     def close(self) -> None:
         if self.recording is not None:
@@ -123,7 +137,8 @@ class LiveServer:
             if action is None:
                 raise MessageError(BAD_MESSAGE)
             # A frame that arrives after its page was left must not bring the visitor back.
-            visit = self._visit(message["token"], new=message["do"] in ("capture", "backdrop"))
+            new = message["do"] in ("capture", "backdrop")
+            visit = self._visit(message["token"], message.get("frame"), new=new)
             if not visit.lock.acquire(blocking=False):
                 return {"dropped": True}
             try:
@@ -141,17 +156,32 @@ class LiveServer:
         for token in gone:
             self._forget(token)
 
-    def _visit(self, token: str, *, new: bool) -> Visit:
+    def _visit(self, token: str, picture: object, *, new: bool) -> Visit:
+        """Returns the visit of a page. It begins with a picture: small messages take no place."""
         self.sweep()
-        with self._lock:
-            if token not in self._visits and not new:
+        visit = self._visits.get(token)
+        if visit is None:
+            if not new:
                 raise MessageError(NO_BACKGROUND)
-            if token not in self._visits and len(self._visits) >= MAX_VISITORS:
-                raise MessageError(NO_PLACE_LEFT)
-            visit = self._visits.setdefault(token, Visit())
-        visit.used = time.monotonic()
+            decode_frame(picture)
+            self._make_room()
+            with self._lock:
+                if len(self._visits) >= MAX_VISITORS and token not in self._visits:
+                    raise MessageError(NO_PLACE_LEFT)
+                visit = self._visits.setdefault(token, Visit())
         self._sweeper.schedule()
         return visit
+
+    def _make_room(self) -> None:
+        """Forgets the visitor who has been idle for longest, if all places are taken."""
+        now = time.monotonic()
+        with self._lock:
+            if len(self._visits) < MAX_VISITORS:
+                return
+            token = min(self._visits, key=lambda token: self._visits[token].gives_way)
+            if self._visits[token].gives_way > now:
+                return
+        self._forget(token)
 
     def _forget(self, token: str) -> None:
         with self._lock:
@@ -164,7 +194,7 @@ class LiveServer:
         """Takes one frame of the empty scene; after the last, learns the background."""
         if message.get("first"):
             visit.captured = []
-        visit.captured.append(decode_frame(message.get("frame")))
+        visit.captured.append(visit.decode(message.get("frame")))
         if len(visit.captured) < CAPTURE_FRAMES:
             return {"missing": CAPTURE_FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
@@ -178,7 +208,7 @@ class LiveServer:
         if visit.session is None:
             raise MessageError(NO_BACKGROUND)
         clock = Stopwatch()
-        frame = decode_frame(message.get("frame"))
+        frame = visit.decode(message.get("frame"))
         clock.lap("decode")
         predictor = self._ready()
         visit.session, sight = step(
@@ -217,7 +247,7 @@ class LiveServer:
 
     def _backdrop(self, visit: Visit, message: Answer) -> Answer:
         picture = message.get("frame")
-        visit.choice = replace(visit.choice, backdrop=decode_frame(picture) if picture else None)
+        visit.choice = replace(visit.choice, backdrop=visit.decode(picture) if picture else None)
         return {}
 
     def _record(self, visit: Visit, message: Answer) -> Answer:
@@ -226,15 +256,22 @@ class LiveServer:
         return {}
 
     def _stop(self, visit: Visit, message: Answer) -> Answer:
-        """Ends the recording and returns {"path": the WebM in Gradio's cache}."""
-        recording, visit.recording = visit.recording, None
-        if recording is None:
+        """Ends the recording and returns {"path": the WebM in Gradio's cache}.
+
+        If the disk is full, the recording is kept: the page may ask once more.
+        """
+        if visit.recording is None:
             raise MessageError("Nothing was recorded: press Record first.")
         try:
             path = new_file("depthmask.webm")
-            recording.write(path)
-        finally:
-            recording.close()
+            with storing():
+                visit.recording.write(path)
+        except StorageError as error:
+            return {"failed": f"{error} The recording is kept: press Stop again.", "kept": True}
+        except DepthmaskError:
+            visit.close()
+            raise
+        visit.close()
         return {"path": str(path)}
 
     def _snapshot(self, visit: Visit, message: Answer) -> Answer:
