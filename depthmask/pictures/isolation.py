@@ -73,6 +73,13 @@ class IsolatedReader:
         """As `read_true_depth`."""
         return self._read("true_depth", path, max_bytes)[0]
 
+    def shows_in_browsers(self, path: Path) -> bool:
+        """As `shows_in_browsers`; False if that takes too long."""
+        try:
+            return bool(self._read("shows_in_browsers", path, None)[0])
+        except PictureError:
+            return False
+
     def frame(self, content: bytes) -> Picture:
         """Decodes a live frame: JPEG, PNG or WebP, 32 to 1280 pixels a side -> (H, W, 3), RGB.
 

@@ -22,6 +22,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from depthmask.errors import PictureError
+from depthmask.pictures.bounds import StructureError, check_bounds
+from depthmask.pictures.decode import shows_in_browsers
 from depthmask.pictures.read import read_mask, read_photo, read_picture, read_true_depth
 
 Array = npt.NDArray[Any]
@@ -67,8 +69,11 @@ def read_frame(content: bytes) -> Array:
     import cv2
 
     try:
+        check_bounds(content)
         with Image.open(BytesIO(content), formats=FRAME_FORMATS) as header:
             width, height = header.size
+    except StructureError as error:
+        raise PictureError(f"The frame has {error}: more than a picture needs.") from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
         raise PictureError("The frame is no JPEG, PNG or WebP.") from error
     if min(width, height) < SMALLEST_SIDE or max(width, height) > LARGEST_SIDE:
@@ -95,7 +100,12 @@ def _plain(
     return lambda path, max_bytes: (read(path, max_bytes=max_bytes), ())
 
 
+def _shows_in_browsers(path: Path, _: int | None) -> tuple[Array, tuple[str, ...]]:
+    return np.array(shows_in_browsers(path)), ()
+
+
 KINDS = {
+    "shows_in_browsers": _shows_in_browsers,
     "photo": _photo,
     "picture": _plain(read_picture),
     "mask": _plain(read_mask),
