@@ -2,7 +2,8 @@
 
 uvicorn closes a connection that is idle after an answer, but waits for ever for the first request
 of a new one, and for the rest of a header that comes byte by byte. Where the system gives no more
-files, it writes an error to the log for each attempt. `bound` puts limits in front of both.
+files, it writes an error to the log for each attempt. `bound` puts limits in front of both. When
+all connections are taken, one that has asked for nothing gives way to a new one.
 """
 
 import asyncio
@@ -24,12 +25,14 @@ class BoundedProtocol(H11Protocol):
     _late: asyncio.TimerHandle | None = None
     _refused = False
     _upgraded = False
+    _began = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= self.max_connections:
+        if len(self.connections) >= self.max_connections and not self._make_room():
             self._refused = True
             transport.abort()
             return
+        self._began = self.loop.time()
         super().connection_made(transport)
         self._expect_header()
 
@@ -52,6 +55,20 @@ class BoundedProtocol(H11Protocol):
         self._stop_waiting()
         super().handle_websocket_upgrade(event)
         self._upgraded = True
+
+    def _make_room(self) -> bool:
+        """Closes the oldest connection without a request; returns whether there was one."""
+        idle = [
+            other
+            for other in self.connections
+            if isinstance(other, BoundedProtocol) and not (other._has_request() or other._upgraded)
+        ]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda other: other._began)
+        oldest.transport.abort()
+        self.connections.discard(oldest)
+        return True
 
     def _has_request(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

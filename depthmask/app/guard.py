@@ -5,7 +5,7 @@ and answers by itself what must not reach the page:
 
 403  the request comes from another website, or names a host that this server does not have
 408  the body does not arrive in time
-413  the body is too large
+413  the body is too large, or has too many values
 429  too many uploads or wrong passwords came from this address
 
 It adds headers to every answer that tell browsers what the page may load and who may frame it.
@@ -30,8 +30,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
 MAX_UPLOAD_BYTES = 65_000_000  # of a request that uploads files
+MAX_VALUES = 20_000  # of JSON, each of which takes about a hundred bytes of memory
 MAX_PAUSE_S = 15.0  # between two pieces of a body
-MAX_BODY_S = 120.0  # for a whole body
+MAX_BODY_S, MAX_UPLOAD_S = 60.0, 600.0  # for a whole body
 FREE_GUESSES = 5  # wrong passwords that cost no time
 FORGET_GUESSES_S = 600.0  # after the last of them
 MAX_GUESSERS = 10_000  # addresses that are remembered
@@ -67,13 +68,19 @@ class Hosts:
 
     names: set[str] = field(default_factory=set)
     any_address: bool = False
+    _pages: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, *names_or_urls: str) -> None:
-        """Adds hosts, by name or by the address of a page."""
+        """Adds hosts, by name or by the address of a page.
+
+        A proxy may serve the page at that address and yet ask for it under the name of this server.
+        """
         for text in names_or_urls:
-            host = urlsplit(text if "//" in text else f"//{text}").hostname
-            if host:
-                self.names.add(host)
+            parts = urlsplit(text if "//" in text else f"//{text}")
+            if parts.hostname:
+                self.names.add(parts.hostname)
+            if parts.scheme:
+                self._pages.add(_split(parts.netloc))
 
     def know(self, netloc: str) -> bool:
         """Whether `netloc`, such as "localhost:7860", is a host of this server."""
@@ -81,6 +88,10 @@ class Hosts:
         if host in LOOPBACK or host in self.names:
             return True
         return self.any_address and _is_address(host)
+
+    def is_page(self, netloc: str) -> bool:
+        """Whether a page of this server was added by an address with this host and port."""
+        return _split(netloc) in self._pages
 
 
 class Guard:
@@ -152,7 +163,8 @@ class Guard:
         """Whether a request comes from the page, from a program, or from an address bar."""
         origin = headers.get(b"origin")
         if origin is not None:
-            return _same_server(urlsplit(origin).netloc, host) and origin != "null"
+            page = urlsplit(origin).netloc
+            return _same_server(page, host) or self._hosts.is_page(page)
         site = headers.get(b"sec-fetch-site", "none")
         if site in ("none", "same-origin"):
             return True
@@ -175,8 +187,10 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
             await send(message)
 
-        body = _Body(receive, _limit(scope), self._max_pause_s)
+        body = _Body(receive, scope, self._max_pause_s)
         try:
+            if scope["method"] == "POST" and not _is_upload(scope):
+                await body.read()
             if scope["method"] == "POST" and scope["path"].rstrip("/").endswith(LOGIN_PATH):
                 await self._guesses.take(self._app, scope, body.receive, send_with_headers)
             else:
@@ -195,12 +209,29 @@ class _Refused(Exception):
 class _Body:
     """Passes a body on, as long as it is neither too large nor too slow."""
 
-    def __init__(self, receive: Receive, limit: int, max_pause_s: float) -> None:
-        self._receive, self._limit, self._max_pause_s = receive, limit, max_pause_s
+    def __init__(self, receive: Receive, scope: Scope, max_pause_s: float) -> None:
+        self._receive, self._limit, self._max_pause_s = receive, _limit(scope), max_pause_s
         self._bytes, self._whole = 0, False
-        self._end = time.monotonic() + max(MAX_BODY_S, max_pause_s)
+        self._end = time.monotonic() + (MAX_UPLOAD_S if _is_upload(scope) else MAX_BODY_S)
+        self._read: list[Message] = []
+
+    async def read(self) -> None:
+        """Reads all of it before it is parsed, and counts its values."""
+        pieces: list[bytes] = []
+        while not self._whole:
+            message = await self.receive()
+            if message["type"] != "http.request":  # the sender has gone
+                self._read.append(message)
+                return
+            pieces.append(message.get("body", b""))
+        body = b"".join(pieces)
+        if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            raise _Refused(413, f"A request may have {MAX_VALUES:,} values.")
+        self._read.append({"type": "http.request", "body": body, "more_body": False})
 
     async def receive(self) -> Message:
+        if self._read:
+            return self._read.pop()
         if self._whole:  # what comes next is the end of the connection, whenever that is
             return await self._receive()
         wait = min(self._max_pause_s, self._end - time.monotonic())

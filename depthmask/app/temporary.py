@@ -22,11 +22,14 @@ KEEP_S = 3000.0  # since a file was last used
 SWEEP_S = 300.0  # from one look to the next: all is gone within the hour
 MAX_BYTES, MAX_FILES = 4 * 2**30, 5000  # of all visitors
 MIN_FREE_BYTES = 2**30  # of the disk, left to others
+KEEP_WHEN_FULL_S = 120.0  # files that are older make room for new ones
 VISITOR_BYTES, VISITOR_UPLOADS = 500_000_000, 300  # of an address, in an hour
+# visitors who come by a proxy or by the public link have one of these addresses all together
+SHARED_ADDRESSES = frozenset({"", "127.0.0.1", "::1"})
 HOUR_S = 3600.0
 VARIABLE = "GRADIO_TEMP_DIR"
 
-FULL = "The server's disk space for uploads is used up; try again in an hour."
+FULL = "The server's disk space for uploads is used up; try again in some minutes."
 ENOUGH = "This address has uploaded as much as it may in an hour; try again later."
 
 
@@ -56,9 +59,9 @@ class TemporaryFolder:
         self._lock = _lock(self.path)
         self._stop = threading.Event()
 
-    def sweep(self, *, now: float | None = None) -> None:
-        """Deletes files that nobody has used for `KEEP_S` seconds, and folders as old and empty."""
-        oldest = (time.time() if now is None else now) - KEEP_S
+    def sweep(self, *, now: float | None = None, keep_s: float = KEEP_S) -> None:
+        """Deletes files that nobody has used for `keep_s` seconds, and folders as old and empty."""
+        oldest = (time.time() if now is None else now) - keep_s
         for folder, folders, files in os.walk(self.path, topdown=False):
             for name in files:
                 path = Path(folder, name)
@@ -91,7 +94,13 @@ class TemporaryFolder:
         return Usage(count, size)
 
     def has_room(self) -> bool:
-        """Whether more may be uploaded."""
+        """Whether more may be uploaded; if not, files that nobody has used lately are deleted."""
+        if self._has_room():
+            return True
+        self.sweep(keep_s=KEEP_WHEN_FULL_S)
+        return self._has_room()
+
+    def _has_room(self) -> bool:
         used = self.usage()
         free = shutil.disk_usage(self.path).free
         return used.files < MAX_FILES and used.bytes < MAX_BYTES and free > MIN_FREE_BYTES
@@ -119,6 +128,8 @@ class UploadQuota:
 
     def refuse(self, address: str, size: int) -> str:
         """Counts an upload of `size` bytes, or says in a sentence why it may not come."""
+        if address in SHARED_ADDRESSES:
+            return "" if self._has_room() else FULL
         now = self._clock()
         self._forget(now - HOUR_S)
         uploads = self._uploads.setdefault(address, deque())

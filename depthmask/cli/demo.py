@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> None:
     from depthmask.app.temporary import VARIABLE, TemporaryFolder
 
     folder = TemporaryFolder()
+    folder.watch()
     os.environ[VARIABLE] = str(folder.path)
     serving = Serving(
         host=options.host,

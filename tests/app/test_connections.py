@@ -75,11 +75,21 @@ def is_closed(connection: socket.socket) -> bool:
 
 def test_more_connections_than_there_is_room_for_are_refused(connect: Connect) -> None:
     held = [connect() for _ in range(4)]
-    assert all(b"200 OK" in get(connection) for connection in held)
-    assert is_closed(connect())
-    held[0].close()
+    for connection in held:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
     time.sleep(0.1)
-    assert b"200 OK" in get(connect())
+    start = time.monotonic()
+    assert is_closed(connect())
+    assert time.monotonic() - start < 0.2, "not because it said nothing"
+    assert all(b"200 OK" in connection.recv(4096) for connection in held)
+
+
+def test_who_asks_for_nothing_gives_way(connect: Connect) -> None:
+    silent, *answered = [connect() for _ in range(4)]
+    assert all(b"200 OK" in get(connection) for connection in answered)
+    for _ in range(6):
+        assert b"200 OK" in get(connect())
+    assert is_closed(silent)
 
 
 def test_who_says_nothing_is_disconnected(connect: Connect) -> None:

@@ -9,6 +9,7 @@ import pytest
 from depthmask.app.guard import (
     MAX_BODY_BYTES,
     MAX_UPLOAD_BYTES,
+    MAX_VALUES,
     Guard,
     Guesses,
     Hosts,
@@ -18,6 +19,7 @@ from depthmask.app.guard import (
     Send,
 )
 from depthmask.app.temporary import UploadQuota
+from tests.app.pages import in_own_loop
 
 HOST = "127.0.0.1:7860"
 
@@ -73,7 +75,7 @@ def ask(
 
         await guard(scope, lambda: anext(stream), send)
 
-    asyncio.run(run())
+    in_own_loop(run)
     start, end = sent
     shown = {name.decode(): value.decode() for name, value in start["headers"]}
     return start["status"], shown, end["body"].decode()
@@ -114,6 +116,25 @@ def test_other_websites_may_not(headers: dict[str, Any], method: str) -> None:
     status, _, sentence = ask(guarded(page), method=method, **headers)
     assert status == 403 and "Another website" in sentence
     assert page.asked == 0
+
+
+def test_a_proxy_may_ask_under_the_name_of_this_server() -> None:
+    hosts = Hosts()
+    hosts.add("https://scenes.example/app")
+    page: dict[str, Any] = {"origin": "https://scenes.example"}
+    assert ask(guarded(hosts=hosts), **page)[0] == 200
+    assert ask(guarded(hosts=hosts), origin="https://scenes.example:8443")[0] == 403
+    assert ask(guarded(), **page)[0] == 403
+
+
+def test_json_of_many_values_is_refused_before_it_is_parsed() -> None:
+    for piece in (b"[],", b'{"a":{}},', b"1,"):
+        page = Page()
+        status, _, sentence = ask(guarded(page), body=[b"[", piece * MAX_VALUES, b"0]"])
+        assert (status, page.asked) == (413, 0) and "values" in sentence
+    picture = b'{"data":["data:image/png;base64,' + b"A" * 3_000_000 + b'"]}'
+    status, _, length = ask(guarded(), body=[picture[:1000], picture[1000:]])
+    assert (status, length) == (200, str(len(picture)))
 
 
 def test_a_link_on_another_website_may_be_followed() -> None:
@@ -216,7 +237,7 @@ def test_guesses_at_once_are_refused() -> None:
         statuses += [getattr(end, "status", 0) for end in ends if end is not None]
         return statuses[5:]
 
-    assert sorted(asyncio.run(attempt())) == [400, 429, 429, 429]
+    assert sorted(in_own_loop(attempt)) == [400, 429, 429, 429]
 
 
 def test_a_right_password_is_not_held_against_anybody() -> None:

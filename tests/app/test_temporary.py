@@ -14,6 +14,7 @@ from depthmask.app.temporary import (
     FULL,
     HOUR_S,
     KEEP_S,
+    KEEP_WHEN_FULL_S,
     VISITOR_BYTES,
     VISITOR_UPLOADS,
     TemporaryFolder,
@@ -123,6 +124,29 @@ def test_an_address_may_upload_so_often_an_hour() -> None:
     quota = UploadQuota(lambda: True, clock=lambda: 0.0)
     assert not any(quota.refuse("a", 1) for _ in range(VISITOR_UPLOADS))
     assert quota.refuse("a", 1) == ENOUGH
+
+
+def test_what_was_not_used_lately_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "MAX_FILES", 3)  # with the lock
+    monkeypatch.setattr(temporary, "MIN_FREE_BYTES", 0)
+    folder = TemporaryFolder(tmp_path)
+    for name in ("old", "new"):
+        write(folder.path / name / "photo.jpg", size=10)
+    assert not folder.has_room()
+    aged = time.time() - KEEP_WHEN_FULL_S - 10
+    os.utime(folder.path / "old" / "photo.jpg", (aged, aged))
+    assert folder.has_room()
+    assert (folder.path / "new" / "photo.jpg").exists()
+    assert not (folder.path / "old" / "photo.jpg").exists()
+    folder.close()
+
+
+def test_visitors_behind_a_proxy_share_the_room_alone() -> None:
+    quota = UploadQuota(lambda: True)
+    assert not any(quota.refuse("127.0.0.1", VISITOR_BYTES) for _ in range(3))
+    assert UploadQuota(lambda: False).refuse("127.0.0.1", 1) == FULL
 
 
 def test_no_room_is_said() -> None:
