@@ -1,0 +1,261 @@
+"""The page under load: visitors who ask for predictions without a pause, and others who are live.
+
+    python -m benchmarks.server_load [--visitors 30] [--live 4] [--minutes 4] [-- DEMO_OPTION ...]
+
+It starts `demo.py` in a process of its own. One visitor alone is the baseline. Then all visitors
+upload a pair of the examples, ask for its prediction, wait for it, and begin anew; those who are
+live capture a background and send frames. It prints how long the visitors waited beside the
+baseline, who was refused and with which words, the memory of the server with all its processes, and
+the disk space of its temporary files.
+"""
+
+import argparse
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import numpy as np
+
+from benchmarks.command import run
+from depthmask.errors import LaunchError
+from depthmask.files import EXAMPLES
+
+API = "gradio_api/"
+START_LIMIT_S, ANSWER_LIMIT_S = 120, 300
+ALONE = 5  # requests of the baseline
+
+SAMPLE_S = 2.0
+
+
+@dataclass
+class Record:
+    """What visitors met; threads only append."""
+
+    seconds: list[float] = field(default_factory=list)  # from the first upload to the result
+    refusals: list[str] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)  # seconds for each live frame
+    memory: list[float] = field(default_factory=list)  # MB
+    disk: list[float] = field(default_factory=list)  # MB
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--visitors", type=int, default=30, help="(%(default)s)")
+    parser.add_argument("--live", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--minutes", type=float, default=4.0, help="(%(default)s)")
+    parser.add_argument("demo", nargs="*", help="options of demo.py, after --")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="server-load-") as folder:
+        server, url = start(Path(folder), options.demo)
+        try:
+            measure(options, server.pid, url, Path(folder))
+        finally:
+            server.kill()
+            server.communicate()
+
+
+def start(folder: Path, demo: list[str]) -> tuple["subprocess.Popen[str]", str]:
+    """Starts the server with its temporary files in a folder; returns it and its address."""
+    server = subprocess.Popen(
+        [sys.executable, "-u", "demo.py", *demo],
+        cwd=EXAMPLES.parent,
+        env={**os.environ, "GRADIO_TEMP_DIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(START_LIMIT_S, server.kill)
+    watchdog.start()
+    assert server.stdout is not None
+    for line in server.stdout:
+        found = re.search(r"https?://\S+/", line)
+        if found:
+            watchdog.cancel()
+            return server, found[0]
+    raise LaunchError("demo.py did not come up; see its message above.")
+
+
+def measure(options: argparse.Namespace, pid: int, url: str, folder: Path) -> None:
+    """Runs the baseline and the load, and prints both."""
+    pairs = [
+        ((pair / "background.jpg").read_bytes(), (pair / "image.jpg").read_bytes())
+        for pair in sorted(EXAMPLES.iterdir())
+        if (pair / "image.jpg").is_file()
+    ]
+    print(f"{'':24}{'served':>8}{'refused':>8}{'median':>9}{'95 %':>8}{'longest':>9}", flush=True)
+    alone = Record()
+    visit(url, pairs, alone, lambda: len(alone.seconds) + len(alone.refusals) >= ALONE)
+    baseline = tell("one visitor alone", alone)
+    busy, end = Record(), time.monotonic() + 60 * options.minutes
+
+    def ended() -> bool:
+        return time.monotonic() > end
+
+    jobs = [(visit, pairs)] * options.visitors + [(live, pairs)] * options.live
+    threads = [
+        threading.Thread(target=job, args=(url, [*pairs[n % 2 :], *pairs[: n % 2]], busy, ended))
+        for n, (job, pairs) in enumerate(jobs)
+    ]
+    threads.append(threading.Thread(target=sample, args=(pid, folder, busy, ended)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    median = tell(f"{options.visitors} visitors, {options.live} live", busy)
+    print(f"ratio of the medians: {median / baseline:.1f}")
+    for words, count in Counter(busy.refusals).most_common(5):
+        print(f"refused {count} times: {words}")
+    if busy.frames:
+        rate = len(busy.frames) / (60 * options.minutes) / options.live
+        print(f"live: {rate:.1f} frames a second each, median {np.median(busy.frames):.2f} s")
+    for name, values in (("memory", busy.memory), ("disk", busy.disk)):
+        first, *_, last = values
+        print(f"{name}: {first:.0f} MB at first, {max(values):.0f} at most, {last:.0f} at the end")
+
+
+def tell(name: str, record: Record) -> float:
+    """Prints a line of the table, and returns the median wait in seconds."""
+    waits = record.seconds or [float("nan")]
+    median, high, longest = np.percentile(waits, (50, 95, 100))
+    print(
+        f"{name:24}{len(record.seconds):8}{len(record.refusals):8}"
+        f"{median:8.2f}s{high:7.2f}s{longest:8.2f}s",
+        flush=True,
+    )
+    return float(median)
+
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+def visit(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> None:
+    """Asks for one prediction after another."""
+    session = uuid4().hex
+    with httpx.Client(base_url=url, timeout=ANSWER_LIMIT_S) as client:
+        count = 0
+        while not ended():
+            begin = time.monotonic()
+            try:
+                predict(client, session, *pairs[count % len(pairs)])
+                record.seconds.append(time.monotonic() - begin)
+            except (httpx.HTTPError, LaunchError) as error:
+                record.refusals.append(str(error)[:120])
+                time.sleep(1)
+            count += 1
+
+
+def predict(client: httpx.Client, session: str, background: bytes, image: bytes) -> None:
+    """Uploads a pair, and waits for its prediction.
+
+    Raises:
+        httpx.HTTPError: An answer did not come, or with another status than 200.
+        LaunchError: The prediction failed.
+    """
+    files = [
+        ("files", (f"{name}.jpg", content)) for name, content in (("b", background), ("i", image))
+    ]
+    uploaded = client.post(f"{API}upload", files=files).raise_for_status().json()
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in uploaded]
+    asked = client.post(f"{API}call/predict", json={"data": data, "session_hash": session})
+    number = asked.raise_for_status().json()["event_id"]
+    event = ""
+    with client.stream("GET", f"{API}call/predict/{number}") as answer:
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            if event == "complete":
+                return
+            if event == "error" and line.startswith("data: "):
+                raise LaunchError(line.removeprefix("data: "))
+    raise LaunchError("the answer ended too early")
+
+
+def live(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> None:
+    """Captures a background and sends frames, each when the answer to the last has come."""
+    token = uuid4().hex
+    background, image = (
+        f"data:image/jpeg;base64,{base64.b64encode(content).decode()}" for content in pairs[0]
+    )
+    with httpx.Client(base_url=url, timeout=ANSWER_LIMIT_S) as client:
+        part = next(
+            part["id"]
+            for part in client.get("config").json()["components"]
+            if part["props"].get("elem_id") == "live"
+        )
+
+        def send(message: dict[str, object]) -> dict[str, object]:
+            body = {"data": {"token": token, **message}, "component_id": part, "fn_name": "live"}
+            answer = client.post(f"{API}component_server/", json=body | {"session_hash": token})
+            found = answer.raise_for_status().json()
+            if "failed" in found:
+                raise LaunchError(str(found["failed"]))
+            return dict(found)
+
+        captured, at = False, 0
+        while not ended():
+            begin = time.monotonic()
+            try:
+                if captured:
+                    send({"do": "frame", "frame": image, "view": "cutout", "at": 1000 * begin})
+                    record.frames.append(time.monotonic() - begin)
+                else:
+                    captured = "captured" in send(
+                        {"do": "capture", "first": at == 0, "frame": background}
+                    )
+                    at += 1
+            except (httpx.HTTPError, LaunchError) as error:
+                record.refusals.append(f"live: {str(error)[:120]}")
+                time.sleep(1)
+
+
+def sample(pid: int, folder: Path, record: Record, ended: Callable[[], bool]) -> None:
+    """Watches memory and disk."""
+    while not ended():
+        record.memory.append(sum(resident(each) for each in (pid, *children(pid))))
+        record.disk.append(used(folder))
+        time.sleep(SAMPLE_S)
+
+
+def resident(pid: int) -> float:
+    """Megabytes of a process in memory; 0 where the system does not tell."""
+    with suppress(OSError):
+        return (
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            * os.sysconf("SC_PAGE_SIZE")
+            / 1e6
+        )
+    return 0.0
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, from any of its threads."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def used(folder: Path) -> float:
+    """Megabytes of the files in a folder."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
