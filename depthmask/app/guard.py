@@ -144,7 +144,7 @@ class Guard:
         """The status and the sentence with which to refuse a request at once."""
         host = headers.get(b"host", "")
         if not self._hosts.know(host):
-            return 403, "This server does not have the name it was asked by; see --root-path."
+            return 403, "This server does not have this name; start it with --root-path and the address of its page."
         if not self._is_own(headers, host, scope):
             return 403, "Another website sent this request; open the page itself."
         length = headers.get(b"content-length", "0")
