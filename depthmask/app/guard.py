@@ -36,6 +36,9 @@ MAX_BODY_S, MAX_UPLOAD_S = 60.0, 600.0  # for a whole body
 FREE_GUESSES = 5  # wrong passwords that cost no time
 FORGET_GUESSES_S = 600.0  # after the last of them
 MAX_GUESSERS = 10_000  # addresses that are remembered
+UNKNOWN_NAME = (
+    "This server does not know that name; start it with --root-path and the address of its page."
+)
 UPLOAD_PATH, LOGIN_PATH = "/upload", "/login"
 
 # Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
@@ -144,7 +147,7 @@ class Guard:
         """The status and the sentence with which to refuse a request at once."""
         host = headers.get(b"host", "")
         if not self._hosts.know(host):
-            return 403, "This server does not have this name; start it with --root-path and the address of its page."
+            return 403, UNKNOWN_NAME
         if not self._is_own(headers, host, scope):
             return 403, "Another website sent this request; open the page itself."
         length = headers.get(b"content-length", "0")
