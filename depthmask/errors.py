@@ -2,8 +2,15 @@
 
 The message of each is one or two sentences: what is wrong, and what to do about it. A program shows
 the message and ends with exit code 2. All are a `ValueError`, so that callers who know nothing of
-this module can catch them as well.
+this module can catch them as well. What the system refuses is an `OSError`; `error_sentence` tells
+it.
 """
+
+import errno
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DepthmaskError(ValueError):
@@ -60,3 +67,25 @@ class StorageError(DepthmaskError):
 
 class LaunchError(DepthmaskError):
     """The web page cannot be served."""
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a file could not be written for want of room: on the disk, or by a limit."""
+    return error.errno in _DISK_FULL
+
+
+def error_sentence(error: OSError) -> str:
+    """Makes sentences of a system's error: which file it is about, and what to do."""
+    reason = error.strerror or str(error) or type(error).__name__
+    name = error.filename
+    if is_disk_full(error):
+        lost = f"{name} could not be written" if name else "A file could not be written"
+        return f"{lost} ({reason}); free some space and give the same command again."
+    if name is None:
+        return f"The system refused: {reason}."
+    return f"{name} cannot be used ({reason}); check the path."
+
+
+def printable(text: str) -> str:
+    """Spells out control characters, which a file's name may hold and a terminal obeys."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

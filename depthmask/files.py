@@ -1,12 +1,23 @@
 """Files: written whole or not at all, checked before the work, told apart by content."""
 
+import glob
 import os
+import re
 import secrets
-import stat
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 from depthmask.errors import OptionError
+
+_NAME_BYTES = 200  # at most; a file's name may have 255, with a number and an ending
+# Characters that some disk or program takes for more than a part of a name, and the names of
+# Windows' devices.
+_NOT_IN_NAMES = re.compile(r'^\.+|[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]|[. ]+$')
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def shipped(name: str) -> Path:
@@ -21,59 +32,136 @@ def shipped(name: str) -> Path:
 EXAMPLES = shipped("examples")
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a text can be a file's or a folder's name on every disk, and leads nowhere else."""
+    return bool(name) and not (_NOT_IN_NAMES.search(name) or _DEVICE.fullmatch(name))
+
+
+def file_name(text: str) -> str:
+    """Makes a name of a text by `is_file_name`; those that are names already stay as they are."""
+    name = _NOT_IN_NAMES.sub(lambda found: "_" * len(found[0]), text)
+    if len(name.encode("utf-8")) > _NAME_BYTES:
+        name = name.encode("utf-8")[:_NAME_BYTES].decode("utf-8", "ignore").rstrip(". ")
+    return f"{name}_" if not name or _DEVICE.fullmatch(name) else name
+
+
+def refuse_links(folder: Path, name: str = "") -> None:
+    """Sees that no part of a path below a folder is a link, which would lead elsewhere.
+
+    Args:
+        folder: It may be a link itself.
+        name: Of a file or folder in it, parts separated by slashes.
+
+    Raises:
+        OptionError: A part is a link.
+    """
+    path = folder
+    for part in PurePosixPath(name).parts:
+        path = path / part
+        if os.path.islink(path):
+            raise OptionError(
+                f"{path} is a link, and links are not followed here; put what it leads to in its "
+                "place, or choose another folder."
+            )
+
+
 def check_file(path: Path) -> None:
     """Makes the folder of a file where it is missing, and sees that the file can be written.
 
     What is there stays as it is.
 
     Raises:
-        ValueError: It cannot be written.
+        OptionError: It cannot be written, or is a link.
     """
+    if _is_stream(path):
+        return  # whoever reads a pipe would take a look for its end
+    refuse_links(path.parent, path.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file() and not path.is_dir():
-            return  # a pipe or a terminal; whoever reads a pipe would take a look for its end
-        target = path.resolve()  # of a link, which is not to be taken away
-        new = not target.exists()
-        target.open("ab").close()
+        new = not os.path.exists(path)
+        path.open("ab").close()
         if new:
-            target.unlink()
+            path.unlink()
     except OSError as error:
         raise OptionError(
             f"{path} cannot be written ({error.strerror}); choose another."
         ) from error
 
 
-def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Writes a file in one step: it never holds a part of the content.
+def write_whole(
+    path: Path, content: bytes | memoryview, *, durable: bool = False, shared: bool = False
+) -> None:
+    """Writes a file in one step, as `replacing` does; into a pipe or a terminal directly."""
+    if _is_stream(path):
+        path.write_bytes(content)
+        return
+    with replacing(path, durable=durable, shared=shared) as file:
+        file.write(content)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Writes files, all or none, as `replacing` does."""
+    with ExitStack() as drafts:
+        for path, content in contents.items():
+            file = drafts.enter_context(replacing(path))
+            file.write(content)
+            file.flush()  # so that a full disk is known before the first file takes its place
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Iterator[IO[bytes]]:
+    """Opens a draft beside a file; it takes the file's place in one step when all is written.
+
+    If writing fails, the draft is removed and the file stays as it was. The draft of a process
+    that was killed is overwritten. A link in the place of either is replaced, not followed.
 
     Args:
-        path: Of the file, which is replaced if it is there.
-        content: All of it.
+        path: Of the file.
         durable: Wait until the disk holds the file, so that it survives a power cut.
+        shared: Several processes may write it at once. Each has a draft of its own; those of
+            killed ones stay until `remove_drafts`.
+
+    Raises:
+        OSError: It cannot be written; `filename` is the file's.
     """
-    draft = path.with_name(f".{path.name}.tmp")
+    mark = f".{secrets.token_hex(4)}" if shared else ""
+    draft = _draft_of(path, mark)
     try:
-        draft.write_bytes(content)
+        draft.unlink(missing_ok=True)
+        with draft.open("xb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(draft, path)
         if durable:
-            replace_durably(draft, path)
-        else:
-            os.replace(draft, path)
-    except OSError:
+            flush(path.parent)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename in (None, str(draft)):
+            error.filename = str(path)
         draft.unlink(missing_ok=True)
         raise
 
 
-def replace_durably(draft: Path, path: Path) -> None:
-    """Puts a finished file in the place of another, in one step that survives a power cut.
+def remove_drafts(path: Path) -> None:
+    """Removes the drafts of a shared file that killed processes have left."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*tmp"):
+        draft.unlink(missing_ok=True)
 
-    The file gets the permissions of any new file; safetensors makes its own readable by the
-    user alone.
+
+@contextmanager
+def workplace(path: Path) -> Iterator[Path]:
+    """Makes a folder beside a file, for what is written on the way to it, and removes it again.
+
+    Its name follows from the file's: what a killed process has left is removed by the next.
     """
-    _give_usual_permissions(draft)
-    flush(draft)
-    os.replace(draft, path)
-    flush(path.parent)
+    folder = _draft_of(path)
+    remove_all(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        remove_all(folder)
 
 
 def flush(path: Path) -> None:
@@ -87,21 +175,46 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def remove_all(path: Path) -> None:
+    """Removes a file, a link or a folder with all that is in it; it may be missing."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """All files of a folder and of the subfolders that may be read.
+
+    Links to files count, links to subfolders do not: they may lead round in a circle.
+    """
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                entries = list(found)
+        except PermissionError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):
+                yield Path(entry.path)
+
+
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal; OSError where it cannot be read."""
     return sha256(path.read_bytes()).hexdigest()
 
 
-def _give_usual_permissions(path: Path) -> None:
-    """Gives a file the permissions of any other that is made anew in its folder.
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a pipe, a terminal or the like, which is written to and never replaced."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
-    They are read off a file made for that. To ask for the umask means to change it for a moment,
-    for all threads.
-    """
-    probe = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        path.chmod(stat.S_IMODE(os.fstat(handle).st_mode))
-    finally:
-        os.close(handle)
-        probe.unlink()
+
+def _draft_of(path: Path, mark: str = "") -> Path:
+    """A name beside a file that follows from the file's, and is short enough for any disk."""
+    name = path.name
+    if len(os.fsencode(name)) > _NAME_BYTES:
+        name = sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(f".{name}{mark}.tmp")

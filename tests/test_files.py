@@ -1,26 +1,60 @@
 """Files: checked without being written, replaced whole, with the permissions of any other."""
 
 import os
+import stat
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from depthmask.files import check_file, replace_durably
+from depthmask.errors import error_sentence
+from depthmask.files import (
+    check_file,
+    refuse_links,
+    remove_drafts,
+    workplace,
+    write_together,
+    write_whole,
+)
+from tests.limits import files_of_at_most
 
 
 def test_a_look_changes_nothing_but_folders(tmp_path: Path) -> None:
-    known, link = tmp_path / "known", tmp_path / "link"
+    known = tmp_path / "known"
     known.write_text("content")
-    link.symlink_to(tmp_path / "later")
-    for path in (known, link, tmp_path / "new" / "file"):
+    for path in (known, tmp_path / "new" / "file"):
         check_file(path)
     assert known.read_text() == "content"
-    assert link.is_symlink() and not link.exists()
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["known", "later", "link", "folder"])
+def test_a_link_is_no_place_to_write(tmp_path: Path, target: str) -> None:
+    (tmp_path / "known").write_text("content")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(ValueError, match=r"link is a link, .* choose another folder\.$"):
+        check_file(tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "known", "link"]
+
+
+def test_links_are_found_below_a_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "real" / "a").mkdir(parents=True)
+    (tmp_path / "shown").symlink_to("real")
+    refuse_links(tmp_path / "shown", "a/b/c")
+    (tmp_path / "real" / "a" / "b").symlink_to("..")
+    with pytest.raises(ValueError, match="a/b is a link"):
+        refuse_links(tmp_path / "shown", "a/b/c")
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(tmp_path / "pipe", b"content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_pipe_is_left_alone(tmp_path: Path) -> None:
@@ -49,49 +83,77 @@ def umask() -> Iterator[int]:
     os.umask(before)
 
 
-def test_a_replaced_file_has_the_permissions_of_a_new_one(tmp_path: Path, umask: int) -> None:
-    draft, path = tmp_path / "draft", tmp_path / "file"
-    draft.touch(0o600)
-    replace_durably(draft, path)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+def test_a_file_has_the_permissions_of_any_other(tmp_path: Path, umask: int) -> None:
+    write_whole(tmp_path / "file", b"content")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_file_reaches_the_disk_before_it_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft, path = tmp_path / "draft", tmp_path / "file"
-    draft.write_text("new")
+    path, flushed = tmp_path / "file", []
     path.write_text("old")
-    names = {file.stat().st_ino: file.name for file in (draft, tmp_path)}
-    flushed = []
 
     def fsync(handle: int) -> None:
-        flushed.append((names[os.fstat(handle).st_ino], path.read_text()))
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        written = [found.read_text() for found in sorted(tmp_path.iterdir())]
+        flushed.append((is_folder, written))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    replace_durably(draft, path)
-    assert flushed == [("draft", "old"), (tmp_path.name, "new")]
-    assert not draft.exists()
+    write_whole(path, b"new", durable=True)
+    assert flushed == [(False, ["new", "old"]), (True, ["new"])]
 
 
-def test_other_threads_keep_their_umask(tmp_path: Path, umask: int) -> None:
-    """The umask belongs to the process: who changes it, changes it for all threads."""
-    (tmp_path / "draft").touch()
+@pytest.mark.parametrize("shared", [False, True])
+def test_links_and_drafts_in_the_way_are_replaced(tmp_path: Path, shared: bool) -> None:
+    (tmp_path / "victim").write_text("victim")
+    for name in ("file", ".file.tmp"):
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+    write_whole(tmp_path / "file", b"content", shared=shared)
+    (tmp_path / ".file.1234abcd.tmp").write_text("of a process that was killed")
+    remove_drafts(tmp_path / "file")
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "victim"]
+    assert (tmp_path / "file").read_bytes() == b"content"
 
-    def replace_slowly() -> None:
-        sys.setprofile(pause_after_calls)
-        replace_durably(tmp_path / "draft", tmp_path / "file")
 
-    def pause_after_calls(_frame: object, event: str, function: object) -> None:
-        if event == "c_return" and getattr(function, "__module__", "") == os.name:
-            time.sleep(0.05)  # after a call of the system
+def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path) -> None:
+    a, b, c = (tmp_path / name for name in "abc")
+    for path in (a, b):
+        path.write_text("old")
+    large = bytes(9000)
+    for name, write in (
+        ("a", lambda: write_whole(a, large)),
+        ("a", lambda: write_whole(a, large, durable=True, shared=True)),
+        ("c", lambda: write_together({a: b"new", b: b"new", c: large})),
+    ):
+        with files_of_at_most(5000), pytest.raises(OSError, match="too large") as raised:
+            write()
+        told = error_sentence(raised.value)
+        assert told.startswith(f"{tmp_path / name} could not be written (File too large)")
+        assert told.endswith("free some space and give the same command again.")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "b": "old"}
 
-    thread = threading.Thread(target=replace_slowly)
-    thread.start()
-    modes = set()
-    while thread.is_alive():
-        (tmp_path / "new").touch()
-        modes.add((tmp_path / "new").stat().st_mode & 0o777)
-        (tmp_path / "new").unlink()
-    assert modes == {0o666 & ~umask}
+
+@pytest.mark.parametrize("name", ["x" * 255, os.fsdecode(b"\xff" * 255)])
+def test_a_name_may_be_as_long_as_any(tmp_path: Path, name: str) -> None:
+    check_file(tmp_path / name)
+    write_whole(tmp_path / name, b"content")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_workplace_is_made_anew_and_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".graph.onnx.tmp"
+    left.mkdir()
+    (left / "old").touch()
+    with workplace(tmp_path / "graph.onnx") as folder:
+        assert not list(folder.iterdir())
+        (folder / "new").touch()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    left.symlink_to("elsewhere")
+    with pytest.raises(RuntimeError), workplace(tmp_path / "graph.onnx"):
+        raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["elsewhere", "file"]

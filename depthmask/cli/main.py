@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from depthmask import __version__
 from depthmask.cli import bench, data, demo, evaluate, export, predict
-from depthmask.errors import DepthmaskError
+from depthmask.errors import DepthmaskError, error_sentence, printable
 
 INSTALL = (
     "Run `pip install -r requirements.txt`. On a slim Linux image, OpenCV also needs "
@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(error_sentence(error))
+    except RecursionError:
+        return _refuse("A file is nested too deeply to be read; make it again.")
     except MemoryError:
         return _refuse("There is not enough memory; use smaller pictures, or close other programs.")
     except ImportError as error:
@@ -83,16 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def error_sentence(error: OSError) -> str:
-    """Makes a sentence of a system's error: which file it is about, and what to do."""
-    reason = error.strerror or str(error) or type(error).__name__
-    if error.filename is None:
-        return f"The system refused: {reason}."
-    return f"{error.filename} cannot be used ({reason}); check the path."
-
-
 def _refuse(sentence: str) -> int:
-    print(f"depthmask: {sentence}", file=sys.stderr)
+    print(f"depthmask: {printable(sentence)}", file=sys.stderr)
     return BAD_INPUT
 
 

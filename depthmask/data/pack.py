@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask.data.folders import counted, find_pictures, say
-from depthmask.data.packfile import PackedPictures, bytes_from_ratio, is_pack, write_pack
+from depthmask.data.packfile import PackedPictures, bytes_from_ratio, encode_pack, is_pack
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.errors import PackError, PictureError
-from depthmask.files import replace_durably
+from depthmask.files import check_file, refuse_links, replacing, write_whole
 from depthmask.pictures import Picture, read_cutout, read_picture
 
 LABEL_SIDE = 128
@@ -58,28 +58,29 @@ def pack(
     _check_output(output)
     ensemble = Ensemble(teachers, views=views)
     cache = output.parent / _CACHE_FOLDER / ensemble.key.replace(":", "-")
+    refuse_links(output.parent, f"{_CACHE_FOLDER}/{cache.name}")
     pictures = {
         "foregrounds": _pack_foregrounds(foregrounds, side),
         "backgrounds": _pack_backgrounds(backgrounds, side, ensemble, cache),
     }
-    draft = output.with_name(f".{output.name}")
     for step in _QUANTISATION_STEPS:
-        size = write_pack(draft, pictures, step=step) / 1e6
+        content = encode_pack(pictures, step=step)
+        size = len(content) / 1e6
         shown = f"{size:.3g}" if size < 999.5 else f"{size:,.0f}"
         say(f"{output}: {shown} MB at quantisation step {step:g}")
         if size <= max_mb:
-            replace_durably(draft, output)
+            write_whole(output, content, durable=True)
             return
-    draft.unlink()
     raise PackError(f"The data does not fit {max_mb:g} MB; lower --side or raise --max-mb.")
 
 
 def _check_output(output: Path) -> None:
-    """Refuses to replace a file that is not a pack."""
+    """Refuses to replace a file that is not a pack, and what cannot be written."""
     if output.is_dir():
         raise PackError(f"{output} is a folder; name a file in it.")
     if output.exists() and not is_pack(output):
         raise PackError(f"{output} exists and is not packed data; choose another name.")
+    check_file(output)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -148,10 +149,8 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
         teacher.label(picture), (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA
     )
     label = bytes_from_ratio(torch.from_numpy(ratio))
-    draft = path.with_suffix(".tmp")
-    with draft.open("wb") as file:
+    with replacing(path, durable=True) as file:
         np.save(file, label.numpy())
-    replace_durably(draft, path)
     return label
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from depthmask.data.codec import compress, decompress, rgb_from_ycbcr, ycbcr_from_rgb
 from depthmask.errors import PackError
-from depthmask.files import replace_durably
+from depthmask.files import write_whole
 
 PACK_VERSION = 1
 _PICTURES_A_BLOB = 128  # coded at a time, which bounds the memory
@@ -60,6 +60,14 @@ def write_pack(path: Path, pictures: dict[str, PackedPictures], *, step: float) 
     Returns:
         The file's size in bytes.
     """
+    content = encode_pack(pictures, step=step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content, durable=True)
+    return len(content)
+
+
+def encode_pack(pictures: dict[str, PackedPictures], *, step: float) -> bytes:
+    """The content of a pack, see `write_pack`."""
     tensors: dict[str, Tensor] = {}
     header: dict[str, object] = {"finest": step}
     for name, part in pictures.items():
@@ -73,11 +81,7 @@ def write_pack(path: Path, pictures: dict[str, PackedPictures], *, step: float) 
         for key, blob in _encode(part, step):
             tensors[f"{name}.{key}"] = torch.frombuffer(bytearray(blob), dtype=torch.uint8)
     metadata = {"format_version": str(PACK_VERSION), "depthmask_pack": json.dumps(header)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
-    save_file(tensors, draft, metadata=metadata)
-    replace_durably(draft, path)
-    return path.stat().st_size
+    return save(tensors, metadata=metadata)
 
 
 def read_pack(path: Path) -> dict[str, PackedPictures]:

@@ -5,7 +5,6 @@ when all its files are written. A build that was stopped can therefore go on, an
 same bytes.
 """
 
-import errno
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ import torch
 from depthmask.data.folders import counted, say
 from depthmask.data.split import combined_split
 from depthmask.datasets.depth_labels import DepthSource, open_depth
-from depthmask.datasets.layout import KINDS, Pixels, encode
+from depthmask.datasets.layout import Pixels, encode
 from depthmask.datasets.place import Backdrop, place
 from depthmask.datasets.plan import Block, Plan, Settings, read_plan
 from depthmask.datasets.records import (
@@ -45,8 +44,8 @@ from depthmask.datasets.sources import (
     read_square_background,
 )
 from depthmask.depth import depth_from_ratio
-from depthmask.errors import DatasetError
-from depthmask.files import replace_durably, write_whole
+from depthmask.errors import DatasetError, is_disk_full
+from depthmask.files import refuse_links, write_whole
 
 _MAX_BACKDROPS = 4  # in memory
 _PROGRESS_INTERVAL_S = 5.0
@@ -277,6 +276,7 @@ def begin_dataset(out: Path, plan: Plan) -> None:
 
     Raises:
         DatasetError: The folder holds another plan or other files, or cannot be written.
+        OptionError: A folder in it is a link.
     """
     path, text = out / PLAN, plan.as_text()
     try:
@@ -287,20 +287,16 @@ def begin_dataset(out: Path, plan: Plan) -> None:
             if used:
                 raise DatasetError(f"{out} holds other files; choose a new folder.")
             out.mkdir(parents=True, exist_ok=True)
-            draft = out / f".{PLAN}.{os.getpid()}.tmp"
-            draft.write_text(text, "utf-8")
-            replace_durably(draft, path)
+            write_whole(path, text.encode("utf-8"), durable=True, shared=True)
         elif known != text:
             read_plan(path)  # raises if the version is another
             raise DatasetError(
                 f"{out} was begun with other pictures or settings; repeat those, or choose "
                 "another folder."
             )
-        (out / BLOCK_RECORDS).mkdir(exist_ok=True)
-        for background in plan.backgrounds:
-            for kind in KINDS:
-                file = out / plan.layout.path(kind, background.name, 1)
-                file.parent.mkdir(parents=True, exist_ok=True)
+        for name in (BLOCK_RECORDS, *plan.folders()):
+            refuse_links(out, name)
+            (out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatasetError(
             f"{out} cannot be written ({error.strerror}); choose another."
@@ -343,7 +339,7 @@ def _disk_errors_explained(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise DatasetError(
                 f"The disk of {out} is full; free some space and give the same command again: it "
                 "goes on where it stopped."

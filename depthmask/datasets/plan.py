@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from depthmask.datasets.layout import LAYOUTS, Layout
+from depthmask.datasets.layout import KINDS, LAYOUTS, Layout
 from depthmask.datasets.sources import SourcePicture
 from depthmask.errors import DatasetError
 
@@ -111,6 +111,19 @@ class Plan:
         for first in range(block.first, block.last, COMPOSITES_PER_BATCH):
             yield range(first, min(first + COMPOSITES_PER_BATCH, block.last))
 
+    def files(self, block: Block) -> list[list[str]]:
+        """The paths of each composite of a block, in the order of `KINDS`."""
+        name = self.backgrounds[block.background].name
+        return [
+            [self.layout.path(kind, name, place + 1) for kind in KINDS]
+            for place in range(block.first, block.last)
+        ]
+
+    def folders(self) -> list[str]:
+        """The folders of all files, parts separated by slashes."""
+        paths = (self.layout.path(kind, b.name, 1) for b in self.backgrounds for kind in KINDS)
+        return list(dict.fromkeys(path.rpartition("/")[0] for path in paths))
+
     def shard(self, index: int, count: int) -> Iterator[int]:
         """The blocks of part `index` of `count`, from 1.
 
@@ -121,7 +134,9 @@ class Plan:
     def as_text(self) -> str:
         """The plan as JSON. Equal plans have equal texts."""
         content = {"format_version": DATASET_FORMAT, **asdict(self)}
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        # the names of some files are no UTF-8
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_plan(path: Path) -> Plan:

@@ -5,6 +5,7 @@ and sums for the statistics. A block without a record is made again. When all bl
 records become `manifest.csv` and `dataset.json`, and the folder is removed.
 """
 
+import codecs
 import csv
 import json
 import os
@@ -23,7 +24,7 @@ from depthmask.datasets.layout import KINDS
 from depthmask.datasets.plan import DATASET_FORMAT, Plan
 from depthmask.depth import CONVENTION
 from depthmask.errors import DatasetError
-from depthmask.files import replace_durably, write_whole
+from depthmask.files import remove_drafts, replacing, write_whole
 
 PLAN, MANIFEST, SUMMARY = "plan.json", "manifest.csv", "dataset.json"
 BLOCK_RECORDS = "blocks"  # folder of the records, in a data set that is not complete
@@ -100,8 +101,9 @@ def find_record(path: Path) -> BlockRecord | None:
     try:
         content = json.loads(path.read_text("utf-8"))
         moments = {kind: Moments(**value) for kind, value in content["moments"].items()}
-        return BlockRecord(content["rows"], content["sizes"], moments)
-    except (OSError, ValueError, KeyError, TypeError):
+        rows, sizes = [list(row) for row in content["rows"]], dict(content["sizes"])
+        return BlockRecord(rows, sizes, moments)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -116,7 +118,10 @@ def read_record(folder: Path, number: int) -> BlockRecord:
 def has_all_files(folder: Path, record: BlockRecord) -> bool:
     """Whether a block's files are there with their sizes: a power cut can lose them."""
     try:
-        return all(os.stat(folder / name).st_size == size for name, size in record.sizes.items())
+        return all(
+            os.path.isfile(folder / name) and os.stat(folder / name).st_size == size
+            for name, size in record.sizes.items()
+        )
     except OSError:
         return False
 
@@ -151,9 +156,8 @@ def finish_dataset(folder: Path, plan: Plan) -> dict[str, Any]:
         The content of `dataset.json`.
     """
     moments = empty_moments()
-    draft = folder / f".{MANIFEST}.tmp"
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with replacing(folder / MANIFEST, durable=True, shared=True) as file:
+        writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         writer.writerow(MANIFEST_COLUMNS)
         for number in range(plan.block_count):
             record = read_record(folder, number)
@@ -161,21 +165,20 @@ def finish_dataset(folder: Path, plan: Plan) -> dict[str, Any]:
             for kind, counted in record.moments.items():
                 if counted.count:
                     moments[kind].add(counted)
-    replace_durably(draft, folder / MANIFEST)
     summary = _summary(plan) | {
         "statistics": {kind: counted.summary() for kind, counted in moments.items()}
     }
     text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / SUMMARY, text.encode("utf-8"), durable=True)
+    write_whole(folder / SUMMARY, text.encode("utf-8"), durable=True, shared=True)
     remove_records(folder)
     return summary
 
 
 def remove_records(folder: Path) -> None:
-    """Removes the records of a complete data set, and drafts of its plan."""
+    """Removes the records of a complete data set, and drafts that killed builds have left."""
     shutil.rmtree(folder / BLOCK_RECORDS, ignore_errors=True)
-    for draft in folder.glob(f".{PLAN}.*"):
-        draft.unlink(missing_ok=True)
+    for name in (PLAN, MANIFEST, SUMMARY):
+        remove_drafts(folder / name)
 
 
 def is_complete(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 
 from depthmask.errors import CheckpointError
-from depthmask.files import replace_durably, shipped
+from depthmask.files import shipped, write_whole
 from depthmask.network.architecture import LITE, TASKS, Stage
 
 if TYPE_CHECKING:
@@ -44,14 +44,12 @@ class CheckpointInfo:
 
 def save_checkpoint(path: Path, state: Mapping[str, "Tensor"], info: CheckpointInfo) -> None:
     """Writes weights and their description, atomically: a killed run leaves the old file whole."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     header = {"format_version": str(CHECKPOINT_FORMAT), "depthmask": json.dumps(asdict(info))}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
-    save_file(tensors, draft, metadata=header)
-    replace_durably(draft, path)
+    write_whole(path, save(tensors, metadata=header), durable=True)
 
 
 def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:

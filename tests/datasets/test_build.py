@@ -200,11 +200,11 @@ def test_a_full_disk_stops_clearly_and_work_goes_on(
 ) -> None:
     written = []
 
-    def fills_up(path: Path, content: bytes) -> None:
+    def fills_up(path: Path, content: bytes, **options: bool) -> None:
         written.append(path)
         if len(written) > 60:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_whole(path, content)
+        write_whole(path, content, **options)
 
     monkeypatch.setattr("depthmask.datasets.build.write_whole", fills_up)
     with pytest.raises(DatasetError, match=r"full; free some space .* goes on"):
