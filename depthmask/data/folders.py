@@ -3,17 +3,19 @@
 import sys
 from pathlib import Path
 
+from depthmask.errors import printable
+from depthmask.files import walk
 from depthmask.pictures import SUFFIXES
 
 
 def find_pictures(folder: Path) -> list[Path]:
     """Lists the picture files of a folder and its subfolders, by suffix, in order."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(path for path in walk(folder) if path.suffix.lower() in SUFFIXES)
 
 
 def say(line: str) -> None:
     """Prints a line to stderr at once."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def counted(number: int, what: str) -> str:

@@ -25,7 +25,7 @@ def split_by_group(names: Sequence[str], groups: Sequence[int], held_out: float)
     for number, key in enumerate(groups):
         members.setdefault(key, []).append(number)
     ordered = sorted(
-        members.values(), key=lambda group: zlib.crc32(min(names[n] for n in group).encode())
+        members.values(), key=lambda group: zlib.crc32(_as_bytes(min(names[n] for n in group)))
     )
     split = [TRAIN] * len(names)
     taken = 0
@@ -50,7 +50,7 @@ def is_held_out(name: str, share: float) -> bool:
         name: Stem of the picture's file.
         share: Share of the shots for validation, 0 to 1.
     """
-    return zlib.crc32(shot_name(name).encode()) % 1000 < share * 1000
+    return zlib.crc32(_as_bytes(shot_name(name))) % 1000 < share * 1000
 
 
 def shot_name(name: str) -> str:
@@ -60,3 +60,8 @@ def shot_name(name: str) -> str:
     """
     words = name.split("_")
     return "_".join(words[:2]) if len(words) > 2 else name
+
+
+def _as_bytes(name: str) -> bytes:
+    """A name as UTF-8, or something like it where the name of the file was none."""
+    return name.encode("utf-8", "surrogatepass")

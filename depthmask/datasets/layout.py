@@ -26,7 +26,7 @@ class Layout:
     def path(self, kind: str, background: str, number: int) -> str:
         """The path of a file in the data set, parts separated by slashes."""
         pattern: str = getattr(self, kind)
-        return pattern.replace("{background}", background).replace("{number}", str(number))
+        return pattern.format(background=background, number=number)
 
     def quantise_depth(self, depth: NDArray[np.float32]) -> Pixels:
         """Turns depth in [0, 1], any shape, into the integers that are written."""

@@ -24,6 +24,7 @@ from depthmask.data.split import combined_split, split_by_group
 from depthmask.datasets.layout import KINDS, LAYOUTS, Layout
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
 from depthmask.errors import DatasetError
+from depthmask.files import is_file_name, walk
 from depthmask.pictures import Map, Picture
 
 # The original placed each cut-out 20 times on each background, and 20 times mirrored. Its files are
@@ -153,17 +154,20 @@ class DatasetFiles:
         self._zipped: dict[str, tuple[zipfile.ZipFile, str]] = {}
         if not root.exists():
             raise DatasetError(f"There is no data set at {root}; check the path.")
-        for archive in sorted(root.rglob("*.zip")) if root.is_dir() else [root]:
+        zips = (path for path in walk(root) if path.suffix == ".zip")
+        for archive in sorted(zips) if root.is_dir() else [root]:
             self._add(archive)
 
     def names(self) -> list[str]:
         """All paths below the top folders, sorted."""
         found = set(self._zipped)
-        for folder in self._top_folders if self.root.is_dir() else ():
+        for folder in self._top_folders:
+            if not (self.root / folder).is_dir():
+                continue
             found.update(
                 path.relative_to(self.root).as_posix()
-                for path in (self.root / folder).rglob("*")
-                if path.is_file() and not path.name.startswith(".")
+                for path in walk(self.root / folder)
+                if not path.name.startswith(".")
             )
         return sorted(found)
 
@@ -195,6 +199,10 @@ class DatasetFiles:
             parts = [part for part in member.split("/") if part]
             if member.endswith("/") or "__MACOSX" in parts:
                 continue
+            if ".." in parts:
+                raise DatasetError(
+                    f"{path} holds {member!r}, which leads out of it; make the zip again."
+                )
             start = next((i for i, part in enumerate(parts) if part in self._top_folders), None)
             if start is not None:
                 self._zipped["/".join(parts[start:])] = (archive, member)
@@ -216,6 +224,8 @@ def _open_built(path: Path) -> Dataset:
                 )
                 for row in csv.DictReader(file)
             ]
+        if not all(map(is_file_name, {sample.background for sample in samples})):
+            raise ValueError("a background's name leads elsewhere")
     except (KeyError, ValueError, TypeError) as error:
         raise DatasetError(f"{path / MANIFEST} is damaged; build the data set again.") from error
     return Dataset(_open_files(path, layout), layout, samples)

@@ -3,8 +3,9 @@
 A picture that cannot be used is left out, with a line on stderr.
 """
 
+import unicodedata
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from depthmask.data.folders import counted, find_pictures, say
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
 from depthmask.data.split import split_by_group
 from depthmask.errors import DatasetError, PictureError
+from depthmask.files import file_name
 from depthmask.pictures import Picture, read_cutout, read_picture
 
 Read = TypeVar("Read")
@@ -29,7 +31,7 @@ Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
 class SourcePicture:
     """A cut-out or a background of a data set."""
 
-    name: str  # the file's name without its ending; a number makes it unique
+    name: str  # of files made of it: the file's name without its ending, see `unique_names`
     file: str  # relative to its folder
     checksum: int  # CRC-32 of the file
     side: str  # "train" or "test"
@@ -125,14 +127,7 @@ def _read_all(
 def _sources(
     folder: Path, files: Sequence[Path], descriptors: Sequence[Descriptor], held_out: float
 ) -> tuple[SourcePicture, ...]:
-    names: list[str] = []
-    taken: set[str] = set()
-    for path in files:
-        name, number = path.stem, 2
-        while name.casefold() in taken:  # some disks take A and a for one letter
-            name, number = f"{path.stem}-{number}", number + 1
-        taken.add(name.casefold())
-        names.append(name)
+    names = unique_names(path.stem for path in files)
     sides = split_by_group(
         names, group_near_duplicates([path.stem for path in files], descriptors), held_out
     )
@@ -142,6 +137,23 @@ def _sources(
         )
         for name, path, side in zip(names, files, sides, strict=True)
     )
+
+
+def unique_names(stems: Iterable[str]) -> list[str]:
+    """Makes names of files for pictures, all different on every disk; most are as they were."""
+    names: dict[str, str] = {}
+    for stem in stems:
+        first = name = file_name(stem)
+        number = 2
+        while name_key(name) in names:
+            name, number = f"{first}-{number}", number + 1
+        names[name_key(name)] = name
+    return list(names.values())
+
+
+def name_key(name: str) -> str:
+    """What two names have in common if some disk takes them for one: A and a, two codes of é."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _fitted(cutout: Picture, longest: int) -> Picture:
