@@ -19,11 +19,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask.errors import BackendError, OptionError
-from depthmask.files import check_file
+from depthmask.files import check_file, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,9 +92,12 @@ def run(options: argparse.Namespace) -> None:
     )
     print(as_table(rows))
     if options.json:
-        options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
+        text = json.dumps(as_json(rows), indent=2) + "\n"
+        write_whole(options.json, text.encode())
     if options.svg:
-        draw_chart(rows).savefig(options.svg, format="svg")
+        chart = BytesIO()
+        draw_chart(rows).savefig(chart, format="svg")
+        write_whole(options.svg, chart.getvalue())
 
 
 def bench(

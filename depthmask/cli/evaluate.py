@@ -14,7 +14,7 @@ from depthmask.cli.predict import (
     make_predictor,
 )
 from depthmask.errors import OptionError
-from depthmask.files import check_file
+from depthmask.files import check_file, write_whole
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     text = json.dumps(result, indent=2, allow_nan=False)
     print(text)
     if options.json:
-        options.json.write_text(text + "\n")
+        write_whole(options.json, f"{text}\n".encode())
 
 
 def _score(

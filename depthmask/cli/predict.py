@@ -5,6 +5,7 @@ The options and the predictor are shared with `depthmask evaluate` and `depthmas
 
 import argparse
 import json
+import os
 import sys
 import time
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask.errors import OptionError
+from depthmask.files import refuse_links, write_together
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
@@ -159,24 +161,31 @@ def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
 
 def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
     from depthmask.inference.refinement import unmix
-    from depthmask.pictures import write_cutout, write_depth, write_mask
+    from depthmask.pictures import cutout_png, depth_png, mask_png
     from depthmask.render.views import cutout
 
     files = _outputs(folder)
-    write_mask(files["mask"], prediction.mask)
-    write_depth(files["depth"], prediction.depth)
     if prediction.background is not None:
         image = unmix(image, prediction.background, prediction.mask)
-    write_cutout(files["cutout"], cutout(image, prediction.mask))
+    write_together(
+        {
+            files["mask"]: mask_png(prediction.mask),
+            files["depth"]: depth_png(prediction.depth),
+            files["cutout"]: cutout_png(cutout(image, prediction.mask)),
+        }
+    )
     return {name: str(path) for name, path in files.items()}
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    """Refuses to overwrite an input."""
+    """Refuses to overwrite an input, to follow a link, and to replace a folder."""
     inputs = (options.background, options.image, options.true_mask, options.true_depth)
-    read = {Path(path).resolve() for path in inputs if path}
+    read = {os.path.realpath(path) for path in inputs if path}
     for path in _outputs(options.output).values():
-        if path.resolve() in read:
+        refuse_links(path.parent, path.name)
+        if os.path.isdir(path):
+            raise OptionError(f"{path} cannot be written, for it is a folder; choose another -o.")
+        if os.path.realpath(path) in read:
             raise OptionError(f"{path} is an input and would be overwritten; choose another -o.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from depthmask.data.split import MIXED, TEST, TRAIN
 from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_evenly
 from depthmask.errors import DatasetError
+from depthmask.files import write_whole
 from depthmask.pictures import Map, Picture
 
 if TYPE_CHECKING:
@@ -65,8 +67,10 @@ def inspect(dataset: Dataset, output: Path, *, samples: int = 400) -> dict[str, 
     found = measure_masks(dataset, picked)
     shown = pick_evenly(dataset.samples, _SHEET_ROWS * _SAMPLES_PER_ROW)
     sheet = draw_sheet([dataset.read(sample) for sample in shown], found)
+    picture = BytesIO()
+    sheet.savefig(picture, format="png")
     try:
-        sheet.savefig(output, format="png")
+        write_whole(output, picture.getvalue())
     except OSError as error:
         raise DatasetError(
             f"{output} cannot be written ({error.strerror}); choose another."

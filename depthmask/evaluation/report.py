@@ -14,6 +14,7 @@ from depthmask.datasets.reader import Dataset
 from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import CompositesEvaluation, SampleScores
 from depthmask.evaluation.sequences import Predict
+from depthmask.files import write_whole
 from depthmask.pictures import Picture
 
 _SAMPLES_PER_GROUP = 4
@@ -77,7 +78,7 @@ def write_report(
         + "</html>\n"
     )
     try:
-        path.write_text(page, "utf-8")
+        write_whole(path, page.encode("utf-8", "backslashreplace"))  # names may be no text
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be written ({error.strerror}); choose another."

@@ -15,7 +15,14 @@ from depthmask.pictures.read import (
     read_true_depth,
 )
 from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Mask, Picture, check_size
-from depthmask.pictures.write import write_cutout, write_depth, write_mask
+from depthmask.pictures.write import (
+    cutout_png,
+    depth_png,
+    mask_png,
+    write_cutout,
+    write_depth,
+    write_mask,
+)
 
 __all__ = [
     "DEPTH_FULL_SCALE",
@@ -27,6 +34,9 @@ __all__ = [
     "Photo",
     "Picture",
     "check_size",
+    "cutout_png",
+    "depth_png",
+    "mask_png",
     "read_cutout",
     "read_grey",
     "read_labels",

@@ -20,6 +20,7 @@ from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
 from tests.conftest import Pair
+from tests.limits import files_of_at_most
 
 FOLDERS = ["--foregrounds", "FG", "--backgrounds", "BG"]
 
@@ -414,3 +415,38 @@ def test_help_in_a_process_of_its_own() -> None:
     )
     assert done.returncode == 0
     assert "predict" in done.stdout and "evaluate" in done.stdout
+
+
+def test_a_full_disk_leaves_the_results_of_before(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = pair_folder / "out"
+    out.mkdir()
+    for name in ("mask", "depth", "cutout"):
+        (out / f"{name}.png").write_text("before")
+    with files_of_at_most(2000):  # the mask alone has room
+        assert predict(pair_folder, tiny_checkpoint) == 2
+    told = capsys.readouterr().err
+    assert "could not be written (File too large); free some space" in told
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        f"{name}.png": "before" for name in ("mask", "depth", "cutout")
+    }
+
+
+@pytest.mark.parametrize("name", ["mask.png", ".mask.png.tmp"])
+def test_predict_writes_through_no_link(
+    pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    victim = pair_folder / "victim"
+    victim.write_text("victim")
+    (pair_folder / "out").mkdir()
+    (pair_folder / "out" / name).symlink_to(victim)
+    code = predict(pair_folder, tiny_checkpoint)
+    assert code == (2 if name == "mask.png" else 0)
+    assert ("is a link" in capsys.readouterr().err) == bool(code)
+    assert victim.read_text() == "victim"
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "a\x1b[2J.jpg", "b\x07.jpg", "-o", "out"]) == 2
+    assert r"a\x1b[2J.jpg" in capsys.readouterr().err
