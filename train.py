@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+import threading
 from pathlib import Path
 
-from depthmask.errors import DepthmaskError
+from depthmask.errors import DepthmaskError, error_sentence
 from depthmask.network.u2net import TASKS
 from depthmask.training.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.training.dry_run import dry_run
@@ -27,8 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             trainer.fit()
         trainer.processes.leave()
-    except (DepthmaskError, OSError) as error:
+    except DepthmaskError as error:
         print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"train.py: {error_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nStopped; go on with --resume --out {options.out}", file=sys.stderr)
@@ -76,5 +80,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def pass_over_disk_errors(arguments: threading.ExceptHookArgs) -> None:
+    """Shows what a thread raised, unless it is a disk's error: that of the main thread is shown."""
+    if not isinstance(arguments.exc_value, OSError):
+        threading.__excepthook__(arguments)
+
+
 if __name__ == "__main__":
+    threading.excepthook = pass_over_disk_errors
     sys.exit(main())

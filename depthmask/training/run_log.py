@@ -4,6 +4,7 @@ Nothing here is read again by the run. What it goes on from is `depthmask.traini
 """
 
 import csv
+import io
 import math
 import os
 import sys
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.compose import Batch
+from depthmask.files import refuse_links, write_whole
 from depthmask.training.config import Phase
 from depthmask.training.sample_sheet import encode_png
 from depthmask.training.validation import batch_metrics
@@ -90,7 +92,7 @@ class RunLog:
         """Adds a sheet of predictions, (H, W, 3) uint8."""
         self._open()
         path = self.out / f"predictions-{position.samples:07}.png"
-        path.write_bytes(encode_png(sheet))
+        write_whole(path, encode_png(sheet))
         if self._events:
             self._events.add_image("predictions", sheet, position.samples, dataformats="HWC")
             self._events.flush()
@@ -100,6 +102,7 @@ class RunLog:
             return
         self._is_open = True
         self.out.mkdir(parents=True, exist_ok=True)
+        refuse_links(self.out, "events")
         self._begin_csv()
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -116,12 +119,11 @@ class RunLog:
                 kept = [row for row in _whole_rows(self.path) if int(row["samples"]) <= self.since]
             else:
                 os.replace(self.path, self.out / "log.previous.csv")
-        draft = self.path.with_name("log.csv.tmp")
-        with draft.open("w", newline="") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(kept)
-        os.replace(draft, self.path)
+        lines = io.StringIO(newline="")
+        writer = csv.DictWriter(lines, LOG_COLUMNS, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)
+        write_whole(self.path, lines.getvalue().encode("utf-8"))
 
 
 def read_log(path: Path) -> list[Point]:

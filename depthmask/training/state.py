@@ -6,6 +6,7 @@ some ways to fetch a state from the machine that trains refuse larger ones.
 
 import shutil
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from depthmask.errors import CheckpointError
-from depthmask.files import flush
+from depthmask.files import flush, remove_all, write_whole
 
 Parts = Mapping[str, Mapping[str, Any]]  # content by file name: tensors, numbers, texts, lists
 
@@ -24,22 +25,28 @@ def save_state(out: Path, parts: Parts) -> None:
     Args:
         out: The run's folder; the state is `out/state`.
         parts: What the files hold, by their names without ".pt".
+
+    Raises:
+        OSError: It cannot be written; the old one is as it was.
     """
     folder, draft, old = (out / name for name in ("state", "state.new", "state.old"))
-    shutil.rmtree(draft, ignore_errors=True)
+    remove_all(draft)
     draft.mkdir(parents=True)
-    for name, content in parts.items():
-        path = draft / f"{name}.pt"
-        torch.save(content, path)
-        flush(path)
-    flush(draft)
+    try:
+        for name, content in parts.items():
+            packed = BytesIO()  # torch tells no reason where it cannot write to a disk
+            torch.save(content, packed)
+            write_whole(draft / f"{name}.pt", packed.getbuffer(), durable=True)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
+        remove_all(old)
         folder.rename(old)
     # From here to the next line only state.old is whole: so it goes last, and never before.
     draft.rename(folder)
     flush(out)
-    shutil.rmtree(old, ignore_errors=True)
+    remove_all(old)
 
 
 def load_state(out: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:

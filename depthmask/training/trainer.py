@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
-from depthmask.errors import CheckpointError, TrainingError
+from depthmask.errors import CheckpointError, TrainingError, is_disk_full
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.device import autocast, choose_device
@@ -78,13 +78,20 @@ class Trainer:
         """Runs the phases that are left; returns the description of the last checkpoint.
 
         Raises:
-            TrainingError: The folder holds another run, or the loss is not finite.
+            TrainingError: The folder holds another run or cannot be written, or the loss is not
+                finite.
         """
-        info = CheckpointInfo()
         out = self.config.out
         if not self._resumes and holds_run(out):
             raise TrainingError(f"{out} holds a run: go on with --resume, or choose another --out.")
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._run_phases()
+        except OSError as error:
+            raise self._stopped(error) from error
+
+    def _run_phases(self) -> CheckpointInfo:
+        info = CheckpointInfo()
+        self.config.out.mkdir(parents=True, exist_ok=True)
         while self.position.phase < len(self.config.phases):
             phase = self.config.phases[self.position.phase]
             self._run_phase(phase)
@@ -97,6 +104,20 @@ class Trainer:
                 save_checkpoint(path, self.average, info)
                 self._save_state()
         return info
+
+    def _stopped(self, error: OSError) -> TrainingError:
+        """What to say when a file of the run cannot be written."""
+        out = self.config.out
+        why = "The disk is full" if is_disk_full(error) else "A file cannot be written"
+        kept = (
+            "what it saved last is whole: free some space and go on with --resume"
+            if holds_run(out)
+            else "nothing was saved yet: free some space and start again"
+        )
+        return TrainingError(
+            f"{why} ({error.filename or out}: {error.strerror}). The run stopped at sample "
+            f"{self.position.samples:,}; {kept}."
+        )
 
     @torch.no_grad()
     def validate(self, size: int) -> CheckpointInfo:

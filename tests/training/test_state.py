@@ -11,6 +11,7 @@ import torch
 
 from depthmask.errors import CheckpointError
 from depthmask.training import state
+from tests.limits import files_of_at_most
 
 NAMES = ("weights", "run")
 
@@ -81,7 +82,8 @@ def test_a_state_reaches_the_disk_before_it_takes_its_place(
 
     monkeypatch.setattr(os, "fsync", fsync)
     state.save_state(tmp_path, parts(2))
-    before = [("weights.pt", 1), ("run.pt", 1), ("state.new", 1)]
+    before = [(f".{name}.pt.tmp", 1) for name in NAMES]
+    before = [one for file in before for one in (file, ("state.new", 1))]
     assert flushed == [*before, (tmp_path.name, 2)]
 
 
@@ -114,3 +116,26 @@ def test_nothing_in_a_state_is_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be resumed"):
         state.load_state(tmp_path, NAMES)
     assert not (tmp_path / "was_run").exists()
+
+
+def test_a_full_disk_leaves_the_state_and_no_rest(tmp_path: Path) -> None:
+    state.save_state(tmp_path, parts(1))
+    large = {"weights": {"weight": torch.rand(5000)}, "run": {"samples": 2}}
+    with files_of_at_most(10_000), pytest.raises(OSError, match="too large"):
+        state.save_state(tmp_path, large)
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    found = state.load_state(tmp_path, NAMES)
+    assert found is not None and found["run"] == {"samples": 1}
+
+
+@pytest.mark.parametrize("name", ["state", "state.new", "state.old"])
+def test_a_state_is_not_written_through_a_link(tmp_path: Path, name: str) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "run"
+    state.save_state(elsewhere, parts(1))
+    before = {path: path.read_bytes() for path in elsewhere.rglob("*.pt")}
+    out.mkdir()
+    (out / name).symlink_to(elsewhere / "state")
+    for samples in (2, 3):
+        state.save_state(out, parts(samples))
+    assert {path: path.read_bytes() for path in elsewhere.rglob("*.pt")} == before
+    assert [(path.name, path.is_symlink()) for path in out.iterdir()] == [("state", False)]
