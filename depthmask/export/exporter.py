@@ -6,12 +6,12 @@ resolution and the checkpoint it was made from. In int8 it is held to true masks
 network's: bytes move borders about, and may do so unless it is for the worse.
 """
 
-import shutil
-import tempfile
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import BackendError, ExportError
 from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 from depthmask.export.onnx_graph import write_onnx
-from depthmask.files import EXAMPLES, fingerprint
+from depthmask.files import EXAMPLES, check_file, fingerprint, workplace, write_whole
 from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture, read_mask, read_picture
 
@@ -127,6 +127,7 @@ def export(
         ValueError: The checkpoint or a picture cannot be read.
     """
     _check_options(output, kind, precision, data)
+    check_file(output)
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
     samples = list(read_pairs(pairs, network.resolution, size))
@@ -143,14 +144,15 @@ def export(
         precision="int8" if int8 else "fp32",
     )
     job = ExportJob(network.net, info, size, precision == "fp16", samples if int8 else ())
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        run = WRITERS[kind](job, Path(folder) / output.name)
+    with workplace(output) as folder:
+        try:
+            run = WRITERS[kind](job, folder / output.name)
+        except OSError as error:
+            raise _not_written(output, error.strerror) from error
         found = _check(network.run, run, samples, truth)
-        files = [
-            Path(shutil.move(file, output.parent / file.name))
-            for file in sorted(Path(folder).iterdir())
-        ]
+        files = [output.parent / file.name for file in sorted(folder.iterdir())]
+        for file in files:
+            os.replace(folder / file.name, file)
     return {
         "files": [str(file) for file in files],
         "bytes": sum(file.stat().st_size for file in files),
@@ -266,20 +268,25 @@ def _write_openvino(job: ExportJob, path: Path) -> Run:
         openvino = import_openvino()
     except ImportError as error:
         raise ExportError(f"Writing OpenVINO's format needs OpenVINO; {_INSTALL}.") from error
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "graph.onnx"
+    with workplace(path) as folder:
+        graph = folder / "graph.onnx"
         _write_graph(replace(job, half=False), graph)
         model = openvino.Core().read_model(graph)
         if job.calibration:
             model = _quantize(model, job)
-        openvino.save_model(model, path, compress_to_fp16=job.half)
+        try:
+            openvino.save_model(model, path, compress_to_fp16=job.half)
+        except RuntimeError as error:  # which does not tell why
+            raise _not_written(path, "the disk may be full") from error
     return OpenVINOBackend(path).run
 
 
 def _write_torch(job: ExportJob, path: Path) -> Run:
     assert not job.half and not job.calibration
     program = trace(job.net, size=job.size)
-    torch.export.save(program, path, extra_files={INFO_KEY: job.info.to_json()})
+    packed = BytesIO()  # torch tells no reason where it cannot write to a disk
+    torch.export.save(program, packed, extra_files={INFO_KEY: job.info.to_json()})
+    write_whole(path, packed.getbuffer())
     module: Any = torch.export.load(path).module()
 
     def run(background: Picture, image: Picture) -> dict[str, Map]:
@@ -287,6 +294,13 @@ def _write_torch(job: ExportJob, path: Path) -> Run:
         return {task: values[0].numpy() for task, values in zip(job.net.tasks, maps, strict=True)}
 
     return run
+
+
+def _not_written(path: Path, reason: str | None) -> ExportError:
+    return ExportError(
+        f"{path.name} could not be written ({reason}), and what was there before is as it was; "
+        "free some space and give the same command again."
+    )
 
 
 WRITERS = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}

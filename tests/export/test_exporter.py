@@ -1,6 +1,9 @@
 """Exported graphs agree with the network, say where they come from, and are not kept otherwise."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -36,6 +39,7 @@ from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.backends.test_backends import noise
 from tests.conftest import TINY, FakeBackend, Pair
+from tests.limits import files_of_at_most
 
 
 @pytest.fixture
@@ -239,3 +243,65 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ExportError, match=r"pip install 'depthmask\[export\]'"):
         export(tiny_checkpoint, tmp_path / "graph.onnx", pairs=pairs)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from depthmask.export import exporter
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+exporter._check = die  # the graph is written by then
+exporter.export(Path(sys.argv[1]), Path(sys.argv[2]), kind=sys.argv[3], pairs=Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_what_a_killed_export_leaves_is_removed_by_the_next(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "graphs" / f"graph{GRAPH_SUFFIXES[kind]}"
+    arguments = [tiny_checkpoint, out, kind, pairs]
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    for _ in range(2):
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, *map(str, arguments)],
+            env=os.environ | {"TMPDIR": str(temporary)},
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert [path.name for path in out.parent.iterdir()] == [f".{out.name}.tmp"]
+    assert not list(temporary.glob("tmp*"))
+    report = export(tiny_checkpoint, out, kind=kind, pairs=pairs)
+    assert sorted(map(str, out.parent.iterdir())) == sorted(report["files"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino", "torch"])
+def test_a_full_disk_leaves_the_graph_of_before(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "graphs" / f"graph{GRAPH_SUFFIXES[kind]}"
+    out.parent.mkdir()
+    out.write_text("before")
+    with files_of_at_most(3000), pytest.raises(ExportError, match="could not be written") as told:
+        export(tiny_checkpoint, out, kind=kind, pairs=pairs)
+    assert str(told.value).endswith("free some space and give the same command again.")
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert out.read_text() == "before"
+
+
+def test_an_export_writes_through_no_link(
+    tiny_checkpoint: Path, pairs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "victim").write_text("victim")
+    out = tmp_path / "graphs" / "graph.xml"
+    out.symlink_to(tmp_path / "victim")
+    with pytest.raises(ValueError, match="is a link"):
+        export(tiny_checkpoint, out, kind="openvino", pairs=pairs)
+    out.unlink()
+    for name in ("graph.bin", ".graph.xml.tmp"):
+        (tmp_path / "graphs" / name).symlink_to(tmp_path / "victim")
+    export(tiny_checkpoint, out, kind="openvino", pairs=pairs)
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert {path.name for path in out.parent.iterdir()} == {"graph.xml", "graph.bin"}
