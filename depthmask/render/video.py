@@ -1,8 +1,10 @@
 """A recording: frames are encoded as they come, as WebM (VP9) whose transparency is the mask."""
 
+import os
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
@@ -11,6 +13,7 @@ import cv2
 import numpy as np
 
 from depthmask.errors import RecordingError
+from depthmask.files import replacing
 from depthmask.pictures import Map, Picture
 from depthmask.render.views import cutout
 
@@ -19,6 +22,11 @@ MAX_SECONDS = 120.0
 CODEC = "libvpx-vp9"
 TIME_BASE = Fraction(1, 1000)  # seconds
 MISSING = "Recordings need PyAV; run `pip install av`."
+NO_ROOM = "The disk of the server is full, and nothing was recorded; free some space and try again."
+NOT_SAVED = (
+    "The recording could not be saved, for the disk of the server is full; free some space and "
+    "press Stop again."
+)
 NOTHING_RECORDED = "Nothing was recorded: press Record, and Stop a moment later."
 
 # A frame must be encoded before the next one comes: 8 is the fastest speed below those for calls.
@@ -49,9 +57,8 @@ class Recording:
         except ImportError as error:
             raise RecordingError(MISSING) from error
         self._max_bytes, self._max_milliseconds = max_bytes, round(1000 * max_seconds)
-        # on most systems the file has no name, so it cannot be left behind
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="depthmask-")  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
+        self._file = _open_unnamed()
+        weakref.finalize(self, _close, self._file)
         self._container = av.open(self._file, "w", format="webm")
         stream = self._container.add_stream(CODEC, rate=1000, options=_OPTIONS)
         assert isinstance(stream, av.VideoStream)
@@ -59,6 +66,8 @@ class Recording:
         self._began = 0.0
         self._milliseconds = 0  # of the last frame, since the first
         self.count = 0  # frames
+        self.is_cut_short = False  # the disk was full
+        self._is_ended = False
 
     @property
     def seconds(self) -> float:
@@ -78,6 +87,8 @@ class Recording:
         """
         if self._file.closed:
             raise ValueError("the recording is closed")
+        if self.is_cut_short:
+            return False
         if self.count == 0:
             self._begin(seconds, *picture.shape[:2])
         milliseconds = round(1000 * (seconds - self._began))
@@ -85,28 +96,61 @@ class Recording:
             return False
         if self.count and milliseconds <= self._milliseconds:
             return True  # a frame that is late is left out
-        self._encode(milliseconds, picture, mask)
+        try:
+            self._encode(milliseconds, picture, mask)
+        except OSError:  # the disk is full; what was written before can be played
+            self.is_cut_short = True
+            return False
         self._milliseconds, self.count = milliseconds, self.count + 1
         return True
 
     def write(self, path: Path) -> None:
-        """Ends the recording and writes it to a file.
+        """Ends the recording, gives it a name, and closes it.
+
+        Where the system can, the temporary file becomes the named one: so a recording that filled
+        the disk is not lost.
 
         Raises:
-            RecordingError: The recording has no frames.
+            RecordingError: The recording has no frames, or the disk has no room for a copy. In the
+                second case the recording is kept, and this can be called again.
         """
-        if self.count == 0:
+        if self.count == 0 and not self.is_cut_short:
             raise RecordingError(NOTHING_RECORDED)
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        self._file.seek(0)
-        with path.open("wb") as file:
-            shutil.copyfileobj(self._file, file)
+        self._end()
+        handle = self._file.fileno()
+        if os.fstat(handle).st_size == 0:
+            raise RecordingError(NO_ROOM)
+        try:
+            # with a folder, which an absolute path makes no use of, the link in /proc is followed
+            os.link(f"/proc/self/fd/{handle}", path, src_dir_fd=handle)
+        except (OSError, NotImplementedError):
+            self._copy(path)
         self.close()
 
     def close(self) -> None:
         """Deletes the temporary file."""
-        self._file.close()
+        _close(self._file)
+
+    def _end(self) -> None:
+        """Writes what players need to jump about in the video."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        try:
+            if not self.is_cut_short:
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+                self._file.flush()
+        except OSError:
+            self.is_cut_short = True
+
+    def _copy(self, path: Path) -> None:
+        try:
+            with open(os.dup(self._file.fileno()), "rb") as source, replacing(path) as target:
+                source.seek(0)
+                shutil.copyfileobj(source, target)
+        except OSError as error:
+            raise RecordingError(NOT_SAVED) from error
 
     def _begin(self, seconds: float, height: int, width: int) -> None:
         self._began = seconds
@@ -126,3 +170,17 @@ class Recording:
         frame = frame.reformat(self._stream.width, self._stream.height, "yuva420p")
         frame.pts, frame.time_base = milliseconds, TIME_BASE
         self._container.mux(self._stream.encode(frame))
+
+
+def _open_unnamed() -> IO[bytes]:
+    """Opens a temporary file; on most systems it has no name, so it cannot be left behind."""
+    try:
+        handle = os.open(tempfile.gettempdir(), os.O_RDWR | os.O_TMPFILE, 0o600)
+    except (AttributeError, OSError):  # not Linux, or a disk that cannot
+        return tempfile.TemporaryFile(prefix="depthmask-")
+    return os.fdopen(handle, "w+b")
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # of what a full disk did not take
+        file.close()

@@ -1,6 +1,8 @@
 """Recordings are bounded and in order, leave no file behind, and their alpha is the mask."""
 
 import builtins
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from depthmask.errors import RecordingError
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
+from tests.limits import files_of_at_most
 
 HEIGHT, WIDTH = 96, 128
 
@@ -120,3 +123,60 @@ def test_closing_deletes_the_file() -> None:
     recording.close()
     with pytest.raises(ValueError, match="closed"):
         recording.add(1, *frame(0))
+
+
+def record_noise() -> Recording:
+    """Records a minute of frames that need many bytes; 230 kB are written, the rest waits."""
+    numbers, (_, mask) = np.random.default_rng(0), frame(0)
+    recording = Recording()
+    for place in range(60):
+        recording.add(place, numbers.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8), mask)
+    return recording
+
+
+def test_what_a_full_disk_took_is_kept(tmp_path: Path) -> None:
+    with files_of_at_most(100_000):
+        recording = record_noise()
+        assert recording.is_cut_short and 10 < recording.count < 60
+        assert not recording.add(100, *frame(0)), "it goes on with nothing"
+        recording.write(tmp_path / "clip.webm")
+    times, _ = read_alpha(tmp_path / "clip.webm")
+    assert 10 < len(times) < recording.count and times == sorted(times)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.webm"]
+
+
+def test_a_disk_that_fills_up_at_the_end_takes_the_last_seconds_only(tmp_path: Path) -> None:
+    recording = record_noise()
+    with files_of_at_most(240_000):
+        recording.write(tmp_path / "clip.webm")
+    assert recording.is_cut_short
+    assert len(read_alpha(tmp_path / "clip.webm")[0]) >= 30
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
+    with files_of_at_most(0):
+        recording = record_noise()
+        with pytest.raises(RecordingError, match=r"nothing was recorded; free some space"):
+            recording.write(tmp_path / "clip.webm")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_can_be_saved_again_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", no_link)
+    recording = record_noise()
+    with files_of_at_most(1000), pytest.raises(RecordingError, match="press Stop again") as told:
+        recording.write(tmp_path / "clip.webm")
+    assert str(tmp_path) not in str(told.value)
+    assert not list(tmp_path.iterdir())
+    recording.write(tmp_path / "clip.webm")
+    assert len(read_alpha(tmp_path / "clip.webm")[0]) >= 30
+
+
+def test_a_recording_is_its_owners_alone(tmp_path: Path) -> None:
+    record(2).write(tmp_path / "clip.webm")
+    assert (tmp_path / "clip.webm").stat().st_mode & 0o077 == 0
