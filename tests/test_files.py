@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,11 +123,12 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path) -> None:
     for path in (a, b):
         path.write_text("old")
     large = bytes(9000)
-    for name, write in (
+    attempts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("a", lambda: write_whole(a, large)),
         ("a", lambda: write_whole(a, large, durable=True, shared=True)),
         ("c", lambda: write_together({a: b"new", b: b"new", c: large})),
-    ):
+    )
+    for name, write in attempts:
         with files_of_at_most(5000), pytest.raises(OSError, match="too large") as raised:
             write()
         told = error_sentence(raised.value)

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -50,13 +51,13 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path / "elsewhere"
 
 
-def change_plan(part: Path, change: Callable[[dict], None]) -> None:
+def change_plan(part: Path, change: Callable[[Any], None]) -> None:
     plan = json.loads((part / "plan.json").read_text("utf-8"))
     change(plan)
     (part / "plan.json").write_text(json.dumps(plan), "utf-8")
 
 
-def change_record(part: Path, change: Callable[[dict], None]) -> None:
+def change_record(part: Path, change: Callable[[Any], None]) -> None:
     path = part / "blocks" / "000000.json"
     record = json.loads(path.read_text("utf-8"))
     change(record)
@@ -83,7 +84,7 @@ def test_a_record_names_the_files_of_the_plan(
 ) -> None:
     (tmp_path / "x.jpg").write_text("a secret")
 
-    def change(record: dict) -> None:
+    def change(record: Any) -> None:
         first = next(iter(record["sizes"]))
         record["sizes"][name] = record["sizes"][first] if add else record["sizes"].pop(first)
 
@@ -192,7 +193,7 @@ def test_folders_may_lie_deep(tmp_path: Path) -> None:
 def test_a_loop_is_told(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    arguments = {
+    arguments: dict[str, list[object]] = {
         "build": ["--foregrounds", loop, "--backgrounds", loop, "--out", loop],
         "pack": ["--foregrounds", loop, "--backgrounds", loop, "--teacher", "x:metres", "-o", loop],
         "evaluate": [loop],

@@ -120,7 +120,7 @@ def test_nothing_in_a_state_is_run(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_state_and_no_rest(tmp_path: Path) -> None:
     state.save_state(tmp_path, parts(1))
-    large = {"weights": {"weight": torch.rand(5000)}, "run": {"samples": 2}}
+    large: state.Parts = {"weights": {"weight": torch.rand(5000)}, "run": {"samples": 2}}
     with files_of_at_most(10_000), pytest.raises(OSError, match="too large"):
         state.save_state(tmp_path, large)
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
