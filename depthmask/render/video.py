@@ -23,10 +23,6 @@ CODEC = "libvpx-vp9"
 TIME_BASE = Fraction(1, 1000)  # seconds
 MISSING = "Recordings need PyAV; run `pip install av`."
 NO_ROOM = "The disk of the server is full, and nothing was recorded; free some space and try again."
-NOT_SAVED = (
-    "The recording could not be saved, for the disk of the server is full; free some space and "
-    "press Stop again."
-)
 NOTHING_RECORDED = "Nothing was recorded: press Record, and Stop a moment later."
 
 # A frame must be encoded before the next one comes: 8 is the fastest speed below those for calls.
@@ -111,8 +107,9 @@ class Recording:
         the disk is not lost.
 
         Raises:
-            RecordingError: The recording has no frames, or the disk has no room for a copy. In the
-                second case the recording is kept, and this can be called again.
+            RecordingError: The recording has no frames.
+            OSError: The disk has no room for a copy. The recording is kept: this may be called
+                again.
         """
         if self.count == 0 and not self.is_cut_short:
             raise RecordingError(NOTHING_RECORDED)
@@ -145,12 +142,9 @@ class Recording:
             self.is_cut_short = True
 
     def _copy(self, path: Path) -> None:
-        try:
-            with open(os.dup(self._file.fileno()), "rb") as source, replacing(path) as target:
-                source.seek(0)
-                shutil.copyfileobj(source, target)
-        except OSError as error:
-            raise RecordingError(NOT_SAVED) from error
+        with open(os.dup(self._file.fileno()), "rb") as source, replacing(path) as target:
+            source.seek(0)
+            shutil.copyfileobj(source, target)
 
     def _begin(self, seconds: float, height: int, width: int) -> None:
         self._began = seconds
