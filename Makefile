@@ -41,6 +41,7 @@ train:
 
 weights:
 	@tools/setup.sh dev
+	@cd weights && sha256sum *.safetensors >SHA256SUMS
 	@$(PYTHON) -m depthmask export --dynamic --precision fp16
 	@$(PYTHON) -m depthmask export --dynamic --precision int8 --format openvino
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS

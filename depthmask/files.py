@@ -5,13 +5,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from depthmask.errors import OptionError
+from depthmask.errors import CheckpointError, OptionError
+
+SUMS = "SHA256SUMS"  # as `sha256sum` writes it; beside the shipped weights
 
 _NAME_BYTES = 200  # at most; a file's name may have 255, with a number and an ending
 # Characters that some disk or program takes for more than a part of a name, and the names of
@@ -205,6 +207,42 @@ def walk(folder: Path) -> Iterator[Path]:
 def fingerprint(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal; OSError where it cannot be read."""
     return sha256(path.read_bytes()).hexdigest()
+
+
+def checked_fingerprint(path: Path) -> str:
+    """SHA-256 of a file's content, compared with `SHA256SUMS` beside it if that names the file.
+
+    Raises:
+        CheckpointError: The file is another than the named one.
+    """
+    found = fingerprint(path)
+    if _read_sums(path.parent).get(path.name, found) != found:
+        raise CheckpointError(
+            f"{path.name} is damaged or was changed: it is not the file that {SUMS} beside it "
+            "names. Install depthmask again, or run `git checkout weights` in a checkout; after a "
+            "change of your own, renew the sums with `make weights` or `sha256sum`."
+        )
+    return found
+
+
+def renew_sums(files: Iterable[Path]) -> None:
+    """Writes the SHA-256 of files that were made anew into `SHA256SUMS`, where that names them."""
+    for path in files:
+        sums = _read_sums(path.parent)
+        if path.name in sums:
+            sums[path.name] = fingerprint(path)
+            lines = (f"{digest}  {name}\n" for name, digest in sums.items())
+            write_whole(path.parent / SUMS, "".join(lines).encode("utf-8"))
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 by the file's name; empty where a folder has no sums."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    rows = (line.partition(" ") for line in lines)
+    return {name.lstrip(" *"): digest for digest, _, name in rows}  # a star is for binary mode
 
 
 def _is_stream(path: Path) -> bool:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from depthmask.errors import error_sentence
+from depthmask.errors import CheckpointError, error_sentence
 from depthmask.files import (
     check_file,
+    checked_fingerprint,
+    fingerprint,
     refuse_links,
     remove_drafts,
+    renew_sums,
     workplace,
     write_together,
     write_whole,
@@ -158,3 +161,29 @@ def test_a_workplace_is_made_anew_and_removed(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), workplace(tmp_path / "graph.onnx"):
         raise RuntimeError
     assert [path.name for path in tmp_path.rglob("*")] == ["elsewhere", "file"]
+
+
+def test_files_that_the_sums_name_are_compared(tmp_path: Path) -> None:
+    for name in ("a.bin", "b.bin", "own.bin"):
+        (tmp_path / name).write_text(name)
+    first, second = (fingerprint(tmp_path / name) for name in ("a.bin", "b.bin"))
+    (tmp_path / "SHA256SUMS").write_text(f"{first}  a.bin\n{second} *b.bin\n\nnonsense\n")
+    assert checked_fingerprint(tmp_path / "a.bin") == first
+    (tmp_path / "own.bin").write_text("changed")
+    checked_fingerprint(tmp_path / "own.bin")  # is not named
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_text("changed")
+        with pytest.raises(CheckpointError, match=f"{name} is damaged or was changed.*renew"):
+            checked_fingerprint(tmp_path / name)
+
+
+def test_sums_are_renewed_where_they_name_a_file(tmp_path: Path) -> None:
+    made, other = tmp_path / "made.bin", tmp_path / "other.bin"
+    made.write_text("new")
+    renew_sums([made])
+    assert not (tmp_path / "SHA256SUMS").exists()
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  made.bin\n{'1' * 64}  z.bin\n")
+    other.write_text("other")
+    renew_sums([made, other])
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert lines == [f"{checked_fingerprint(made)}  made.bin", f"{'1' * 64}  z.bin"]

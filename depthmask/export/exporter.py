@@ -25,7 +25,14 @@ from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import BackendError, ExportError
 from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, mean_iou, quantize
 from depthmask.export.onnx_graph import write_onnx
-from depthmask.files import EXAMPLES, check_file, fingerprint, workplace, write_whole
+from depthmask.files import (
+    EXAMPLES,
+    check_file,
+    fingerprint,
+    renew_sums,
+    workplace,
+    write_whole,
+)
 from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture, read_mask, read_picture
 
@@ -153,6 +160,7 @@ def export(
         files = [output.parent / file.name for file in sorted(folder.iterdir())]
         for file in files:
             os.replace(folder / file.name, file)
+    renew_sums(files)
     return {
         "files": [str(file) for file in files],
         "bytes": sum(file.stat().st_size for file in files),
