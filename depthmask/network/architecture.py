@@ -1,14 +1,16 @@
 """The architecture table of the network; `depthmask.network.u2net` builds what it says."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from depthmask.schema import Within
 
 
 class Stage(NamedTuple):
     """One row of the architecture table: the size of an RSU block."""
 
-    height: int  # levels of the block's inner U
-    mid_ch: int  # channels inside that U
-    out_ch: int  # channels the block yields
+    height: Annotated[int, Within(2, 10)]  # levels of the block's inner U
+    mid_ch: Annotated[int, Within(1, 1024)]  # channels inside that U
+    out_ch: Annotated[int, Within(1, 1024)]  # channels the block yields
     dilated: bool = False  # dilate instead of pooling: these maps are too small to halve
 
 

@@ -8,16 +8,19 @@ torch is imported by what handles weights; `read_info` does without.
 
 import json
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from safetensors import SafetensorError, safe_open
 
 from depthmask.errors import CheckpointError
-from depthmask.files import shipped, write_whole
+from depthmask.files import checked_fingerprint, shipped, write_whole
 from depthmask.network.architecture import LITE, TASKS, Stage
+from depthmask.schema import Among, Count, SchemaError, Within, from_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,11 +36,12 @@ _PICKLED = (".pt", ".pth")  # of the original project
 class CheckpointInfo:
     """What a checkpoint says about itself."""
 
-    tasks: tuple[str, ...] = TASKS
-    in_ch: int = 6
-    stages: tuple[Stage, ...] = LITE
-    resolution: int = 224  # square root of the pixels of a picture it is meant to see
-    samples: int = 0  # composites it has seen
+    tasks: Annotated[tuple[Annotated[str, Among(*TASKS)], ...], Within(1, len(TASKS))] = TASKS
+    in_ch: Annotated[int, Within(1, 64)] = 6
+    stages: Annotated[tuple[Stage, ...], Within(2, 10)] = LITE
+    # square root of the pixels of a picture it is meant to see
+    resolution: Annotated[int, Within(1, 4096)] = 224
+    samples: Count = 0  # composites it has seen
     metrics: dict[str, float] = field(default_factory=dict)  # on validation composites
     training: dict[str, object] = field(default_factory=dict)  # the configuration, as it was
 
@@ -61,12 +65,15 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
     Raises:
         CheckpointError: The file is missing, damaged, or of another network.
     """
+    import torch
+
     from depthmask.network.u2net import U2Net
 
     state, info = read_checkpoint(path)
-    model = U2Net(info.tasks, info.in_ch, info.stages)
+    with torch.device("meta"):  # allocates nothing: the description may claim anything
+        model = U2Net(info.tasks, info.in_ch, info.stages)
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(_fitted(state, model.state_dict()), assign=True)
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} holds the weights of another network; use a checkpoint written by train.py."
@@ -77,15 +84,12 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
 def read_checkpoint(path: Path) -> tuple[dict[str, "Tensor"], CheckpointInfo]:
     """Reads tensors and description without building a network; errors as `load_checkpoint`."""
     _check_file(path)
+    checked_fingerprint(path)
     if path.suffix in _PICKLED:
         return from_original(_read_pickled(path)), CheckpointInfo()
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path) from error
-    return state, _parse_header(path, header)
+    with _damage_explained(path), safe_open(path, framework="pt") as file:
+        info = _parse_header(path, file.metadata() or {})
+        return {key: file.get_tensor(key) for key in file.keys()}, info  # noqa: SIM118
 
 
 def read_info(path: Path) -> CheckpointInfo:
@@ -93,11 +97,8 @@ def read_info(path: Path) -> CheckpointInfo:
     _check_file(path)
     if path.suffix in _PICKLED:
         return CheckpointInfo()
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return _parse_header(path, file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path) from error
+    with _damage_explained(path), safe_open(path, framework="numpy") as file:
+        return _parse_header(path, file.metadata() or {})
 
 
 def check_tasks(path: Path, info: CheckpointInfo) -> None:
@@ -114,10 +115,14 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"There is no checkpoint at {path}; check the path.")
 
 
-def _damaged(path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"{path} is damaged or not a checkpoint; download it again or train a new one."
-    )
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint; download it again or train a new one."
+        ) from error
 
 
 def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
@@ -129,21 +134,49 @@ def _parse_header(path: Path, header: Mapping[str, str]) -> CheckpointInfo:
             f"format {CHECKPOINT_FORMAT}; update depthmask."
         )
     try:
-        fields = json.loads(header["depthmask"])
-        fields["tasks"] = tuple(fields["tasks"])
-        fields["stages"] = tuple(Stage(*row) for row in fields["stages"])
-        return CheckpointInfo(**fields)
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"The description inside {path} is damaged.") from error
+        return from_json(header["depthmask"], CheckpointInfo)
+    except SchemaError as error:
+        raise CheckpointError(
+            f"The description inside {path} is damaged ({error}); download it again or train a "
+            "new one."
+        ) from error
+
+
+def _fitted(state: Mapping[str, "Tensor"], expected: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Copies tensors, in a network's precision; RuntimeError where one is not like its own."""
+    fitted = {}
+    for key, value in state.items():
+        like = expected.get(key, value)
+        is_plain = not (value.is_sparse or value.is_meta or value.is_quantized)
+        is_like = (value.shape, value.is_floating_point()) == (like.shape, like.is_floating_point())
+        if not (is_plain and is_like):
+            raise RuntimeError(f"{key} has another shape or type")
+        fitted[key] = value.to(like.dtype, copy=True)
+    return fitted
+
+
+def load_pickled(path: Path) -> Any:
+    """Reads a `.pt` without running what is pickled in it: tensors and plain containers only.
+
+    Raises:
+        Exception: The file is damaged or holds more; torch raises half a dozen types.
+    """
+    import torch
+
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:  # torch packs nothing
+            raise zipfile.BadZipFile("compressed")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read_pickled(path: Path) -> dict[str, "Tensor"]:
-    """Reads a `.pt` without running what is pickled in it: tensors and plain containers only."""
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types for damaged or unsafe files
+        content = load_pickled(path)
+    except Exception as error:
         raise CheckpointError(
             f"{path} is damaged, or holds more than weights; only plain state dicts are read."
         ) from error
@@ -151,7 +184,7 @@ def _read_pickled(path: Path) -> dict[str, "Tensor"]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not all(
-        isinstance(v, torch.Tensor) for v in content.values()
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
     ):
         raise CheckpointError(f"{path} holds no state dict; save the model's state_dict() instead.")
     return content

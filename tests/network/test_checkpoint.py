@@ -2,14 +2,24 @@
 
 import json
 import pickle
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from depthmask.errors import CheckpointError
-from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from depthmask.network.checkpoint import (
+    CheckpointInfo,
+    load_checkpoint,
+    read_info,
+    save_checkpoint,
+)
 from depthmask.network.u2net import Stage, U2Net
 from tests.network import original
 
@@ -113,3 +123,107 @@ def test_a_checkpoint_that_cannot_be_used_says_why(saved: Path, how: str, senten
     with pytest.raises(CheckpointError, match=sentence) as caught:
         load_checkpoint(damaged(saved, how))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("in_ch", "6"),
+        ("in_ch", 10**9),
+        ("resolution", "x"),
+        ("resolution", -1),
+        ("samples", 2**70),
+        ("tasks", None),
+        ("tasks", ["mask"] * 1000),
+        ("tasks", ["colour"]),
+        ("stages", [[10**6, 2, 4, False], *STAGES[1:]]),
+        ("stages", [[3, 10**6, 4, False], *STAGES[1:]]),
+        ("stages", [[3, 2]]),
+        ("stages", []),
+        ("metrics", {"iou": float("nan")}),
+        ("metrics", []),
+        ("training", None),
+        ("colour", 1),
+    ],
+)
+def test_a_description_is_checked_before_anything_is_built(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    header = json.dumps(asdict(INFO) | {field: value})
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"depthmask": header, "format_version": "1"})
+    for read in (read_info, load_checkpoint):
+        start = time.perf_counter()
+        with pytest.raises(CheckpointError, match=r"description inside .* is damaged \(.*\); down"):
+            read(path)
+        assert time.perf_counter() - start < 1
+
+
+def test_a_network_is_not_made_larger_than_its_file(tmp_path: Path) -> None:
+    """Half a billion weights by the description, one in the file."""
+    path = tmp_path / "a.safetensors"
+    large = CheckpointInfo(stages=(Stage(10, 1024, 1024),) * 10)
+    save_checkpoint(path, {"encoder.stages.0.stem.0.bias": torch.zeros(1)}, large)
+    with pytest.raises(CheckpointError, match="another network"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda t: t.int(),
+        lambda t: t[:1].clone(),
+        lambda t: t.to(torch.complex64),
+        lambda t: t.to_sparse(),
+        lambda t: t.to("meta"),
+        lambda t: torch.zeros(1).expand(10**12),
+        lambda t: [t],
+        lambda t: None,
+    ],
+)
+def test_tensors_of_other_kinds_are_refused(tmp_path: Path, spoil: Callable[[Any], Any]) -> None:
+    state: dict[str, Any] = original.random_state()
+    name = "stage1.rebnconvin.conv_s1.weight"
+    state[name] = spoil(state[name])
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match=r"another network|no state dict"):
+        load_checkpoint(tmp_path / "a.pt")
+
+
+def test_a_pickled_checkpoint_is_not_unpacked(tmp_path: Path) -> None:
+    """torch packs nothing; who does may pack gigabytes into kilobytes."""
+    torch.save({"a": torch.zeros(10**6)}, tmp_path / "a.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as plain,
+        zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(CheckpointError, match="is damaged, or holds more"):
+        load_checkpoint(tmp_path / "b.pt")
+
+
+def test_weights_in_half_precision_become_floats(saved: Path) -> None:
+    model, info = load_checkpoint(saved)
+    save_checkpoint(saved, {k: v.half() for k, v in model.state_dict().items()}, info)
+    with pytest.raises(CheckpointError, match="another network"):  # what counts is no fraction
+        load_checkpoint(saved)
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save_checkpoint(saved, halves, info)
+    found, _ = load_checkpoint(saved)
+    assert {p.dtype for p in found.parameters()} == {torch.float32}
+    assert all(p.requires_grad for p in found.parameters())
+
+
+def test_weights_outlive_their_file(saved: Path) -> None:
+    before = U2Net(stages=STAGES).state_dict().keys()
+    model, _ = load_checkpoint(saved)
+    saved.write_bytes(b"")
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    assert model.state_dict().keys() == before
+
+
+def test_weights_are_compared_with_their_sum(saved: Path) -> None:
+    (saved.parent / "SHA256SUMS").write_text(f"{'0' * 64}  {saved.name}\n")
+    with pytest.raises(CheckpointError, match="is damaged or was changed"):
+        load_checkpoint(saved)
