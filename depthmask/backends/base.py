@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 
 from depthmask.errors import BackendError
 from depthmask.pictures import Map, Picture
+from depthmask.schema import Among, Count, SchemaError, Within, from_json
 
 STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 INPUTS = ("background", "image")  # of a graph: (B, h, w, 3), uint8
@@ -50,6 +51,7 @@ class Backend(Protocol):
 
         Raises:
             ValueError: The pictures are not of one such size.
+            BackendError: The network gives no finite numbers, or its graph is damaged.
         """
 
 
@@ -57,11 +59,13 @@ class Backend(Protocol):
 class GraphInfo:
     """What a graph says about itself."""
 
-    resolution: int  # square root of the number of pixels the weights are meant to see
+    # square root of the number of pixels the weights are meant to see
+    resolution: Annotated[int, Within(1, 4096)]
     checkpoint: str  # SHA-256 of the checkpoint it was made from, hexadecimal
-    samples: int  # composites that the checkpoint has seen
+    samples: Count  # composites that the checkpoint has seen
     metrics: dict[str, float]  # on validation composites, as the checkpoint has them
-    precision: str = "fp32"  # of the arithmetic: fp32 (a backend may take less), or int8
+    # of the arithmetic: fp32 (a backend may take less), or int8
+    precision: Annotated[str, Among("fp32", "int8")] = "fp32"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -69,8 +73,8 @@ class GraphInfo:
     @classmethod
     def from_metadata(cls, path: Path, metadata: Mapping[str, str]) -> "GraphInfo":
         try:
-            return cls(**json.loads(metadata[INFO_KEY]))
-        except (KeyError, TypeError, ValueError) as error:
+            return from_json(metadata[INFO_KEY], cls)
+        except (KeyError, SchemaError) as error:
             raise BackendError(
                 f"{path} is not a graph of depthmask; write one with `python -m depthmask export`."
             ) from error
@@ -113,7 +117,9 @@ class LockedBackend(ABC):
         """See `BatchBackend.run_batch`."""
         check_batch(backgrounds, images)
         with self._lock:
-            return self._run_batch(backgrounds, images)
+            maps = self._run_batch(backgrounds, images)
+        check_maps(maps, images)
+        return maps
 
     @abstractmethod
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
@@ -136,3 +142,17 @@ def check_batch(backgrounds: Picture, images: Picture) -> None:
         raise ValueError(f"sides must be multiples of {STRIDE}, not {height} and {width}")
     if backgrounds.dtype != np.uint8 or images.dtype != np.uint8:
         raise ValueError(f"pictures must be uint8, not {backgrounds.dtype} and {images.dtype}")
+
+
+def check_maps(maps: Mapping[str, Map], images: Picture) -> None:
+    """Raises BackendError unless the maps of (B, h, w, 3) pictures are (B, h, w) and finite."""
+    if any(values.shape != images.shape[:3] for values in maps.values()):
+        raise BackendError(
+            "The network gave maps of another size: its graph is damaged; write it anew with "
+            "`python -m depthmask export`."
+        )
+    if not all(np.isfinite(values).all() for values in maps.values()):
+        raise BackendError(
+            "The network gave no finite numbers: its weights are damaged; use another checkpoint, "
+            "or install depthmask again."
+        )

@@ -1,6 +1,8 @@
 """Backends that run an exported graph on the CPU and need no torch."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 
 from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, LockedBackend
 from depthmask.errors import BackendError
+from depthmask.files import checked_fingerprint
 from depthmask.pictures import Map, Picture
 
 
@@ -37,11 +40,10 @@ class OpenVINOBackend(LockedBackend):
             raise BackendError("OpenVINO is missing; run `pip install openvino`.") from error
         _check_file(graph)
         core = openvino.Core()
-        try:
+        with _damage_explained(graph):
             model = core.read_model(graph)
-        except RuntimeError as error:
-            raise BackendError(f"{graph} cannot be read; write it anew.") from error
-        self.info = GraphInfo.from_metadata(graph, _metadata(model))
+            metadata = _metadata(model)
+        self.info = GraphInfo.from_metadata(graph, metadata)
         self.resolution = self.info.resolution
         self.takes_any_size = bool(model.is_dynamic())
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -51,12 +53,15 @@ class OpenVINOBackend(LockedBackend):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(floats, floats),
         }
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._graph = graph
+        with _damage_explained(graph):
+            self._request = core.compile_model(model, "CPU", settings).create_infer_request()
 
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        # share_inputs: the pictures are not copied; the maps are
-        maps = self._request.infer(_feed(backgrounds, images), share_inputs=True)
-        return {task: maps[task] for task in OUTPUTS}
+        with _failure_explained(self._graph):
+            # share_inputs: the pictures are not copied; the maps are
+            maps = self._request.infer(_feed(backgrounds, images), share_inputs=True)
+            return {task: maps[task] for task in OUTPUTS}
 
 
 class OnnxRuntimeBackend(LockedBackend):
@@ -81,20 +86,20 @@ class OnnxRuntimeBackend(LockedBackend):
         except ImportError as error:
             raise BackendError("ONNX Runtime is missing; run `pip install onnxruntime`.") from error
         _check_file(graph)
-        try:
+        self._graph = graph
+        with _damage_explained(graph):
             self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no common base but this
-            raise BackendError(f"{graph} cannot be read; write it anew.") from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            sides = self._session.get_inputs()[0].shape[1:3]
         self.info = GraphInfo.from_metadata(graph, metadata)
         self.resolution = self.info.resolution
         self.precision = self.info.precision
-        sides = self._session.get_inputs()[0].shape[1:3]
         self.takes_any_size = all(isinstance(side, str) for side in sides)
 
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        maps = self._session.run(list(OUTPUTS), _feed(backgrounds, images))
-        return dict(zip(OUTPUTS, maps, strict=True))
+        with _failure_explained(self._graph):
+            maps = self._session.run(list(OUTPUTS), _feed(backgrounds, images))
+            return dict(zip(OUTPUTS, maps, strict=True))
 
 
 def import_openvino() -> Any:
@@ -134,6 +139,30 @@ def _check_file(graph: Path) -> None:
         raise BackendError(
             f"There is no graph at {graph}; write one with `python -m depthmask export`."
         )
+    for file in (graph, graph.with_suffix(".bin")):  # OpenVINO's weights are beside its graph
+        if file.is_file():
+            checked_fingerprint(file)
+
+
+@contextmanager
+def _damage_explained(graph: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # what the libraries raise has no common base but this
+        raise BackendError(f"{graph} cannot be read; write it anew.") from error
+
+
+@contextmanager
+def _failure_explained(graph: Path) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"{graph.name} cannot be run: it is damaged, or there is not enough memory. Lower the "
+            "quality or resolution, or write it anew with `python -m depthmask export`."
+        ) from error
 
 
 def _feed(backgrounds: Picture, images: Picture) -> dict[str, Picture]:

@@ -14,7 +14,7 @@ import numpy as np
 from depthmask.backends.base import STRIDE, Backend
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.errors import BackendError
-from depthmask.files import fingerprint
+from depthmask.files import checked_fingerprint
 
 CPU_INFO = Path("/proc/cpuinfo")  # of Linux
 _AVX512_VNNI = 24  # CV_CPU_AVX_512VNNI of OpenCV's cvdef.h, which Python has no name for
@@ -37,6 +37,7 @@ def make_backend(
 
     Raises:
         BackendError: The named backend is unknown or cannot be used, or none can.
+        CheckpointError: A file is another than `SHA256SUMS` beside it names.
         ValueError: As the checkpoint or the device may raise.
     """
     if name != "auto":
@@ -172,7 +173,7 @@ def _load(kind: Callable[[Path], GraphBackendT], checkpoint: Path, graph: Path) 
     if not graph.is_file():
         raise BackendError(f"There is no {graph}; write it with {export}.")
     backend = kind(graph)
-    if checkpoint.is_file() and fingerprint(checkpoint) != backend.info.checkpoint:
+    if checkpoint.is_file() and checked_fingerprint(checkpoint) != backend.info.checkpoint:
         raise BackendError(f"{graph} was made from other weights; write it anew with {export}.")
     if not backend.takes_any_size:
         raise BackendError(f"{graph} takes pictures of one size only; write it anew with {export}.")

@@ -1,5 +1,6 @@
 """Every backend says what the network says; the fastest that works is taken, in so many words."""
 
+import json
 import platform
 import shutil
 import sys
@@ -10,17 +11,19 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from depthmask import backends
 from depthmask.backends import BatchBackend, select
-from depthmask.backends.base import INFO_KEY
+from depthmask.backends.base import INFO_KEY, LockedBackend
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend, import_openvino
 from depthmask.backends.pytorch import TorchBackend, best_precision
-from depthmask.errors import BackendError
+from depthmask.errors import BackendError, CheckpointError
 from depthmask.export.exporter import export
-from depthmask.network.checkpoint import load_checkpoint
+from depthmask.files import fingerprint
+from depthmask.network.checkpoint import load_checkpoint, save_checkpoint
 from depthmask.pictures import Map, Picture
 from tests.conftest import FakeBackend
 from tests.repository.test_package import loaded_by, run
@@ -317,3 +320,77 @@ def test_graphs_run_without_torch(checkpoint: Path) -> None:
         "print('torch' in sys.modules)\n"
     )
     assert run(program).strip() == "False"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_maps_that_are_not_finite_are_an_error(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    backend = MAKERS[name](checkpoint)
+    assert isinstance(backend, LockedBackend)
+    real = backend._run_batch
+
+    def broken(backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        maps = {task: values.copy() for task, values in real(backgrounds, images).items()}
+        maps["depth"][-1, -1, -1] = float("nan")
+        return maps
+
+    monkeypatch.setattr(backend, "_run_batch", broken)
+    with pytest.raises(BackendError, match="no finite numbers: its weights are damaged; use"):
+        backend.run(*noise(64, 64))
+
+
+def test_weights_that_are_not_finite_are_an_error(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model, info = load_checkpoint(tiny_checkpoint)
+    state = model.state_dict()
+    state["decoders.mask.fuse.bias"].fill_(float("nan"))
+    save_checkpoint(tmp_path / "nan.safetensors", state, info)
+    backend = backends.make_backend("torch", checkpoint=tmp_path / "nan.safetensors", device="cpu")
+    with pytest.raises(BackendError, match="no finite numbers"):
+        backend.run(*noise(64, 64))
+
+
+def test_maps_of_another_size_are_an_error(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = MAKERS["onnxruntime"](checkpoint)
+    maps = {task: np.zeros((1, 32, 32), np.float32) for task in ("mask", "depth")}
+    monkeypatch.setattr(backend, "_run_batch", lambda backgrounds, images: maps)
+    with pytest.raises(BackendError, match="maps of another size"):
+        backend.run(*noise(64, 64))
+
+
+@pytest.mark.parametrize("name", ["auto", "openvino", "onnxruntime"])
+@pytest.mark.parametrize("damaged", ["a.onnx", "a.safetensors", "a.int8.xml", "a.int8.bin"])
+def test_files_are_compared_with_their_sums(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path, name: str, damaged: str
+) -> None:
+    """A graph with flipped bits runs, and finds nothing."""
+    on_a_machine(monkeypatch)
+    monkeypatch.setattr(select, "multiplies_bytes", lambda: "int8" in damaged)
+    path = in_int8(checkpoint, tmp_path)
+    files = [path, *(path.with_suffix(end) for end in (".onnx", ".int8.xml", ".int8.bin"))]
+    (tmp_path / "SHA256SUMS").write_text(
+        "".join(f"{fingerprint(file)}  {file.name}\n" for file in files)
+    )
+    backends.make_backend(name, checkpoint=path, device="cpu")
+    if name == "onnxruntime" and "int8" in damaged:
+        return  # which it does not read
+    content = bytearray((tmp_path / damaged).read_bytes())
+    content[len(content) // 2] ^= 64
+    (tmp_path / damaged).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{damaged} is damaged or was changed"):
+        backends.make_backend(name, checkpoint=path, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("field", ["resolution", "samples", "metrics", "precision"])
+def test_what_a_graph_says_of_itself_is_checked(
+    checkpoint: Path, tmp_path: Path, name: str, field: str
+) -> None:
+    model = onnx.load(backends.graph_of(checkpoint))
+    (entry,) = (entry for entry in model.metadata_props if entry.key == INFO_KEY)
+    entry.value = json.dumps(json.loads(entry.value) | {field: ["x"]})
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(BackendError, match="is not a graph of depthmask"):
+        backends.make_backend(name, checkpoint=tmp_path / "a.safetensors")
