@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,9 @@ from torch import Tensor
 from depthmask.data.near_duplicates import descriptor, group_near_duplicates, on_grey
 from depthmask.data.packfile import PackedPictures, read_pack
 from depthmask.data.split import is_held_out
+from depthmask.errors import CheckpointError
 from depthmask.network.checkpoint import CheckpointInfo
+from depthmask.schema import SchemaError, Within, from_plain
 
 HELD_OUT_SHARE = 0.08  # default share of the shots kept for validation
 
@@ -46,6 +49,14 @@ class Pool:
         """Turns (B,) uniform numbers from [0, 1) into (B,) picture numbers."""
         position = torch.searchsorted(self.cumulative, uniform, right=True)
         return self.members[position.clamp_max(len(self.members) - 1)]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How a training divided its pictures, as its checkpoint tells."""
+
+    shared_pictures: Annotated[int, Within(0, 10**9)] = 0
+    held_out: Annotated[float, Within(0, 1)] = HELD_OUT_SHARE
 
 
 @dataclass(frozen=True)
@@ -108,13 +119,23 @@ def load_shared_pools(path: Path, device: torch.device, *, pictures: int) -> Poo
 def load_checkpoint_pools(
     path: Path, info: CheckpointInfo, device: torch.device
 ) -> tuple[Pools, Pools]:
-    """Reads the pictures that a checkpoint was trained on, and those it is to be scored on."""
-    shared = int(str(info.training.get("shared_pictures", 0)))
-    if shared:
-        pools = load_shared_pools(path, device, pictures=shared)
+    """Reads the pictures that a checkpoint was trained on, and those it is to be scored on.
+
+    Raises:
+        CheckpointError: The checkpoint tells of its training what cannot be.
+        PackError: See `read_pack`.
+    """
+    try:
+        told = {name: info.training[name] for name in vars(_Split()) if name in info.training}
+        split = from_plain(told, _Split)
+    except SchemaError as error:
+        raise CheckpointError(
+            f"The description of the checkpoint's training is damaged ({error}); use another."
+        ) from error
+    if split.shared_pictures:
+        pools = load_shared_pools(path, device, pictures=split.shared_pictures)
         return pools, pools
-    held_out = float(str(info.training.get("held_out", HELD_OUT_SHARE)))
-    return load_pools(path, device, held_out=held_out)
+    return load_pools(path, device, held_out=split.held_out)
 
 
 def find_ground_points(alpha: Tensor) -> tuple[Tensor, Tensor]:

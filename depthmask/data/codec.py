@@ -67,8 +67,12 @@ def compress(planes: Tensor, step: float) -> bytes:
 
 
 def decompress(data: bytes, count: int, side: int, step: float) -> Tensor:
-    """Undoes `compress`: uint8 (count, side, side)."""
-    raw = bytearray(lzma.decompress(data, format=lzma.FORMAT_RAW, filters=_FILTERS))
+    """Undoes `compress`: uint8 (count, side, side); ValueError where the data are of others."""
+    expected = count * side**2
+    coder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+    raw = bytearray(coder.decompress(data, expected + 1))  # no more, whatever the data unpack to
+    if len(raw) != expected or not coder.eof:
+        raise ValueError(f"{count} planes of {side} pixels a side are expected")
     blocks = side // BLOCK_SIDE
     stream = torch.frombuffer(raw, dtype=torch.int8).view(BLOCK_SIDE**2, count, blocks, blocks)
     coefficients = stream.movedim(0, -1).float()

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask.data.folders import counted, find_pictures, say
-from depthmask.data.packfile import PackedPictures, bytes_from_ratio, encode_pack, is_pack
+from depthmask.data.packfile import (
+    MAX_SIDE,
+    PackedPictures,
+    bytes_from_ratio,
+    encode_pack,
+    is_pack,
+)
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.errors import PackError, PictureError
 from depthmask.files import check_file, refuse_links, replacing, write_whole
@@ -53,8 +59,10 @@ def pack(
             or `output` is another kind of file.
         TeacherError: A teacher is missing or unusable.
     """
-    if side < 16 or side % 16:
-        raise PackError(f"--side must be a multiple of 16, not {side}.")
+    if not 16 <= side <= MAX_SIDE or side % 16:
+        raise PackError(f"--side must be a multiple of 16 from 16 to {MAX_SIDE}, not {side}.")
+    if not max_mb > 0:
+        raise PackError(f"--max-mb must be above 0, not {max_mb:g}.")
     _check_output(output)
     ensemble = Ensemble(teachers, views=views)
     cache = output.parent / _CACHE_FOLDER / ensemble.key.replace(":", "-")
@@ -143,8 +151,9 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
     """Labels a picture, or takes the label that an earlier run has left in the cache."""
     digest = sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
     path = cache / f"{digest[:32]}.npy"
-    if path.is_file():
-        return torch.from_numpy(np.load(path, allow_pickle=False))
+    label = _read_label(path)
+    if label is not None:
+        return label
     ratio = cv2.resize(
         teacher.label(picture), (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA
     )
@@ -152,6 +161,16 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
     with replacing(path, durable=True) as file:
         np.save(file, label.numpy())
     return label
+
+
+def _read_label(path: Path) -> Tensor | None:
+    """Reads a cached label; None where it is missing or damaged."""
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: it may claim any size
+    except (OSError, ValueError, EOFError):
+        return None
+    is_label = stored.shape == (LABEL_SIDE, LABEL_SIDE) and stored.dtype == np.uint8
+    return torch.from_numpy(stored.copy()) if is_label else None
 
 
 def _read_all(

@@ -5,11 +5,11 @@ number. So a set of thousands is a few dense tensors.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,13 @@ from torch import Tensor
 from depthmask.data.codec import compress, decompress, rgb_from_ycbcr, ycbcr_from_rgb
 from depthmask.errors import PackError
 from depthmask.files import write_whole
+from depthmask.schema import Among, SchemaError, Within, from_json
 
 PACK_VERSION = 1
+MAX_SIDE = 2048  # of a packed picture, in pixels
 _PICTURES_A_BLOB = 128  # coded at a time, which bounds the memory
+_MAX_EXPANSION = 200  # bytes of pictures for one of the file; photos take about 20
+_SMALL_BYTES = 2**26  # of pictures, which a file of any size may hold
 
 # Labels hold r, the inverse depth in units of the picture's range, as a byte.
 _LABEL_OFFSET, _LABEL_SCALE = 0.25, 100.0
@@ -37,6 +41,46 @@ class PackedPictures:
     aspect: Tensor  # (N,), width / height before the pictures became squares
     pixels: Tensor  # (N, C, S, S) uint8: RGB, or RGBA that is not premultiplied
     labels: Tensor | None = None  # (N, L, L) uint8, see `bytes_from_ratio`; backgrounds only
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the header says about the cut-outs or the backgrounds."""
+
+    names: Annotated[tuple[str, ...], Within(1, 10**6)]
+    side: Annotated[int, Within(16, MAX_SIDE)]
+    channels: Annotated[int, Among(3, 4)]
+    label_side: Annotated[int, Within(8, MAX_SIDE)] | None
+
+    @property
+    def bytes(self) -> int:
+        """Of the pictures and labels when they are decoded."""
+        return len(self.names) * (self.side**2 * self.channels + (self.label_side or 0) ** 2)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the header says."""
+
+    finest: Annotated[float, Within(0.1, 255)]  # quantisation step, see `write_pack`
+    foregrounds: _Part
+    backgrounds: _Part
+
+    @property
+    def parts(self) -> dict[str, _Part]:
+        return {"foregrounds": self.foregrounds, "backgrounds": self.backgrounds}
+
+    def check(self, file_bytes: int) -> None:
+        """Raises SchemaError where the parts do not fit together or with the file's size."""
+        fore, back = self.foregrounds, self.backgrounds
+        if (fore.channels, back.channels) != (4, 3) or back.label_side is None:
+            raise SchemaError("cut-outs have 4 channels, backgrounds 3 and labels")
+        sides = [side for part in (fore, back) for side in (part.side, part.label_side or 8)]
+        if any(side % 8 for side in sides) or any(part.side % 16 for part in (fore, back)):
+            raise SchemaError("a side is no multiple of 16, or of a label of 8")
+        most = max(_MAX_EXPANSION * file_bytes, _SMALL_BYTES)
+        if fore.bytes + back.bytes > most:
+            raise SchemaError("it claims to hold more pictures than a file of this size can")
 
 
 def bytes_from_ratio(ratio: Tensor) -> Tensor:
@@ -96,18 +140,27 @@ def read_pack(path: Path) -> dict[str, PackedPictures]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = _read_header(path, file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise PackError(f"{path} is damaged or not packed data; pack it again.") from error
+    try:
+        return {
+            name: _decode(name, part, tensors, header.finest) for name, part in header.parts.items()
+        }
+    except (LZMAError, LookupError, ValueError, RuntimeError) as error:
+        raise PackError(f"{path} is damaged; pack it again.") from error
+
+
+def _read_header(path: Path, metadata: Mapping[str, str]) -> _Header:
     if metadata.get("format_version") != str(PACK_VERSION) or "depthmask_pack" not in metadata:
         raise PackError(f"{path} was not packed by this version of depthmask; pack it again.")
     try:
-        header = json.loads(metadata["depthmask_pack"])
-        step = header.pop("finest")
-        return {name: _decode(name, about, tensors, step) for name, about in header.items()}
-    except (LZMAError, LookupError, ValueError, RuntimeError) as error:
-        raise PackError(f"{path} is damaged; pack it again.") from error
+        header = from_json(metadata["depthmask_pack"], _Header)
+        header.check(path.stat().st_size)
+    except SchemaError as error:
+        raise PackError(f"{path} is damaged ({error}); pack it again.") from error
+    return header
 
 
 def is_pack(path: Path) -> bool:
@@ -134,14 +187,16 @@ def _encode(pictures: PackedPictures, step: float) -> Iterator[tuple[str, bytes]
             yield f"{number}.label", compress(pictures.labels[part], _LABEL_STEP)
 
 
-def _decode(
-    name: str, about: dict[str, Any], tensors: dict[str, Tensor], step: float
-) -> PackedPictures:
-    names, side, label_side = about["names"], about["side"], about["label_side"]
+def _decode(name: str, about: _Part, tensors: Mapping[str, Tensor], step: float) -> PackedPictures:
+    """Decodes a part; ValueError or LookupError where a tensor is missing or of another one."""
+    names, side, label_side = about.names, about.side, about.label_side
+    aspect = _expect(tensors[f"{name}.aspect"], torch.float32)
+    if aspect.shape != (len(names),) or not ((aspect > 1e-4) & (aspect < 1e4)).all():
+        raise ValueError("aspects of other pictures")
     pixels, labels = [], []
 
     def planes(number: int, key: str, count: int, plane_side: int) -> Tensor:
-        blob = tensors[f"{name}.{number}.{key}"].numpy().tobytes()
+        blob = _expect(tensors[f"{name}.{number}.{key}"], torch.uint8).numpy().tobytes()
         return decompress(blob, count, plane_side, _LABEL_STEP if key == "label" else step)
 
     for number, start in enumerate(range(0, len(names), _PICTURES_A_BLOB)):
@@ -152,7 +207,7 @@ def _decode(
         colour = F.interpolate(colour, scale_factor=2, mode="bilinear")
         rgb = rgb_from_ycbcr(torch.cat((luma, colour), dim=1) / 255) * 255
         part = rgb.round().clamp(0, 255).to(torch.uint8)
-        if about["channels"] == 4:
+        if about.channels == 4:
             alpha = _without_ringing(planes(number, "alpha", count, side))
             part = torch.cat((part, alpha[:, None]), dim=1)
         pixels.append(part)
@@ -160,10 +215,16 @@ def _decode(
             labels.append(planes(number, "label", count, label_side))
     return PackedPictures(
         names=names,
-        aspect=tensors[f"{name}.aspect"],
+        aspect=aspect,
         pixels=torch.cat(pixels),
         labels=torch.cat(labels) if labels else None,
     )
+
+
+def _expect(values: Tensor, kind: torch.dtype) -> Tensor:
+    if values.dtype != kind or values.ndim != 1:
+        raise ValueError(f"not a line of {kind}")
+    return values
 
 
 def _without_ringing(alpha: Tensor) -> Tensor:

@@ -1,9 +1,16 @@
 """Packed data: what goes in comes out, nearly; what is not packed data is refused."""
 
+import json
+import lzma
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from depthmask.data.codec import (
     block_dct,
@@ -121,3 +128,74 @@ def test_a_bit_that_flipped_is_said(tmp_path: Path) -> None:
 def test_coarser_packs_are_smaller(tmp_path: Path) -> None:
     sizes = [write_pack(tmp_path / "p", packs.make_pictures(), step=step) for step in (8, 34)]
     assert sizes[0] > sizes[1]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None]) -> None:
+    """Changes the header or the tensors of a pack."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    header = json.loads(metadata["depthmask_pack"])
+    change(header, tensors)
+    save_file(tensors, path, metadata | {"depthmask_pack": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("foregrounds", "names", None),
+        ("foregrounds", "names", []),
+        ("foregrounds", "names", [1, 2]),
+        ("foregrounds", "names", ["a"] * 10**5),  # 10^5 pictures in a file of kilobytes
+        ("foregrounds", "side", 10**9),
+        ("foregrounds", "side", 24),
+        ("foregrounds", "channels", 3),
+        ("backgrounds", "channels", "3"),
+        ("backgrounds", "label_side", None),
+        ("backgrounds", "label_side", 33),
+    ],
+)
+def test_a_header_is_checked_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, field: str, value: object
+) -> None:
+    path = packs.write(tmp_path / "p")
+    rewrite(path, lambda header, tensors: header[part].update({field: value}))
+    monkeypatch.setattr("depthmask.data.packfile.decompress", None)
+    with pytest.raises(PackError, match=r"is damaged \(.*\); pack it again"):
+        read_pack(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("foregrounds.aspect", torch.ones(2)),
+        ("foregrounds.aspect", torch.full((len(packs.OBJECTS),), float("nan"))),
+        ("foregrounds.aspect", torch.zeros(len(packs.OBJECTS))),
+        ("foregrounds.0.luma", torch.zeros(9)),
+        ("foregrounds.0.luma", torch.zeros(3, 3, dtype=torch.uint8)),
+        ("foregrounds.0.luma", None),
+    ],
+)
+def test_tensors_of_other_kinds_are_refused(
+    tmp_path: Path, name: str, values: torch.Tensor | None
+) -> None:
+    path = packs.write(tmp_path / "p")
+
+    def change(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        tensors.pop(name)
+        if values is not None:
+            tensors[name] = values
+
+    rewrite(path, change)
+    with pytest.raises(PackError, match="is damaged; pack it again"):
+        read_pack(path)
+
+
+def test_no_more_is_unpacked_than_the_planes_need() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 1}]
+    bomb = lzma.compress(bytes(10**8), lzma.FORMAT_RAW, filters=filters)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="2 planes of 16 pixels"):
+        decompress(bomb, 2, 16, 8)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
