@@ -1,6 +1,6 @@
 """Describes a data set: counts, the sizes and places of its objects, and a sheet with samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -66,7 +66,7 @@ def inspect(dataset: Dataset, output: Path, *, samples: int = 400) -> dict[str, 
     picked = pick_evenly(dataset.samples, samples)
     found = measure_masks(dataset, picked)
     shown = pick_evenly(dataset.samples, _SHEET_ROWS * _SAMPLES_PER_ROW)
-    sheet = draw_sheet([dataset.read(sample) for sample in shown], found)
+    sheet = draw_sheet(map(dataset.read, shown), found)
     picture = BytesIO()
     sheet.savefig(picture, format="png")
     try:
@@ -105,7 +105,7 @@ def measure_masks(dataset: Dataset, samples: Sequence[Sample]) -> Distributions:
     return Distributions(np.array(shares), np.array(sizes), places)
 
 
-def draw_sheet(samples: Sequence[SamplePictures], found: Distributions) -> "Figure":
+def draw_sheet(samples: Iterable[SamplePictures], found: Distributions) -> "Figure":
     """Draws the distributions, and below them the samples, two in a row.
 
     Raises:
@@ -152,7 +152,7 @@ def import_figure() -> "type[Figure]":
     return Figure
 
 
-def _draw_tiles(plot: "Axes", samples: Sequence[SamplePictures]) -> None:
+def _draw_tiles(plot: "Axes", samples: Iterable[SamplePictures]) -> None:
     tiles = np.stack([_tile(getattr(one, name)) for one in samples for name in _TILES])
     columns = _SAMPLES_PER_ROW * len(_TILES)
     empty = np.full((-len(tiles) % columns, *tiles.shape[1:]), 255, np.uint8)

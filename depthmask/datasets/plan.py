@@ -8,15 +8,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from depthmask.datasets.layout import KINDS, LAYOUTS, Layout
 from depthmask.datasets.sources import SourcePicture
 from depthmask.errors import DatasetError
+from depthmask.schema import SchemaError, Within, from_json, from_plain
 
 DATASET_FORMAT = 2  # version 1 coded PNGs in another way
 COMPOSITES_PER_BATCH = 20  # made at once: more are not faster, and take more memory
 BATCHES_PER_BLOCK = 16  # a few seconds of work, which a killed build does again
+MAX_SIZE = 4096  # side of a composite, in pixels
+MAX_SAMPLES = 10**8  # of a data set
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         for wrong, text in (
-            (not 16 <= self.size <= 4096, f"--size must be from 16 to 4096, not {self.size}."),
-            (self.placements < 1, f"--placements must be 1 or more, not {self.placements}."),
+            (
+                not 16 <= self.size <= MAX_SIZE,
+                f"--size must be from 16 to {MAX_SIZE}, not {self.size}.",
+            ),
+            (
+                not 1 <= self.placements <= MAX_SAMPLES,
+                f"--placements must be from 1 to {MAX_SAMPLES:,}.",
+            ),
             (not 0.02 <= self.scale <= 1, f"--scale must be from 0.02 to 1, not {self.scale:g}."),
             (self.layout not in LAYOUTS, f"There is no layout {self.layout!r}."),
             (not 0 <= self.seed < 2**31, f"--seed must be from 0 to {2**31 - 1}."),
@@ -65,8 +74,15 @@ class Plan:
     """A data set: every cut-out on every background, `each` times."""
 
     settings: Settings
-    cutouts: tuple[SourcePicture, ...]
-    backgrounds: tuple[SourcePicture, ...]
+    cutouts: Annotated[tuple[SourcePicture, ...], Within(1, MAX_SAMPLES)]
+    backgrounds: Annotated[tuple[SourcePicture, ...], Within(1, MAX_SAMPLES)]
+
+    def __post_init__(self) -> None:
+        if self.samples > MAX_SAMPLES:
+            raise DatasetError(
+                f"A data set has at most {MAX_SAMPLES:,} composites, not {self.samples:,}; lower "
+                "--placements, or give fewer pictures."
+            )
 
     @property
     def layout(self) -> Layout:
@@ -146,21 +162,24 @@ def read_plan(path: Path) -> Plan:
         DatasetError: The file is missing, damaged, or of another version.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if content["format_version"] != DATASET_FORMAT:
+        content = from_json(path.read_bytes(), dict[str, object])
+        if content.pop("format_version", None) != DATASET_FORMAT:
             raise DatasetError(
                 f"{path} was written by another version of depthmask; build it again."
             )
-        return Plan(
-            Settings(**content["settings"]),
-            *(
-                tuple(SourcePicture(**source) for source in content[kind])
-                for kind in ("cutouts", "backgrounds")
-            ),
-        )
-    except FileNotFoundError as error:
+        return _plan_of(content)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             f"{path.parent} is no data set that `build` has begun; check the path."
         ) from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DatasetError(f"{path} is damaged; build the data set again.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    except SchemaError as error:
+        raise DatasetError(f"{path} is damaged ({error}); build the data set again.") from error
+
+
+def _plan_of(content: dict[str, object]) -> Plan:
+    try:
+        return from_plain(content, Plan)
+    except DatasetError as error:  # of settings that cannot be
+        raise SchemaError(str(error).rstrip(".")) from error

@@ -6,11 +6,14 @@ near-duplicates are on the same side.
 """
 
 import csv
-import json
+import io
 import math
+import re
+import stat
 import threading
+import warnings
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,19 +21,26 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
-from depthmask.data.split import combined_split, split_by_group
+from depthmask.data.split import MIXED, TEST, TRAIN, combined_split, split_by_group
 from depthmask.datasets.layout import KINDS, LAYOUTS, Layout
+from depthmask.datasets.plan import MAX_SIZE, Settings
 from depthmask.datasets.records import MANIFEST, PLAN, SUMMARY
 from depthmask.errors import DatasetError
 from depthmask.files import is_file_name, walk
 from depthmask.pictures import Map, Picture
+from depthmask.pictures.bounds import check_bounds
+from depthmask.schema import SchemaError, from_json, from_plain
 
 # The original placed each cut-out 20 times on each background, and 20 times mirrored. Its files are
 # numbered in this order.
 _ORIGINAL_PLACEMENTS = 40
 _GOLDEN_SECTION = (5**0.5 - 1) / 2
+_MAX_FILE_BYTES = 2**26  # of a picture
+_FORMATS = ("JPEG", "PNG")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class Sample(NamedTuple):
@@ -177,12 +187,17 @@ class DatasetFiles:
             archive, member = self._zipped[name]
             try:
                 with self._lock:
-                    return archive.read(member)
-            except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+                    _check_file_size(name, archive.getinfo(member).file_size)
+                    return archive.read(member)  # no more bytes than that
+            except DatasetError:
+                raise
+            except Exception as error:  # each way of packing has its own exception types
                 raise DatasetError(
                     f"{name} in {archive.filename} is damaged; download the zip again."
                 ) from error
         try:
+            status = (self.root / name).stat()
+            _check_file_size(name, status.st_size if stat.S_ISREG(status.st_mode) else math.inf)
             return (self.root / name).read_bytes()
         except OSError as error:
             raise DatasetError(
@@ -193,7 +208,7 @@ class DatasetFiles:
     def _add(self, path: Path) -> None:
         try:
             archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except Exception as error:  # damage has half a dozen exception types
             raise DatasetError(f"{path} is not a zip, or damaged; download it again.") from error
         for member in archive.namelist():
             parts = [part for part in member.split("/") if part]
@@ -210,25 +225,44 @@ class DatasetFiles:
                 self._zipped["/".join((path.stem, *parts))] = (archive, member)
 
 
+def _check_file_size(name: str, size: float) -> None:
+    if size > _MAX_FILE_BYTES:
+        raise DatasetError(
+            f"{name} is no file of at most {_MAX_FILE_BYTES // 2**20} MB; leave it out."
+        )
+
+
 def _open_built(path: Path) -> Dataset:
     try:
-        summary = json.loads((path / SUMMARY).read_text("utf-8"))
-        layout = LAYOUTS[summary["settings"]["layout"]]
+        summary = from_json((path / SUMMARY).read_bytes(), dict[str, object])
+        layout = LAYOUTS[from_plain(summary.get("settings"), Settings).layout]
+    except (DatasetError, SchemaError) as error:
+        raise DatasetError(
+            f"{path / SUMMARY} is damaged ({str(error).rstrip('.')}); build the data set again."
+        ) from error
+    try:
         with (path / MANIFEST).open(encoding="utf-8", newline="") as file:
-            samples = [
-                Sample(
-                    row["background"],
-                    row["cutout"],
-                    int(Path(row["image_file"]).stem),
-                    row["split"],
-                )
-                for row in csv.DictReader(file)
-            ]
-        if not all(map(is_file_name, {sample.background for sample in samples})):
-            raise ValueError("a background's name leads elsewhere")
-    except (KeyError, ValueError, TypeError) as error:
+            samples = [_sample(row) for row in csv.DictReader(file)]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DatasetError(f"{path / MANIFEST} is damaged; build the data set again.") from error
     return Dataset(_open_files(path, layout), layout, samples)
+
+
+def _sample(row: Mapping[str, str]) -> Sample:
+    """Reads a row of the manifest; ValueError where one of its values cannot be."""
+    sample = Sample(
+        row["background"], row["cutout"], _number(Path(row["image_file"]).stem), row["split"]
+    )
+    is_known = sample.side in (TRAIN, TEST, MIXED) and sample.cutout is not None
+    if not (is_known and is_file_name(sample.background)):
+        raise ValueError(f"{sample} is no sample of a data set")
+    return sample
+
+
+def _number(stem: str) -> int:
+    if not _NUMBER.fullmatch(stem):
+        raise ValueError(f"{stem!r} is no number of a composite")
+    return int(stem)
 
 
 def _open_original(path: Path, held_out: float) -> Dataset:
@@ -241,7 +275,9 @@ def _open_original(path: Path, held_out: float) -> Dataset:
     numbers: dict[str, list[int]] = {}  # of the composites of each background
     for name in names:
         folder, *rest = name.split("/")
-        if folder == images and len(rest) == 2 and Path(rest[1]).stem.isdecimal():
+        if folder != images or len(rest) != 2 or not is_file_name(rest[0]):
+            continue
+        if _NUMBER.fullmatch(Path(rest[1]).stem):
             needed = (f"{masks}/{rest[0]}/{rest[1]}", f"{backgrounds}/{rest[0]}.jpg")
             if all(n in names for n in needed):
                 numbers.setdefault(rest[0], []).append(int(Path(rest[1]).stem))
@@ -324,8 +360,31 @@ def _read_colours(files: DatasetFiles, path: str) -> Picture:
 def _read_pixels(
     files: DatasetFiles, path: str, flags: int
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    content = np.frombuffer(files.read(path), dtype=np.uint8)
-    pixels = cv2.imdecode(content, flags) if len(content) else None
-    if pixels is None:
+    content = files.read(path)
+    try:
+        size = _size_in_header(content)
+    except Exception as error:  # Pillow's readers raise half a dozen types
+        raise DatasetError(
+            f"{path} in {files.root} is damaged, too large, or no JPEG or PNG; build or download "
+            "it again."
+        ) from error
+    if max(size) > MAX_SIZE:
+        raise DatasetError(
+            f"{path} in {files.root} has {size[0]} x {size[1]} pixels; the sides of composites "
+            f"have at most {MAX_SIZE}."
+        )
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None or sorted(pixels.shape[:2]) != sorted(size):  # cv2 turns pictures upright
         raise DatasetError(f"{path} in {files.root} is damaged; build or download it again.")
     return pixels  # type: ignore[return-value]  # the stubs know no 16 bits
+
+
+def _size_in_header(content: bytes) -> tuple[int, int]:
+    """Width and height, before anything is decoded."""
+    check_bounds(memoryview(content))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about sizes that the caller refuses
+        return Image.open(io.BytesIO(content), formats=_FORMATS).size

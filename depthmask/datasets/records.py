@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from depthmask.datasets.plan import DATASET_FORMAT, Plan
 from depthmask.depth import CONVENTION
 from depthmask.errors import DatasetError
 from depthmask.files import remove_drafts, replacing, write_whole
+from depthmask.schema import Among, Count, SchemaError, Within, from_json
 
 PLAN, MANIFEST, SUMMARY = "plan.json", "manifest.csv", "dataset.json"
 BLOCK_RECORDS = "blocks"  # folder of the records, in a data set that is not complete
@@ -37,13 +38,16 @@ MANIFEST_COLUMNS = (
 )
 
 
+_CHANNELS = {"background": 3, "image": 3, "mask": 1, "depth": 1}
+
+
 @dataclass
 class Moments:
     """Count, sums and sums of squares of pixels in [0, 1], for each channel."""
 
-    count: int = 0
-    total: list[float] = field(default_factory=list)
-    squares: list[float] = field(default_factory=list)
+    count: Count = 0
+    total: list[Annotated[float, Within(0, 1e18)]] = field(default_factory=list)
+    squares: list[Annotated[float, Within(0, 1e18)]] = field(default_factory=list)
 
     @classmethod
     def of(cls, pixels: NDArray[Any]) -> "Moments":
@@ -80,9 +84,18 @@ def empty_moments() -> dict[str, Moments]:
 class BlockRecord:
     """What is known of a finished block."""
 
-    rows: list[list[object]]  # of the manifest
-    sizes: dict[str, int] = field(default_factory=dict)  # bytes of each file, by path
-    moments: dict[str, Moments] = field(default_factory=empty_moments)
+    # of the manifest
+    rows: list[Annotated[list[object], Within(len(MANIFEST_COLUMNS), len(MANIFEST_COLUMNS))]]
+    sizes: dict[str, Count] = field(default_factory=dict)  # bytes of each file, by path
+    moments: dict[Annotated[str, Among(*KINDS)], Moments] = field(default_factory=empty_moments)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the moments are of the channels that each kind of file has."""
+        return all(
+            len(counted.total) == len(counted.squares) == (_CHANNELS[kind] if counted.count else 0)
+            for kind, counted in self.moments.items()
+        )
 
 
 def record_path(folder: Path, number: int) -> Path:
@@ -99,12 +112,10 @@ def write_record(path: Path, record: BlockRecord) -> None:
 def find_record(path: Path) -> BlockRecord | None:
     """Reads a record; None if it is missing or damaged."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        moments = {kind: Moments(**value) for kind, value in content["moments"].items()}
-        rows, sizes = [list(row) for row in content["rows"]], dict(content["sizes"])
-        return BlockRecord(rows, sizes, moments)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        record = from_json(path.read_bytes(), BlockRecord)
+    except (OSError, SchemaError):
         return None
+    return record if record.is_sound else None
 
 
 def read_record(folder: Path, number: int) -> BlockRecord:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import cv2
 import numpy as np
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from depthmask.composites.pools import Pool, find_ground_points
 from depthmask.data.folders import counted, find_pictures, say
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
-from depthmask.data.split import split_by_group
+from depthmask.data.split import TEST, TRAIN, split_by_group
 from depthmask.errors import DatasetError, PictureError
 from depthmask.files import file_name
 from depthmask.pictures import Picture, read_cutout, read_picture
+from depthmask.schema import Among, Within
 
 Read = TypeVar("Read")
 Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
@@ -31,10 +32,11 @@ Numbers = TypeVar("Numbers", NDArray[np.uint8], NDArray[np.float32])
 class SourcePicture:
     """A cut-out or a background of a data set."""
 
-    name: str  # of files made of it: the file's name without its ending, see `unique_names`
+    # of files made of it: the file's name without its ending, see `unique_names`
+    name: Annotated[str, Within(0, 255)]
     file: str  # relative to its folder
-    checksum: int  # CRC-32 of the file
-    side: str  # "train" or "test"
+    checksum: Annotated[int, Within(0, 2**32 - 1)]  # CRC-32 of the file
+    side: Annotated[str, Among(TRAIN, TEST)]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Reading data sets, and that no picture is on both sides of the split."""
 
+import io
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, is_dataset, open_dataset, pick_evenly
 from depthmask.errors import DatasetError
-from tests.datasets.sources import Rows, manifest_rows, write_folders
+from tests.datasets.sources import Rows, manifest_rows, scene, write_folders
 
 ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_out=0.3)
 
@@ -119,3 +120,119 @@ def test_chosen_samples_show_many_cutouts() -> None:
     assert len({s.cutout for s in chosen}) > 90 and len({s.background for s in chosen}) > 90
     assert pick_evenly(known, 20_000) == known
     assert len(set(pick_evenly(known[:7], 6))) == 6
+
+
+def coded(height: int, width: int, kind: str = "JPEG") -> bytes:
+    """A grey picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 90, 90)).save(file, kind)
+    return file.getvalue()
+
+
+def small_zip(path: Path, changed: dict[str, bytes]) -> Path:
+    """A data set of two composites in the original's layout, with some files changed or added."""
+    file = io.BytesIO()
+    Image.fromarray(scene(0)).save(file, "JPEG")
+    files = {"bg/a.jpg": file.getvalue()}
+    files |= {f"{kind}/a/1.jpg": file.getvalue() for kind in ("fg_bg", "fg_bg_mask", "dense_depth")}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (files | changed).items():
+            archive.writestr(name, content)
+    return path
+
+
+def read_all(path: Path) -> int:
+    dataset = open_dataset(path)
+    return len([dataset.read(sample) for sample in dataset.samples])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (bytes(2**27), "no file of at most 64 MB"),
+        (coded(4097, 8), "has 8 x 4097 pixels; the sides of composites have at most 4096"),
+        (coded(8, 8, "TIFF"), "is damaged, too large, or no JPEG or PNG"),
+        (coded(8, 8, "BMP"), "is damaged, too large, or no JPEG or PNG"),
+        (coded(48, 64)[:300], "is damaged"),
+        (b"", "is damaged"),
+    ],
+)
+def test_pictures_are_bounded_before_they_are_decoded(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    path = small_zip(tmp_path / "a.zip", {"fg_bg/a/1.jpg": content})
+    with pytest.raises(DatasetError, match=sentence):
+        read_all(path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    with pytest.raises(DatasetError, match=sentence):
+        read_all(tmp_path / "unpacked")
+
+
+def test_damaged_zips_are_said(tmp_path: Path) -> None:
+    path = small_zip(tmp_path / "a.zip", {})
+    assert read_all(path) == 1
+    content, refused = path.read_bytes(), 0
+    for place in range(40, len(content), len(content) // 60):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        try:
+            read_all(path)
+        except DatasetError as error:
+            refused += str(error).endswith(".")
+    assert refused > 30
+
+
+@pytest.mark.parametrize(
+    "name", ["fg_bg/a/" + "9" * 5000 + ".jpg", "fg_bg/a/٣.jpg", "fg_bg/../2.jpg", "fg_bg//2.jpg"]
+)
+def test_names_in_a_zip_that_are_none_of_a_data_set_are_passed_over(
+    tmp_path: Path, name: str
+) -> None:
+    files = {name.replace("fg_bg", kind): coded(48, 64) for kind in ("fg_bg", "fg_bg_mask")}
+    assert read_all(small_zip(tmp_path / "a.zip", files | {"bg/...jpg": coded(48, 64)})) == 1
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    folders = Folders(*write_folders(folder), folder / "set")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth_labels, "ShippedTeacher", Rows)
+        build(folders, Settings(size=48, placements=1, held_out=0.3))
+    return folders.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("küche", "../küche"),
+        ("küche", "a/b"),
+        ("küche", ""),
+        (",train,", ",both,"),
+        ("image/küche/1.jpg", "image/küche/99999999999999999999.jpg"),
+        ("image/küche/1.jpg", "image/küche/x.jpg"),
+        ("background,", "backdrop,"),
+        ("küche", "k" * 200_000),
+    ],
+)
+def test_a_manifest_is_checked(built: Path, tmp_path: Path, old: str, new: str) -> None:
+    path = Path(shutil.copytree(built, tmp_path / "set")) / "manifest.csv"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(DatasetError, match=r"manifest\.csv is damaged; build"):
+        open_dataset(path.parent)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "[" * 10**5, "{}", '{"settings": null}', '{"settings": {"layout": ["plain"]}}'),
+        *('{"settings": {"layout": "round"}}', '{"settings": {"size": 1e30}}'),
+    ],
+)
+def test_a_summary_is_checked(built: Path, tmp_path: Path, content: str) -> None:
+    path = Path(shutil.copytree(built, tmp_path / "set")) / "dataset.json"
+    path.write_text(content)
+    with pytest.raises(DatasetError, match=r"dataset\.json is damaged \(.*\); build"):
+        open_dataset(path.parent)
