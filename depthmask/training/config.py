@@ -12,6 +12,9 @@ from depthmask.errors import OptionError
 from depthmask.network.architecture import LITE, TASKS, Stage
 from depthmask.training.losses import DEPTH_LOSSES
 
+MAX_SIZE = 4096  # of a picture, in pixels
+MAX_COUNT = 10**9  # of samples and the like
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,6 +28,10 @@ class Phase:
     def __post_init__(self) -> None:
         if min(self.size, self.samples, self.batch) < 1 or not 0 < self.rate < math.inf:
             raise OptionError(f"sizes, samples, batches and rates are positive, not {self}")
+        if self.size > MAX_SIZE or max(self.samples, self.batch) > MAX_COUNT:
+            raise OptionError(
+                f"a size is at most {MAX_SIZE}, samples and batch {MAX_COUNT:,}, not {self}"
+            )
 
     def __str__(self) -> str:
         """As `parse` reads it."""
@@ -109,11 +116,12 @@ class TrainConfig:
         for name in ("original_share", "half_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} is a share from 0 to 1")
-        if min(self.limit, self.shared_pictures) < 0:
-            raise OptionError("limit and shared_pictures are 0, or how many there shall be")
+        for name in ("limit", "shared_pictures"):
+            if not 0 <= getattr(self, name) <= MAX_COUNT:
+                raise OptionError(f"{name} is 0, or how many there shall be, up to {MAX_COUNT:,}")
         for name in ("candidates", "validation", "epoch"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} is at least 1")
+            if not 1 <= getattr(self, name) <= MAX_COUNT:
+                raise OptionError(f"{name} is from 1 to {MAX_COUNT:,}")
         for name in ("mask_weight", "depth_weight", "border", "save_minutes", "report_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} is a number, 0 or more")

@@ -15,6 +15,7 @@ _QUINTIC, _ROUNDS = (3.4445, -4.7750, 2.0315), 5
 # An update has this root mean square at rate 1, about that of AdamW, so that both take one rate.
 # Liu et al., "Muon is Scalable for LLM Training", 2025.
 _UPDATE_RMS = 0.2
+_STATE = {"Muon": ("momentum",), "AdamW": ("exp_avg", "exp_avg_sq", "step")}  # of a parameter
 
 
 class Muon(torch.optim.Optimizer):
@@ -88,9 +89,26 @@ class Optimizer:
         return {type(part).__name__: part.state_dict()["state"] for part in self._parts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave."""
+        """Takes back what `state_dict` gave.
+
+        Raises:
+            ValueError, TypeError, KeyError, ...: It is not of these parameters.
+        """
         for part in self._parts:
-            part.load_state_dict(part.state_dict() | {"state": state[type(part).__name__]})
+            kind = type(part).__name__
+            parameters = [p for group in part.param_groups for p in group["params"]]
+            for number, values in state[kind].items():
+                _check_state(values, parameters[number], _STATE[kind])
+            part.load_state_dict(part.state_dict() | {"state": state[kind]})
+
+
+def _check_state(values: Mapping[str, Tensor], parameter: Tensor, names: tuple[str, ...]) -> None:
+    """Raises ValueError unless values are what an optimizer keeps of a parameter."""
+    if tuple(sorted(values)) != names:
+        raise ValueError(f"{', '.join(names)} are expected")
+    for name, value in values.items():
+        if value.shape != (() if name == "step" else parameter.shape):
+            raise ValueError(f"{name} is of another parameter")
 
 
 def _orthogonalised(updates: list[Tensor]) -> list[Tensor]:

@@ -5,12 +5,12 @@ Nothing here is read again by the run. What it goes on from is `depthmask.traini
 
 import csv
 import io
-import math
 import os
+import re
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from depthmask.composites.compose import Batch
+from depthmask.errors import TrainingError
 from depthmask.files import refuse_links, write_whole
+from depthmask.schema import Count, SchemaError
 from depthmask.training.config import Phase
 from depthmask.training.sample_sheet import encode_png
 from depthmask.training.validation import batch_metrics
@@ -31,16 +33,33 @@ FIGURES = (
     *("rmse_over_deviation", "images_per_second"),
 )
 LOG_COLUMNS = ("kind", "size", "samples", "seconds", *FIGURES)
+_COUNT = re.compile(r"[0-9]{1,18}")
+_FIGURE = re.compile(r"-?[0-9]{1,18}(\.[0-9]*)?(e[+-][0-9]{1,2})?")  # finite, as `.5g` writes it
 
 
 @dataclass
 class RunPosition:
     """Where a run stands; stored with its state."""
 
-    phase: int = 0
-    step: int = 0  # in this phase
-    samples: int = 0  # in all phases
+    phase: Count = 0
+    step: Count = 0  # in this phase
+    samples: Count = 0  # in all phases
     seconds: float = 0.0  # spent on steps
+
+    def check(self, phases: Sequence[Phase]) -> None:
+        """Raises SchemaError where a run of these phases has no such position."""
+        steps = [phase.steps for phase in phases] + [0]
+        most = sum(phase.steps * phase.batch for phase in phases)
+        if self.phase >= len(steps) or self.step > steps[self.phase] or self.samples > most:
+            raise SchemaError(f"no run of these phases is at {self}")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What a run's state tells beside weights."""
+
+    position: RunPosition
+    options: dict[str, object] = field(default_factory=dict)  # that the weights depend on
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,11 @@ class RunLog:
 
 
 def read_log(path: Path) -> list[Point]:
-    """Reads a `log.csv`; figures that were not measured, or not finite, are left out."""
+    """Reads a `log.csv`; figures that were not measured, or not finite, are left out.
+
+    Raises:
+        TrainingError: The file is no log of a run.
+    """
     return [
         Point(
             kind=row["kind"],
@@ -135,9 +158,7 @@ def read_log(path: Path) -> list[Point]:
             samples=int(row["samples"]),
             seconds=int(row["seconds"]),
             figures={
-                name: float(row[name])
-                for name in FIGURES
-                if row.get(name) and math.isfinite(float(row[name]))
+                name: float(row[name]) for name in FIGURES if _FIGURE.fullmatch(row.get(name, ""))
             },
         )
         for row in _whole_rows(path)
@@ -146,9 +167,16 @@ def read_log(path: Path) -> list[Point]:
 
 def _whole_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a log that are whole: a power cut may leave half a line."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file, restval=""))
-    return [row for row in rows if row["kind"] and row["samples"].isdigit() and row["seconds"]]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} is no log of a training run; move it away.") from error
+    return [row for row in rows if row.get("kind") and _are_counts(row)]
+
+
+def _are_counts(row: Mapping[str, str]) -> bool:
+    return all(_COUNT.fullmatch(row.get(name, "")) for name in ("size", "samples", "seconds"))
 
 
 class Meter:

@@ -8,13 +8,13 @@ import shutil
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from depthmask.errors import CheckpointError
 from depthmask.files import flush, remove_all, write_whole
+from depthmask.network.checkpoint import load_pickled
 
 Parts = Mapping[str, Mapping[str, Any]]  # content by file name: tensors, numbers, texts, lists
 
@@ -63,12 +63,12 @@ def load_state(out: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]] |
     if (folder / "progress.json").exists():
         raise unusable_state(out, "an earlier version of depthmask wrote it")
     try:
-        return {
-            name: torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)
-            for name in names
-        }
-    except (OSError, EOFError, RuntimeError, UnpicklingError, ValueError) as error:
+        parts = {name: load_pickled(folder / f"{name}.pt") for name in names}
+    except Exception as error:  # torch raises half a dozen types for damaged files
         raise unusable_state(out, error) from error
+    if not all(isinstance(part, dict) for part in parts.values()):
+        raise unusable_state(out, "its parts are no groups of fields")
+    return parts
 
 
 def holds_run(out: Path) -> bool:

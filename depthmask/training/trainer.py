@@ -20,12 +20,13 @@ from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.device import autocast, choose_device
 from depthmask.network.u2net import U2Net
+from depthmask.schema import SchemaError, from_plain
 from depthmask.training.batches import Batches
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
 from depthmask.training.losses import task_losses
 from depthmask.training.optimizer import Optimizer
-from depthmask.training.run_log import Meter, RunLog, RunPosition, print_status
+from depthmask.training.run_log import Meter, RunLog, RunPosition, StoredRun, print_status
 from depthmask.training.sample_sheet import draw_sample_sheet
 from depthmask.training.state import holds_run, load_state, save_state, unusable_state
 from depthmask.training.validation import validation_metrics
@@ -274,19 +275,24 @@ class Trainer:
         if stored is None:
             print_status(f"nothing to resume in {out}: starting anew")
             return
-        before = stored["run"].get("options", {})
+        try:
+            run = from_plain(stored["run"], StoredRun)
+            run.position.check(self.config.phases)
+        except SchemaError as error:
+            raise unusable_state(out, error) from error
+        before = run.options
         if changed := [name for name in before if before[name] != self._options.get(name)]:
             raise CheckpointError(
                 f"The run in {out} had other options ({', '.join(changed)}): give the same, or "
                 "another --out, where --start can begin from this run's checkpoint."
             )
         try:
-            self.position = RunPosition(**stored["run"]["position"])
+            self.position = run.position
             self.model.load_state_dict(stored["weights"])
             for name, value in self.average.items():
-                value.copy_(stored["average"][name])
+                value.copy_(stored["average"][name].view(value.shape))
             self.optimizer.load_state_dict(stored["optimizer"])
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # of what a state may hold instead of tensors, each has its own
             raise unusable_state(out, error) from error
         print_status(f"resuming after {self.position.samples:,} samples")
 

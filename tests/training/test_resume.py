@@ -226,3 +226,41 @@ def wait_for(is_true: Callable[[], bool], limit_s: float = 600) -> None:
     while not is_true():
         assert time.monotonic() < end, "it takes too long"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("part", "place", "value"),
+    [
+        ("run", ("position",), None),
+        ("run", ("position", "samples"), 2**70),
+        ("run", ("position", "samples"), "3"),
+        ("run", ("position", "phase"), 7),
+        ("run", ("position", "step"), 1000),
+        ("run", ("position", "seconds"), float("nan")),
+        ("run", ("options",), [1]),
+        ("average", ("encoder.stages.0.stem.0.bias",), torch.zeros(1)),
+        ("average", ("encoder.stages.0.stem.0.bias",), "x"),
+        ("weights", ("encoder.stages.0.stem.0.bias",), torch.zeros(2, device="meta")),
+        ("optimizer", ("Muon",), None),
+        ("optimizer", ("AdamW", 0), {}),
+        ("optimizer", ("AdamW", 99), {}),
+        ("optimizer", ("AdamW", 0, "exp_avg"), torch.zeros(7)),
+        ("optimizer", ("AdamW", 0, "exp_avg"), None),
+    ],
+)
+def test_a_state_with_another_value_is_refused(
+    config: TrainConfig, part: str, place: tuple[Any, ...], value: object
+) -> None:
+    trainer = Trainer(config)
+    step_model = trainer.ready()
+    trainer.advance(step_model, config.phases[0])
+    trainer._save_state()
+    file = config.out / "state" / f"{part}.pt"
+    content = inner = torch.load(file)
+    *path, last = place
+    for key in path:
+        inner = inner[key]
+    inner[last] = value
+    torch.save(content, file)
+    with pytest.raises(CheckpointError, match=r"cannot be resumed \(.*\): give another --out"):
+        Trainer(config, resume=True)

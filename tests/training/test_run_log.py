@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from depthmask.errors import TrainingError
 from depthmask.training.run_log import LOG_COLUMNS, RunLog, RunPosition, read_log
 
 
@@ -106,3 +107,23 @@ def test_without_tensorboard_there_is_a_line_and_the_log(
     assert not (tmp_path / "events").exists()
     assert [point.kind for point in read_log(tmp_path / "log.csv")] == ["training", "validation"]
     assert (tmp_path / "predictions-0000100.png").exists()
+
+
+@pytest.mark.parametrize("wrong", ["²", "x", "-3", "9" * 5000, ""])
+def test_rows_with_wrong_numbers_are_dropped(tmp_path: Path, wrong: str) -> None:
+    write(tmp_path, 100)
+    with (tmp_path / "log.csv").open("a", encoding="utf-8") as file:
+        file.write(f"training,64,{wrong},1,0.5\ntraining,64,200,{wrong},0.5\n")
+        file.write(f"training,64,300,7,{wrong},{'1e999'}\n")
+    points = read_log(tmp_path / "log.csv")
+    assert [point.samples for point in points] == [100, 300]
+    assert points[-1].figures in ({}, {"loss": -3.0})
+    write(tmp_path, 400, since=300)
+    assert logged(tmp_path) == [100, 300, 400]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"a" * 200_000])
+def test_what_is_no_log_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(TrainingError, match="is no log of a training run; move it away"):
+        read_log(tmp_path / "log.csv")

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,23 @@ def test_a_state_is_not_written_through_a_link(tmp_path: Path, name: str) -> Non
         state.save_state(out, parts(samples))
     assert {path: path.read_bytes() for path in elsewhere.rglob("*.pt")} == before
     assert [(path.name, path.is_symlink()) for path in out.iterdir()] == [("state", False)]
+
+
+def test_a_state_is_not_unpacked(tmp_path: Path) -> None:
+    state.save_state(tmp_path, parts(1))
+    path = tmp_path / "state" / "weights.pt"
+    with zipfile.ZipFile(path) as plain:
+        files = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content + bytes(10**5))
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        state.load_state(tmp_path, NAMES)
+
+
+@pytest.mark.parametrize("content", [None, [1], "text", torch.zeros(2)])
+def test_a_part_is_a_group_of_fields(tmp_path: Path, content: object) -> None:
+    state.save_state(tmp_path, parts(1))
+    torch.save(content, tmp_path / "state" / "run.pt")
+    with pytest.raises(CheckpointError, match="no groups of fields"):
+        state.load_state(tmp_path, NAMES)
