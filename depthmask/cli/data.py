@@ -11,6 +11,8 @@ from depthmask.files import check_file
 if TYPE_CHECKING:
     from depthmask.datasets.build import Runner
 
+_MAX_SHARD_CHARACTERS = 20
+
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -104,8 +106,8 @@ def _make_runner(options: argparse.Namespace) -> "Runner":
 
 def _parse_shard(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal()):
-        raise OptionError(f"Write --shard as I/N, such as 2/8, not {text!r}.")
+    if not (index.isdecimal() and count.isdecimal()) or len(text) > _MAX_SHARD_CHARACTERS:
+        raise OptionError(f"Write --shard as I/N, such as 2/8, not {text[:40]!r}.")
     return int(index), int(count)
 
 
