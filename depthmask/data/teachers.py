@@ -28,6 +28,7 @@ _MAX_METRES = 1e3  # more counts as this, such as an infinite sky
 _HOLE_BLUR = 0.04  # sigma of the zone around a hole that is wrong, as a share of the longer side
 _HOLE_SHARE = 0.02  # share of holes in a pixel's neighbourhood at which its weight is 1 / e
 _VIEW_SHARE = 0.85  # of either side of a picture that a corner's view shows
+_MAX_SIDE = 4096  # pixels; of what a network takes
 _MULTIPLE = 32  # pixels; a network that takes any size gets sides that are multiples
 _SPEC = re.compile(r"(?P<path>.+):(?P<unit>inverse|metres)(:(?P<weight>\d*\.?\d+))?")
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # in order of preference
@@ -95,6 +96,7 @@ class Teacher:
             raise TeacherError(
                 f"{spec.path} is not an ONNX network that can be run; choose another file."
             ) from error
+        self._check_input()
 
     def label(self, picture: Picture) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to inverse depth (H, W), any scale and shift."""
@@ -122,6 +124,10 @@ class Teacher:
                 "takes (1, 3, H, W), RGB in [0, 1], of one size or of multiples of 32."
             ) from error
         found = maps[:, 0] if maps.ndim == 4 else maps
+        if found.shape[:1] != pictures.shape[:1] or found.ndim != 3:
+            raise TeacherError(
+                f"{self.spec.path} gives no map for each picture; choose another teacher."
+            )
         inverse = map(inverse_from_metres, found) if self.spec.unit == "metres" else found
         labels = np.stack([cv2.resize(one, (width, height)) for one in inverse])
         if not np.isfinite(labels).all():
@@ -129,6 +135,16 @@ class Teacher:
                 f"{self.spec.path} gives labels that are not finite; choose another teacher."
             )
         return np.asarray(labels, dtype=np.float32)
+
+    def _check_input(self) -> None:
+        """Raises TeacherError unless the network takes one batch of pictures of possible sides."""
+        shapes = [entry.shape for entry in self._session.get_inputs()]
+        sides = [side for shape in shapes for side in shape[2:] if isinstance(side, int)]
+        if [len(shape) for shape in shapes] != [4] or not all(1 <= n <= _MAX_SIDE for n in sides):
+            raise TeacherError(
+                f"{self.spec.path} is no teacher: a teacher takes (1, 3, H, W), with sides of at "
+                f"most {_MAX_SIDE} pixels. Choose another."
+            )
 
     def _input_size(self, shape: Sequence[Any], height: int, width: int) -> tuple[int, int]:
         """Height and width that the network takes: its own, or multiples of 32 near the aspect."""

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from depthmask.data.teachers import Ensemble, TeacherSpec, inverse_from_metres, label_views
+from depthmask.data.teachers import (
+    Ensemble,
+    Teacher,
+    TeacherSpec,
+    inverse_from_metres,
+    label_views,
+)
 from depthmask.errors import TeacherError
 
 Map = NDArray[np.float32]
@@ -176,3 +182,31 @@ def test_a_label_has_the_size_of_its_picture() -> None:
         label = label_views(brightness, np.full(shape, 9, dtype=np.uint8))
         assert label.shape == shape[:2] and label.dtype == np.float32
         assert np.allclose(label, 9)
+
+
+@pytest.mark.parametrize(
+    ("entry", "leave", "sentence"),
+    [
+        ([1, 3], [1, 3], "is no teacher"),
+        ([1, 3, 10**6, 10**6], [1, 3, 10**6, 10**6], "is no teacher"),
+        ([1, 3, 32, 32], [1, 3, 32, 32], None),
+        ([3, 3, 32, 32], [3, 3, 32, 32], "cannot label a picture"),
+    ],
+)
+def test_what_a_network_takes_is_checked(
+    tmp_path: Path, entry: list[int], leave: list[int], sentence: str | None
+) -> None:
+    """Networks that give what they take."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    values = [helper.make_tensor_value_info(*x) for x in (("a", kind, entry), ("b", kind, leave))]
+    node = helper.make_node("Identity", ["a"], ["b"])
+    graph = helper.make_graph([node], "g", values[:1], values[1:])
+    path = tmp_path / "a.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    picture = np.zeros((32, 32, 3), np.uint8)
+    if sentence is None:
+        assert Teacher(TeacherSpec(path, "inverse")).label(picture).shape == (32, 32)
+        return
+    with pytest.raises(TeacherError, match=sentence):
+        Teacher(TeacherSpec(path, "inverse")).label(picture)
