@@ -137,6 +137,11 @@ def export(
     check_file(output)
     network = TorchBackend(checkpoint, device="cpu", precision="fp32")
     size = None if dynamic else (network.resolution, network.resolution)
+    if size and network.resolution % STRIDE:
+        raise ExportError(
+            f"{checkpoint} is meant for {network.resolution} pixels, which is no multiple of "
+            f"{STRIDE}; add --dynamic."
+        )
     samples = list(read_pairs(pairs, network.resolution, size))
     int8 = precision == "int8"
     if int8 and data:
