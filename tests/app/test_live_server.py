@@ -444,3 +444,12 @@ def test_recordings_are_swept_with_the_rest_of_the_cache(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     # in a process of its own: Gradio leaves an event loop open where there was none
     assert run(SWEEP).split() == ["True", "False"]
+
+
+@pytest.mark.parametrize("at", [2**70, 10**300])
+def test_a_time_of_more_than_64_bits_is_answered_as_json(server: LiveServer, at: int) -> None:
+    """The page's JSON has no whole numbers that are larger."""
+    capture(server, ONE, scene())
+    answer = look(server, ONE, scene(), at=at)
+    assert answer["at"] == float(at) and isinstance(answer["at"], float)
+    assert look(server, ONE, scene(), at=[1]) == {"failed": BAD_MESSAGE}

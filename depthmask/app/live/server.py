@@ -207,6 +207,7 @@ class LiveServer:
         """Predicts one frame and draws the chosen view."""
         if visit.session is None:
             raise MessageError(NO_BACKGROUND)
+        at = _number(message.get("at", 0))
         clock = Stopwatch()
         frame = visit.decode(message.get("frame"))
         clock.lap("decode")
@@ -221,7 +222,7 @@ class LiveServer:
         clock.lap("draw")
         answer = {
             "picture": data_url(to_jpeg(shown)),
-            "at": message.get("at"),
+            "at": at,
             "sentence": full or sight.sentence or ("" if _shows(sight) else STEP_IN),
             "health": sight.health,
             "selfCheck": visit.session.learned.self_check,
