@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from depthmask.cli.main import main
+from depthmask.data.folders import find_pictures
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.merge import merge
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import open_dataset
 from depthmask.errors import DepthmaskError
-from tests.datasets.sources import contents, scene, write_folders
+from tests.datasets.sources import contents, write_folders
 
 SMALL = Settings(size=48, placements=1, held_out=0)
 
@@ -174,19 +174,16 @@ def test_loops_of_links_are_passed_over(folders: Folders, tmp_path: Path) -> Non
 
 
 def test_folders_may_lie_deep(tmp_path: Path) -> None:
-    here, place = Path.cwd(), tmp_path / "deep"
-    place.mkdir()
-    os.chdir(place)
-    try:
-        for _ in range(1200):
-            os.mkdir("d")
-            os.chdir("d")
-        Image.fromarray(scene(0)).save("a.png")
-    finally:
-        os.chdir(here)
-    from depthmask.data.folders import find_pictures
-
-    assert [path.name for path in find_pictures(place)] == ["a.png"]
+    place = tmp_path
+    for _ in range(1200):
+        place = place / "d"
+        place.mkdir()
+    (place / "a.png").touch()
+    assert find_pictures(tmp_path) == [place / "a.png"]
+    (place / "a.png").unlink()
+    while place != tmp_path:  # pytest, which removes folders, goes no deeper than Python does
+        place.rmdir()
+        place = place.parent
 
 
 @pytest.mark.parametrize("command", ["build", "pack", "evaluate", "inspect", "merge", "predict"])
