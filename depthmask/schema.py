@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _MAX_INTEGER = 2**63 - 1  # what torch and numpy count with
 _MAX_NESTING = 16  # lists in lists, of a field that may hold anything
+_JSON_TYPES = (str, int, float, bool, NoneType, list, dict)
 _MAX_SHOWN = 40  # characters of a wrong value in a message
 
 
@@ -138,8 +139,7 @@ def _convert_fields(value: object, kind: Any, place: str) -> Any:
 
 def _convert_scalar(value: Any, kind: type, place: str) -> Any:
     if kind is object:
-        if _nesting(value) > _MAX_NESTING:
-            raise SchemaError(f"{place} is nested too deeply")
+        _check_free(value, place)
         return value
     if kind is float:
         if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # nor NaN
@@ -164,11 +164,11 @@ def _wrong(value: object, place: str, wanted: str) -> SchemaError:
 
 def _shown(value: object) -> str:
     if isinstance(value, list | dict):
-        return f"{len(value):,} values"
+        return f"{len(value):,} {'values' if isinstance(value, list) else 'fields'}"
     if isinstance(value, str):
         return json.dumps(value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}...")
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
-        return "a larger one"
+        return "a huge number"
     is_scalar = value is None or isinstance(value, int | float)
     return json.dumps(value) if is_scalar else type(value).__name__
 
@@ -177,15 +177,17 @@ def _joined(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-def _nesting(value: object) -> int:
-    """How many lists and dicts lie in one another; without recursion, which has an end."""
-    level, depth = [value], -1
-    while level:
+def _check_free(value: object, place: str) -> None:
+    """Checks a value that may be anything that JSON has; without recursion, which has an end."""
+    level = [value]
+    for _ in range(_MAX_NESTING):
+        if any(type(v) not in _JSON_TYPES for v in level):
+            raise SchemaError(f"{place} holds what is no text, number, list or group of fields")
         lists = [v for v in level if isinstance(v, list)]
         lists += [list(v.values()) for v in level if isinstance(v, dict)]
         level = [one for values in lists for one in values]
-        depth += 1
-    return depth
+    if level:
+        raise SchemaError(f"{place} is nested too deeply")
 
 
 @cache

@@ -49,7 +49,7 @@ def test_what_fits_is_read() -> None:
         ("name", "", "name must be from 1 to 8"),
         ("name", None, "name must be a text, not null"),
         ("count", -1, "count must be from 0"),
-        ("count", 2**63, "count must be a number of at most 64 bits, not a larger one"),
+        ("count", 2**63, "count must be a number of at most 64 bits, not a huge number"),
         ("count", 1.0, "count must be a whole number"),
         ("count", True, "count must be a whole number"),
         ("rows", [], "rows must be from 1 to 3"),
@@ -90,5 +90,7 @@ def test_free_fields_are_not_nested_for_ever() -> None:
 def test_values_that_are_no_json_are_named_by_their_type() -> None:
     with pytest.raises(SchemaError, match="count must be a whole number, not set"):
         from_plain(GOOD | {"count": set()}, Header)
+    with pytest.raises(SchemaError, match="a holds what is no text"):
+        from_plain(GOOD | {"more": {"a": [set()]}}, Header)
     with pytest.raises(SchemaError, match="there is no field 3"):
         from_plain(GOOD | {3: 4}, Header)

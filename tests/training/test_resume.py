@@ -238,6 +238,7 @@ def wait_for(is_true: Callable[[], bool], limit_s: float = 600) -> None:
         ("run", ("position", "step"), 1000),
         ("run", ("position", "seconds"), float("nan")),
         ("run", ("options",), [1]),
+        ("run", ("options", "seed"), torch.zeros(2).to_sparse()),
         ("average", ("encoder.stages.0.stem.0.bias",), torch.zeros(1)),
         ("average", ("encoder.stages.0.stem.0.bias",), "x"),
         ("weights", ("encoder.stages.0.stem.0.bias",), torch.zeros(2, device="meta")),
