@@ -23,6 +23,7 @@ from depthmask.errors import LaunchError
 
 # A second limit for the disk's sake. Smaller files than this are refused with a sentence.
 MAX_UPLOAD_SIZE = "64mb"
+MAX_SESSIONS = 500  # pages whose state is kept
 LOCAL = ("127.0.0.1", "localhost", "::1")
 FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()
 MCP_PATH = "gradio_api/mcp/"
@@ -212,6 +213,7 @@ def _serve(page: gr.Blocks, serving: Serving, guard: Middleware) -> tuple[str, s
             ssr_mode=False,
             pwa=False,
             mcp_server=serving.mcp,
+            state_session_capacity=MAX_SESSIONS,
             max_threads=MAX_REQUESTS,  # those that wait for their turn count
             root_path=serving.root_path,
             app_kwargs={"middleware": [guard]},

@@ -45,6 +45,7 @@ BAD_FRAME = "The camera's picture could not be read; reload the page."
 BAD_MESSAGE = "The page is of another version than the server; reload the page."
 STEP_IN = "Nothing is in the scene: step in."
 RECORDING_FULL = "The recording has reached its greatest length; press Stop to get it."
+DISK_FULL = "The server's disk is full; press Stop to get what was recorded until then."
 Answer = dict[str, Any]
 
 
@@ -244,7 +245,9 @@ class LiveServer:
         if visit.recording is None:
             return ""
         seconds = _number(message.get("at")) / 1000
-        return "" if visit.recording.add(seconds, frame, sight.mask) else RECORDING_FULL
+        if visit.recording.add(seconds, frame, sight.mask):
+            return ""
+        return DISK_FULL if visit.recording.is_cut_short else RECORDING_FULL
 
     def _backdrop(self, visit: Visit, message: Answer) -> Answer:
         picture = message.get("frame")
