@@ -29,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
+MAX_CALL_BYTES = 64_000  # of a request to the queue, which names files; Gradio may keep it for long
 MAX_UPLOAD_BYTES = 65_000_000  # of a request that uploads files
 MAX_VALUES = 20_000  # of JSON, each of which takes about a hundred bytes of memory
 MAX_PAUSE_S = 15.0  # between two pieces of a body
@@ -40,6 +41,7 @@ UNKNOWN_NAME = (
     "This server does not know that name; start it with --root-path and the address of its page."
 )
 UPLOAD_PATH, LOGIN_PATH = "/upload", "/login"
+CALL_PATHS = ("/queue/join", "/call/")
 
 # Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
 CONTENT_POLICY = "; ".join(
@@ -300,7 +302,10 @@ class Guesses:
 
 
 def _limit(scope: Scope) -> int:
-    return MAX_UPLOAD_BYTES if _is_upload(scope) else MAX_BODY_BYTES
+    if _is_upload(scope):
+        return MAX_UPLOAD_BYTES
+    called = any(path in scope["path"] for path in CALL_PATHS)
+    return MAX_CALL_BYTES if called else MAX_BODY_BYTES
 
 
 def _is_upload(scope: Scope) -> bool:

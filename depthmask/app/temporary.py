@@ -22,14 +22,16 @@ KEEP_S = 3000.0  # since a file was last used
 SWEEP_S = 300.0  # from one look to the next: all is gone within the hour
 MAX_BYTES, MAX_FILES = 4 * 2**30, 5000  # of all visitors
 MIN_FREE_BYTES = 2**30  # of the disk, left to others
-KEEP_WHEN_FULL_S = 120.0  # files that are older make room for new ones
+# The oldest files make room for new ones, until this share of the limits is free.
+KEEP_WHEN_FULL_S = 10.0  # but none that was used since
+FREED_SHARE = 0.25
 VISITOR_BYTES, VISITOR_UPLOADS = 500_000_000, 300  # of an address, in an hour
 # visitors who come by a proxy or by the public link have one of these addresses all together
 SHARED_ADDRESSES = frozenset({"", "127.0.0.1", "::1"})
 HOUR_S = 3600.0
 VARIABLE = "GRADIO_TEMP_DIR"
 
-FULL = "The server's disk space for uploads is used up; try again in some minutes."
+FULL = "The server's disk space for uploads is used up; try again in a minute."
 ENOUGH = "This address has uploaded as much as it may in an hour; try again later."
 
 
@@ -59,9 +61,9 @@ class TemporaryFolder:
         self._lock = _lock(self.path)
         self._stop = threading.Event()
 
-    def sweep(self, *, now: float | None = None, keep_s: float = KEEP_S) -> None:
-        """Deletes files that nobody has used for `keep_s` seconds, and folders as old and empty."""
-        oldest = (time.time() if now is None else now) - keep_s
+    def sweep(self, *, now: float | None = None) -> None:
+        """Deletes files that nobody has used for `KEEP_S` seconds, and folders as old and empty."""
+        oldest = (time.time() if now is None else now) - KEEP_S
         for folder, folders, files in os.walk(self.path, topdown=False):
             for name in files:
                 path = Path(folder, name)
@@ -94,16 +96,35 @@ class TemporaryFolder:
         return Usage(count, size)
 
     def has_room(self) -> bool:
-        """Whether more may be uploaded; if not, files that nobody has used lately are deleted."""
+        """Whether more may be uploaded; if not, the oldest files are deleted."""
         if self._has_room():
             return True
-        self.sweep(keep_s=KEEP_WHEN_FULL_S)
+        self._make_room()
         return self._has_room()
 
     def _has_room(self) -> bool:
         used = self.usage()
         free = shutil.disk_usage(self.path).free
         return used.files < MAX_FILES and used.bytes < MAX_BYTES and free > MIN_FREE_BYTES
+
+    def _make_room(self) -> None:
+        """Deletes the oldest files, but none that was used within `KEEP_WHEN_FULL_S`."""
+        oldest = time.time() - KEEP_WHEN_FULL_S
+        found: list[tuple[float, int, Path]] = []
+        for folder, _, files in os.walk(self.path):
+            for name in files:
+                path = Path(folder, name)
+                with suppress(OSError):
+                    status = path.lstat()
+                    if name != _LOCK and status.st_mtime < oldest:
+                        found.append((status.st_mtime, status.st_size, path))
+        freed = count = 0
+        for _, size, path in sorted(found):
+            if freed >= FREED_SHARE * MAX_BYTES or count >= FREED_SHARE * MAX_FILES:
+                return
+            with suppress(OSError):
+                path.unlink()
+            freed, count = freed + size, count + 1
 
     def close(self) -> None:
         """Removes the folder."""

@@ -8,6 +8,7 @@ import pytest
 
 from depthmask.app.guard import (
     MAX_BODY_BYTES,
+    MAX_CALL_BYTES,
     MAX_UPLOAD_BYTES,
     MAX_VALUES,
     Guard,
@@ -45,7 +46,7 @@ def ask(
     guard: Guard,
     *,
     method: str = "POST",
-    path: str = "/gradio_api/queue/join",
+    path: str = "/gradio_api/component_server/",
     body: Iterable[bytes] = (b"",),
     pause: float = 0.0,
     **headers: str,
@@ -125,6 +126,15 @@ def test_a_proxy_may_ask_under_the_name_of_this_server() -> None:
     assert ask(guarded(hosts=hosts), **page)[0] == 200
     assert ask(guarded(hosts=hosts), origin="https://scenes.example:8443")[0] == 403
     assert ask(guarded(), **page)[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/app/gradio_api/call/predict"])
+def test_a_request_to_predict_is_small(path: str) -> None:
+    page = Page()
+    assert ask(guarded(page), path=path, content_length=str(MAX_CALL_BYTES + 1))[0] == 413
+    assert ask(guarded(page), path=path, body=[b"x" * MAX_CALL_BYTES, b"x"])[0] == 413
+    assert page.asked == 0
+    assert ask(guarded(page), path=path, body=[b"x" * MAX_CALL_BYTES])[0] == 200
 
 
 def test_json_of_many_values_is_refused_before_it_is_parsed() -> None:

@@ -126,20 +126,19 @@ def test_an_address_may_upload_so_often_an_hour() -> None:
     assert quota.refuse("a", 1) == ENOUGH
 
 
-def test_what_was_not_used_lately_makes_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(temporary, "MAX_FILES", 3)  # with the lock
+def test_the_oldest_files_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temporary, "MAX_FILES", 5)  # with the lock
     monkeypatch.setattr(temporary, "MIN_FREE_BYTES", 0)
     folder = TemporaryFolder(tmp_path)
-    for name in ("old", "new"):
-        write(folder.path / name / "photo.jpg", size=10)
-    assert not folder.has_room()
-    aged = time.time() - KEEP_WHEN_FULL_S - 10
-    os.utime(folder.path / "old" / "photo.jpg", (aged, aged))
+    photos = [folder.path / str(number) / "photo.jpg" for number in range(4)]
+    for photo in photos:
+        write(photo, size=10)
+    assert not folder.has_room(), "all are in use"
+    for photo, age in zip(photos, (20, 40, 30, 0), strict=True):
+        used = time.time() - KEEP_WHEN_FULL_S - age + 1
+        os.utime(photo, (used, used))
     assert folder.has_room()
-    assert (folder.path / "new" / "photo.jpg").exists()
-    assert not (folder.path / "old" / "photo.jpg").exists()
+    assert [photo.exists() for photo in photos] == [True, False, False, True]
     folder.close()
 
 
