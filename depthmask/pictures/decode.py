@@ -196,6 +196,11 @@ def _errors_in_words(path: Path) -> Iterator[None]:
 
 
 def _without_profile(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    if image.mode == "LAB":  # which Pillow's own conversion refuses
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        assert converted is not None  # None is for conversion in place
+        return converted, ()
     return image.convert("RGB"), (CMYK_WITHOUT_PROFILE,) if image.mode == "CMYK" else ()
 
 

@@ -146,7 +146,10 @@ def _grey(path: Path, image: Image.Image) -> Grey:
         raise PictureError(f"{path} holds floating-point values; save it with 8 or 16 bits.")
     if image.mode.startswith("I"):  # "I;16", or "I", 32 bits that hold a 16-bit file
         return np.clip(np.array(image), 0, 65535).astype(np.uint16)
-    return np.array(image.convert("L"), dtype=np.uint8)
+    try:
+        return np.array(image.convert("L"), dtype=np.uint8)
+    except ValueError as error:  # Lab, say
+        raise PictureError(f"{path} holds {image.mode} colours; save it in grey.") from error
 
 
 def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:

@@ -428,3 +428,13 @@ def test_more_than_a_picture_needs_is_refused(tmp_path: Path) -> None:
     for read in (read_photo, read_mask, read_true_depth):
         with pytest.raises(PictureError, match="holds 201 scans, more than a picture needs"):
             read(path)
+
+
+def test_lab_colours_are_a_photo_but_no_mask(tmp_path: Path) -> None:
+    path = tmp_path / "lab.tif"
+    Image.new("LAB", (40, 30), (255, 128, 128)).save(path)
+    for reader in (pictures.read_mask, pictures.read_true_depth, pictures.read_grey):
+        with pytest.raises(PictureError, match=r"lab\.tif holds LAB colours; save it in grey"):
+            reader(path)
+    assert pictures.read_picture(path).shape == (30, 40, 3)
+    assert pictures.read_picture(path).min() > 250, "white"
