@@ -19,7 +19,7 @@ Connect = Callable[[], socket.socket]
 async def page(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
-    await asyncio.sleep(0.6 if scope["path"] == "/slow" else 0)
+    await asyncio.sleep(1.5 if scope["path"] == "/slow" else 0)
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
     )
