@@ -4,7 +4,12 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from depthmask.datasets import depth_labels
+from depthmask.datasets.build import Folders, build
+from depthmask.datasets.plan import Settings
 
 CUTOUTS = ("disc", "box", "tall one", "größe")
 BACKGROUNDS = ("küche", "hall 2", "yard")
@@ -30,6 +35,13 @@ class Rows:
     def inverse(self, pictures: np.ndarray) -> np.ndarray:
         rows = np.linspace(0, 1, pictures.shape[1], dtype=np.float32)[None, :, None]
         return np.broadcast_to(rows, pictures.shape[:3]).copy()
+
+
+def build_by_rows(folders: Folders, settings: Settings) -> bool:
+    """Builds a data set with `Rows` as the shipped teacher; for fixtures beyond one test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth_labels, "ShippedTeacher", Rows)
+        return build(folders, settings)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

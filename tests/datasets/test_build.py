@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, Threads, build
 from depthmask.datasets.layout import LAYOUTS
 from depthmask.datasets.merge import merge
@@ -23,7 +22,7 @@ from depthmask.files import write_whole
 from tests.datasets.sources import (
     BACKGROUNDS,
     CUTOUTS,
-    Rows,
+    build_by_rows,
     contents,
     manifest_rows,
     write_folders,
@@ -52,9 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """A whole data set, which no test changes."""
     folder = tmp_path_factory.mktemp("built")
     folders = Folders(*write_folders(folder), folder / "out")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depth_labels, "ShippedTeacher", Rows)
-        assert build(folders, SMALL)
+    assert build_by_rows(folders, SMALL)
     return folders
 
 

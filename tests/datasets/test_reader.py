@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.datasets import depth_labels
 from depthmask.datasets.build import Folders, build
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, is_dataset, open_dataset, pick_evenly
 from depthmask.errors import DatasetError
-from tests.datasets.sources import Rows, manifest_rows, scene, write_folders
+from tests.datasets.sources import build_by_rows, manifest_rows, scene, write_folders
 
 ORIGINAL = Settings(size=48, placements=20, flip=True, layout="original", held_out=0.3)
 
@@ -29,9 +28,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disc.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(foregrounds / "zz.png")
     with Image.open(backgrounds / "yard.png") as yard:
         Image.fromarray((np.asarray(yard) * 0.7).astype(np.uint8)).save(backgrounds / "aa.png")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depth_labels, "ShippedTeacher", Rows)
-        build(Folders(foregrounds, backgrounds, folder / "set"), ORIGINAL)
+    build_by_rows(Folders(foregrounds, backgrounds, folder / "set"), ORIGINAL)
     for name in ("plan.json", "manifest.csv", "dataset.json"):
         (folder / "set" / name).unlink()
     return folder / "set"
@@ -196,9 +193,7 @@ def test_names_in_a_zip_that_are_none_of_a_data_set_are_passed_over(
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     folders = Folders(*write_folders(folder), folder / "set")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depth_labels, "ShippedTeacher", Rows)
-        build(folders, Settings(size=48, placements=1, held_out=0.3))
+    build_by_rows(folders, Settings(size=48, placements=1, held_out=0.3))
     return folders.out
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from depthmask.cli.main import main
 from depthmask.data.split import combined_split
-from depthmask.datasets import depth_labels
-from depthmask.datasets.build import Folders, build
+from depthmask.datasets.build import Folders
 from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
@@ -19,19 +18,15 @@ from depthmask.evaluation.composites import SampleScores, evaluate_composites, s
 from depthmask.evaluation.report import best_median_worst, write_report
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
-from tests.datasets.sources import Rows, write_folders
+from tests.datasets.sources import build_by_rows, write_folders
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set, which no test changes."""
     folder = tmp_path_factory.mktemp("composites")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depth_labels, "ShippedTeacher", Rows)
-        build(
-            Folders(*write_folders(folder), folder / "set"),
-            Settings(size=48, placements=6, held_out=0.3),
-        )
+    folders = Folders(*write_folders(folder), folder / "set")
+    build_by_rows(folders, Settings(size=48, placements=6, held_out=0.3))
     return folder / "set"
 
 
