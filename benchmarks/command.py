@@ -39,9 +39,13 @@ def check_outputs(*files: Path | None) -> None:
             check_file(file)
 
 
-def resident_megabytes() -> float:
-    """Megabytes (10^6 bytes) in memory now; NaN where the system does not tell."""
-    statistics = Path("/proc/self/statm")
-    if not statistics.is_file():
+def resident_megabytes(process: int | str = "self") -> float:
+    """Megabytes (10^6 bytes) of a process in memory now, by its number.
+
+    NaN where the system does not tell, or the process has ended.
+    """
+    try:
+        statistics = Path(f"/proc/{process}/statm").read_text()
+    except OSError:
         return math.nan
-    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return int(statistics.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -28,7 +28,7 @@ from uuid import uuid4
 import httpx
 import numpy as np
 
-from benchmarks.command import run
+from benchmarks.command import resident_megabytes, run
 from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES
 
@@ -222,20 +222,10 @@ def live(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> N
 def sample(pid: int, folder: Path, record: Record, ended: Callable[[], bool]) -> None:
     """Watches memory and disk."""
     while not ended():
-        record.memory.append(sum(resident(each) for each in (pid, *children(pid))))
+        megabytes = [resident_megabytes(each) for each in (pid, *children(pid))]
+        record.memory.append(float(np.nansum(megabytes)))
         record.disk.append(used(folder))
         time.sleep(SAMPLE_S)
-
-
-def resident(pid: int) -> float:
-    """Megabytes of a process in memory; 0 where the system does not tell."""
-    with suppress(OSError):
-        return (
-            int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            * os.sysconf("SC_PAGE_SIZE")
-            / 1e6
-        )
-    return 0.0
 
 
 def children(pid: int) -> list[int]:
