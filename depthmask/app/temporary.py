@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -87,13 +87,8 @@ class TemporaryFolder:
 
     def usage(self) -> Usage:
         """Counts files and bytes."""
-        count = size = 0
-        for folder, _, files in os.walk(self.path):
-            for name in files:
-                with suppress(OSError):
-                    size += Path(folder, name).lstat().st_size
-                    count += 1
-        return Usage(count, size)
+        sizes = [status.st_size for _, status in self._files()]
+        return Usage(len(sizes), sum(sizes))
 
     def has_room(self) -> bool:
         """Whether more may be uploaded; if not, the oldest files are deleted."""
@@ -110,21 +105,28 @@ class TemporaryFolder:
     def _make_room(self) -> None:
         """Deletes the oldest files, but none that was used within `KEEP_WHEN_FULL_S`."""
         oldest = time.time() - KEEP_WHEN_FULL_S
-        found: list[tuple[float, int, Path]] = []
-        for folder, _, files in os.walk(self.path):
-            for name in files:
-                path = Path(folder, name)
-                with suppress(OSError):
-                    status = path.lstat()
-                    if name != _LOCK and status.st_mtime < oldest:
-                        found.append((status.st_mtime, status.st_size, path))
+        found = sorted(
+            (status.st_mtime, status.st_size, path)
+            for path, status in self._files()
+            if path.name != _LOCK and status.st_mtime < oldest
+        )
         freed = count = 0
-        for _, size, path in sorted(found):
+        for _, size, path in found:
             if freed >= FREED_SHARE * MAX_BYTES or count >= FREED_SHARE * MAX_FILES:
                 return
             with suppress(OSError):
                 path.unlink()
             freed, count = freed + size, count + 1
+
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """All files with their sizes and times, but those that are deleted meanwhile."""
+        for folder, _, names in os.walk(self.path):
+            for path in (Path(folder, name) for name in names):
+                try:
+                    status = path.lstat()
+                except OSError:
+                    continue
+                yield path, status
 
     def close(self) -> None:
         """Removes the folder."""
