@@ -2,7 +2,7 @@
 and a checkpoint of a small random network."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from depthmask.backends import graph_of
+from depthmask.backends import graph_of, user_cache
 from depthmask.backends.base import check_pair
 from depthmask.export.exporter import export
 from depthmask.inference.predictor import Prediction
@@ -24,6 +24,14 @@ torch.set_num_threads(1)
 
 TINY = (Stage(3, 2, 4), Stage(2, 2, 4), Stage(2, 2, 4, dilated=True))
 HEIGHT, WIDTH = 60, 80
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps this process and those it starts out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(user_cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, LockedBackend
@@ -34,12 +35,8 @@ class OpenVINOBackend(LockedBackend):
 
     def __init__(self, graph: Path, *, precision: str | None = None) -> None:
         super().__init__()
-        try:
-            openvino = import_openvino()
-        except ImportError as error:
-            raise BackendError("OpenVINO is missing; run `pip install openvino`.") from error
-        _check_file(graph)
-        core = openvino.Core()
+        core = _find_openvino().Core()
+        checked_graph(graph)
         with _damage_explained(graph):
             model = core.read_model(graph)
             metadata = _metadata(model)
@@ -48,11 +45,11 @@ class OpenVINOBackend(LockedBackend):
         self.takes_any_size = bool(model.is_dynamic())
         fast = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         floats = precision or ("bf16" if fast else "fp32")
-        self.precision = "int8" if self.info.precision == "int8" else floats
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(floats, floats),
         }
+        self.precision = "int8" if self.info.precision == "int8" else floats
         self._graph = graph
         with _damage_explained(graph):
             self._request = core.compile_model(model, "CPU", settings).create_infer_request()
@@ -85,7 +82,7 @@ class OnnxRuntimeBackend(LockedBackend):
             import onnxruntime
         except ImportError as error:
             raise BackendError("ONNX Runtime is missing; run `pip install onnxruntime`.") from error
-        _check_file(graph)
+        checked_graph(graph)
         self._graph = graph
         with _damage_explained(graph):
             self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -134,14 +131,37 @@ def import_without(name: str, unwanted: str) -> Any:
             sys.modules[unwanted] = before
 
 
-def _check_file(graph: Path) -> None:
+def describe_machine() -> tuple[str, ...]:
+    """What the speed of a graph in OpenVINO depends on: its version, the CPU, its instructions.
+
+    Raises:
+        BackendError: OpenVINO is missing.
+    """
+    openvino = _find_openvino()
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return openvino.get_version(), name, cv2.getCPUFeaturesLine()
+
+
+def checked_graph(graph: Path) -> tuple[str, ...]:
+    """SHA-256 of a graph and of the weights that OpenVINO has beside it.
+
+    Raises:
+        BackendError: There is no such file.
+        CheckpointError: One is another than `SHA256SUMS` beside it names.
+    """
     if not graph.is_file():
         raise BackendError(
             f"There is no graph at {graph}; write one with `python -m depthmask export`."
         )
-    for file in (graph, graph.with_suffix(".bin")):  # OpenVINO's weights are beside its graph
-        if file.is_file():
-            checked_fingerprint(file)
+    files = (graph, graph.with_suffix(".bin"))
+    return tuple(checked_fingerprint(file) for file in files if file.is_file())
+
+
+def _find_openvino() -> Any:
+    try:
+        return import_openvino()
+    except ImportError as error:
+        raise BackendError("OpenVINO is missing; run `pip install openvino`.") from error
 
 
 @contextmanager

@@ -4,20 +4,22 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from depthmask.backends.base import STRIDE, Backend
-from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.fastest import make_fastest
+from depthmask.backends.graphs import (
+    OnnxRuntimeBackend,
+    OpenVINOBackend,
+    checked_graph,
+    describe_machine,
+)
 from depthmask.errors import BackendError
 from depthmask.files import checked_fingerprint
-
-CPU_INFO = Path("/proc/cpuinfo")  # of Linux
-_AVX512_VNNI = 24  # CV_CPU_AVX_512VNNI of OpenCV's cvdef.h, which Python has no name for
 
 
 def make_backend(
@@ -108,17 +110,6 @@ def unusable_gpu() -> str | None:
     return "There is a GPU that torch cannot use; update its driver."
 
 
-def multiplies_bytes() -> bool:
-    """Whether the CPU multiplies and sums bytes in one step (VNNI): int8 is then fastest.
-
-    OpenCV detects this on servers on every system. On newer desktop CPUs (AVX-VNNI) only Linux
-    tells.
-    """
-    if cv2.checkHardwareSupport(_AVX512_VNNI):
-        return True
-    return CPU_INFO.is_file() and "avx_vnni" in CPU_INFO.read_text().split()
-
-
 def graph_of(checkpoint: Path, precision: str = "fp32") -> Path:
     """Where the graph of a checkpoint lies: the one for int8, OpenVINO's, or the one for floats."""
     return checkpoint.with_suffix(".int8.xml" if precision == "int8" else ".onnx")
@@ -138,10 +129,14 @@ def _make_torch(checkpoint: Path, device: str) -> Backend:
 
 def _make_openvino(checkpoint: Path, device: str) -> Backend:
     _check_cpu("OpenVINO", device)
-    if multiplies_bytes():
-        with suppress(BackendError):  # none there, or one of other weights: it is optional
-            return _load(OpenVINOBackend, checkpoint, graph_of(checkpoint, "int8"))
-    return _load(OpenVINOBackend, checkpoint, graph_of(checkpoint))
+    graphs = [graph_of(checkpoint, precision) for precision in ("int8", "fp32")]
+    graphs = [graph for graph in graphs if graph.is_file()] or graphs[1:]
+    load = partial(_load, OpenVINOBackend, checkpoint)
+    try:
+        key = (describe_machine(), *map(checked_graph, graphs))
+        return make_fastest(key, {graph.name: partial(load, graph) for graph in graphs})
+    except BackendError:
+        return load(graphs[-1])  # a graph in int8 that is of other weights is passed over
 
 
 def _make_onnxruntime(checkpoint: Path, device: str) -> Backend:
