@@ -391,6 +391,31 @@ def test_files_are_compared_with_their_sums(
         backends.make_backend(name, checkpoint=path, device="cpu")
 
 
+def test_a_compiled_graph_is_taken_from_the_cache_unless_it_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(user_cache.VARIABLE, str(tmp_path / "cache"))
+    graph = Path(shutil.copy(backends.graph_of(checkpoint), tmp_path / "a.onnx"))
+    first = OpenVINOBackend(graph, precision="fp32")
+    expected = first.run(*noise(64, 96))
+    (file,) = (tmp_path / "cache").iterdir()
+    content = file.read_bytes()
+    flipped = (  # OpenVINO takes some of them
+        content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :]
+        for place in range(200, len(content), len(content) // 3)
+    )
+    for kept in (content, *flipped, content[:-1], b"", content[:200]):
+        file.write_bytes(kept)
+        again = OpenVINOBackend(graph, precision="fp32")
+        assert again.info == first.info and again.takes_any_size
+        maps = again.run(*noise(64, 96))
+        assert all(np.array_equal(maps[task], expected[task]) for task in expected)
+        assert file.read_bytes() == content or kept != content
+    graph.write_bytes(b"junk")
+    with pytest.raises(BackendError, match="cannot be read"):
+        OpenVINOBackend(graph, precision="fp32")
+
+
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("field", ["resolution", "samples", "metrics", "precision"])
 def test_what_a_graph_says_of_itself_is_checked(
