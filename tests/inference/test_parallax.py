@@ -1,6 +1,8 @@
 """Near and far things that move differently are brought together; an object that enters is not."""
 
+import cv2
 import numpy as np
+import pytest
 
 from depthmask.inference.parallax import enlarge_flow, find_parallax, follow
 from depthmask.inference.registration import register, warp
@@ -40,6 +42,14 @@ def test_an_object_that_resembles_the_scene_beside_it_is_no_parallax() -> None:
     image = background.copy()
     for left in (30, 130, 230):
         image[20:220, left + 26 : left + 50] = background[20:220, left : left + 24]
+    assert find_parallax(background, image, np.ones(image.shape, dtype=bool)) is None
+
+
+def test_flow_is_not_computed_where_little_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2.DISOpticalFlow, "create", lambda _: pytest.fail("computed"))
+    background = np.asarray(scene().mean(axis=2), dtype=np.uint8)
+    image = background.copy()
+    image[100:130, 100:130] = 255
     assert find_parallax(background, image, np.ones(image.shape, dtype=bool)) is None
 
 
