@@ -5,6 +5,7 @@ pixel positions (x, y, 1) with pixel centres at whole numbers.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,6 +30,12 @@ CORNER_MARGIN = (
     8  # pixels along a copy's edges without corners; ORB's own 31 is a third of a small photo
 )
 MIN_MATCHES = 12  # corners that agree on one transform; a transform has 8 degrees of freedom
+MIN_REST_SCORE = 0.8  # of photos that agree so well that a look at half the size is enough
+MAX_TRACKS = 400  # corners of the image that are followed
+MAX_TRACK_ERROR_PIXELS = 0.5  # from where a corner began, after following it there and back
+MIN_TRACKS = 40  # corners that agree on one transform
+MIN_TRACKED_SHARE = 0.3  # of the corners must, too; by chance, a sixth do
+MAX_STRAY_SHARE = 0.05  # of the corners that were found again; with more, there may be parallax
 MIN_SCORE_GAIN = 0.01  # of the score; less is within what noise does
 MIN_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
 MIN_SHIFT_PIXELS = 1 / 3  # pixels of the image; to move by less would only blur
@@ -62,10 +69,12 @@ NOT_REGISTERED = Registration(False, "not asked for", 0.0, 1.0, 0.0, 0.0, None)
 def register(background: Picture, image: Picture, *, foreground: Map | None = None) -> Registration:
     """Finds the movement of the camera between two photos of one scene.
 
-    Corners (ORB) are matched, a homography is fitted to them (MAGSAC++) and refined on all pixels
-    that have not changed (ECC, Evangelidis and Psarakis 2008). It is accepted if it makes the
-    photos agree better and moves by more than a third of a pixel and at most a fifth of the
-    diagonal. It raises nothing, whatever the photos show.
+    Photos that match already are recognised at half the size. Otherwise corners are followed from
+    one photo into the other (Lucas and Kanade 1981), and a homography is fitted to them (MAGSAC++).
+    After a large movement, corners must be matched first (ORB). Where corners are few, all pixels
+    that have not changed are correlated (ECC, Evangelidis and Psarakis 2008). The homography is
+    accepted if it makes the photos agree better and moves by more than a third of a pixel and at
+    most a fifth of the diagonal. It raises nothing, whatever the photos show.
 
     Args:
         background: (h, w, 3), uint8, RGB, of any size.
@@ -73,13 +82,20 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
         foreground: (H, W), in [0, 1], what is known not to be background.
     """
     views = _Views.make(background, image, foreground)
-    found, reason = _find(views)
-    if found is None:
-        agreement = views.score(views.start, views.start)
-        return Registration(False, reason, 0.0, 1.0, agreement, agreement, None)
-    shift = views.shift(found)
-    before, after = views.score(views.start, found), views.score(found, views.start)
-    overlap = float(views.covered(found).mean())
+    if min(*views.background.shape, *views.image.shape) < MIN_SIDE:
+        return _not_found(views, views.lay(views.start), TOO_SMALL)
+    half = views.half()
+    still = half.lay(half.start)
+    agreement, drift = half.score(still, still), half.drift(still)
+    if agreement >= MIN_REST_SCORE and drift < MIN_SHIFT_PIXELS:
+        return Registration(False, "", drift, 1.0, agreement, agreement, None)
+    still = views.lay(views.start)
+    found = _find(views, still)
+    if isinstance(found, str):
+        return _not_found(views, still, found)
+    shift, moved = views.shift(found.transform), views.lay(found.transform)
+    before, after = views.score(still, moved), views.score(moved, still)
+    overlap = float(moved.covered.mean())
     at_rest = Registration(False, "", shift, 1.0, before, before, None)
     if shift > MAX_SHIFT_SHARE * float(np.hypot(*image.shape[:2])) or overlap < MIN_OVERLAP:
         return replace(at_rest, reason=TOO_FAR)
@@ -87,8 +103,16 @@ def register(background: Picture, image: Picture, *, foreground: Map | None = No
         return at_rest
     if after < max(before + MIN_SCORE_GAIN, MIN_SCORE):
         return replace(at_rest, shift=0.0, reason=NO_BETTER)
-    flow = find_parallax(views.warped(found), views.image, views.covered(found))
-    return Registration(True, "", shift, overlap, before, after, views.at_full_size(found), flow)
+    flow = None
+    if found.stray > MAX_STRAY_SHARE:
+        flow = find_parallax(views.warped(found.transform), views.image, moved.covered)
+    homography = views.at_full_size(found.transform)
+    return Registration(True, "", shift, overlap, before, after, homography, flow)
+
+
+def _not_found(views: "_Views", still: "_Laid", reason: str) -> Registration:
+    agreement = views.score(still, still)
+    return Registration(False, reason, 0.0, 1.0, agreement, agreement, None)
 
 
 def warp(background: Picture, registration: Registration, height: int, width: int) -> Picture:
@@ -121,11 +145,21 @@ def fit(rows: int, columns: int, height: int, width: int) -> Transform:
 
 
 @dataclass(frozen=True, eq=False)
+class _Laid:
+    """The background as a transform lays it on the image."""
+
+    covered: Mask  # (H, W): which pixels of the image it covers
+    fine: Map  # (H, W): its fine structure
+    unchanged: Plane  # (H, W): 255 where the photos have the same fine structure, 0 elsewhere
+
+
+@dataclass(frozen=True, eq=False)
 class _Views:
     """Both photos in small and grey."""
 
     background: Plane  # (h, w)
     image: Plane  # (H, W)
+    fine: Map  # (H, W): fine structure of the image
     usable: Plane  # (H, W), 255 where no foreground is known
     start: Transform  # background -> image, the camera at rest
     to_background: Transform  # from the given background to its copy
@@ -136,54 +170,91 @@ class _Views:
         rows, columns = background.shape[:2]
         height, width = image.shape[:2]
         scale = min(1.0, REGISTRATION_SIDE / max(height, width))
-        image_copy = to_grey(_scaled(image, scale))
+        image_copy = _scaled(to_grey(image), scale)
         cover = fit(rows, columns, height, width)
         # as large as it will be in the frame, but never larger than it is
-        back_scale = min(1.0, cover[0, 0] * scale)
-        background_copy = to_grey(_scaled(background, back_scale))
-        to_background = _scaling(
-            background_copy.shape[1] / columns, background_copy.shape[0] / rows
-        )
-        to_image = _scaling(image_copy.shape[1] / width, image_copy.shape[0] / height)
+        background_copy = _scaled(to_grey(background), min(1.0, cover[0, 0] * scale))
         usable = np.full(image_copy.shape, 255, np.uint8)
         if foreground is not None:
             size = (image_copy.shape[1], image_copy.shape[0])
             known = cv2.resize(foreground, size, interpolation=cv2.INTER_AREA)
             usable[np.asarray(known) > 0.5] = 0
+        to_background = _between(background.shape, background_copy.shape)
+        to_image = _between(image.shape, image_copy.shape)
         start = to_image @ cover @ np.linalg.inv(to_background)
-        return cls(background_copy, image_copy, usable, start, to_background, to_image)
+        fine = fine_structure(image_copy)
+        return cls(background_copy, image_copy, fine, usable, start, to_background, to_image)
+
+    def half(self) -> "_Views":
+        """The same in half the size."""
+        background, image, usable = (
+            _scaled(plane, 0.5) for plane in (self.background, self.image, self.usable)
+        )
+        smaller = _between(self.background.shape, background.shape)
+        to_image = _between(self.image.shape, image.shape)
+        return _Views(
+            background,
+            image,
+            fine_structure(image),
+            np.where(usable > 254, usable, 0).astype(np.uint8),
+            to_image @ self.start @ np.linalg.inv(smaller),
+            smaller @ self.to_background,
+            to_image @ self.to_image,
+        )
+
+    def lay(self, transform: Transform) -> _Laid:
+        """Lays the background on the image."""
+        height, width = self.image.shape
+        whole = np.full(self.background.shape, 255, np.uint8)
+        covered = np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
+        fine = fine_structure(self.warped(transform))
+        difference = cv2.blur(cv2.absdiff(fine, self.fine), (9, 9))
+        # a sixteenth of the pixels have the same median
+        limit = max(MIN_DIFFERENCE_LEVELS, 2.5 * float(np.median(difference[::4, ::4])))
+        unchanged = np.where(difference < limit, self.usable, 0).astype(np.uint8)
+        return _Laid(covered, fine, unchanged)
 
     def warped(self, transform: Transform) -> Plane:
         return _warped(self.background, transform, *self.image.shape)
 
-    def covered(self, transform: Transform) -> Mask:
-        """Which pixels of the image the background covers."""
-        height, width = self.image.shape
-        whole = np.full(self.background.shape, 255, np.uint8)
-        return np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
+    def score(self, laid: _Laid, other: _Laid) -> float:
+        """Correlation of fine structure, in [-1, 1], where both overlap; 0 if there is none.
 
-    def score(self, transform: Transform, other: Transform) -> float:
-        """Correlation of fine structure, in [-1, 1], where both photos overlap; 0 if there is none.
-
-        Fine structure is compared because brightness may differ. Pixels that fit under neither
-        transform are foreground and do not count.
+        Fine structure is compared because brightness may differ. Pixels that fit in neither are
+        foreground and do not count.
         """
-        counts = self.covered(transform) & self.covered(other)
-        counts &= (self.unchanged(transform) > 0) | (self.unchanged(other) > 0)
-        if counts.sum() < 2:
+        counts = laid.covered & other.covered & ((laid.unchanged | other.unchanged) > 0)
+        number = np.count_nonzero(counts)
+        if number < 2:
             return 0.0
-        fine = fine_structure(self.warped(transform)), fine_structure(self.image)
-        first, second = (plane[counts] for plane in fine)
-        energy = float(np.sqrt((first**2).mean() * (second**2).mean()))
-        return float((first * second).mean()) / energy if energy > 1e-3 else 0.0
+        first, second = (np.where(counts, fine, 0) for fine in (laid.fine, self.fine))
+        energy = float(np.sqrt(np.vdot(first, first) * np.vdot(second, second)))
+        return float(np.vdot(first, second)) / energy if energy > 1e-3 * number else 0.0
 
-    def unchanged(self, transform: Transform) -> Plane:
-        """Where the photos have the same fine structure: (H, W), 255 there, 0 elsewhere."""
-        difference = cv2.blur(
-            np.abs(fine_structure(self.warped(transform)) - fine_structure(self.image)), (9, 9)
+    def drift(self, laid: _Laid) -> float:
+        """How far unchanged fine structure is off, in pixels of the image, mean over the frame.
+
+        It is one step of Lucas and Kanade (1981) for an affine movement, right for less than
+        a pixel of the copies. Infinite where there is not enough structure to tell.
+        """
+        counts = laid.covered & (laid.unchanged > 0)
+        height, width = counts.shape
+        x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+        here = [plane[counts].astype(np.float32) for plane in (np.ones_like(x), x, y)]
+        right, down = (
+            cv2.Sobel(laid.fine, cv2.CV_32F, *axis, scale=1 / 8)[counts]
+            for axis in ((1, 0), (0, 1))
         )
-        limit = max(MIN_DIFFERENCE_LEVELS, 2.5 * float(np.median(difference)))
-        return np.where(difference < limit, self.usable, 0).astype(np.uint8)
+        slopes = np.stack([slope * place for slope in (right, down) for place in here])
+        behind, before = laid.fine[counts], self.fine[counts]
+        gain = float(before @ behind) / max(float(behind @ behind), 1e-6)
+        try:
+            found = np.linalg.solve(slopes @ slopes.T * gain, slopes @ (before - gain * behind))
+        except np.linalg.LinAlgError:
+            return float("inf")
+        x, y = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 9))
+        moved = found.reshape(2, 3) @ np.stack([np.ones_like(x), x, y]).reshape(3, -1)
+        return float(np.linalg.norm(moved, axis=0).mean() / self.to_image[0, 0])
 
     def shift(self, transform: Transform) -> float:
         """Mean distance, in pixels of the image, from where the camera at rest puts a pixel."""
@@ -199,17 +270,56 @@ class _Views:
         return full / full[2, 2]
 
 
-def _find(views: _Views) -> tuple[Transform | None, str]:
-    """The best homography from background to image, or None and why there is none."""
-    if min(*views.background.shape, *views.image.shape) < MIN_SIDE:
-        return None, TOO_SMALL
+class _Found(NamedTuple):
+    """A movement of the camera."""
+
+    transform: Transform  # background -> image
+    stray: float  # in [0, 1]: share of what was followed that moved otherwise; 1 if unknown
+
+
+def _find(views: _Views, still: _Laid) -> _Found | str:
+    """The best homography from background to image, or why there is none."""
+    tracked = _from_tracks(views, views.start, still)
+    if tracked is not None:
+        return tracked
     rough, reason = _from_corners(views)
-    if rough is None:
-        rough = views.start
-    refined = _refine(views, rough)
-    if refined is not None:
-        return refined, ""
-    return None, reason or NO_MATCH
+    if rough is not None:
+        tracked = _from_tracks(views, rough, views.lay(rough))
+    if tracked is not None:
+        return tracked
+    refined = _refine(views, views.start if rough is None else rough)
+    return reason or NO_MATCH if refined is None else _Found(refined, 1.0)
+
+
+def _from_tracks(views: _Views, rough: Transform, laid: _Laid) -> _Found | None:
+    """Follows corners of the image into the background that was laid roughly, and back.
+
+    Objects that entered the scene hide some corners, and do not mislead the others as they do where
+    all pixels count. None where too few corners are found again on one transform.
+    """
+    corners = cv2.goodFeaturesToTrack(views.image, MAX_TRACKS, 0.01, 8, mask=views.usable)
+    if corners is None:
+        return None
+    # fine structure, as brightness may differ; in 8 bits, as the method wants it
+    planes = [np.clip(2 * fine + 128, 0, 255).astype(np.uint8) for fine in (views.fine, laid.fine)]
+    there, found, _ = cv2.calcOpticalFlowPyrLK(planes[0], planes[1], corners, None)
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(planes[1], planes[0], there, None)
+    sure = (found & found_back)[:, 0] > 0
+    sure &= np.linalg.norm(back - corners, axis=2)[:, 0] < MAX_TRACK_ERROR_PIXELS
+    needed = max(MIN_TRACKS, MIN_TRACKED_SHARE * len(corners))
+    if sure.sum() < needed:
+        return None
+    there, corners = there[sure], corners[sure]
+    _, agrees = cv2.findHomography(there, corners, cv2.USAC_MAGSAC, 1.0)
+    if agrees is None or agrees.sum() < needed:
+        return None
+    agreeing = agrees[:, 0] > 0
+    closest, _ = cv2.findHomography(there[agreeing], corners[agreeing], 0)  # least squares
+    if closest is None:
+        return None
+    exact = closest @ rough
+    exact = exact / exact[2, 2]
+    return _Found(exact, 1 - float(agreeing.mean())) if _is_plausible(exact, views) else None
 
 
 def _from_corners(views: _Views) -> tuple[Transform | None, str]:
@@ -249,7 +359,7 @@ def _refine(views: _Views, rough: Transform) -> Transform | None:
         _, found = cv2.findTransformECCWithMask(
             views.image,
             views.background,
-            views.unchanged(rough),
+            views.lay(rough).unchanged,
             whole,
             inverse,
             cv2.MOTION_HOMOGRAPHY,
@@ -282,6 +392,11 @@ def _is_plausible(transform: Transform, views: _Views) -> bool:
 def _scaling(x: float, y: float) -> Transform:
     """Scales pixel positions whose centres are at whole numbers, as cv2.resize does."""
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]], np.float64)
+
+
+def _between(size: tuple[int, ...], other: tuple[int, ...]) -> Transform:
+    """From pixel positions in a picture to those in a copy of another size."""
+    return _scaling(other[1] / size[1], other[0] / size[0])
 
 
 def _scaled(picture: Picture, scale: float) -> Picture:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from depthmask.inference import registration
 from depthmask.inference.registration import (
     NO_BETTER,
     NO_MATCH,
@@ -70,6 +71,41 @@ def test_what_has_entered_does_not_mislead(known: bool) -> None:
     assert found.accepted and found.shift == pytest.approx(5, abs=0.3)
     still = register(scene(), image, foreground=mask if known else None)
     assert not still.accepted and still.reason == ""
+
+
+def test_a_pair_at_rest_is_recognised_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "goodFeaturesToTrack", lambda *_, **__: pytest.fail("searched"))
+    rng = np.random.default_rng(0)
+    noisy = np.rint(scene() * 0.8 + rng.normal(0, 3, scene().shape)).clip(0, 255).astype(np.uint8)
+    for image in (noisy, with_block(scene())[0]):
+        found = register(scene(), image)
+        assert not found.accepted and found.reason == "" and found.shift < 0.2
+        assert found.before == found.after > 0.8
+
+
+@pytest.mark.parametrize("shift", [1, 5])
+def test_an_object_over_half_of_the_picture_does_not_pull(shift: float) -> None:
+    image = scene()
+    image[40:, 100:] = scene(seed=4)[40:, 100:]
+    found = register(moved(scene(), shift), image)
+    assert found.accepted and found.homography is not None
+    corners = np.array([[[0, 0]], [[WIDTH, 0]], [[WIDTH, HEIGHT]], [[0, HEIGHT]]], np.float64)
+    back = cv2.perspectiveTransform(corners + np.array((shift, 0)), found.homography)
+    assert np.linalg.norm(back - corners, axis=-1).max() < 0.7
+
+
+def test_all_pixels_are_correlated_where_corners_are_few() -> None:
+    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    waves = 120 + 50 * np.sin(x / 12) * np.cos(y / 10) + 30 * np.sin((x + y) / 15)
+    image = np.repeat(waves[..., None].astype(np.uint8), 3, axis=2)
+    found = register(moved(image, 3), image)
+    assert found.accepted and found.shift == pytest.approx(3, abs=0.3)
+
+
+def test_parallax_is_sought_only_where_corners_stray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "find_parallax", lambda *_: pytest.fail("sought"))
+    image, _ = with_block(scene())
+    assert register(moved(scene(), 6, -4, turn=1), image).accepted
 
 
 def test_a_quarter_of_a_pixel_is_left_alone() -> None:
