@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import fit_size, resize, shrink
 
 Gain = npt.NDArray[np.float64]  # (3,)
 
@@ -18,6 +19,9 @@ LIGHT_SIDE = 160  # pixels, longest side of the copies that are compared
 MIN_LEVEL, MAX_LEVEL = 16, 242  # levels; outside, noise and clipping hide the gain
 MIN_PIXELS = 50  # of a copy, to fit to
 MAX_FITTED_PIXELS = 4000  # of a copy; more make the fit slower, not better
+MAX_SOUGHT_PIXELS = 500  # of these, from which the best start is chosen
+WIDE, NARROW = (0.8, 0.4, 0.2, 0.2), (0.1, 0.1, 0.1)  # stops, widths of kernels: to seek, to fit
+AGREEING_WIDTH = 0.2  # stops
 MAX_STOPS = 3.0
 MAX_TINT_STOPS = 0.75  # stops between two channels
 MIN_STOPS = 0.02  # less cannot be seen; 8 bits are left as they are
@@ -53,16 +57,24 @@ def match_light(
         image: (H, W, 3), uint8, RGB.
         foreground: (H, W), in [0, 1]: pixels above 0.5 do not count.
     """
-    ratios = _log_ratios(background, image, foreground)
+    ratios = _log_ratios(light_copy(background), light_copy(image), foreground)
     if len(ratios) < MIN_PIXELS:
         return _unchanged(TOO_FEW)
-    mode, agreement = _find_mode(ratios[:: max(1, len(ratios) // MAX_FITTED_PIXELS)])
+    mode, agreement = _find_mode(ratios)
     stops = float(mode.mean())
     if agreement < MIN_AGREEING_SHARE or abs(stops) > MAX_STOPS or np.ptp(mode) > MAX_TINT_STOPS:
         return _unchanged(NO_GAIN)
     if np.abs(mode).max() < MIN_STOPS:
         return LightMatch(np.ones(3), stops, False, "")
     return LightMatch(np.exp2(mode), stops, True, "")
+
+
+def light_copy(picture: Picture) -> Picture:
+    """The copy that `match_light` looks at: (H, W, 3) uint8 -> (h, w, 3), `LIGHT_SIDE` at most.
+
+    Its copy is itself, so that who matches twice may shrink once.
+    """
+    return shrink(picture, *fit_size(picture.shape, LIGHT_SIDE))
 
 
 def apply_light(background: Picture, match: LightMatch) -> Picture:
@@ -79,22 +91,17 @@ def _unchanged(reason: str) -> LightMatch:
 
 
 def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> Gain:
-    """log2(image / background) in linear light, of pixels neither black nor white: (N, 3)."""
+    """log2(image / background) in linear light, of some pixels neither black nor white: (N, 3)."""
     height, width = image.shape[:2]
-    scale = min(1.0, LIGHT_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    copies = [
-        np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-        for picture in (background, image)
-    ]
-    counts = np.ones(copies[0].shape[:2], dtype=bool)
-    for copy in copies:
-        counts &= ((copy >= MIN_LEVEL) & (copy <= MAX_LEVEL)).all(axis=2)
+    darkest, brightest = np.minimum(background, image), np.maximum(background, image)
+    usable = ((darkest >= MIN_LEVEL) & (brightest <= MAX_LEVEL)).all(axis=2)
     if foreground is not None:
-        known = np.asarray(cv2.resize(foreground, size, interpolation=cv2.INTER_AREA))
-        counts &= known < 0.5
-    dark, bright = (_to_linear(copy[counts] / 255) for copy in copies)
-    return np.log2(bright / dark)
+        usable &= np.asarray(resize(foreground, height, width)) < 0.5
+    places = np.flatnonzero(usable)
+    places = places[:: max(1, len(places) // MAX_FITTED_PIXELS)]
+    before, now = (np.take(copy.reshape(-1, 3), places, axis=0) for copy in (background, image))
+    stops = np.log2(_to_linear(np.arange(256).clip(1) / 255))  # of each level; black has none
+    return stops[now] - stops[before]
 
 
 def _find_mode(ratios: Gain) -> tuple[Gain, float]:
@@ -103,17 +110,29 @@ def _find_mode(ratios: Gain) -> tuple[Gain, float]:
     Returns:
         The mode, and the share of points within a kernel's width of it.
     """
-    starts = [np.zeros(3), np.median(ratios, axis=0), *np.percentile(ratios, (25, 75), axis=0)]
-    best, most = starts[0], -1.0
-    for mode in starts:
-        for width in (0.8, 0.4, 0.2, 0.2, 0.1, 0.1, 0.1):
-            weight = np.exp(-0.5 * ((ratios - mode) ** 2).sum(axis=1) / width**2)
-            if weight.sum() > 0:
-                mode = (weight[:, None] * ratios).sum(axis=0) / weight.sum()
-        near = float(np.exp(-0.5 * ((ratios - mode) ** 2).sum(axis=1) / 0.2**2).mean())
-        if near > most:
-            best, most = mode, near
-    return best, most
+    some = ratios[:: max(1, len(ratios) // MAX_SOUGHT_PIXELS)]
+    starts = [np.zeros(3), *np.percentile(some, (50, 25, 75), axis=0)]
+    modes = [_shift(some, start, WIDE + NARROW) for start in starts]
+    mode = _shift(ratios, max(modes, key=lambda mode: _agreement(some, mode)), NARROW)
+    return mode, _agreement(ratios, mode)
+
+
+def _shift(ratios: Gain, mode: Gain, widths: tuple[float, ...]) -> Gain:
+    """Moves a mode to the weighted mean of the points around it, once for each kernel's width."""
+    for width in widths:
+        weight = _weights(ratios, mode, width)
+        if weight.sum() > 0:
+            mode = weight @ ratios / weight.sum()
+    return mode
+
+
+def _agreement(ratios: Gain, mode: Gain) -> float:
+    return float(_weights(ratios, mode, AGREEING_WIDTH).mean())
+
+
+def _weights(ratios: Gain, mode: Gain, width: float) -> Gain:
+    distance = ratios - mode
+    return np.exp(-0.5 / width**2 * np.einsum("nc,nc->n", distance, distance))
 
 
 def _to_linear(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

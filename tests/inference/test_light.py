@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from depthmask.inference.light import NO_GAIN, NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.light import (
+    NO_GAIN,
+    NOT_MATCHED,
+    LightMatch,
+    apply_light,
+    light_copy,
+    match_light,
+)
 from depthmask.pictures import Picture
 from tests.inference.test_registration import scene, with_block
 
@@ -43,6 +50,14 @@ def test_a_large_object_does_not_count() -> None:
     for foreground in (None, mask):
         match = match_light(background, image, foreground=foreground)
         assert match.stops == pytest.approx(-0.5, abs=0.05)
+
+
+def test_copies_match_as_the_pictures_do() -> None:
+    background = (scene() * 0.6).astype(np.uint8)
+    image = expose(background, 0.4, 0.5, 0.6)
+    copies = light_copy(background), light_copy(image)
+    assert copies[0].shape == (120, 160, 3) and light_copy(copies[0]) is copies[0]
+    assert np.array_equal(match_light(*copies).gain, match_light(background, image).gain)
 
 
 def test_nothing_to_do() -> None:
