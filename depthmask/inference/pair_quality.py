@@ -167,8 +167,9 @@ def _border(foreground: Mask) -> Mask:
 def _step(picture: Picture, normal: Map, border: Mask) -> float:
     """Mean change of colour along the normal (2, h, w) of the border, in levels of Sobel."""
     values = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
-    across = np.abs(np.einsum("ihwc,ihw->hwc", _slope(values), normal)).max(axis=2)
-    return float(across[border].mean()) if border.any() else 0.0
+    right, down = (slope[border] for slope in _slope(values))  # (N, 3)
+    across = right * normal[0][border][:, None] + down * normal[1][border][:, None]
+    return float(np.abs(across).max(axis=1).mean()) if len(across) else 0.0
 
 
 def _slope(values: npt.ArrayLike) -> Map:
