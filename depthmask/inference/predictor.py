@@ -11,7 +11,7 @@ import numpy as np
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
 from depthmask.errors import OptionError, PictureError
-from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, light_copy, match_light
 from depthmask.inference.pair_quality import (
     MIN_SWAP_EVIDENCE,
     PairReport,
@@ -119,15 +119,18 @@ class Predictor:
         height, width = image.shape[:2]
         registration = register(background, image) if align else NOT_REGISTERED
         fitted = _fit(background, registration, height, width)
-        maps, lighting = self._see(fitted, image, light=light)
+        size = network_size(height, width, self.resolution)
+        small_background, small_image = (resize(x, *size) for x in (fitted, image))
+        maps, lighting = self._see(small_background, small_image, light=light)
         matched = apply_light(fitted, lighting)
+        evidence = swap_evidence(apply_light(small_background, lighting), small_image, maps["mask"])
         fitness = judge(
             registration,
             lighting,
             diagonal=math.hypot(height, width),
             covered=float((maps["mask"] > 0.5).mean()),
             same=is_same(background, image),
-            swapped=swap_evidence(matched, image, maps["mask"]) > MIN_SWAP_EVIDENCE,
+            swapped=evidence > MIN_SWAP_EVIDENCE,
         )
         if refine:
             mask = refine_mask(maps["mask"], height, width)
@@ -157,26 +160,24 @@ class Predictor:
     def _see(
         self, background: Picture, image: Picture, *, light: bool
     ) -> tuple[dict[str, Map], LightMatch]:
-        """Runs the network on two pictures of one size, in the same light if so wanted.
+        """Runs the network on two pictures of its size, in the same light if so wanted.
 
         The light is first fitted without a mask. Where a second fit, to the background of the
         predicted mask, differs by `MAX_GAIN_CHANGE_STOPS`, the network runs once more with it.
 
         Returns:
-            Mask and depth at the network's size, and how the light was matched.
+            Mask and depth, and how the light was matched.
         """
-        height, width = image.shape[:2]
-        size = network_size(height, width, self.resolution)
-        small_background, small_image = resize(background, *size), resize(image, *size)
         if not light:
-            return self.backend.run(small_background, small_image), NOT_MATCHED
-        first = match_light(small_background, small_image)
-        maps = self.backend.run(apply_light(small_background, first), small_image)
-        second = match_light(small_background, small_image, foreground=maps["mask"])
+            return self.backend.run(background, image), NOT_MATCHED
+        copies = light_copy(background), light_copy(image)
+        first = match_light(*copies)
+        maps = self.backend.run(apply_light(background, first), image)
+        second = match_light(*copies, foreground=maps["mask"])
         # where the mask leaves nothing to compare, the first fit stands
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
-        return self.backend.run(apply_light(small_background, second), small_image), second
+        return self.backend.run(apply_light(background, second), image), second
 
 
 def resolution_for(quality: str, resolution: int) -> int:
