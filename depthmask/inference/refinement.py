@@ -10,11 +10,11 @@ from depthmask.pictures.resize import enlarge, fit_size, shrink
 # least alpha and gradient errors on 24 composites made as in `benchmarks/refinement.py`.
 EDGE_CONTRAST = 1.4
 
-COLOURS_SIDE = 1024  # pixels, longest side at which the foreground's colours are gathered
-COLOURS_WINDOWS = (64, 16, 4)  # pixels, radii: where the smaller window knows a colour, it counts
+COLOURS_SIDE = 512  # pixels, longest side at which the foreground's colours are gathered
+COLOURS_WINDOWS = (32, 8, 2)  # pixels, radii: where the smaller window knows a colour, it counts
 MIN_KNOWN_SHARE = 0.02  # of a window must be foreground before it outweighs the larger one
 MIN_SQUARED_ALPHA = 0.01  # where alpha² is less, a colour is taken from nearby
-BAND_ROWS = 256  # rows that are un-mixed at once, to bound memory
+UNMIXED_PIXELS = 2**18  # un-mixed at once, to bound memory
 
 
 def refine_mask(mask: Map, height: int, width: int) -> Map:
@@ -73,18 +73,18 @@ def unmix(image: Picture, background: Picture, mask: Map) -> Picture:
         (H, W, 3), uint8, RGB: the image, and where the mask is between 0 and 1, the foreground.
     """
     result = image.copy()
-    mixed = (mask > 0) & (mask < 1)
-    if not mixed.any():
+    mixed = np.flatnonzero((mask > 0) & (mask < 1))
+    if not len(mixed):
         return result
     nearby = _nearby_colours(image, mask)
-    for top in range(0, len(mask), BAND_ROWS):
-        rows = slice(top, top + BAND_ROWS)
-        part = mixed[rows]
-        alpha = mask[rows][part][:, None]
-        guess = nearby[rows][part].astype(np.float32)
-        error = image[rows][part] - alpha * guess - (1 - alpha) * background[rows][part]
+    flat = [picture.reshape(-1, 3) for picture in (result, background, nearby)]
+    for start in range(0, len(mixed), UNMIXED_PIXELS):
+        part = mixed[start : start + UNMIXED_PIXELS]
+        seen, behind, guess = (np.take(x, part, axis=0).astype(np.float32) for x in flat)
+        alpha = np.take(mask.reshape(-1), part)[:, None]
+        error = seen - alpha * guess - (1 - alpha) * behind
         colours = guess + error * (alpha / (alpha * alpha + MIN_SQUARED_ALPHA))
-        result[rows][part] = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
+        flat[0][part] = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
     return result
 
 
@@ -96,12 +96,14 @@ def _nearby_colours(image: Picture, mask: Map) -> Picture:
     height, width = mask.shape
     size = fit_size(mask.shape, COLOURS_SIDE)
     sure = np.clip((shrink(mask, *size) - 0.95) / 0.05, 0, 1).astype(np.float32) + np.float32(1e-6)
-    weighted = shrink(image, *size) * sure[..., None]
-    mean = np.broadcast_to(weighted.mean(axis=(0, 1)) / sure.mean(), weighted.shape)
+    # premultiplied colour and alpha, so that one blur serves both
+    known = np.asarray(cv2.merge([*cv2.split(shrink(image, *size) * sure[..., None]), sure]))
+    average = np.array(cv2.mean(known), np.float32)
+    mean = np.broadcast_to(average / average[3], known.shape)  # its last channel stays 1
     for radius in COLOURS_WINDOWS:
-        known = _mean_around(sure, radius)[..., None]
-        mean = (_mean_around(weighted, radius) + MIN_KNOWN_SHARE * mean) / (known + MIN_KNOWN_SHARE)
-    colours = np.rint(mean).clip(0, 255).astype(np.uint8)
+        around = _mean_around(known, radius) + MIN_KNOWN_SHARE * mean
+        mean = around / around[..., 3:]
+    colours = (mean[..., :3] + np.float32(0.5)).astype(np.uint8)
     return np.asarray(cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR))
 
 

@@ -93,12 +93,12 @@ def test_colours_are_unmixed() -> None:
     assert np.array_equal(colours[true == 1], image[true == 1])
 
 
-def test_bands_of_rows_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     true = ball_with_hair(400)
     background = wall(400, 400)
     image = blend(background, true)
     whole = unmix(image, background, true)
-    monkeypatch.setattr(refinement, "BAND_ROWS", 37)
+    monkeypatch.setattr(refinement, "UNMIXED_PIXELS", 37)
     assert np.array_equal(unmix(image, background, true), whole)
 
 
