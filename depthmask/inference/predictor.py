@@ -21,6 +21,7 @@ from depthmask.inference.pair_quality import (
 )
 from depthmask.inference.refinement import refine_depth, refine_mask
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
+from depthmask.inference.stopwatch import Stopwatch
 from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
@@ -99,6 +100,7 @@ class Predictor:
         align: bool = True,
         light: bool = True,
         refine: bool = True,
+        stopwatch: Stopwatch | None = None,
     ) -> Prediction:
         """Finds what has entered the scene, and how far everything is.
 
@@ -109,20 +111,24 @@ class Predictor:
             align: Move the background to where the camera stood for the image.
             light: Give the background the exposure and white balance of the image.
             refine: Steepen the mask's edge, and put the depth's step on it; else both are enlarged.
+            stopwatch: Gets a lap for each stage: register, light, network, quality, refine.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
         """
         start = time.perf_counter()
+        watch = stopwatch or Stopwatch()
         check_picture(background, "background")
         check_picture(image, "image")
         height, width = image.shape[:2]
         registration = register(background, image) if align else NOT_REGISTERED
         fitted = _fit(background, registration, height, width)
+        watch.lap("register")
         size = network_size(height, width, self.resolution)
         small_background, small_image = (resize(x, *size) for x in (fitted, image))
-        maps, lighting = self._see(small_background, small_image, light=light)
+        maps, lighting = self._see(small_background, small_image, watch, light=light)
         matched = apply_light(fitted, lighting)
+        watch.lap("light")
         evidence = swap_evidence(apply_light(small_background, lighting), small_image, maps["mask"])
         fitness = judge(
             registration,
@@ -132,14 +138,17 @@ class Predictor:
             same=is_same(background, image),
             swapped=evidence > MIN_SWAP_EVIDENCE,
         )
+        watch.lap("quality")
         if refine:
             mask = refine_mask(maps["mask"], height, width)
             depth = refine_depth(maps["depth"], maps["mask"], mask)
         else:
             mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
+        mask, depth = np.clip(mask, 0, 1, out=mask), np.clip(depth, MIN_DEPTH, 1, out=depth)
+        watch.lap("refine")
         return Prediction(
-            np.clip(mask, 0, 1, out=mask),
-            np.clip(depth, MIN_DEPTH, 1, out=depth),
+            mask,
+            depth,
             time.perf_counter() - start,
             PairReport(registration, lighting, fitness),
             matched,
@@ -158,7 +167,7 @@ class Predictor:
         return self.backend.run(background, image)
 
     def _see(
-        self, background: Picture, image: Picture, *, light: bool
+        self, background: Picture, image: Picture, watch: Stopwatch, *, light: bool
     ) -> tuple[dict[str, Map], LightMatch]:
         """Runs the network on two pictures of its size, in the same light if so wanted.
 
@@ -168,16 +177,24 @@ class Predictor:
         Returns:
             Mask and depth, and how the light was matched.
         """
+
+        def run(match: LightMatch) -> dict[str, Map]:
+            lit = apply_light(background, match)
+            watch.lap("light")
+            maps = self.backend.run(lit, image)
+            watch.lap("network")
+            return maps
+
         if not light:
-            return self.backend.run(background, image), NOT_MATCHED
+            return run(NOT_MATCHED), NOT_MATCHED
         copies = light_copy(background), light_copy(image)
         first = match_light(*copies)
-        maps = self.backend.run(apply_light(background, first), image)
+        maps = run(first)
         second = match_light(*copies, foreground=maps["mask"])
         # where the mask leaves nothing to compare, the first fit stands
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
-        return self.backend.run(apply_light(background, second), image), second
+        return run(second), second
 
 
 def resolution_for(quality: str, resolution: int) -> int:
