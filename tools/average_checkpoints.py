@@ -42,7 +42,7 @@ def main() -> None:
     if options.mask_from:
         state = graft(state, average(options.mask_from)[0])
         names["mask_averaged"] = [file.name for file in options.mask_from]
-    model = U2Net(info.tasks, info.in_ch, info.stages)
+    model = U2Net(info.tasks, info.in_ch, info.stages, info.stride)
     model.load_state_dict(state)
     _, pools = load_checkpoint_pools(options.data, info, torch.device("cpu"))
     info = replace(

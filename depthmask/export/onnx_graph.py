@@ -87,7 +87,13 @@ class _Builder:
         assert isinstance(layer, nn.Conv2d) and layer.bias is not None
         weight, bias = (self.constant(p.detach().cpu().numpy()) for p in (layer.weight, layer.bias))
         pads = [int(p) for p in layer.padding] * 2
-        return self.op("Conv", x, weight, bias, pads=pads, dilations=list(layer.dilation))
+        return self.op(
+            "Conv",
+            *(x, weight, bias),
+            pads=pads,
+            dilations=list(layer.dilation),
+            strides=list(layer.stride),
+        )
 
     def conv_relu(self, block: nn.Module, x: str) -> str:
         assert isinstance(block, nn.Sequential)  # of conv_bn_relu, the norm folded
@@ -116,6 +122,8 @@ def _add_network(b: _Builder, net: FusedNet) -> None:
     x = b.op("Cast", b.op("Transpose", pixels, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     features = _add_encoder(b, net.encoder, x)
     total = _add_votes(b, [_add_decoder(b, d, features) for d in net.decoders.values()])
+    if net.stride > 1:  # as torch's pixel_shuffle
+        total = b.op("DepthToSpace", total, blocksize=net.stride, mode="CRD")
     maps = b.op("Sigmoid", total)
     for number, task in enumerate(net.tasks):
         b.op("Gather", maps, b.constant(np.array(number, np.int64)), axis=1, output=task)

@@ -39,6 +39,7 @@ class CheckpointInfo:
     tasks: Annotated[tuple[Annotated[str, Among(*TASKS)], ...], Within(1, len(TASKS))] = TASKS
     in_ch: Annotated[int, Within(1, 64)] = 6
     stages: Annotated[tuple[Stage, ...], Within(2, 10)] = LITE
+    stride: Annotated[int, Within(1, 32)] = 1  # pixels, along a side, for one of the finest stage
     # square root of the pixels of a picture it is meant to see
     resolution: Annotated[int, Within(1, 4096)] = 224
     samples: Count = 0  # composites it has seen
@@ -71,7 +72,7 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
 
     state, info = read_checkpoint(path)
     with torch.device("meta"):  # allocates nothing: the description may claim anything
-        model = U2Net(info.tasks, info.in_ch, info.stages)
+        model = U2Net(info.tasks, info.in_ch, info.stages, info.stride)
     try:
         model.load_state_dict(_fitted(state, model.state_dict()), assign=True)
     except RuntimeError as error:

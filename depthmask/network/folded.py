@@ -10,6 +10,7 @@ from copy import deepcopy
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -32,6 +33,7 @@ class FusedNet(nn.Module):
             assert isinstance(decoder, Decoder)
             _fold_fuse(decoder)
         self.tasks = model.tasks
+        self.stride = model.stride
         self.encoder = model.encoder
         self.decoders = model.decoders
         self.requires_grad_(False)
@@ -48,18 +50,21 @@ class FusedNet(nn.Module):
         """
         pixels = torch.cat((background, image), dim=3)
         features = self.encoder(pixels.permute(0, 3, 1, 2).float())
-        return tuple(_fused_map(decoder, features) for decoder in self.decoders.values())
+        height, width = image.shape[1:3]
+        return tuple(
+            _fused_map(decoder, features)[:, :height, :width] for decoder in self.decoders.values()
+        )
 
 
 def _fused_map(decoder: nn.Module, features: Sequence[Tensor]) -> Tensor:
-    """Sums the weighed votes of a decoder: (B, h, w), float32 in [0, 1]."""
+    """Sums the weighed votes of a decoder: (B, H, W), float32 in [0, 1], of whole strides."""
     assert isinstance(decoder, Decoder)
     maps = decoder.climb(features)
     votes = [vote(m) for vote, m in zip(decoder.votes, maps, strict=True)]
     total = votes[0]
     for vote in votes[1:]:
         total = total + resize_like(vote, total)
-    return total[:, 0].float().sigmoid()
+    return F.pixel_shuffle(total, decoder.stride)[:, 0].float().sigmoid()
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

@@ -25,6 +25,7 @@ class U2Net(nn.Module):
         tasks: Names of the maps to predict; each gets a decoder.
         in_ch: Channels of all pictures together, 3 for each RGB picture.
         stages: The architecture table, finest stage first.
+        stride: Pixels of a picture, along a side, for one of the finest stage.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class U2Net(nn.Module):
         tasks: Sequence[str] = TASKS,
         in_ch: int = 6,
         stages: Sequence[Stage] = LITE,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.in_ch = in_ch
-        self.encoder = Encoder(in_ch, stages)
-        self.decoders = nn.ModuleDict({task: Decoder(stages) for task in tasks})
+        self.stride = stride
+        self.encoder = Encoder(in_ch, stages, stride)
+        self.decoders = nn.ModuleDict({task: Decoder(stages, stride) for task in tasks})
 
     def forward(self, *pictures: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Maps pictures to logits.
@@ -56,18 +59,23 @@ class U2Net(nn.Module):
         x = torch.cat(pictures, dim=1)
         if x.shape[1] != self.in_ch:
             raise ValueError(f"this network takes {self.in_ch} channels, not {x.shape[1]}")
+        height, width = x.shape[-2:]
         features = self.encoder(x)
-        return {task: self.decoders[task](features) for task in tasks or self.tasks}
+        return {
+            task: self.decoders[task](features)[..., :height, :width]
+            for task in tasks or self.tasks
+        }
 
 
 class Encoder(nn.Module):
     """Yields one feature map per stage, finest first, each half the size of the one before."""
 
-    def __init__(self, in_ch: int, stages: Sequence[Stage]) -> None:
+    def __init__(self, in_ch: int, stages: Sequence[Stage], stride: int = 1) -> None:
         super().__init__()
         widths = [in_ch, *(stage.out_ch for stage in stages)]
         self.stages = nn.ModuleList(
-            RSU(ch, *stage) for ch, stage in zip(widths[:-1], stages, strict=True)
+            RSU(ch, *stage, stride=1 if number else stride)
+            for number, (ch, stage) in enumerate(zip(widths[:-1], stages, strict=True))
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -79,22 +87,29 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Climbs back to full size. Every stage casts a vote; a 1×1 convolution weighs the votes."""
+    """Climbs back to full size. Every stage casts a vote; a 1×1 convolution weighs the votes.
 
-    def __init__(self, encoder: Sequence[Stage]) -> None:
+    A stage below full size votes for each of the `stride` x `stride` pixels that it stands for.
+    """
+
+    def __init__(self, encoder: Sequence[Stage], stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         stages = encoder[:-1]
         widths = [stage.out_ch for stage in encoder]
         self.stages = nn.ModuleList(
             RSU(below + skip, *stage)
             for below, skip, stage in zip(widths[1:], widths[:-1], stages, strict=True)
         )
-        self.votes = nn.ModuleList(nn.Conv2d(ch, 1, 3, padding=1) for ch in widths)
+        self.votes = nn.ModuleList(nn.Conv2d(ch, stride**2, 3, padding=1) for ch in widths)
         self.fuse = nn.Conv2d(len(widths), 1, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         maps = self.climb(features)
-        votes = [resize_like(vote(m), maps[0]) for vote, m in zip(self.votes, maps, strict=True)]
+        votes = [
+            F.pixel_shuffle(resize_like(vote(m), maps[0]), self.stride)
+            for vote, m in zip(self.votes, maps, strict=True)
+        ]
         return torch.cat((self.fuse(torch.cat(votes, dim=1)), *votes), dim=1)
 
     def climb(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -108,16 +123,22 @@ class Decoder(nn.Module):
 
 
 class RSU(nn.Module):
-    """Residual U-block: (B, in_ch, H, W) -> (B, out_ch, H, W)."""
+    """Residual U-block: (B, in_ch, H, W) -> (B, out_ch, H / stride, W / stride), rounded up."""
 
     def __init__(
-        self, in_ch: int, height: int, mid_ch: int, out_ch: int, dilated: bool = False
+        self,
+        in_ch: int,
+        height: int,
+        mid_ch: int,
+        out_ch: int,
+        dilated: bool = False,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         # The two deepest levels share one size; a dilated block keeps one size throughout.
         self.halvings = 0 if dilated else height - 2
         rates = [2**level for level in range(height)] if dilated else [1] * (height - 1) + [2]
-        self.stem = conv_bn_relu(in_ch, out_ch)
+        self.stem = conv_bn_relu(in_ch, out_ch, stride=stride)
         self.down = nn.ModuleList(
             conv_bn_relu(mid_ch if level else out_ch, mid_ch, rate)
             for level, rate in enumerate(rates)
@@ -143,9 +164,9 @@ class RSU(nn.Module):
         return self.up[level](torch.cat((below, skip), dim=1))
 
 
-def conv_bn_relu(in_ch: int, out_ch: int, dilation: int = 1) -> nn.Sequential:
+def conv_bn_relu(in_ch: int, out_ch: int, dilation: int = 1, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_ch, out_ch, 3, padding=dilation, dilation=dilation),
+        nn.Conv2d(in_ch, out_ch, 3, stride=stride, padding=dilation, dilation=dilation),
         nn.BatchNorm2d(out_ch),
         nn.ReLU(inplace=True),
     )

@@ -33,7 +33,12 @@ from depthmask.export.exporter import (
 )
 from depthmask.export.int8 import mean_iou
 from depthmask.files import EXAMPLES
-from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
+from depthmask.network.checkpoint import (
+    WEIGHTS,
+    CheckpointInfo,
+    load_checkpoint,
+    save_checkpoint,
+)
 from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
@@ -57,9 +62,10 @@ def pairs(pair: Pair, tmp_path: Path) -> Path:
 
 
 @torch.inference_mode()
-def test_folding_changes_nothing() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_folding_changes_nothing(stride: int) -> None:
     torch.manual_seed(0)
-    model = U2Net(("depth", "mask"), 6, TINY)
+    model = U2Net(("depth", "mask"), 6, TINY, stride)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):  # as if it had been trained
             layer.running_mean.normal_()  # type: ignore[union-attr]
@@ -94,6 +100,16 @@ def test_export(
     assert names == {output.name} | ({"graph.bin"} if kind == "openvino" else set())
     assert report["files"] == sorted(str(output.parent / name) for name in names)
     json.dumps(report)
+
+
+def test_a_network_with_a_stride(pairs: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "strided.safetensors"
+    info = CheckpointInfo(stages=TINY, stride=2, resolution=64)
+    save_checkpoint(checkpoint, U2Net(stages=TINY, stride=2).state_dict(), info)
+    export(checkpoint, tmp_path / "graph.onnx", dynamic=True, pairs=pairs)
+    whole = TorchBackend(checkpoint, device="cpu", precision="fp32").run(*noise(64, 96))
+    graph = OnnxRuntimeBackend(tmp_path / "graph.onnx").run(*noise(64, 96))
+    assert max(np.abs(whole[task] - graph[task]).max() for task in whole) < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])

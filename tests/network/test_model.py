@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from depthmask.network.architecture import MODELS
 from depthmask.network.checkpoint import from_original
 from depthmask.network.u2net import U2Net
+from tests.conftest import TINY
 from tests.network import original
 
 
@@ -26,6 +28,24 @@ def test_any_size_from_one_pixel_up(size: tuple[int, int]) -> None:
         "depth": (1, 7, *size),
         "mask": (1, 7, *size),
     }
+
+
+def test_a_stride_takes_any_size_too_and_works_on_fewer_pixels() -> None:
+    model = U2Net(stages=TINY, stride=2).eval()
+    worked_on: list[tuple[int, ...]] = []
+    model.encoder.stages[0].register_forward_hook(
+        lambda module, taken, given: worked_on.append(tuple(given.shape[2:]))
+    )
+    for size, half in (((1, 1), (1, 1)), ((33, 64), (17, 32))):
+        with torch.inference_mode():
+            logits = model(torch.rand(1, 3, *size), torch.rand(1, 3, *size))
+        assert all(maps.shape == (1, 4, *size) for maps in logits.values())
+        assert worked_on.pop() == half
+
+
+def test_the_fast_network_has_a_third_of_the_parameters() -> None:
+    stages, stride = MODELS["fast"]
+    assert count(U2Net(stages=stages, stride=stride)) == 656_308
 
 
 def test_it_takes_as_many_pictures_as_it_has_channels_for() -> None:
