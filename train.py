@@ -6,13 +6,14 @@ import threading
 from pathlib import Path
 
 from depthmask.errors import DepthmaskError, error_sentence
-from depthmask.network.u2net import TASKS
+from depthmask.network.architecture import MODELS, TASKS
 from depthmask.training.config import DEFAULT_PHASES, PROTOCOLS, Phase, TrainConfig
 from depthmask.training.dry_run import dry_run
 from depthmask.training.losses import DEPTH_LOSSES
 from depthmask.training.trainer import Trainer
 
-_NOT_IN_CONFIG = ("resume", "dry_run", "protocol")  # options that are no field of TrainConfig
+# options that are no field of TrainConfig
+_NOT_IN_CONFIG = ("resume", "dry_run", "protocol", "model")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         fields = {
             name: value for name, value in vars(options).items() if name not in _NOT_IN_CONFIG
         }
-        config = TrainConfig(**PROTOCOLS[options.protocol], **fields)
+        stages, stride = MODELS[options.model]
+        config = TrainConfig(**PROTOCOLS[options.protocol], stages=stages, stride=stride, **fields)
         trainer = Trainer(config, resume=options.resume)
         if options.dry_run:
             dry_run(trainer)
@@ -49,6 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder for checkpoints, state and log")
     phases, shape = [str(phase) for phase in DEFAULT_PHASES], "SIZE:SAMPLES:BATCH:RATE"
     add("--phases", nargs="+", default=phases, metavar=shape, help="one after another")
+    add("--model", choices=MODELS, default="main", help="the network to train")
     add("--tasks", nargs="+", choices=TASKS, default=[*TASKS], help="what to predict")
     add("--only", choices=TASKS, help="train its decoder alone; the rest stays as --start has it")
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce", help="what depth's error is")
@@ -57,6 +60,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add("--original-share", type=float, default=0.0, help="of batches made as the original's")
     add("--half-share", type=float, default=0.0, help="of batches at half a phase's size")
+    add("--distill", type=Path, metavar="FILE", help="checkpoint to learn from beside the truth")
+    add("--distill-share", type=float, default=0.25, help="of batches that learn from it")
     add("--candidates", type=int, default=1, help="composites to choose each from: the hardest")
     protocol = "original: 100 cut-outs on 100 backgrounds, in training and validation alike"
     add("--protocol", choices=PROTOCOLS, default="depthmask", help=protocol)

@@ -6,7 +6,7 @@ With `candidates` above 1, a step takes the hardest of so many times the composi
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,7 @@ class Batches:
     config: TrainConfig
     pools: Pools
     processes: ProcessGroup
+    distilled: nn.Module | None = None  # in evaluation mode; its maps are learned from
 
     def make(self, phase: Phase, samples: int, model: nn.Module) -> Batch:
         """This process's part of the batch that follows on so many samples of the run.
@@ -47,7 +48,7 @@ class Batches:
         numbers = torch.arange(first, first + count, device=device)
         if config.limit:
             first, numbers = first % config.limit, numbers % config.limit
-        recipe, aspect, side = self._kind(first, phase.size)
+        recipe, aspect, side, distills = self._kind(first, phase.size)
         numbers = self.processes.own_part(numbers)
         if config.candidates > 1:
             numbers = hardest(
@@ -61,16 +62,34 @@ class Batches:
                 weights=config.task_weights,
             )
         size = frame_size(side, aspect)
-        return compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
+        batch = compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
+        return distill(batch, self.distilled) if self.distilled and distills else batch
 
-    def _kind(self, first: int, side: int) -> tuple[Recipe, float, int]:
-        """Recipe, aspect and size of the batch whose first sample has this number."""
+    def _kind(self, first: int, side: int) -> tuple[Recipe, float, int, bool]:
+        """Recipe, aspect, size and distillation of the batch whose first sample has this number."""
         config, rng = self.config, RandomStreams(_KIND_SEED, torch.tensor([first]))
         aspect = config.aspects[int(rng.uniform().item() * len(config.aspects))]
         is_original = rng.uniform().item() < config.original_share
         if rng.uniform().item() < config.half_share:
             side //= 2
-        return (ORIGINAL, 1.0, side) if is_original else (config.recipe, aspect, side)
+        distills = rng.uniform().item() < config.distill_share
+        recipe, aspect = (ORIGINAL, 1.0) if is_original else (config.recipe, aspect)
+        return recipe, aspect, side, distills
+
+
+@torch.no_grad()
+def distill(batch: Batch, model: nn.Module) -> Batch:
+    """Puts the mean of the truth and of a network's maps in the truth's place.
+
+    Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
+    """
+    with autocast(batch.image.device):
+        logits = model(batch.background, batch.image)
+    mask, depth = (
+        (true + logits[task][:, :1].float().sigmoid()) / 2 if task in logits else true
+        for task, true in (("mask", batch.true_mask), ("depth", batch.true_depth))
+    )
+    return replace(batch, true_mask=mask, true_depth=depth)
 
 
 def frame_size(size: int, aspect: float) -> Size:

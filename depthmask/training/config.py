@@ -70,6 +70,7 @@ class TrainConfig:
     phases: tuple[Phase, ...] = DEFAULT_PHASES
     tasks: tuple[str, ...] = TASKS
     stages: tuple[Stage, ...] = LITE  # the network's architecture table
+    stride: int = 1  # pixels of a picture, along a side, for one of the finest stage
     only: str | None = None  # the task whose decoder alone is trained, beside frozen weights
     depth_loss: str = "bce"
     mask_weight: float = 2.0
@@ -87,6 +88,8 @@ class TrainConfig:
     aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
     original_share: float = 0.0  # share of the batches made as the original project made its own
     half_share: float = 0.0  # share of the batches at half a phase's size
+    distill: Path | None = None  # checkpoint whose maps are learned from, beside the truth
+    distill_share: float = 0.25  # share of the batches in which they are
     freeze_norm: bool = False  # batch norms keep the statistics they start with
     validation: int = 128  # samples
     epoch: int = 8192  # samples between validations
@@ -113,7 +116,9 @@ class TrainConfig:
             raise OptionError("only trains beside a checkpoint's weights; name it with --start")
         if not 0 <= self.held_out < 1:
             raise OptionError("held_out is a share from 0 to under 1")
-        for name in ("original_share", "half_share"):
+        if self.stride < 1:
+            raise OptionError("stride is 1 or more")
+        for name in ("original_share", "half_share", "distill_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} is a share from 0 to 1")
         for name in ("limit", "shared_pictures"):

@@ -61,7 +61,9 @@ class Trainer:
             self.processes.check_batch(phase.batch)
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
         self._options = _deciding_options(config)
-        self.batches = Batches(config, self.train_pools, self.processes)
+        self.batches = Batches(
+            config, self.train_pools, self.processes, _load_distilled(config, self.device)
+        )
         torch.manual_seed(config.seed)
         self.model = _first_model(config)
         if self.processes.size > 1 and self.device.type == "cuda":
@@ -127,7 +129,7 @@ class Trainer:
         Raises:
             TrainingError: A weight or metric is not finite.
         """
-        model = U2Net(self.config.tasks, stages=self.config.stages).to(self.device)
+        model = _random_model(self.config).to(self.device)
         model.load_state_dict(self.average)
         metrics = validation_metrics(
             model.eval(), self.validation_pools, size, self.config.validation, self.config.recipe
@@ -136,6 +138,7 @@ class Trainer:
         info = CheckpointInfo(
             tasks=self.config.tasks,
             stages=self.config.stages,
+            stride=self.config.stride,
             resolution=size,
             samples=self.position.samples,
             metrics=metrics,
@@ -308,17 +311,36 @@ def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools
 def _first_model(config: TrainConfig) -> U2Net:
     """A random network, or that of the checkpoint to start from."""
     if config.start is None:
-        return U2Net(config.tasks, stages=config.stages)
+        return _random_model(config)
     model, info = load_checkpoint(config.start)
     if set(info.tasks) != set(config.tasks):
         raise CheckpointError(
             f"{config.start} predicts {' and '.join(info.tasks)}; start with the same --tasks."
         )
-    if (info.in_ch, info.stages) != (CheckpointInfo.in_ch, config.stages):
+    wanted = (CheckpointInfo.in_ch, config.stages, config.stride)
+    if (info.in_ch, info.stages, info.stride) != wanted:
         raise CheckpointError(
             f"{config.start} holds a network of another architecture; start from a checkpoint "
             "with the same stages."
         )
+    return model
+
+
+def _random_model(config: TrainConfig) -> U2Net:
+    return U2Net(config.tasks, stages=config.stages, stride=config.stride)
+
+
+def _load_distilled(config: TrainConfig, device: torch.device) -> U2Net | None:
+    """The network whose maps are learned from, if there is one."""
+    if config.distill is None:
+        return None
+    model, info = load_checkpoint(config.distill)
+    if info.in_ch != CheckpointInfo.in_ch or not set(config.tasks) <= set(info.tasks):
+        raise CheckpointError(
+            f"{config.distill} does not predict {' and '.join(config.tasks)} from two pictures; "
+            "distill from a checkpoint that does."
+        )
+    model.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model
 
 
@@ -333,7 +355,7 @@ def one_cycle(share: float, config: TrainConfig) -> float:
 def _deciding_options(config: TrainConfig) -> dict[str, object]:
     """What a run's weights depend on, files by their content: a resumed run has the same."""
     options = {k: v for k, v in _plain(asdict(config)).items() if k not in _CHANGEABLE}
-    files = {"data": config.data, "start": config.start}
+    files = {"data": config.data, "start": config.start, "distill": config.distill}
     return options | {name: path and fingerprint(path) for name, path in files.items()}
 
 

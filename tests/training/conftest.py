@@ -2,13 +2,12 @@
 
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-import train
+from depthmask.network.architecture import MODELS
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import Phase, TrainConfig
@@ -56,7 +55,7 @@ def finished(_one_finished_run: TrainConfig, tmp_path: Path) -> TrainConfig:
 @pytest.fixture
 def tiny_train(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets train.py train the tiny network."""
-    monkeypatch.setattr(train, "TrainConfig", partial(TrainConfig, stages=TINY))
+    monkeypatch.setitem(MODELS, "main", (TINY, 1))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -10,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import train
+from depthmask.network.architecture import MODELS
 from depthmask.training import trainer as trainer_module
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.trainer import Trainer
@@ -19,7 +19,7 @@ from tests.conftest import TINY
 def train_tiny(arguments: list[str]) -> None:
     """Runs train.py with a tiny network, and ends the process with its exit code."""
     torch.set_num_threads(1)
-    with mock.patch.object(train, "TrainConfig", partial(TrainConfig, stages=TINY)):
+    with mock.patch.dict(MODELS, main=(TINY, 1)):
         sys.exit(train.main(arguments))
 
 

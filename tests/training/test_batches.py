@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_pools
 from depthmask.composites.recipe import ORIGINAL, Recipe
-from depthmask.training.batches import Batches, frame_size, hardest, sample_errors
+from depthmask.training.batches import (
+    Batches,
+    distill,
+    frame_size,
+    hardest,
+    sample_errors,
+)
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
 
@@ -200,3 +206,27 @@ def test_picking_leaves_the_network_as_it_was(config: TrainConfig, pools: Pools)
     batches.make(config.phases[0], 0, model)
     assert model.norm.running_mean is not None and not model.norm.running_mean.any()
     assert model.training and model.norm.training
+
+
+def test_a_distilled_batch_has_the_mean_of_truth_and_prediction() -> None:
+    batch = batch_of(torch.ones(2, 1, 4, 4), torch.full((2, 1, 4, 4), 0.25))
+    found = distill(batch, Constant())
+    assert found.image is batch.image
+    torch.testing.assert_close(found.true_depth, torch.full((2, 1, 4, 4), 0.375))
+    expected = (1 + torch.tensor(-4.0).sigmoid()) / 2
+    torch.testing.assert_close(found.true_mask, expected.expand(2, 1, 4, 4))
+
+
+def test_a_share_of_the_batches_is_distilled(config: TrainConfig, pools: Pools) -> None:
+    config = replace(config, distill_share=0.5)
+    phase = Phase(16, 40, 1, 1e-3)
+    plain = Batches(config, pools, ProcessGroup())
+    distilled = replace(plain, distilled=Constant())
+    differs = [
+        not torch.equal(
+            plain.make(phase, number, ANY_MODEL).true_depth,
+            distilled.make(phase, number, ANY_MODEL).true_depth,
+        )
+        for number in range(40)
+    ]
+    assert 10 < sum(differs) < 30

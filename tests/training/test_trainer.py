@@ -189,6 +189,24 @@ def test_a_checkpoint_of_other_tasks_is_refused(config: TrainConfig, tmp_path: P
         Trainer(replace(config, start=start))
 
 
+def test_it_learns_from_another_network(config: TrainConfig, start: Path) -> None:
+    plain, distilled = (
+        Trainer(replace(config, distill=file, distill_share=1.0)) for file in (None, start)
+    )
+    phase = config.phases[0]
+    before, after = (t.batches.make(phase, 0, t.model) for t in (plain, distilled))
+    assert torch.equal(before.image, after.image)
+    assert not torch.equal(before.true_depth, after.true_depth)
+
+
+def test_it_learns_from_networks_of_both_tasks_only(config: TrainConfig, tmp_path: Path) -> None:
+    file = tmp_path / "masks.safetensors"
+    masks_only = U2Net(("mask",), stages=TINY)
+    save_checkpoint(file, masks_only.state_dict(), CheckpointInfo(("mask",), stages=TINY))
+    with pytest.raises(CheckpointError, match="does not predict depth and mask"):
+        Trainer(replace(config, distill=file))
+
+
 @pytest.mark.parametrize(("in_ch", "stages"), [(6, TINY[1:]), (3, TINY)])
 def test_a_checkpoint_of_another_architecture_is_refused(
     config: TrainConfig, tmp_path: Path, in_ch: int, stages: Any
