@@ -38,6 +38,18 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_by("depthmask, depthmask.cli.main", heavy) == ""
 
 
+def test_importing_the_page_leaves_the_files_of_gradio_alone() -> None:
+    program = (
+        "import gc, pathlib, sys\n"
+        "refused = []\n"
+        "pathlib.Path.write_text = lambda path, *arguments, **options: refused.append(path)\n"
+        "import depthmask.app, gradio, gradio.component_meta as meta\n"
+        "meta.create_or_modify_pyi(gradio.HTML, 'HTML', [])\n"
+        "print(refused, gc.isenabled())\n"
+    )
+    assert run(program).split() == ["[]", "True"]
+
+
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.training.trainer", "depthmask.app", "gradio"]
     modules = (
