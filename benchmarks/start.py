@@ -87,10 +87,7 @@ def measure(checkout: Path, cache: Path, browser: Browser) -> dict[str, float]:
     after = os.times()
     times["predict"] = time.perf_counter() - start
     times["predict: processor time"] = (
-        after.children_user
-        + after.children_system
-        - before.children_user
-        - before.children_system
+        after.children_user + after.children_system - before.children_user - before.children_system
     )
     return times
 

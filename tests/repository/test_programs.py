@@ -21,6 +21,7 @@ PROGRAMS = {
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
     "benchmarks.shadows": ["--data", NOPE],
+    "benchmarks.start": ["--baseline", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
     "tools.pack_examples": [NOPE],
