@@ -2,10 +2,17 @@
 
 import argparse
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depthmask.cli.predict import add_network_arguments, make_predictor
 from depthmask.errors import CheckpointError, OptionError
+
+if TYPE_CHECKING:
+    from depthmask.inference.predictor import Predictor
 
 AUTH_VARIABLE = "DEPTHMASK_AUTH"
 
@@ -60,11 +67,12 @@ def read_credentials(options: argparse.Namespace) -> tuple[str, str] | None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves the page until it is interrupted; the network is loaded once the page is up."""
+    """Serves the page until it is interrupted; the network is loaded meanwhile."""
     from depthmask.network.checkpoint import WEIGHTS
 
     checkpoint = options.checkpoint or WEIGHTS
     _check_network(checkpoint, options)
+    load = _start_loading(options)
     from depthmask.app import (
         LoadingPredictor,
         Serving,
@@ -88,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
         key=options.ssl_keyfile,
         mcp=options.mcp,
     )
-    predictor = LoadingPredictor(lambda: make_predictor(options))
+    predictor = LoadingPredictor(load)
     page = build_demo(
         predictor,
         find_examples(),
@@ -101,6 +109,23 @@ def run(options: argparse.Namespace) -> None:
         launch(page, serving, load=predictor.load, has_room=folder.has_room)
     finally:
         folder.close()
+
+
+def _start_loading(options: argparse.Namespace) -> Callable[[], "Predictor"]:
+    """Loads the network in a thread; what is returned waits for it, or raises its error.
+
+    torch holds up all else while it is imported. Where it may be the one, the network is loaded
+    when it is waited for, which is once the page is up.
+    """
+    from depthmask.backends.select import has_gpu
+
+    on_cpu = options.device == "cpu" or (options.device == "auto" and not has_gpu())
+    if options.backend == "torch" or not on_cpu:
+        return partial(make_predictor, options)
+    pool = ThreadPoolExecutor(1)
+    loading = pool.submit(make_predictor, options)
+    pool.shutdown(wait=False)
+    return loading.result
 
 
 def _check_network(checkpoint: Path, options: argparse.Namespace) -> None:

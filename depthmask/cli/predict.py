@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -88,12 +89,14 @@ def run(options: argparse.Namespace) -> None:
     from depthmask.pictures import read_photo
 
     _check_outputs(options)
-    background, background_notes = read_photo(options.background)
-    image, image_notes = read_photo(options.image)
-    truth = _read_truth(options, image)
-    _make_folder(options.output)
     start = time.perf_counter()
-    predictor = make_predictor(options, resolution=options.resolution)
+    with ThreadPoolExecutor(1) as pool:  # the network is loaded while the photos are read
+        network = pool.submit(make_predictor, options, resolution=options.resolution)
+        background, background_notes = read_photo(options.background)
+        image, image_notes = read_photo(options.image)
+        truth = _read_truth(options, image)
+        _make_folder(options.output)
+        predictor = network.result()
     loaded = time.perf_counter()
     for path, notes in ((options.background, background_notes), (options.image, image_notes)):
         for note in notes:

@@ -4,14 +4,16 @@ import argparse
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from depthmask.backends import backend_names
+from depthmask.backends import backend_names, select
+from depthmask.cli import demo
 from depthmask.cli.demo import AUTH_VARIABLE, credentials, read_credentials
 from depthmask.cli.main import main
-from depthmask.errors import OptionError
+from depthmask.errors import CheckpointError, OptionError
 from depthmask.inference.predictor import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,3 +115,32 @@ def test_credentials_may_come_from_a_file_or_a_variable(
     for name, sentence in (("empty", "holds no USER:PASSWORD"), ("none", "cannot be read")):
         with pytest.raises(OptionError, match=sentence):
             read(auth_file=tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gpu", "early"),
+    [
+        ([], False, True),
+        (["--device", "cpu"], True, True),
+        ([], True, False),
+        (["--backend", "torch"], False, False),
+        (["--device", "cuda"], False, False),
+    ],
+)
+def test_the_network_is_loaded_while_the_page_is_built_unless_torch_runs_it(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], gpu: bool, early: bool
+) -> None:
+    begun = threading.Event()
+
+    def make(options: argparse.Namespace) -> None:
+        begun.set()
+        raise CheckpointError("The weights are damaged.")
+
+    monkeypatch.setattr(demo, "make_predictor", make)
+    monkeypatch.setattr(select, "has_gpu", lambda: gpu)
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    load = demo._start_loading(parser.parse_args(arguments))
+    assert begun.wait(60 if early else 0) is early
+    with pytest.raises(CheckpointError, match="weights are damaged"):
+        load()
