@@ -36,15 +36,17 @@ def colour_depth(depth: Map) -> Picture:
     Returns:
         (H, W, 3), uint8, RGB.
     """
-    nearness = np.rint((1 - np.clip(depth, 0, 1)) * 255).astype(np.uint8)
-    coloured = cv2.applyColorMap(nearness, cv2.COLORMAP_INFERNO)
-    return np.asarray(coloured[..., ::-1], dtype=np.uint8).copy()
+    nearness = 1 - np.clip(depth, 0, 1)
+    nearness *= 255
+    levels = np.rint(nearness, out=nearness).astype(np.uint8)
+    coloured = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
+    return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def cutout(image: Picture, mask: Map) -> Picture:
     """Makes the mask the image's alpha: (H, W, 3) uint8 and (H, W) in [0, 1] -> (H, W, 4) uint8."""
     alpha = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
-    return np.dstack((image, alpha))
+    return np.asarray(cv2.merge([*cv2.split(image), alpha]))
 
 
 def checkerboard(height: int, width: int, *, tile: int = 12) -> Picture:
@@ -56,8 +58,15 @@ def checkerboard(height: int, width: int, *, tile: int = 12) -> Picture:
 
 def lay_over(cutout: Picture, backdrop: Picture) -> Picture:
     """Lays a cut-out, (H, W, 4) uint8, on a backdrop, (H, W, 3) uint8, of the same size."""
-    alpha = cutout[..., 3].astype(np.float32) / 255
-    return _blend(backdrop, cutout[..., :3].astype(np.float32), alpha)
+    alpha = cutout[..., 3]
+    opaque = np.where(alpha == 255, alpha, 0)
+    colours = cv2.cvtColor(np.ascontiguousarray(cutout), cv2.COLOR_RGBA2RGB)
+    result = np.asarray(cv2.copyTo(colours, opaque, backdrop.copy()), dtype=np.uint8)
+    mixed = np.flatnonzero(alpha != opaque)  # few pixels are: only these are computed
+    above = np.take(cutout.reshape(-1, 4), mixed, axis=0).astype(np.float32)
+    below = np.take(backdrop.reshape(-1, 3), mixed, axis=0)
+    result.reshape(-1, 3)[mixed] = _blend(below, above[:, :3], above[:, 3] / 255)
+    return result
 
 
 def mask_errors(image: Picture, pred: Mask, true: Mask) -> Picture:
