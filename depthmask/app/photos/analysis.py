@@ -5,6 +5,7 @@ Heavy modules are imported with the first pair, so that the page is up sooner.
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -174,8 +175,11 @@ def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
 
 def _predict(predictor: Predicts, reader: "_Reader", files: DroppedFiles) -> PredictedPair | None:
     """Reads and predicts a pair; returns None if that was not possible."""
-    background = reader.read("background", files.background, photo_reader().photo)
-    image = reader.read("image", files.image, photo_reader().photo)
+    with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
+        background, image = pool.map(
+            lambda zone: reader.read(zone, getattr(files, zone), photo_reader().photo),
+            ("background", "image"),
+        )
     if background is None or image is None:
         return None
     try:
