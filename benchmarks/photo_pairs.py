@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,7 +34,9 @@ from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
 from depthmask.training.config import TrainConfig
 
-STEPS = {  # the mask is not refined: that is measured elsewhere, and needs its time
+STEPS: dict[
+    str, dict[str, Any]
+] = {  # the mask is not refined: that is measured elsewhere, and needs its time
     "neither": {"align": False, "light": False, "refine": False},
     "align": {"align": True, "light": False, "refine": False},
     "light": {"align": False, "light": True, "refine": False},

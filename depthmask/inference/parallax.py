@@ -41,8 +41,9 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
     if (differs & covered).mean() <= MIN_MOVED_SHARE:
         return None
     if min(image.shape) >= 64:  # a look at half the size takes a quarter of the time
+        size = image.shape[1] // 2, image.shape[0] // 2
         half = [
-            cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
             for plane in (background, image, covered.astype(np.uint8))
         ]
         _, share = _find(half[0], half[1], half[2] > 0, pixel=0.5)

@@ -302,10 +302,10 @@ def _from_tracks(views: _Views, rough: Transform, laid: _Laid) -> _Found | None:
         return None
     # fine structure, as brightness may differ; in 8 bits, as the method wants it
     planes = [np.clip(2 * fine + 128, 0, 255).astype(np.uint8) for fine in (views.fine, laid.fine)]
-    there, found, _ = cv2.calcOpticalFlowPyrLK(planes[0], planes[1], corners, None)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(planes[1], planes[0], there, None)
-    sure = (found & found_back)[:, 0] > 0
-    sure &= np.linalg.norm(back - corners, axis=2)[:, 0] < MAX_TRACK_ERROR_PIXELS
+    there, found, _ = cv2.calcOpticalFlowPyrLK(planes[0], planes[1], corners, corners.copy())
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(planes[1], planes[0], there, there.copy())
+    sure = np.linalg.norm(np.asarray(back) - corners, axis=2)[:, 0] < MAX_TRACK_ERROR_PIXELS
+    sure &= (np.asarray(found) & np.asarray(found_back))[:, 0] > 0
     needed = max(MIN_TRACKS, MIN_TRACKED_SHARE * len(corners))
     if sure.sum() < needed:
         return None

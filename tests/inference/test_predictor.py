@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_a_background_is_moved_and_lit_as_the_image(predictor: Predictor) -> Non
     background = (moved(image, 8) * 0.8).astype(np.uint8)
     inside = np.s_[20:-20, 20:-20]
 
-    def error(**steps: bool) -> float:
+    def error(**steps: Any) -> float:
         found = predictor.predict(background, image, **steps)
         assert found.background is not None and found.pair is not None
         assert found.pair.registration.accepted == steps.get("align", True)
