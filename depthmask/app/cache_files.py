@@ -5,20 +5,16 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
-from depthmask.pictures import Picture
+from depthmask.pictures import Picture, preview_file
 from depthmask.render.views import at_most
 
 SWEEP_INTERVAL_S = 600  # between the deletions of old files
 FILE_LIFETIME_S = 3000  # a file is gone within the hour
-PREVIEW_JPEG_QUALITY = 92  # photos of this size take seconds as PNG
 
 
 @contextmanager
@@ -50,13 +46,10 @@ def save_preview(picture: Picture, name: str) -> str:
     Raises:
         StorageError: It cannot be written.
     """
-    options: dict[str, Any] = {"quality": PREVIEW_JPEG_QUALITY, "subsampling": 0}
-    ending = "jpg"
-    if picture.ndim == 2:
-        ending, options = "png", {"compress_level": 1}
+    content, ending = preview_file(picture)
     path = new_file(f"{name}.{ending}")
     with storing():
-        Image.fromarray(np.ascontiguousarray(picture)).save(path, **options)
+        path.write_bytes(content)
     return str(path)
 
 

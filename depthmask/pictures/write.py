@@ -10,6 +10,8 @@ from depthmask.errors import PictureError
 from depthmask.files import write_whole
 from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Picture
 
+PREVIEW_JPEG_QUALITY = 92  # photos of a screen's size take seconds as PNG
+
 
 def write_mask(path: Path, mask: Map) -> None:
     """Writes a mask in [0, 1], (H, W), as 8-bit grey, 255 is foreground; errors: PictureError."""
@@ -39,6 +41,17 @@ def depth_png(depth: Map) -> bytes:
 def cutout_png(cutout: Picture) -> bytes:
     """The file that `write_cutout` writes."""
     return _png(cutout)
+
+
+def preview_file(picture: Picture) -> tuple[bytes, str]:
+    """A picture as a file to look at, and the file's ending: (H, W) as PNG, (H, W, 3) as JPEG."""
+    file = BytesIO()
+    shown = Image.fromarray(np.ascontiguousarray(picture))
+    if picture.ndim == 2:
+        shown.save(file, format="PNG", compress_level=1)
+        return file.getvalue(), "png"
+    shown.save(file, format="JPEG", quality=PREVIEW_JPEG_QUALITY, subsampling=0)
+    return file.getvalue(), "jpg"
 
 
 def _png(values: Grey) -> bytes:
