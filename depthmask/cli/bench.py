@@ -1,47 +1,43 @@
-"""`depthmask bench`: how fast each backend runs the network on this machine.
+"""`depthmask bench`: how fast each backend predicts on this machine.
 
 Plain PyTorch is measured in the same run, and the backends take turns, so that whatever else the
 machine does slows all of them alike. Trust the ratios, not the times. A ceiling is the time that
 the network's multiplications would take at the best rate of a large matrix product, which takes
 turns as well.
 
-Start-up and memory are those of a process of its own, which makes one backend and predicts once:
-`python -m depthmask.cli.bench BACKEND PRECISION CHECKPOINT SIZE`. For its sake, nothing here
-imports torch before it is needed.
+Beside the network alone stands a whole prediction with it, from two files to the page's pictures.
 """
 
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from depthmask.errors import BackendError, OptionError
+from depthmask.cli.runs import BASELINE, Key, Run, find_runs, noise, probe, with_graph
+from depthmask.cli.whole import OneRun, draw_pair, predict_files
+from depthmask.errors import OptionError
 from depthmask.files import check_file, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from depthmask.backends import BatchBackend
     from depthmask.network.u2net import U2Net
     from depthmask.pictures import Map, Picture
 
-Key = tuple[str, str]  # backend and precision
-Run = Callable[["Picture", "Picture"], "dict[str, Map]"]  # (B, h, w, 3) twice -> (B, h, w) each
-
-BASELINE = "pytorch"  # the network as it was trained, nothing folded
 MIN_ROUNDS = 3
 CEILING = "product"  # in a backend's place where times are kept
 PRODUCT_SIDE = 1024  # of the matrices
 BATCH_SIZE = 4  # pairs at once
 BATCH_REPEATS = 2  # the fastest counts
+WHOLE_SIZE = (720, 1280)  # height and width of the photos of a whole prediction
+WHOLE_SHIFT = 3  # pixels that the camera moved between them
 
 
 @dataclass(frozen=True)
@@ -50,22 +46,17 @@ class Row:
 
     backend: str  # "pytorch" is the network as it was trained, nothing folded
     precision: str
+    device: str  # by torch's names
     size: int  # pixels a side
-    median_ms: float
+    median_ms: float  # the network alone
     p95_ms: float
-    ratio_to_pytorch_fp32: float  # of medians; 2 is twice as fast
+    whole_ms: float  # a whole prediction of `WHOLE_SIZE` pixels, median
+    ratio_to_pytorch_fp32: float  # of medians, on the same device; 2 is twice as fast
     ratio_to_ceiling: float  # 1 would be as fast as this machine multiplies
     default: bool  # the backend that is chosen on this machine
     pairs_per_s: float  # four pairs at once
     startup_s: float  # from nothing to the first prediction, in a process of its own
     peak_mb: float | None  # peak resident memory of that process; None: unknown
-
-
-class Probe(NamedTuple):
-    """The start-up and the memory of a process that makes a backend and predicts once."""
-
-    startup_s: float
-    peak_mb: float | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +98,7 @@ def bench(
     seconds: float = 60,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
-    """Measures every backend that works here, on the CPU.
+    """Measures every backend that works here.
 
     Args:
         checkpoint: A file that `load_checkpoint` reads.
@@ -120,22 +111,30 @@ def bench(
 
     model, _ = load_checkpoint(checkpoint)
     with tempfile.TemporaryDirectory() as folder:
-        place = _with_graph(checkpoint, Path(folder))
-        runs = dict(_find(place, say))
-        chosen = make_backend(checkpoint=place, device="cpu")
-        probes = {(key, size): probe(*key, place, size) for key in runs for size in sizes}
-    ceilings = {(CEILING, precision): product(precision) for _, precision in runs}
+        place = with_graph(checkpoint, Path(folder))
+        runs = dict(find_runs(place, say))
+        chosen = make_backend(checkpoint=place)
+        probes = {(key, size): probe(key, place, size) for key in runs for size in sizes}
+        photos = draw_pair(Path(folder), *WHOLE_SIZE, shift=WHOLE_SHIFT)
+        whole = {
+            (key, size): whole_ms(OneRun(key, run, size), photos)
+            for key, run in runs.items()
+            for size in sizes
+        }
+    ceilings = {Key(CEILING, *key[1:]): product(key.precision, key.device) for key in runs}
     rows = []
     for size in sizes:
         times = take_turns(runs | ceilings, size, seconds)
         work = count_operations(model, size)
         rows += [
             Row(
-                backend=key[0],
-                precision=key[1],
+                backend=key.backend,
+                precision=key.precision,
+                device=key.device,
                 size=size,
                 **_speed(key, times, work),
-                default=key == (chosen.name, chosen.precision),
+                whole_ms=whole[key, size],
+                default=key == (chosen.name, chosen.precision, chosen.device),
                 pairs_per_s=throughput(run, size),
                 **probes[key, size]._asdict(),
             )
@@ -149,11 +148,12 @@ def _speed(key: Key, times: dict[Key, list[float]], work: int) -> dict[str, floa
     import numpy as np
 
     median, p95 = (float(np.percentile(times[key], share)) for share in (50, 95))
-    rate = 2 * PRODUCT_SIDE**3 / min(times[CEILING, key[1]])
+    rate = 2 * PRODUCT_SIDE**3 / min(times[Key(CEILING, *key[1:])])
     return {
         "median_ms": median * 1e3,
         "p95_ms": p95 * 1e3,
-        "ratio_to_pytorch_fp32": float(np.median(times[BASELINE, "fp32"])) / median,
+        "ratio_to_pytorch_fp32": float(np.median(times[Key(BASELINE, "fp32", key.device)]))
+        / median,
         "ratio_to_ceiling": work / rate / median,
     }
 
@@ -172,13 +172,14 @@ def as_json(rows: Sequence[Row]) -> dict[str, object]:
 def as_table(rows: Sequence[Row]) -> str:
     """Formats the rows as text, a line each; the default has a star."""
     lines = [
-        "backend      precision  size   median ms   p95 ms  x pytorch  of ceiling  pairs/s  "
-        "start-up s  peak MB"
+        "backend      precision  device  size   median ms   p95 ms  whole ms  x pytorch  of ceiling"
+        "  pairs/s  start-up s  peak MB"
     ]
     lines += [
-        f"{row.backend:12} {row.precision:9} {row.size:5} {row.median_ms:11.1f} {row.p95_ms:8.1f} "
-        f"{row.ratio_to_pytorch_fp32:10.2f} {row.ratio_to_ceiling:11.2f} {row.pairs_per_s:8.2f} "
-        f"{row.startup_s:11.2f} {row.peak_mb or 0:8.0f}{' *' * row.default}"
+        f"{row.backend:12} {row.precision:9} {row.device:6} {row.size:5} {row.median_ms:11.1f} "
+        f"{row.p95_ms:8.1f} {row.whole_ms:9.1f} {row.ratio_to_pytorch_fp32:10.2f} "
+        f"{row.ratio_to_ceiling:11.2f} {row.pairs_per_s:8.2f} {row.startup_s:11.2f} "
+        f"{row.peak_mb or 0:8.0f}{' *' * row.default}"
         for row in rows
     ]
     return "\n".join(lines)
@@ -199,7 +200,7 @@ def draw_chart(rows: Sequence[Row]) -> "Figure":
     )
     for size, group, plot in zip(sizes, groups, plots[:, 0], strict=True):
         bars = plot.barh(
-            [f"{row.backend} {row.precision}" for row in group],
+            [str(Key(row.backend, row.precision, row.device)) for row in group],
             [row.ratio_to_pytorch_fp32 for row in group],
             color=["#d9480f" if row.default else "#8aa4c8" for row in group],
         )
@@ -240,31 +241,19 @@ def throughput(run: Run, size: int) -> float:
     return BATCH_SIZE / best
 
 
-def probe(name: str, precision: str, checkpoint: Path, size: int) -> Probe:
-    """Measures start-up and memory in a process of its own.
+def whole_ms(backend: OneRun, photos: "tuple[Path, Path]") -> float:
+    """Measures the median of some whole predictions with a backend, in milliseconds."""
+    import numpy as np
 
-    Args:
-        name: `BASELINE`, or a backend's.
-        precision: Of the backend.
-        checkpoint: The weights, their graph beside them.
-        size: Pixels a side.
+    from depthmask.inference.predictor import Predictor
 
-    Raises:
-        BackendError: The process failed.
-    """
-    arguments = [name, precision, str(checkpoint.resolve()), str(size)]
-    start = time.time()
-    done = subprocess.run(
-        [sys.executable, "-m", "depthmask.cli.bench", *arguments],
-        cwd=Path(__file__).resolve().parents[2],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise BackendError(f"{name} could not be measured alone: {reason}")
-    found = json.loads(done.stdout)
-    return Probe(found["ready"] - start, found["peak_mb"])
+    predictor = Predictor(backend=backend, resolution=backend.resolution)
+    times = []
+    for _ in range(1 + MIN_ROUNDS):
+        start = time.perf_counter()
+        predict_files(predictor, *photos)
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times[1:]))  # the first run takes longest
 
 
 def count_operations(model: "U2Net", size: int) -> int:
@@ -287,111 +276,25 @@ def count_operations(model: "U2Net", size: int) -> int:
     return counted
 
 
-def product(precision: str) -> Run:
-    """Makes what multiplies two large matrices in a precision; the pictures are ignored."""
+def product(precision: str, device: str) -> Run:
+    """Makes what multiplies two large matrices; it ignores the pictures that it gets."""
     import torch
 
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
-    left, right = torch.ones(2, PRODUCT_SIDE, PRODUCT_SIDE).to(kinds[precision])
+    kinds = {
+        "fp32": torch.float32,
+        "bf16": torch.bfloat16,
+        "fp16": torch.float16,
+        "int8": torch.int8,
+    }
+    left, right = torch.ones(2, PRODUCT_SIDE, PRODUCT_SIDE).to(device, kinds[precision])
     # torch's product of bytes has no public name
     multiply = torch._int_mm if precision == "int8" else torch.mm
 
     def run(backgrounds: "Picture", images: "Picture") -> "dict[str, Map]":
-        multiply(left, right)
+        multiply(left, right)[0, 0].item()  # it waits for the device
         return {}
 
     return run
-
-
-def make_run(name: str, precision: str, checkpoint: Path) -> Run:
-    """Makes a function that runs batches on the CPU.
-
-    Args:
-        name: `BASELINE`, or a backend's.
-        precision: "fp32", or "bf16" or "int8" where the backend has it.
-        checkpoint: The weights, their graph beside them.
-
-    Raises:
-        BackendError: The backend cannot be used.
-        ValueError: The checkpoint cannot be read.
-    """
-    if name == BASELINE:
-        return plain_pytorch(checkpoint)
-    return _make_backend(name, precision, checkpoint).run_batch
-
-
-def plain_pytorch(checkpoint: Path) -> Run:
-    """Makes the baseline: the network as it was trained, in fp32."""
-    import torch
-
-    from depthmask.network.checkpoint import load_checkpoint
-
-    model, _ = load_checkpoint(checkpoint)
-
-    @torch.inference_mode()
-    def run(backgrounds: "Picture", images: "Picture") -> "dict[str, Map]":
-        pictures = (
-            torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (backgrounds, images)
-        )
-        return {task: x[:, 0].sigmoid().numpy() for task, x in model(*pictures).items()}
-
-    return run
-
-
-def noise(pairs: int, size: int) -> "tuple[Picture, Picture]":
-    """Makes random backgrounds and images, (pairs, size, size, 3) uint8 each."""
-    import numpy as np
-
-    shape = (2, pairs, size, size, 3)
-    backgrounds, images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return backgrounds, images
-
-
-def peak_megabytes() -> float | None:
-    """Returns the peak resident memory of this process; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # On Linux, getrusage counts the parent's memory too.
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS, in bytes
-
-
-def _with_graph(checkpoint: Path, folder: Path) -> Path:
-    """Returns the checkpoint, or, if it has no graph, a copy in the folder with one."""
-    from depthmask.backends import graph_of
-
-    if graph_of(checkpoint).is_file():
-        return checkpoint
-    from depthmask.export.exporter import export
-
-    copy = folder / checkpoint.name
-    copy.write_bytes(checkpoint.read_bytes())
-    export(copy, graph_of(copy), precision="fp16", dynamic=True)
-    return copy
-
-
-def _find(checkpoint: Path, say: Callable[[str], None]) -> Iterator[tuple[Key, Run]]:
-    """Yields each backend that works here, in fp32, in this CPU's best floats, and in int8."""
-    import torch
-
-    from depthmask.backends import graph_of
-    from depthmask.backends.pytorch import best_precision
-
-    best = best_precision(torch.device("cpu"))
-    keys = [(name, "fp32") for name in (BASELINE, "torch", "onnxruntime", "openvino")]
-    if best != "fp32":
-        keys += [(name, best) for name in ("torch", "openvino")]
-    if graph_of(checkpoint, "int8").is_file():
-        keys.append(("openvino", "int8"))
-    for key in keys:
-        try:
-            yield key, make_run(*key, checkpoint)
-        except BackendError as error:
-            say(str(error))
 
 
 def _import_figure() -> "type[Figure]":
@@ -402,27 +305,3 @@ def _import_figure() -> "type[Figure]":
             "--svg needs Matplotlib; run `pip install 'depthmask[plots]'`."
         ) from error
     return Figure
-
-
-def _make_backend(name: str, precision: str, checkpoint: Path) -> "BatchBackend":
-    from depthmask.backends import graph_of
-    from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
-
-    if name == "openvino":
-        floats = None if precision == "int8" else precision
-        return OpenVINOBackend(graph_of(checkpoint, precision), precision=floats)
-    if name == "onnxruntime":
-        return OnnxRuntimeBackend(graph_of(checkpoint))
-    from depthmask.backends.pytorch import TorchBackend
-
-    return TorchBackend(checkpoint, device="cpu", precision=precision)
-
-
-def _run_alone(name: str, precision: str, checkpoint: str, size: str) -> None:
-    """Makes one backend and predicts once; prints the time of day and the peak memory as JSON."""
-    make_run(name, precision, Path(checkpoint))(*noise(1, int(size)))
-    print(json.dumps({"ready": time.time(), "peak_mb": peak_megabytes()}))
-
-
-if __name__ == "__main__":
-    _run_alone(*sys.argv[1:])

@@ -15,27 +15,26 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from depthmask.backends import graph_of
 from depthmask.cli import bench as module
+from depthmask.cli import runs as runs_module
 from depthmask.cli.bench import (
-    BASELINE,
     CEILING,
-    Probe,
     Row,
     as_table,
     bench,
     count_operations,
     draw_chart,
-    probe,
     take_turns,
     throughput,
 )
 from depthmask.cli.main import main
+from depthmask.cli.runs import BASELINE, Key, Probe, find_runs, list_keys, probe
 from depthmask.errors import BackendError
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.backends.test_backends import find_fastest, in_int8
 from tests.conftest import TINY
 
-ROW = Row("openvino", "bf16", 224, 55.0, 60.0, 3.4, 0.8, True, 20.0, 1.5, 250.0)
+ROW = Row("openvino", "bf16", "cpu", 224, 55.0, 60.0, 110.0, 3.4, 0.8, True, 20.0, 1.5, 250.0)
 
 
 @pytest.fixture
@@ -43,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measures nothing in processes of their own, and multiplies small matrices."""
     monkeypatch.setattr(module, "probe", lambda *arguments: Probe(1.5, 100.0))
     monkeypatch.setattr(module, "PRODUCT_SIDE", 64)
+    monkeypatch.setattr(module, "WHOLE_SIZE", (48, 64))
 
 
 @pytest.mark.slow
@@ -56,9 +56,33 @@ def test_every_backend_gets_a_row(exported_checkpoint: Path) -> None:
     assert fp32 <= kinds and len(rows) == 2 * len(kinds)
     for row in rows:
         assert 0 < row.median_ms <= row.p95_ms and row.ratio_to_ceiling > 0
+        assert row.whole_ms > row.median_ms * 0.5
         assert row.pairs_per_s > 0 and (row.startup_s, row.peak_mb) == (1.5, 100)
         assert (row.ratio_to_pytorch_fp32 == 1) or row.backend != BASELINE
     assert {row.backend for row in rows if row.default} == {"openvino"}
+
+
+def test_what_is_measured_depends_on_the_machine() -> None:
+    floats = [Key(name, "fp32") for name in (BASELINE, "torch", "onnxruntime", "openvino")]
+    assert list_keys({"cpu": "fp32"}, int8=False) == floats
+    with_bytes = list_keys({"cpu": "bf16"}, int8=True)
+    assert set(with_bytes) - set(floats) == {
+        *(Key("torch", "bf16"), Key("openvino", "bf16"), Key("openvino", "int8"))
+    }
+    on_gpu = [Key(BASELINE, "fp32", "cuda"), Key("torch", "fp32", "cuda")]
+    assert list_keys({"cpu": "fp32", "cuda": "fp16"}, int8=False) == [
+        *(*floats, *on_gpu, Key("torch", "fp16", "cuda"))
+    ]
+
+
+def test_a_gpu_has_rows_where_torch_can_use_it(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("depthmask.network.device.choose_device", lambda _: torch.device("cuda:0"))
+    monkeypatch.setattr(runs_module, "make_run", lambda key, checkpoint: str)
+    found = [key for key, _ in find_runs(tiny_checkpoint, print)]
+    assert Key("torch", "fp16", "cuda") in found and Key(BASELINE, "fp32", "cuda") in found
+    assert Key("torch", "fp32") in found  # those of the CPU stay
 
 
 @pytest.mark.slow
@@ -106,7 +130,7 @@ def test_start_up_and_memory_are_those_of_a_process_of_its_own(
 ) -> None:
     ballast = np.ones(2**26)  # 512 MB of this process
     monkeypatch.chdir(exported_checkpoint.parent)  # which the other process does not share
-    found = probe("openvino", "fp32", Path(exported_checkpoint.name), 32)
+    found = probe(Key("openvino", "fp32"), Path(exported_checkpoint.name), 32)
     assert found.startup_s > 0
     assert found.peak_mb is None or 30 < found.peak_mb < ballast.nbytes / 2**20
 
@@ -114,7 +138,7 @@ def test_start_up_and_memory_are_those_of_a_process_of_its_own(
 @pytest.mark.slow
 def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"openvino could not be measured alone: .*missing"):
-        probe("openvino", "fp32", tmp_path / "missing.safetensors", 32)
+        probe(Key("openvino", "fp32"), tmp_path / "missing.safetensors", 32)
 
 
 def test_throughput_is_that_of_the_better_of_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +161,9 @@ def test_ratios_are_those_of_the_medians(
 ) -> None:
     """Plain PyTorch takes 8 s, all else 2 s, and a product of 64 x 64 matrices 1 s at best."""
 
-    def take(runs: dict[tuple[str, str], object], size: int, seconds: float) -> Any:
+    def take(runs: dict[Key, object], size: int, seconds: float) -> Any:
         known = {BASELINE: [9.0, 8.0, 7.0], CEILING: [1.0, 4.0]}
-        return {key: known.get(key[0], [2.0, 1.0, 3.0]) for key in runs}
+        return {key: known.get(key.backend, [2.0, 1.0, 3.0]) for key in runs}
 
     monkeypatch.setattr(module, "take_turns", take)
     monkeypatch.setattr(module, "throughput", lambda run, size: 5.0)
@@ -195,7 +219,7 @@ def test_the_full_network_has_the_operations_that_are_known() -> None:
 def test_turns_are_taken() -> None:
     order: list[str] = []
     runs = {
-        (name, "fp32"): lambda background, image, name=name: order.append(name) for name in "ab"
+        Key(name, "fp32"): lambda background, image, name=name: order.append(name) for name in "ab"
     }
     times = take_turns(runs, 32, seconds=0)  # type: ignore[arg-type]
     assert order == ["a", "a", "b", "b"] * 3
@@ -215,9 +239,11 @@ def test_the_command(
         {
             "backend": "openvino",
             "precision": "bf16",
+            "device": "cpu",
             "size": 224,
             "median_ms": 55.0,
             "p95_ms": 60.0,
+            "whole_ms": 110.0,
             "ratio_to_pytorch_fp32": 3.4,
             "ratio_to_ceiling": 0.8,
             "default": True,

@@ -1,0 +1,119 @@
+"""A whole prediction as the page makes it: from two files to the pictures that it shows."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthmask.cli.runs import Key, Run
+from depthmask.files import EXAMPLES
+
+if TYPE_CHECKING:
+    from depthmask.inference.predictor import Predictor
+    from depthmask.inference.stopwatch import Stopwatch
+    from depthmask.pictures import Map, Picture
+
+EXAMPLE = "desk"
+NOISE_LEVELS = 2.0  # standard deviation
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """A backend for `Predictor` of something that runs batches."""
+
+    key: Key
+    run_batch: Run
+    resolution: int  # square root of the number of pixels
+
+    @property
+    def name(self) -> str:
+        return self.key.backend
+
+    @property
+    def precision(self) -> str:
+        return self.key.precision
+
+    @property
+    def device(self) -> str:
+        return self.key.device
+
+    def run(self, background: "Picture", image: "Picture") -> "dict[str, Map]":
+        """See `Backend.run`."""
+        maps = self.run_batch(background[None], image[None])
+        return {task: values[0] for task, values in maps.items()}
+
+
+def draw_pair(folder: Path, height: int, width: int, *, shift: float) -> tuple[Path, Path]:
+    """Writes an example enlarged, its background shaken, as two JPEG files.
+
+    Args:
+        folder: Where to write.
+        height: Of both photos, in pixels.
+        width: Of both photos, in pixels.
+        shift: Pixels by which the background moves to the right, and half as many down.
+
+    Returns:
+        The paths of background and image.
+    """
+    import cv2
+    import numpy as np
+
+    from depthmask.pictures import read_picture
+    from depthmask.render.views import fill
+
+    paths = []
+    for seed, name in enumerate(("background", "image")):
+        picture = fill(read_picture(EXAMPLES / EXAMPLE / f"{name}.jpg"), height, width)
+        if name == "background" and shift:
+            move = np.array([[1, 0, shift], [0, 1, shift / 2]])
+            picture = np.asarray(
+                cv2.warpAffine(picture, move, (width, height), borderMode=cv2.BORDER_REFLECT),
+                dtype=np.uint8,
+            )
+        # the noise is of a tenth of the rows, repeated: 12 megapixels of it take seconds
+        noise = np.random.default_rng(seed).normal(0, NOISE_LEVELS, (height // 10 + 1, width, 3))
+        noisy = picture + np.tile(noise, (10, 1, 1))[:height]
+        blue_first = np.rint(noisy).clip(0, 255).astype(np.uint8)[..., ::-1]
+        path = folder / f"{name}-{height}x{width}-{shift:g}.jpg"
+        cv2.imwrite(str(path), blue_first, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        paths.append(path)
+    return paths[0], paths[1]
+
+
+def predict_files(
+    predictor: "Predictor", background: Path, image: Path, stopwatch: "Stopwatch | None" = None
+) -> list[bytes]:
+    """Predicts a pair as the page does, and makes all its pictures of mask, depth and cut-out.
+
+    Args:
+        predictor: What predicts.
+        background: A file.
+        image: A file.
+        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, un-mix, draw,
+            and encode.
+
+    Returns:
+        The files of mask and depth.
+    """
+    from depthmask.app.photos.analysis import Analysis
+    from depthmask.app.photos.views import Choices, ScreenPair, draw_depth, draw_mask
+    from depthmask.app.prediction_cache import PredictedPair
+    from depthmask.inference.stopwatch import Stopwatch
+    from depthmask.pictures import preview_file, read_photo
+
+    watch = stopwatch or Stopwatch()
+    with ThreadPoolExecutor(2) as pool:
+        photos = list(pool.map(read_photo, (background, image)))
+    watch.lap("decode")
+    prediction = predictor.predict(photos[0].picture, photos[1].picture, stopwatch=watch)
+    pair = PredictedPair(photos[1].picture, prediction, photos[0].picture.shape[:2], ())
+    scene = ScreenPair(Analysis(message="", predicted=pair), pair)
+    watch.lap("draw")
+    scene.cutout  # noqa: B018 - computed here, and kept
+    watch.lap("un-mix")
+    views = [draw(scene, Choices()) for draw in (draw_mask, draw_depth)]
+    watch.lap("draw")
+    files = [preview_file(view)[0] for view in views]
+    watch.lap("encode")
+    return files

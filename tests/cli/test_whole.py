@@ -1,0 +1,44 @@
+"""A whole prediction goes from two files to the pictures of the page, stage by stage."""
+
+from pathlib import Path
+
+import numpy as np
+
+from depthmask.cli.runs import Key
+from depthmask.cli.whole import OneRun, draw_pair, predict_files
+from depthmask.inference.predictor import Predictor
+from depthmask.inference.registration import register
+from depthmask.inference.stopwatch import Stopwatch
+from depthmask.pictures import Map, Picture, read_picture
+
+STAGES = {"decode", "register", "light", "network", "quality", "refine", "un-mix", "draw", "encode"}
+
+
+def half(backgrounds: Picture, images: Picture) -> dict[str, Map]:
+    mask = np.zeros(images.shape[:3], np.float32)
+    mask[..., : images.shape[2] // 2] = 1
+    return {"mask": mask, "depth": 1 - 0.5 * mask}
+
+
+def test_every_stage_is_timed_and_the_pictures_are_made(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    predictor = Predictor(tiny_checkpoint, backend=OneRun(Key("half", "fp32"), half, 64))
+    watch = Stopwatch()
+    files = predict_files(predictor, *draw_pair(tmp_path, 90, 120, shift=0), watch)
+    assert set(watch.seconds) == STAGES
+    for number, (content, ending) in enumerate(zip(files, ("png", "jpg"), strict=True)):
+        path = tmp_path / f"{number}.{ending}"
+        path.write_bytes(content)
+        assert read_picture(path).shape == (90, 120, 3)
+    mask = read_picture(tmp_path / "0.png")
+    assert mask[:, :55].min() == 255 and mask[:, 65:].max() == 0
+
+
+def test_the_background_of_the_pair_is_shaken_as_asked(tmp_path: Path) -> None:
+    for shift, moved in ((0, False), (6, True)):
+        background, image = (
+            read_picture(path) for path in draw_pair(tmp_path, 480, 640, shift=shift)
+        )
+        assert background.shape == image.shape == (480, 640, 3)
+        assert register(background, image).accepted == moved
