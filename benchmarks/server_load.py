@@ -162,10 +162,7 @@ def predict(client: httpx.Client, session: str, background: bytes, image: bytes)
         httpx.HTTPError: An answer did not come, or with another status than 200.
         LaunchError: The prediction failed.
     """
-    files = [
-        ("files", (f"{name}.jpg", content)) for name, content in (("b", background), ("i", image))
-    ]
-    uploaded = client.post(f"{API}upload", files=files).raise_for_status().json()
+    uploaded = upload(client, background, image)
     data = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in uploaded]
     asked = client.post(f"{API}call/predict", json={"data": data, "session_hash": session})
     number = asked.raise_for_status().json()["event_id"]
@@ -179,6 +176,13 @@ def predict(client: httpx.Client, session: str, background: bytes, image: bytes)
             if event == "error" and line.startswith("data: "):
                 raise LaunchError(line.removeprefix("data: "))
     raise LaunchError("the answer ended too early")
+
+
+def upload(client: httpx.Client, *contents: bytes) -> list[str]:
+    """Sends JPEG files, and returns their paths on the server; raises httpx.HTTPError."""
+    files = [("files", (f"{number}.jpg", content)) for number, content in enumerate(contents)]
+    answer = client.post(f"{API}upload", files=files).raise_for_status()
+    return list(answer.json())
 
 
 def live(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ PROGRAMS = {
     "benchmarks.examples": ["--checkpoint", NOPE],
     "benchmarks.depth_labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
     "benchmarks.live_session": [NOPE],
+    "benchmarks.pipeline": ["--checkpoint", NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
@@ -72,6 +73,8 @@ def test_bad_input_is_told_in_a_sentence(
         ("benchmarks.examples", "--sheet"),
         ("benchmarks.resolution", "--svg"),
         ("benchmarks.resolution", "--json"),
+        ("benchmarks.pipeline", "--json"),
+        ("benchmarks.pipeline", "--plot"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_work(
