@@ -62,7 +62,7 @@ COMMANDS = {
         export.run,
     ),
     "bench": Command(
-        "Measure how fast each backend runs the network here.", bench.add_arguments, bench.run
+        "Measure how fast each backend predicts here.", bench.add_arguments, bench.run
     ),
 }
 
