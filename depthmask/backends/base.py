@@ -3,7 +3,7 @@
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -83,15 +83,19 @@ class GraphInfo:
 class BatchBackend(Backend, Protocol):
     """A backend that can run several pairs at once."""
 
-    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+    def run_batch(
+        self, backgrounds: Picture, images: Picture, *, tasks: Sequence[str] = OUTPUTS
+    ) -> dict[str, Map]:
         """Predicts the maps of several pairs of one size.
 
         Args:
             backgrounds: (B, h, w, 3), uint8, RGB; h and w are multiples of 32.
             images: The same.
+            tasks: Which maps are needed. With fewer, OpenVINO leaves a decoder out; the other
+                backends predict both maps all the same.
 
         Returns:
-            "mask" and "depth", each (B, h, w), float32 in [0, 1].
+            At least the maps that are needed, each (B, h, w), float32 in [0, 1].
 
         Raises:
             ValueError: The pictures are not of one such size.
@@ -113,13 +117,24 @@ class LockedBackend(ABC):
         maps = self.run_batch(background[None], image[None])
         return {task: values[0] for task, values in maps.items()}
 
-    def run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+    def run_batch(
+        self, backgrounds: Picture, images: Picture, *, tasks: Sequence[str] = OUTPUTS
+    ) -> dict[str, Map]:
         """See `BatchBackend.run_batch`."""
         check_batch(backgrounds, images)
         with self._lock:
-            maps = self._run_batch(backgrounds, images)
+            if set(tasks) == set(OUTPUTS):
+                maps = self._run_batch(backgrounds, images)
+            else:
+                maps = self._run_tasks(backgrounds, images, tasks)
         check_maps(maps, images)
         return maps
+
+    def _run_tasks(
+        self, backgrounds: Picture, images: Picture, tasks: Sequence[str]
+    ) -> dict[str, Map]:
+        """As `_run_batch`; a backend that can leave a decoder out does so."""
+        return self._run_batch(backgrounds, images)
 
     @abstractmethod
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:

@@ -1,7 +1,7 @@
 """Backends that run an exported graph on the CPU and need no torch."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib import import_module
@@ -17,6 +17,8 @@ from depthmask.backends.user_cache import recall, remember
 from depthmask.errors import BackendError
 from depthmask.files import checked_fingerprint
 from depthmask.pictures import Map, Picture
+
+VOTES = "votes"  # prefix of the names of nodes that join the tasks, see depthmask.export.onnx_graph
 
 
 class OpenVINOBackend(LockedBackend):
@@ -49,14 +51,39 @@ class OpenVINOBackend(LockedBackend):
         self.resolution = self.info.resolution
         self.precision = "int8" if self.info.precision == "int8" else floats
         self.takes_any_size = bool(compiled.input(0).partial_shape.is_dynamic)
-        self._graph = graph
+        self._graph, self._core, self._settings = graph, core, settings
+        self._requests: dict[str, Any] = {}  # those of one task alone
         self._request = compiled.create_infer_request()
 
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        return self._infer(self._request, backgrounds, images, OUTPUTS)
+
+    def _run_tasks(
+        self, backgrounds: Picture, images: Picture, tasks: Sequence[str]
+    ) -> dict[str, Map]:
+        (task,) = tasks
+        if task not in self._requests:
+            self._requests[task] = self._compile_alone(task)
+        return self._infer(self._requests[task], backgrounds, images, tasks)
+
+    def _infer(
+        self, request: Any, backgrounds: Picture, images: Picture, tasks: Sequence[str]
+    ) -> dict[str, Map]:
         with _failure_explained(self._graph):
             # share_inputs: the pictures are not copied; the maps are
-            maps = self._request.infer(_feed(backgrounds, images), share_inputs=True)
-            return {task: maps[task] for task in OUTPUTS}
+            maps = request.infer(_feed(backgrounds, images), share_inputs=True)
+            return {task: maps[task] for task in tasks}
+
+    def _compile_alone(self, task: str) -> Any:
+        """Compiles the graph without the decoder of the other task."""
+        openvino = import_openvino()
+        with _damage_explained(self._graph):
+            model = self._core.read_model(self._graph)
+            _leave_out_others(model, task)
+            result = [each for each in model.get_results() if task in each.output(0).names]
+            alone = openvino.Model(result, model.get_parameters(), task)
+            compiled = self._core.compile_model(alone, "CPU", self._settings)
+            return compiled.create_infer_request()
 
 
 class OnnxRuntimeBackend(LockedBackend):
@@ -206,6 +233,16 @@ def _failure_explained(graph: Path) -> Iterator[None]:
             f"{graph.name} cannot be run: it is damaged, or there is not enough memory. Lower the "
             "quality or resolution, or write it anew with `python -m depthmask export`."
         ) from error
+
+
+def _leave_out_others(model: Any, task: str) -> None:
+    """Lets a task's votes stand for those of the others, whose decoders nothing needs then."""
+    order = [name for result in model.get_results() for name in result.output(0).names]
+    for node in model.get_ops():
+        if node.get_type_name() == "Concat" and node.get_friendly_name().startswith(VOTES):
+            own = node.input(order.index(task)).get_source_output()
+            for joined in node.inputs():
+                joined.replace_source_output(own)
 
 
 def _feed(backgrounds: Picture, images: Picture) -> dict[str, Picture]:

@@ -17,7 +17,7 @@ import torch
 
 from depthmask import backends
 from depthmask.backends import BatchBackend, fastest, select, user_cache
-from depthmask.backends.base import INFO_KEY, LockedBackend
+from depthmask.backends.base import INFO_KEY, OUTPUTS, LockedBackend
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend, import_openvino
 from depthmask.backends.pytorch import TorchBackend, best_precision
 from depthmask.errors import BackendError, CheckpointError
@@ -88,6 +88,32 @@ def test_a_batch_is_its_pairs(checkpoint: Path, name: str) -> None:
             assert np.abs(values - maps[task][number]).max() < 1e-5, task
     with pytest.raises(ValueError, match="not"):
         backend.run_batch(background[None], np.stack([image, image]))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("task", OUTPUTS)
+def test_one_task_alone_is_predicted_as_with_the_other(
+    checkpoint: Path, name: str, task: str
+) -> None:
+    backend = make(name, checkpoint)
+    pair = [picture[None] for picture in noise(64, 96)]
+    alone, both = backend.run_batch(*pair, tasks=(task,)), backend.run_batch(*pair)
+    assert np.abs(alone[task] - both[task]).max() < 1e-5
+
+
+def test_openvino_leaves_out_the_decoder_of_a_task_that_is_not_needed(checkpoint: Path) -> None:
+    backend = make("openvino", checkpoint)
+    assert isinstance(backend, OpenVINOBackend)
+    background, image = noise(64, 64)
+    backend.run_batch(background[None], image[None], tasks=("mask",))
+    layers = [
+        sum(
+            layer.get_rt_info()["layerType"].astype(str) == "Convolution"
+            for layer in request.get_compiled_model().get_runtime_model().get_ops()
+        )
+        for request in (backend._request, backend._requests["mask"])
+    ]
+    assert layers[1] < 0.7 * layers[0]
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
