@@ -26,7 +26,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,8 @@ import numpy as np
 from benchmarks.command import check_folders, resident_megabytes, run
 from depthmask.app.live.server import LiveServer, data_url
 from depthmask.app.live.views import VIEWS, to_jpeg
+from depthmask.backends import Backend
+from depthmask.backends.base import LockedBackend
 from depthmask.evaluation.sequences import background_of, frames_with_truth
 from depthmask.files import EXAMPLES
 from depthmask.inference import live_session as live
@@ -115,16 +117,29 @@ def real(folder: Path, count: int) -> Clip:
     return Clip(folder.name, read_picture(background_of(folder)), frames, truth)
 
 
-class Clocked:
-    """A predictor, and the processor's time that its network has taken."""
+class Clocked(LockedBackend):
+    """A predictor's backend, and the processor's time that it has taken."""
 
     def __init__(self, predictor: Predictor) -> None:
-        self._predictor, self.resolution = predictor, predictor.resolution
+        super().__init__()
+        real = predictor.backend
+        assert isinstance(real, LockedBackend)
+        self._real, self.resolution = real, predictor.resolution
+        self.name, self.precision, self.device = real.name, real.precision, real.device
         self.seconds = 0.0
 
-    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+    @property
+    def backend(self) -> Backend:
+        return self
+
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        return self._run_tasks(backgrounds, images, live.BOTH)
+
+    def _run_tasks(
+        self, backgrounds: Picture, images: Picture, tasks: Sequence[str]
+    ) -> dict[str, Map]:
         start = time.process_time()
-        maps = self._predictor.see(background, image)
+        maps = self._real.run_batch(backgrounds, images, tasks=tasks)
         self.seconds += time.process_time() - start
         return maps
 

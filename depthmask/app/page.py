@@ -10,7 +10,7 @@ from depthmask.app.cache_files import FILE_LIFETIME_S, SWEEP_INTERVAL_S
 from depthmask.app.endpoint import build_endpoint
 from depthmask.app.examples import Example
 from depthmask.app.fair_queue import MAX_REQUESTS, FairQueue
-from depthmask.app.live.server import SeesPairs
+from depthmask.app.live.server import HasNetwork
 from depthmask.app.live.tab import build_live_tab
 from depthmask.app.loading import Predicts
 from depthmask.app.model_card import build_model_tab
@@ -35,7 +35,7 @@ def build_demo(
     *,
     model: str,
     card: Path | None = None,
-    live: Callable[[], SeesPairs] | None = None,
+    live: Callable[[], HasNetwork] | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.

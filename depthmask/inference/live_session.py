@@ -5,9 +5,9 @@ function that runs the network, and gets the next session back.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
@@ -35,8 +35,6 @@ from depthmask.inference.registration import (
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size, shrink_by_halves
 
-# background and image, (h, w, 3) uint8, to "mask" and "depth", (h, w)
-RunNetwork = Callable[[Picture, Picture], dict[str, Map]]
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
 CAPTURE_FRAMES = 15  # the background is their median
@@ -60,6 +58,11 @@ MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
 MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
 
+MASK, BOTH = ("mask",), ("mask", "depth")  # tasks
+CALM = (5, 5)  # pixels of a small copy that are averaged before two frames are compared
+SAME_LEVELS = 3  # by which a pixel of a small, blurred copy differs between two frames of a scene
+STILL_FRAMES = 3  # in a row are predicted, and so smoothed; like ones after them are not
+
 SENTENCES: dict[Health, str] = {
     "good": "",
     "dark": "The light changed too much since the capture: press Recapture.",
@@ -67,6 +70,18 @@ SENTENCES: dict[Health, str] = {
     "bumped": "The camera was moved, or the scene is hidden: step out and press Recapture.",
     "swapped": "Something stood in the scene during the capture: step out and press Recapture.",
 }
+
+
+class RunNetwork(Protocol):
+    """Runs the network on two pictures of a size.
+
+    It takes background and image, (h, w, 3), uint8, and the tasks that are needed, and returns at
+    least these: "mask" and "depth", (h, w).
+    """
+
+    def __call__(
+        self, background: Picture, image: Picture, tasks: Sequence[str]
+    ) -> dict[str, Map]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +117,12 @@ class Session:
     empty: Copies | None = None  # of the background, made when it changes
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
     depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
-    small: Picture | None = None  # (h, w, 3): the last frame, as the network saw it
+    small: Picture | None = None  # (h, w, 3): the frame of the mask, as the network saw it
+    depth_small: Picture | None = None  # (h, w, 3): the frame of the depth, which may be older
+    depth_age: int = 0  # frames since then
+    calm: Picture | None = None  # the frame of the mask, small and blurred
+    still: int = 0  # frames in a row that show the same
+    last: "Sight | None" = None  # what was predicted
     health: Health = "good"
     suspicious: int = 0  # frames in a row that do not agree with the background
     attempts: int = 0  # registrations in vain since the frames last agreed
@@ -115,11 +135,12 @@ class Sight:
     """What is predicted of a frame."""
 
     mask: Map  # (h, w), in [0, 1], at the network's size
-    depth: Map  # (h, w), in (0, 1], by depthmask.depth.CONVENTION
+    depth: Map | None  # (h, w), in (0, 1], by depthmask.depth.CONVENTION; None: never asked for
     background: Picture  # (H, W, 3), moved as the frame; `gain` gives it the frame's light
     gain: LightMatch
     health: Health
     milliseconds: dict[str, float] = field(default_factory=dict)  # {stage: time}
+    unchanged: bool = False  # the frame shows what the last one did, which was taken over
 
     @property
     def sentence(self) -> str:
@@ -146,7 +167,8 @@ def learn(frames: Sequence[Picture], see: RunNetwork, *, size: tuple[int, int]) 
     small = shrink_by_halves(picture, *size)
     places = np.linspace(0, len(frames) - 1, min(CHECKED_FRAMES, len(frames))).astype(int)
     shown = [shrink_by_halves(frames[place], *size) for place in places]
-    check = float(np.mean([(see(small, frame)["mask"] > 0.5).mean() for frame in shown]))
+    masks = [see(small, frame, MASK)["mask"] for frame in shown]
+    check = float(np.mean([(mask > 0.5).mean() for mask in masks]))
     if check > MAX_FALSE_SHARE:
         raise CaptureError(
             f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
@@ -160,15 +182,21 @@ def learn(frames: Sequence[Picture], see: RunNetwork, *, size: tuple[int, int]) 
 
 
 def step(
-    session: Session, frame: Picture, see: RunNetwork, *, size: tuple[int, int]
+    session: Session,
+    frame: Picture,
+    see: RunNetwork,
+    *,
+    size: tuple[int, int],
+    depth_every: int | None = 1,
 ) -> tuple[Session, Sight]:
-    """Predicts one frame.
+    """Predicts one frame; what does not differ from the frames before is not predicted again.
 
     Args:
         session: As `learn` or the last step left it.
         frame: (H, W, 3), uint8, RGB, of the learned background's size.
         see: Runs the network on two pictures of a size.
         size: Height and width at which the network is run.
+        depth_every: Frames from one prediction of depth to the next; None: it is not needed.
 
     Returns:
         The session to pass in with the next frame, and what is predicted.
@@ -180,53 +208,87 @@ def step(
         raise CaptureError("The camera changed its picture size: press Recapture.")
     clock = Stopwatch()
     seen = Copies.make(frame, size)
+    calm = np.asarray(cv2.blur(seen.tiny, CALM), dtype=np.uint8)
+    wants_depth = depth_every is not None and _is_due(session, size, depth_every)
+    session = replace(session, still=session.still + 1 if _is_same(session.calm, calm) else 0)
+    if _may_rest(session, size, wants_depth=wants_depth):
+        assert session.last is not None
+        clock.lap("align")
+        return session, replace(session.last, milliseconds=clock.milliseconds, unchanged=True)
     session = _follow(_with_copies(session, size), seen)
     session = _with_copies(session, size)
     assert session.empty is not None
     gain, health = _match(session.empty, seen, session)
     lit = apply_light(session.empty.small, gain)
     clock.lap("align")
-    small = seen.small
-    maps = see(lit, small)
+    maps = see(lit, seen.small, BOTH if wants_depth else MASK)
     clock.lap("network")
-    session = smooth(session, small, maps["mask"], maps["depth"])
-    session = _watch_swap(session, lit, small, maps["mask"])
-    session = replace(session, count=session.count + 1)
+    depth = maps["depth"] if wants_depth else None
+    session = smooth(session, seen.small, maps["mask"], depth)
+    session = _watch_swap(session, lit, seen.small, maps["mask"])
+    session = replace(session, count=session.count + 1, calm=calm)
     clock.lap("smooth")
-    assert session.mask is not None and session.depth is not None
+    assert session.mask is not None
     worst = _worst(session, health)
     sight = Sight(
         session.mask, session.depth, _background(session), gain, worst, clock.milliseconds
     )
-    return session, sight
+    return replace(session, last=sight), sight
 
 
 def smooth(
-    session: Session, small: Picture, mask: Map, depth: Map, *, keep: float = SMOOTHING
+    session: Session, small: Picture, mask: Map, depth: Map | None, *, keep: float = SMOOTHING
 ) -> Session:
     """Smooths mask and depth over time where the picture does not change.
 
-    Where a pixel has changed since the last frame, the new value replaces the old one, so that
-    moving objects leave no trail and are not late.
+    Where a pixel has changed since the map's last frame, the new value replaces the old one, so
+    that moving objects leave no trail and are not late.
 
     Args:
-        session: With the smoothed maps of the last frame, or none.
+        session: With the smoothed maps of earlier frames, or none.
         small: (h, w, 3), uint8, RGB: what the network saw.
         mask: (h, w), in [0, 1].
-        depth: (h, w), in (0, 1].
+        depth: (h, w), in (0, 1]; None leaves the session's as it is.
         keep: Share of the last frame's value that is kept where nothing moves.
     """
-    if session.mask is None or session.depth is None or session.small is None:
-        return replace(session, mask=mask, depth=depth, small=small)
-    if session.small.shape != small.shape:
-        return replace(session, mask=mask, depth=depth, small=small)
-    fresh = 1 - keep * (1 - _motion(session.small, small))
-    return replace(
-        session,
-        mask=_mix(session.mask, mask, fresh),
-        depth=_mix(session.depth, depth, fresh),
-        small=small,
-    )
+    mixed = _steady(session.mask, session.small, mask, small, keep)
+    if depth is None:
+        return replace(session, mask=mixed, small=small, depth_age=session.depth_age + 1)
+    deep = _steady(session.depth, session.depth_small, depth, small, keep)
+    return replace(session, mask=mixed, small=small, depth=deep, depth_small=small, depth_age=0)
+
+
+def _steady(
+    before: Map | None, seen_before: Picture | None, now: Map, seen: Picture, keep: float
+) -> Map:
+    """Mixes a map with that of an earlier frame, where there is one of this size."""
+    if before is None or seen_before is None or seen_before.shape != seen.shape:
+        return now
+    return _mix(before, now, 1 - keep * (1 - _motion(seen_before, seen)))
+
+
+def _is_due(session: Session, size: tuple[int, int], every: int) -> bool:
+    """Whether the depth is too old, or of another size."""
+    if session.depth is None or session.depth.shape != size:
+        return True
+    return session.depth_age + 1 >= every
+
+
+def _is_same(before: Picture | None, now: Picture) -> bool:
+    """Whether two small, blurred copies differ by noise alone."""
+    return before is not None and int(cv2.absdiff(before, now).max()) <= SAME_LEVELS
+
+
+def _may_rest(session: Session, size: tuple[int, int], *, wants_depth: bool) -> bool:
+    """Whether the last prediction does for another frame of the same scene.
+
+    It does not while a check needs further frames: whether the camera was bumped, or an object
+    was captured with the background.
+    """
+    if session.still <= STILL_FRAMES or session.mask is None or session.mask.shape != size:
+        return False
+    checks = session.suspicious or 0 < session.swaps < MIN_SWAP_CHECKS
+    return not checks and not (wants_depth and session.depth_age > 0)
 
 
 class Stopwatch:

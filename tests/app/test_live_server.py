@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 import tracemalloc
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from depthmask.app.live import server as live_server
 from depthmask.app.live.server import (
     BAD_FRAME,
     BAD_MESSAGE,
+    FRAMES_UNDER_WAY,
     MAX_FRAME_SIDE,
     MAX_PICTURE_CHARS,
     MAX_VISITORS,
@@ -27,8 +29,10 @@ from depthmask.app.live.server import (
     LiveServer,
 )
 from depthmask.app.live.views import VIEWS, to_jpeg
+from depthmask.backends import Backend
+from depthmask.backends.base import OUTPUTS, LockedBackend
 from depthmask.errors import CheckpointError
-from depthmask.inference.live_session import CAPTURE_FRAMES
+from depthmask.inference.live_session import CAPTURE_FRAMES, STILL_FRAMES
 from depthmask.pictures import Map, Picture
 from depthmask.render.views import TINT_COLOUR, colour_depth
 from tests.repository.test_package import run
@@ -37,10 +41,19 @@ ONE, TWO = "1" * 32, "2" * 32
 HEIGHT, WIDTH = 120, 160
 
 
-class FakePredictor:
-    """Stands in for a predictor: what differs by 60 levels is foreground, and near."""
+class FakePredictor(LockedBackend):
+    """Stands in for a predictor and its backend: what differs by 60 levels is foreground, near."""
 
-    resolution = 96
+    name, precision, device, resolution = "fake", "fp32", "cpu", 96
+
+    @property
+    def backend(self) -> Backend:
+        return self
+
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        pairs = zip(backgrounds, images, strict=True)
+        maps = [self.see(background, image) for background, image in pairs]
+        return {task: np.stack([each[task] for each in maps]) for task in ("mask", "depth")}
 
     def see(self, background: Picture, image: Picture) -> dict[str, Map]:
         difference = np.abs(image.astype(np.int16) - background).max(axis=2)
@@ -375,7 +388,7 @@ def test_who_sends_no_picture_gives_way_when_all_places_are_taken(
     assert len(server) == MAX_VISITORS
 
 
-def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:
+def test_one_frame_waits_while_another_is_seen_and_more_are_dropped() -> None:
     entered, go_on = threading.Event(), threading.Event()
 
     class Slow(FakePredictor):
@@ -389,14 +402,22 @@ def test_a_frame_that_comes_while_another_is_seen_is_dropped() -> None:
     server = LiveServer(Slow)
     capture(server, ONE, scene())
     slow = True
-    first: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: first.append(look(server, ONE, scene())))
-    thread.start()
+    answers: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(look(server, ONE, scene())))
+        for _ in range(FRAMES_UNDER_WAY + 1)
+    ]
+    for thread in threads:
+        thread.start()
     assert entered.wait(60)
-    assert look(server, ONE, scene()) == {"dropped": True}
+    while not answers:  # the third one is dropped, whichever it is
+        time.sleep(0.01)
+    assert answers == [{"dropped": True}]
     go_on.set()
-    thread.join(60)
-    assert "picture" in first[0]
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == FRAMES_UNDER_WAY + 1
+    assert all("picture" in answer for answer in answers[1:])
 
 
 def test_what_the_predictor_says_is_passed_on() -> None:
@@ -453,3 +474,58 @@ def test_a_time_of_more_than_64_bits_is_answered_as_json(server: LiveServer, at:
     answer = look(server, ONE, scene(), at=at)
     assert answer["at"] == float(at) and isinstance(answer["at"], float)
     assert look(server, ONE, scene(), at=[1]) == {"failed": BAD_MESSAGE}
+
+
+def frames_until(server: LiveServer, count: int) -> list[dict[str, Any]]:
+    """Frames of an object that moves, and what was answered."""
+    pictures = [np.roll(with_object(scene()), 9 * place, axis=1) for place in range(count)]
+    return [look(server, ONE, picture) for picture in pictures]
+
+
+def test_a_scene_that_does_not_change_is_not_drawn_again(server: LiveServer) -> None:
+    capture(server, ONE, scene())
+    answers = [look(server, ONE, with_object(scene())) for _ in range(STILL_FRAMES + 2)]
+    assert [answer["picture"] is None for answer in answers] == [False] * (1 + STILL_FRAMES) + [
+        True
+    ]
+    assert answers[-1]["sentence"] == ""
+    assert look(server, ONE, with_object(scene()), view="cutout")["picture"] is not None
+    assert look(server, ONE, with_object(scene()), view="cutout")["picture"] is None
+    server.answer({"do": "look", "token": ONE, "view": "mask"})
+    assert look(server, ONE, with_object(scene()), view="mask")["picture"] is None
+
+
+def test_depth_is_predicted_only_where_it_is_shown() -> None:
+    class Watched(FakePredictor):
+        def run_batch(
+            self, backgrounds: Picture, images: Picture, *, tasks: Sequence[str] = OUTPUTS
+        ) -> dict[str, Map]:
+            asked.append(set(tasks))
+            return super().run_batch(backgrounds, images, tasks=tasks)
+
+    asked: list[set[str]] = []
+    server = LiveServer(Watched)
+    capture(server, ONE, scene())
+    look(server, ONE, with_object(scene()), view="cutout")
+    assert asked and all(tasks == {"mask"} for tasks in asked)
+    asked.clear()
+    look(server, ONE, with_object(scene()), view="depth")
+    assert asked == [{"mask", "depth"}]
+
+
+def test_a_slow_network_is_given_less_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(FakePredictor):
+        def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+            now[0] += 0.4
+            sides.append(image.shape[0])
+            return super().see(background, image)
+
+    now, sides = [0.0], list[int]()
+    for clock in ("time.monotonic", "time.perf_counter"):
+        monkeypatch.setattr(clock, lambda: now[0])
+    server = LiveServer(Slow)
+    answer = capture(server, ONE, scene())
+    assert answer["captured"]
+    answers = frames_until(server, 3)
+    assert sides[-1] < sides[0]
+    assert "Quality is lowered" in answers[-1]["quality"]

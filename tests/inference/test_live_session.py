@@ -1,5 +1,6 @@
 """A live session: what is learned, what is told, and that nothing flickers or trails."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -8,19 +9,41 @@ import pytest
 
 from depthmask.errors import CaptureError
 from depthmask.inference.light import LightMatch, apply_light
-from depthmask.inference.live_session import SENTENCES, EmptyScene, Session, learn, smooth, step
+from depthmask.inference.live_session import (
+    SENTENCES,
+    STILL_FRAMES,
+    EmptyScene,
+    Session,
+    learn,
+    smooth,
+    step,
+)
 from depthmask.pictures import Map, Picture
 
 HEIGHT, WIDTH = 240, 320
 SIZE = 96, 128
 
 
-def see(background: Picture, image: Picture) -> dict[str, Map]:
+def see(
+    background: Picture, image: Picture, tasks: Sequence[str] = ("mask", "depth")
+) -> dict[str, Map]:
     """Stands in for the network: what differs by 60 levels is foreground, and near."""
     assert background.shape == image.shape == (*SIZE, 3)
     difference = np.abs(image.astype(np.int16) - background).max(axis=2)
     mask = (difference > 60).astype(np.float32)
-    return {"mask": mask, "depth": np.where(mask > 0, np.float32(0.3), np.float32(0.8))}
+    maps = {"mask": mask, "depth": np.where(mask > 0, np.float32(0.3), np.float32(0.8))}
+    return {task: maps[task] for task in tasks}
+
+
+class Watched:
+    """The same, and which tasks it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    def __call__(self, background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
+        self.asked.append(tuple(tasks))
+        return see(background, image, tasks)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +118,7 @@ def test_light_that_changes_a_little_is_no_motion(scene: Picture) -> None:
 
 
 def test_a_network_that_sees_something_in_the_empty_scene_is_told(scene: Picture) -> None:
-    def ghosts(background: Picture, image: Picture) -> dict[str, Map]:
+    def ghosts(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
         maps = see(background, image)
         maps["mask"][:20] = 1
         return maps
@@ -242,3 +265,66 @@ def test_each_stage_is_timed(scene: Picture, plate: EmptyScene) -> None:
     _, sight = step(Session(plate), scene, see, size=SIZE)
     assert list(sight.milliseconds) == ["align", "network", "smooth"]
     assert all(time >= 0 for time in sight.milliseconds.values())
+
+
+def test_a_scene_that_does_not_change_is_not_predicted_again(
+    scene: Picture, plate: EmptyScene
+) -> None:
+    network, session = Watched(), Session(plate)
+    for seed in range(10):
+        frame = noisy(with_object(scene), seed)
+        session, sight = step(session, frame, network, size=SIZE)
+    assert len(network.asked) == 1 + STILL_FRAMES
+    assert sight.unchanged and (sight.mask > 0.5).mean() == pytest.approx(0.11, abs=0.02)
+    session, sight = step(session, with_object(scene, 124), network, size=SIZE)
+    assert not sight.unchanged, "it moved by four pixels"
+    assert len(network.asked) == 2 + STILL_FRAMES
+
+
+def test_a_change_that_creeps_is_seen(scene: Picture, plate: EmptyScene) -> None:
+    """Each frame differs from the last one by less than the noise."""
+    network, session = Watched(), Session(plate)
+    for place in range(60):
+        session, _ = step(
+            session, (scene * (1 - 0.002 * place)).astype(np.uint8), network, size=SIZE
+        )
+    assert len(network.asked) > 1 + STILL_FRAMES
+
+
+def test_another_size_is_predicted_though_nothing_moves(scene: Picture, plate: EmptyScene) -> None:
+    def any_size(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
+        return dict.fromkeys(tasks, np.zeros(image.shape[:2], np.float32))
+
+    session = Session(plate)
+    for _ in range(6):
+        session, sight = step(session, scene, any_size, size=SIZE)
+    assert sight.unchanged
+    session, sight = step(session, scene, any_size, size=(64, 96))
+    assert not sight.unchanged and sight.mask.shape == (64, 96)
+
+
+@pytest.mark.parametrize(("every", "asked"), [(1, [2] * 6), (2, [2, 1] * 3), (None, [1] * 6)])
+def test_depth_is_predicted_as_often_as_it_is_needed(
+    scene: Picture, plate: EmptyScene, every: int | None, asked: list[int]
+) -> None:
+    network, session = Watched(), Session(plate)
+    for place in range(6):
+        frame = with_object(scene, 20 + 20 * place)
+        session, sight = step(session, frame, network, size=SIZE, depth_every=every)
+        assert (sight.depth is None) == (every is None)
+    assert [len(tasks) for tasks in network.asked] == asked
+
+
+def test_depth_that_was_skipped_leaves_no_trail(scene: Picture, plate: EmptyScene) -> None:
+    """The object leaves on a frame without depth, and nothing moves on the next one."""
+    session = Session(plate)
+    for frame in (with_object(scene), scene, scene):
+        session, sight = step(session, frame, see, size=SIZE, depth_every=2)
+    assert sight.depth is not None and sight.depth.min() == pytest.approx(0.8)
+
+
+def test_depth_is_predicted_when_it_is_needed_after_all(scene: Picture, plate: EmptyScene) -> None:
+    session = Session(plate)
+    for every in (None,) * 6 + (1,):
+        session, sight = step(session, scene, see, size=SIZE, depth_every=every)
+    assert not sight.unchanged and sight.depth is not None

@@ -1,11 +1,14 @@
 // The live tab. `element` and `server` come from gr.HTML; `server.live(message)` calls server.py.
 //
-// One frame is sent at a time. When its answer has been drawn, the camera's newest picture is sent,
-// and those in between are dropped. Frames are never sent mirrored, but they may be shown mirrored.
+// While the server predicts a frame, the camera's newest picture is sent ahead if answers come fast;
+// the pictures in between are dropped. Frames are never sent mirrored, but may be shown mirrored.
 
 const LONGEST_SIDE = 640;
 const RATE_MS = 3000; // the frames per second are counted over this time,
 const MIN_RATE_FRAMES = 5; // or over this many frames, if they take longer
+const AHEAD_MS = 400; // with faster answers, the next frame is sent before the last one's answer
+const NO_PICTURE_MS = 1000; // a camera without a new picture for so long is asked for its last one
+const FIGURES_MS = 250; // between two updates of the figures: each makes the browser lay out the page
 const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
 const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded, a recording is written
 const MESSAGE_MS = 6000; // an error message stays at least this long
@@ -24,9 +27,14 @@ let looping = false; // `run` has not ended yet
 let busy = false; // during a countdown, a capture, or the writing of a recording
 let captured = false;
 let takenAt = 0; // when the camera took the newest picture, by performance.now()
-let turn = Promise.resolve(); // settles with the answer to the last message
+let sentAt = 0; // the same of the picture that was sent last
+let shownAt = 0; // and of the one that is shown
+let tellPicture = () => {}; // is called when the camera has a new picture
+let gate = Promise.resolve(); // settles with the answer to the last message that is no frame
+let turn = Promise.resolve(); // settles with the answers to all messages
 let frames = 0; // drawn so far
 let drawn = []; // [when drawn, milliseconds since taken] of the last frames
+let figuresAt = 0; // when the figures were updated last
 let heldUntil = 0; // until then, no frame's sentence replaces an error message
 
 const REFUSED = {
@@ -66,10 +74,18 @@ function enable() {
     find("off").disabled = busy;
 }
 
-// Messages are sent one at a time, in their order: a button's message waits for the frame's answer.
+// Messages are sent one at a time, in their order: a button's message waits for the frames' answers.
 function ask(message) {
     turn = turn.then(() => send(message));
+    gate = turn;
     return turn;
+}
+
+// Only frames may overtake each other's answers.
+function askFrame(message) {
+    const answer = gate.then(() => send(message));
+    turn = Promise.all([turn, answer]);
+    return answer;
 }
 
 async function send(message) {
@@ -143,15 +159,29 @@ function clear() {
     shown.getContext("2d").clearRect(0, 0, shown.width, shown.height);
     find("waits").hidden = false;
     for (const figure of ["fps", "latency", "check"]) find(figure).textContent = "–";
-    for (const line of ["locked", "stages"]) find(line).textContent = "";
+    for (const line of ["locked", "quality", "stages"]) find(line).textContent = "";
 }
 
 // Some browsers tell when a picture was taken.
 function watch() {
     video.requestVideoFrameCallback((now, about) => {
         takenAt = about.captureTime || about.expectedDisplayTime || now;
+        tellPicture();
         watch();
     });
+}
+
+// Waits for a picture that was not sent yet; returns the milliseconds that took.
+async function nextPicture() {
+    const begin = performance.now();
+    if (!video.requestVideoFrameCallback) {
+        await new Promise((next) => requestAnimationFrame(next));
+    } else if (takenAt === sentAt) {
+        const told = new Promise((done) => { tellPicture = done; });
+        await Promise.race([told, pause(NO_PICTURE_MS)]);
+    }
+    sentAt = takenAt;
+    return performance.now() - begin;
 }
 
 async function listCameras(track) {
@@ -170,10 +200,15 @@ async function listCameras(track) {
     menu.value = chosen;
 }
 
+// Setting a size takes time even if it stays the same.
+function resize(canvas, width, height) {
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+}
+
 function grab() {
     const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
-    still.width = Math.round(video.videoWidth * scale);
-    still.height = Math.round(video.videoHeight * scale);
+    resize(still, Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
     still.getContext("2d").drawImage(video, 0, 0, still.width, still.height);
     const at = video.requestVideoFrameCallback && takenAt ? takenAt : performance.now();
     return { frame: still.toDataURL("image/jpeg", 0.85), at };
@@ -250,56 +285,73 @@ async function run() {
 }
 
 async function follow() {
+    const underWay = [];
+    let took = AHEAD_MS;
     while (running && stream) {
         if (!element.offsetParent || document.hidden) { // the tab is not visible
             await pause(300);
             continue;
         }
-        const answer = await ask({ do: "frame", view, colour: find("colour").value, ...grab() });
-        if (answer.failed) {
-            running = false;
-            enable();
-            return;
-        }
-        if (answer.picture && running) {
-            await show(answer).catch((error) => console.debug("depthmask: not drawn", error));
-            const warn = answer.health !== "good" && answer.health !== "moved";
-            if (performance.now() > heldUntil) showSentence(answer.sentence, warn);
-        }
-        // gives the camera time for its next picture
-        await new Promise((next) => requestAnimationFrame(next));
+        const waited = await nextPicture();
+        if (!running || !stream) break;
+        const sent = performance.now();
+        const message = { do: "frame", view, colour: find("colour").value, waited, ...grab() };
+        underWay.push(askFrame(message).then((answer) => {
+            took = performance.now() - sent;
+            return receive(answer);
+        }));
+        while (underWay.length > (took < AHEAD_MS ? 1 : 0)) await underWay.shift();
     }
+    await Promise.all(underWay);
 }
 
-async function draw(url) {
+async function receive(answer) {
+    if (answer.failed) {
+        running = false;
+        enable();
+    }
+    if (!running || answer.at === undefined) return; // failed, or dropped
+    await show(answer).catch((error) => console.debug("depthmask: not drawn", error));
+    const warn = answer.health !== "good" && answer.health !== "moved";
+    if (performance.now() > heldUntil) showSentence(answer.sentence, warn);
+}
+
+async function draw(url, at = Infinity) {
     const picture = new Image();
     picture.src = url;
     await picture.decode();
-    if (!captured) return; // the camera was turned off meanwhile
-    if (shown.width !== picture.width || shown.height !== picture.height) {
-        shown.width = picture.width;
-        shown.height = picture.height;
-    }
+    if (!captured || at < shownAt) return; // the camera was turned off meanwhile, or it is late
+    resize(shown, picture.width, picture.height);
     shown.getContext("2d").drawImage(picture, 0, 0);
     find("waits").hidden = true;
 }
 
 async function show(answer) {
-    await draw(answer.picture);
+    if (answer.picture) await draw(answer.picture, answer.at); // none if it has not changed
+    if (answer.at < shownAt) return;
+    shownAt = answer.at;
     const now = performance.now();
     drawn.push([now, now - answer.at]);
     drawn = drawn.filter(([when], place) =>
         when > now - RATE_MS || place >= drawn.length - MIN_RATE_FRAMES);
+    frames += 1;
+    shown.dataset.frames = frames;
+    if (now > figuresAt + FIGURES_MS) {
+        figuresAt = now;
+        showFigures(answer, now);
+    }
+}
+
+function showFigures(answer, now) {
     const lasted = Math.max(now - drawn[0][0], 1);
     const rate = 1000 * (drawn.length - 1) / lasted;
     const delays = drawn.map(([, delay]) => delay).sort((a, b) => a - b);
     if (drawn.length > 1) find("fps").textContent = rate.toFixed(1);
     find("latency").textContent = `${delays[delays.length >> 1].toFixed(0)} ms`;
+    if (find("quality").textContent !== answer.quality) find("quality").textContent = answer.quality;
     if (answer.recorded !== null) find("record").textContent = `Stop ${answer.recorded.toFixed(0)} s`;
     find("stages").textContent = Object.entries(answer.stages || {})
         .map(([stage, time]) => `${stage} ${time.toFixed(1)} ms`).join(" · ");
-    frames += 1;
-    shown.dataset.frames = frames;
 }
 
 function save(url, name) {

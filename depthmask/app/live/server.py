@@ -1,7 +1,7 @@
 """The server of the live tab: it answers the messages of pages. No Gradio here.
 
-A page sends one frame, waits for the answer, and then sends its newest frame. The frames in between
-are dropped, so no frame ever waits in a queue.
+A page has at most two frames under way: while one is predicted, the next one is decoded. What its
+camera takes meanwhile is dropped, so no frame waits in a queue.
 """
 
 import base64
@@ -9,20 +9,38 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.live.views import VIEWS, LiveChoice, draw_view, full_mask, to_jpeg
+from depthmask.app.live.batches import Batches
+from depthmask.app.live.quality import MAIN, Quality, Rung, ladder_from
+from depthmask.app.live.views import (
+    DEPTH_VIEW,
+    VIEWS,
+    LiveChoice,
+    draw_view,
+    full_mask,
+    to_jpeg,
+)
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import Sweeper
 from depthmask.app.reading import frame_reader
+from depthmask.backends import Backend, BatchBackend
 from depthmask.errors import DepthmaskError, PictureError, StorageError
-from depthmask.inference.live_session import CAPTURE_FRAMES, Session, Sight, Stopwatch, learn, step
+from depthmask.inference.live_session import (
+    CAPTURE_FRAMES,
+    RunNetwork,
+    Session,
+    Sight,
+    Stopwatch,
+    learn,
+    step,
+)
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
 from depthmask.render.views import cutout
@@ -34,6 +52,8 @@ IDLE_S = 20.0
 IDLE_WITHOUT_BACKGROUND_S = 5.0
 MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
 MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 1280  # pixels
+FRAMES_UNDER_WAY = 2  # of a page: one that is predicted, and one that waits
+MAX_PERIOD_MS = 2000.0  # between two frames; who takes longer has paused
 MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -49,13 +69,14 @@ DISK_FULL = "The server's disk is full; press Stop to get what was recorded unti
 Answer = dict[str, Any]
 
 
-class SeesPairs(Protocol):
+class HasNetwork(Protocol):
     """The part of `Predictor` that this tab needs."""
 
     @property
     def resolution(self) -> int: ...
 
-    def see(self, background: Picture, image: Picture) -> dict[str, Map]: ...
+    @property
+    def backend(self) -> Backend: ...
 
 
 @dataclass
@@ -66,8 +87,14 @@ class Visit:
     captured: list[Picture] = field(default_factory=list)
     choice: LiveChoice = field(default_factory=LiveChoice)
     last: tuple[Picture, Sight] | None = None
+    drawn: LiveChoice | None = None  # how the last frame was drawn
+    quality: Quality | None = None
+    began: float = 0.0  # when the work on the last frame began, by time.monotonic()
     recording: Recording | None = None
     used: float = field(default_factory=time.monotonic)  # when the last picture came
+    places: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(FRAMES_UNDER_WAY)
+    )
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -99,8 +126,10 @@ class LiveServer:
         debug: Answers tell how long each stage took.
     """
 
-    def __init__(self, ready: Callable[[], SeesPairs], *, debug: bool = False) -> None:
-        self._ready, self._debug = ready, debug
+    def __init__(self, ready: Callable[[], HasNetwork], *, debug: bool = False) -> None:
+        self._models = {MAIN: ready}  # {a rung's model: what returns it once it is loaded}
+        self._batches: dict[str, Batches] = {}
+        self._debug = debug
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
         self._sweeper = Sweeper(
@@ -140,12 +169,13 @@ class LiveServer:
             # A frame that arrives after its page was left must not bring the visitor back.
             new = message["do"] in ("capture", "backdrop")
             visit = self._visit(message["token"], message.get("frame"), new=new)
-            if not visit.lock.acquire(blocking=False):
+            if not visit.places.acquire(blocking=False):
                 return {"dropped": True}
             try:
-                return action(visit, message)
+                with visit.lock:
+                    return action(visit, message)
             finally:
-                visit.lock.release()
+                visit.places.release()
         except (DepthmaskError, RuntimeError) as error:  # the network raises the second
             return {"failed": str(error)}
 
@@ -199,46 +229,86 @@ class LiveServer:
         if len(visit.captured) < CAPTURE_FRAMES:
             return {"missing": CAPTURE_FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
-        predictor = self._ready()
-        learned = learn(frames, predictor.see, size=_size(predictor, frames[0]))
-        visit.session, visit.last = Session(learned), None
+        if visit.quality is None:
+            visit.quality = Quality(ladder_from(self._models[MAIN]().resolution))
+        rung, quality = visit.quality.rung, visit.quality
+        see = self._see(rung)
+
+        def timed(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
+            begin = time.monotonic()
+            maps = see(background, image, tasks)
+            quality.note(1000 * (time.monotonic() - begin), 0.0)  # so that the first frame is quick
+            return maps
+
+        learned = learn(frames, timed, size=_size(rung, frames[0]))
+        visit.session, visit.last, visit.drawn = Session(learned), None, None
         return {"captured": True, "selfCheck": learned.self_check}
 
     def _frame(self, visit: Visit, message: Answer) -> Answer:
         """Predicts one frame and draws the chosen view."""
-        if visit.session is None:
+        if visit.session is None or visit.quality is None:
             raise MessageError(NO_BACKGROUND)
         at = _number(message.get("at", 0))
+        waited = min(max(_number(message.get("waited", 0)), 0), MAX_PERIOD_MS)
+        period, visit.began = 1000 * (time.monotonic() - visit.began), time.monotonic()
         clock = Stopwatch()
         frame = visit.decode(message.get("frame"))
         clock.lap("decode")
-        predictor = self._ready()
-        visit.session, sight = step(
-            visit.session, frame, predictor.see, size=_size(predictor, frame)
-        )
-        visit.last = frame, sight
+        choice = _choose(visit, message)
+        sight = self._step(visit, frame, choice)
         clock.lap("step")
         full = self._record_frame(visit, message, frame, sight)
-        shown = draw_view(_choose(visit, message), frame, sight)
+        same = sight.unchanged and choice.is_drawn_as(visit.drawn)
+        shown = None if same else draw_view(choice, frame, sight)
         clock.lap("draw")
-        answer = {
-            "picture": data_url(to_jpeg(shown)),
+        answer: Answer = {
+            "picture": None if shown is None else data_url(to_jpeg(shown)),
             "at": at,
             "sentence": full or sight.sentence or ("" if _shows(sight) else STEP_IN),
             "health": sight.health,
+            "quality": visit.quality.sentence,
             "selfCheck": visit.session.learned.self_check,
             "recorded": visit.recording.seconds if visit.recording else None,
         }
+        visit.drawn = choice
         clock.lap("encode")
+        _note(visit.quality, sight, own_ms=sum(clock.milliseconds.values()), period=period - waited)
         if self._debug:
             answer["stages"] = _stages(clock.milliseconds, sight.milliseconds)
         return answer
+
+    def _step(self, visit: Visit, frame: Picture, choice: LiveChoice) -> Sight:
+        """Predicts a frame at the visitor's quality; depth only where it is shown."""
+        assert visit.session is not None and visit.quality is not None
+        rung = visit.quality.rung
+        visit.session, sight = step(
+            visit.session,
+            frame,
+            self._see(rung),
+            size=_size(rung, frame),
+            depth_every=rung.depth_every if choice.view == DEPTH_VIEW else None,
+        )
+        visit.last = frame, sight
+        return sight
+
+    def _see(self, rung: Rung) -> RunNetwork:
+        """Returns what runs a rung's network, for all visitors together."""
+        model = self._models[rung.model]()
+        with self._lock:
+            if rung.model not in self._batches:
+                # all that `make_backend` makes run batches
+                self._batches[rung.model] = Batches(cast(BatchBackend, model.backend))
+            return self._batches[rung.model].see
 
     def _look(self, visit: Visit, message: Answer) -> Answer:
         """Draws the last frame again, in another view."""
         if visit.last is None:
             raise MessageError(NO_BACKGROUND)
-        return {"picture": data_url(to_jpeg(draw_view(_choose(visit, message), *visit.last)))}
+        choice = _choose(visit, message)
+        if choice.view == DEPTH_VIEW:  # it may not have been needed until now
+            self._step(visit, visit.last[0], choice)
+        visit.drawn = choice
+        return {"picture": data_url(to_jpeg(draw_view(choice, *visit.last)))}
 
     def _record_frame(self, visit: Visit, message: Answer, frame: Picture, sight: Sight) -> str:
         """Adds the frame to the recording, if there is one; returns a sentence when it is full."""
@@ -340,11 +410,29 @@ def _shows(sight: Sight) -> bool:
     return bool((sight.mask > 0.5).mean() > MIN_SHOWN_SHARE)
 
 
-def _size(predictor: SeesPairs, frame: Picture) -> tuple[int, int]:
+def _size(rung: Rung, frame: Picture) -> tuple[int, int]:
     from depthmask.inference.predictor import network_size  # heavy; the page need not wait for it
 
     height, width = frame.shape[:2]
-    return network_size(height, width, predictor.resolution)
+    return network_size(height, width, rung.resolution)
+
+
+def _note(quality: Quality, sight: Sight, *, own_ms: float, period: float) -> None:
+    """Tells the quality how long a frame took.
+
+    Args:
+        quality: Of the visitor.
+        sight: What was predicted.
+        own_ms: Milliseconds from the frame's arrival to its answer.
+        period: Milliseconds since the frame before, without those in which there was none to send.
+    """
+    network = sight.milliseconds.get("network")
+    if network is None:  # nothing was predicted
+        return
+    others = own_ms - network
+    if period < MAX_PERIOD_MS + network:
+        others = max(others, period - network)
+    quality.note(network, others)
 
 
 def _stages(outer: dict[str, float], inner: dict[str, float]) -> dict[str, float]:

@@ -14,14 +14,14 @@ from typing import Any
 import gradio as gr
 
 from depthmask.app.html import NEEDS_TRUTH
-from depthmask.app.live.server import LiveServer, SeesPairs
+from depthmask.app.live.server import HasNetwork, LiveServer
 from depthmask.app.live.views import VIEWS, LiveChoice
 
 FOLDER = Path(__file__).parent
 FIRST_STEPS = "Start the camera, step out of the picture, capture the empty scene, and step in."
 
 
-def build_live_tab(ready: Callable[[], SeesPairs], *, debug: bool = False) -> LiveServer:
+def build_live_tab(ready: Callable[[], HasNetwork], *, debug: bool = False) -> LiveServer:
     """Builds the tab, and returns the server that answers its messages.
 
     Args:
@@ -91,6 +91,7 @@ def markup() -> str:
   <dl><dt>IoU</dt><dd class="none">{NEEDS_TRUTH}</dd></dl>
   <dl><dt>RMSE</dt><dd class="none">{NEEDS_TRUTH}</dd></dl>
 </div>
+<p data-live="quality" role="status"></p>
 <p data-live="locked"></p>
 <p data-live="stages"></p>
 """

@@ -18,6 +18,7 @@ TILE_PIXELS = 16  # of the checkerboard
 BLUR_SHRINK = 4  # factor by which the copy that is blurred is smaller
 BLUR_SHARE = 0.012  # standard deviation of the blur, as a share of the frame's diagonal
 LIVE_JPEG_QUALITY = 80
+DEPTH_VIEW = "depth"  # the one that shows depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,12 @@ class LiveChoice:
     view: str = "cutout"  # a key of `VIEWS`
     colour: str = "#3f7d6e"  # of the new background
     backdrop: Picture | None = None  # (h, w, 3), instead of the colour
+
+    def is_drawn_as(self, other: "LiveChoice | None") -> bool:
+        """Whether another choice would draw the same."""
+        if other is None or (self.view, self.colour) != (other.view, other.colour):
+            return False
+        return self.backdrop is other.backdrop
 
 
 DrawView = Callable[[Picture, Sight, LiveChoice], Picture]
@@ -61,6 +68,7 @@ def _mask(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
 
 
 def _depth(frame: Picture, sight: Sight, _: LiveChoice) -> Picture:
+    assert sight.depth is not None
     height, width = frame.shape[:2]
     return np.asarray(cv2.resize(colour_depth(sight.depth), (width, height)))
 
@@ -116,7 +124,7 @@ def _plain(shape: tuple[int, ...], colour: tuple[int, int, int]) -> Picture:
 VIEWS: dict[str, tuple[str, DrawView]] = {
     "cutout": ("Cut-out", _cutout),
     "mask": ("Mask", _mask),
-    "depth": ("Depth", _depth),
+    DEPTH_VIEW: ("Depth", _depth),
     "composite": ("Overlay", _composite),
     "blur": ("Blur", _blur),
     "backdrop": ("Backdrop", _backdrop),

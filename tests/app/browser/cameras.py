@@ -26,13 +26,15 @@ class Clip:
         path.touch()
         self.show(picture)
 
-    def show(self, picture: Picture) -> None:
-        """Puts (HEIGHT, WIDTH, 3), uint8, RGB, before the camera."""
+    def show(self, picture: Picture, *, passes: bool = False) -> None:
+        """Puts (HEIGHT, WIDTH, 3), uint8, RGB, before the camera; a white square may pass by."""
         rng = np.random.default_rng(0)
         clip = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode()
-        for _ in range(RATE):
+        for place in range(RATE):
             noise = rng.normal(0, NOISE, picture.shape[:2])[..., None]
             shown = np.clip(picture + noise, 0, 255).astype(np.uint8)
+            if passes:
+                shown[200:280, 60 * place : 60 * place + 80] = 255
             planes = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2YUV_I420))
             clip += b"FRAME\n" + planes.tobytes()
         with self._path.open("r+b") as file:  # in its place: Chromium has it open

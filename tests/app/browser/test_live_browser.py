@@ -22,6 +22,7 @@ from depthmask.app.live.tab import build_live_tab
 from depthmask.pictures import Map, Mask, Picture
 from tests.app.browser.cameras import Clip, example
 from tests.app.browser.conftest import serve
+from tests.app.test_live_server import FakePredictor
 from tools.browser import FLAGS, find_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -58,17 +59,15 @@ RATE = """() => {
 }"""
 
 
-class Slow:
-    """Stands in for the network: what differs by 60 levels is foreground."""
+class Slow(FakePredictor):
+    """Stands in for a network that takes its time."""
 
     resolution = 160
     rest = threading.Event()  # is never set
 
     def see(self, background: Picture, image: Picture) -> dict[str, Map]:
         self.rest.wait(NETWORK_S)
-        difference = np.abs(image.astype(np.int16) - background).max(axis=2)
-        mask = (difference > 60).astype(np.float32)
-        return {"mask": mask, "depth": np.full_like(mask, 0.5)}
+        return super().see(background, image)
 
 
 class Served(NamedTuple):
@@ -216,8 +215,10 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
 
 def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
-    page.evaluate(NOTE_FRAMES)
     capture(page)
+    room.show(example("teddy")[0], passes=True)
+    frames(page, 8)  # until the camera shows it
+    page.evaluate(NOTE_FRAMES)
     frames(page, 8)
     part(page, "pause").click()
     expect(part(page, "pause")).to_have_text("Resume")
@@ -227,6 +228,18 @@ def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) 
     assert said <= 1 / NETWORK_S
     latency = part(page, "latency").inner_text()
     assert float(latency.removesuffix(" ms")) >= 1000 * NETWORK_S
+
+
+def test_the_page_says_that_quality_was_lowered(start: Start, served: Served, room: Clip) -> None:
+    """The stand-in for the network takes as long at every quality."""
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    room.show(example("teddy")[0], passes=True)
+    told = part(page, "quality")
+    expect(told).to_contain_text("Quality is lowered to reach 15 frames a second")
+    expect(told).to_contain_text(f"88 pixels a side, not {Slow.resolution}")
+    part(page, "off").click()
+    expect(told).to_be_empty()
 
 
 def test_a_recording_is_a_webm_and_nothing_else_is_left_on_the_disk(
