@@ -10,7 +10,6 @@ the disk space of its temporary files.
 """
 
 import argparse
-import base64
 import os
 import re
 import subprocess
@@ -29,13 +28,16 @@ import httpx
 import numpy as np
 
 from benchmarks.command import resident_megabytes, run
+from benchmarks.live_session import Clip, rendered
+from depthmask.app.live.server import data_url
+from depthmask.app.live.views import to_jpeg
 from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES
 
 API = "gradio_api/"
 START_LIMIT_S, ANSWER_LIMIT_S = 120, 300
 ALONE = 5  # requests of the baseline
-
+CLIP_FRAMES = 32  # of those who are live
 SAMPLE_S = 2.0
 
 
@@ -102,10 +104,13 @@ def measure(options: argparse.Namespace, pid: int, url: str, folder: Path) -> No
     def ended() -> bool:
         return time.monotonic() > end
 
-    jobs = [(visit, pairs)] * options.visitors + [(live, pairs)] * options.live
+    clip = rendered("teddy", CLIP_FRAMES)
     threads = [
-        threading.Thread(target=job, args=(url, [*pairs[n % 2 :], *pairs[: n % 2]], busy, ended))
-        for n, (job, pairs) in enumerate(jobs)
+        threading.Thread(target=visit, args=(url, [*pairs[n % 2 :], *pairs[: n % 2]], busy, ended))
+        for n in range(options.visitors)
+    ]
+    threads += [
+        threading.Thread(target=live, args=(url, clip, busy, ended)) for _ in range(options.live)
     ]
     threads.append(threading.Thread(target=sample, args=(pid, folder, busy, ended)))
     for thread in threads:
@@ -185,12 +190,10 @@ def upload(client: httpx.Client, *contents: bytes) -> list[str]:
     return list(answer.json())
 
 
-def live(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> None:
+def live(url: str, clip: Clip, record: Record, ended: Callable[[], bool]) -> None:
     """Captures a background and sends frames, each when the answer to the last has come."""
     token = uuid4().hex
-    background, image = (
-        f"data:image/jpeg;base64,{base64.b64encode(content).decode()}" for content in pairs[0]
-    )
+    background, *frames = (data_url(to_jpeg(each)) for each in (clip.background, *clip.frames))
     with httpx.Client(base_url=url, timeout=ANSWER_LIMIT_S) as client:
         part = next(
             part["id"]
@@ -211,13 +214,14 @@ def live(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> N
             begin = time.monotonic()
             try:
                 if captured:
-                    send({"do": "frame", "frame": image, "view": "cutout", "at": 1000 * begin})
+                    frame = frames[at % len(frames)]
+                    send({"do": "frame", "frame": frame, "view": "cutout", "at": 1000 * begin})
                     record.frames.append(time.monotonic() - begin)
                 else:
                     captured = "captured" in send(
                         {"do": "capture", "first": at == 0, "frame": background}
                     )
-                    at += 1
+                at += 1
             except (httpx.HTTPError, LaunchError) as error:
                 record.refusals.append(f"live: {str(error)[:120]}")
                 time.sleep(1)

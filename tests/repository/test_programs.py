@@ -114,6 +114,6 @@ def test_a_tool_tells_its_options(
 
 def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
-    of_their_own = {"benchmarks.ablation", "benchmarks.server_load"}
+    of_their_own = {"benchmarks.ablation", "benchmarks.live_page", "benchmarks.server_load"}
     read_no_files = {"tools.browser", "tools.reachable"}
     assert found - of_their_own - read_no_files == set(PROGRAMS)
