@@ -1,5 +1,7 @@
 """From the network's small maps to the image's own size: mask, depth, and colours of a cut-out."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -10,7 +12,7 @@ from depthmask.pictures.resize import enlarge, fit_size, shrink
 # least alpha and gradient errors on 24 composites made as in `benchmarks/refinement.py`.
 EDGE_CONTRAST = 1.4
 
-COLOURS_SIDE = 512  # pixels, longest side at which the foreground's colours are gathered
+COLOURS_SIDE = 512  # pixels, of the image's longest side where the colours are gathered
 COLOURS_WINDOWS = (32, 8, 2)  # pixels, radii: where the smaller window knows a colour, it counts
 MIN_KNOWN_SHARE = 0.02  # of a window must be foreground before it outweighs the larger one
 MIN_SQUARED_ALPHA = 0.01  # where alpha² is less, a colour is taken from nearby
@@ -73,10 +75,19 @@ def unmix(image: Picture, background: Picture, mask: Map) -> Picture:
         (H, W, 3), uint8, RGB: the image, and where the mask is between 0 and 1, the foreground.
     """
     result = image.copy()
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    if width:
+        box = np.s_[top : top + height, left : left + width]
+        side = math.ceil(COLOURS_SIDE * max(height, width) / max(mask.shape))
+        nearby = _nearby_colours(image[box], mask[box], side)
+        result[box] = _unmix_near(image[box], background[box], mask[box], nearby)
+    return result
+
+
+def _unmix_near(image: Picture, background: Picture, mask: Map, nearby: Picture) -> Picture:
+    """Un-mixes as `unmix` does, from the colours nearby: (H, W, 3), uint8."""
+    result = np.array(image, order="C")
     mixed = np.flatnonzero((mask > 0) & (mask < 1))
-    if not len(mixed):
-        return result
-    nearby = _nearby_colours(image, mask)
     flat = [picture.reshape(-1, 3) for picture in (result, background, nearby)]
     for start in range(0, len(mixed), UNMIXED_PIXELS):
         part = mixed[start : start + UNMIXED_PIXELS]
@@ -88,13 +99,14 @@ def unmix(image: Picture, background: Picture, mask: Map) -> Picture:
     return result
 
 
-def _nearby_colours(image: Picture, mask: Map) -> Picture:
+def _nearby_colours(image: Picture, mask: Map, side: int) -> Picture:
     """The mean colour of the sure foreground around each pixel: (H, W, 3), uint8.
 
-    Where a small window holds too little of it, that of a larger window counts.
+    Where a small window holds too little of it, that of a larger window counts. The colours are
+    gathered on copies whose longest side has `side` pixels.
     """
     height, width = mask.shape
-    size = fit_size(mask.shape, COLOURS_SIDE)
+    size = fit_size(mask.shape, side)
     sure = np.clip((shrink(mask, *size) - 0.95) / 0.05, 0, 1).astype(np.float32) + np.float32(1e-6)
     # premultiplied colour and alpha, so that one blur serves both
     known = np.asarray(cv2.merge([*cv2.split(shrink(image, *size) * sure[..., None]), sure]))
