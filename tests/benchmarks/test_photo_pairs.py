@@ -41,7 +41,7 @@ class Truthful(Predictor):
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
 
-    def predict(self, background: Picture, image: Picture, **_: bool) -> Prediction:
+    def predict(self, background: Picture, image: Picture, **_: object) -> Prediction:
         right = np.array_equal(image, self.sample.image)
         mask = self.sample.true.astype(np.float32) * right
         return Prediction(mask, np.full_like(mask, 0.5), 0.0)
