@@ -29,8 +29,8 @@ import numpy as np
 
 from benchmarks.command import check_outputs, run
 from benchmarks.server_load import ANSWER_LIMIT_S, predict, start, upload
-from depthmask.cli.runs import BASELINE, find_runs, with_graph
-from depthmask.cli.whole import OneRun, draw_pair, predict_files
+from depthmask.cli.bench_network import BASELINE, find_runs, with_graph
+from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
 from depthmask.errors import OptionError
 from depthmask.files import write_whole
 from depthmask.inference.predictor import Predictor

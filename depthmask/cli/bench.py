@@ -20,8 +20,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.runs import BASELINE, Key, Run, find_runs, noise, probe, with_graph
-from depthmask.cli.whole import OneRun, draw_pair, predict_files
+from depthmask.cli.bench_network import BASELINE, Key, Run, find_runs, noise, probe, with_graph
+from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
 from depthmask.errors import OptionError
 from depthmask.files import check_file, write_whole
 

@@ -26,8 +26,8 @@ from depthmask.cli.bench import (
     take_turns,
     throughput,
 )
+from depthmask.cli.bench_network import BASELINE, Key, Probe, find_runs, list_keys, probe
 from depthmask.cli.main import main
-from depthmask.cli.runs import BASELINE, Key, Probe, find_runs, list_keys, probe
 from depthmask.errors import BackendError
 from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.runs import Key, Run
+from depthmask.cli.bench_network import Key, Run
 from depthmask.files import EXAMPLES
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What runs the network on this machine: each backend, on each device, in each precision.
 
 Start-up and memory are those of a process of its own, which makes one backend and predicts once:
-`python -m depthmask.cli.runs BACKEND PRECISION DEVICE CHECKPOINT SIZE`. For its sake, nothing here
-imports torch before it is needed.
+`python -m depthmask.cli.bench_network BACKEND PRECISION DEVICE CHECKPOINT SIZE`. For its sake,
+nothing here imports torch before it is needed.
 """
 
 import json
@@ -115,7 +115,7 @@ def probe(key: Key, checkpoint: Path, size: int) -> Probe:
     arguments = [*key, str(checkpoint.resolve()), str(size)]
     start = time.time()
     done = subprocess.run(
-        [sys.executable, "-m", "depthmask.cli.runs", *arguments],
+        [sys.executable, "-m", "depthmask.cli.bench_network", *arguments],
         cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,

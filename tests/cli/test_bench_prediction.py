@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from depthmask.cli.runs import Key
-from depthmask.cli.whole import OneRun, draw_pair, predict_files
+from depthmask.cli.bench_network import Key
+from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
 from depthmask.inference.predictor import Predictor
 from depthmask.inference.registration import register
 from depthmask.inference.stopwatch import Stopwatch
