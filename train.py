@@ -60,6 +60,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add("--original-share", type=float, default=0.0, help="of batches made as the original's")
     add("--half-share", type=float, default=0.0, help="of batches at half a phase's size")
+    shares = "share of batches at another size; may be several"
+    add("--mixed", nargs="+", type=size_share, default=(), metavar="SIZE:SHARE", help=shares)
+    add("--ahead", type=int, default=1, help="steps whose composites are made at once; for a GPU")
+    add("--minutes", type=float, default=0.0, help="the rate's cycle, and the phase, end by then")
     add("--distill", type=Path, metavar="FILE", help="checkpoint to learn from beside the truth")
     add("--distill-share", type=float, default=0.25, help="of batches that learn from it")
     add("--candidates", type=int, default=1, help="composites to choose each from: the hardest")
@@ -81,8 +85,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         options.phases = tuple(Phase.parse(text) for text in options.phases)
     except DepthmaskError as error:
         parser.error(str(error))
-    options.tasks = tuple(options.tasks)
+    options.tasks, options.mixed = tuple(options.tasks), tuple(options.mixed)
     return options
+
+
+def size_share(text: str) -> tuple[int, float]:
+    """Reads SIZE:SHARE, for instance 112:0.2; argparse makes a sentence of a ValueError."""
+    size, share = text.split(":")
+    return int(size), float(share)
 
 
 def pass_over_disk_errors(arguments: threading.ExceptHookArgs) -> None:

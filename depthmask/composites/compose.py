@@ -29,6 +29,11 @@ class Batch:
     true_mask: Tensor  # C = 1, coverage, 0 to 1
     true_depth: Tensor  # C = 1, depth of the image in (0, 1], see `depthmask.depth`
 
+    def split(self, size: int) -> list["Batch"]:
+        """Parts of so many samples, which share the memory."""
+        parts = (value.split(size) for value in vars(self).values())
+        return [Batch(*part) for part in zip(*parts, strict=True)]
+
 
 @torch.no_grad()
 def compose(

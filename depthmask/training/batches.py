@@ -6,7 +6,7 @@ With `candidates` above 1, a step takes the hardest of so many times the composi
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -33,23 +33,41 @@ class Batches:
     pools: Pools
     processes: ProcessGroup
     distilled: nn.Module | None = None  # in evaluation mode; its maps are learned from
+    # those of the last steps that were made at once, by phase and first sample
+    _made: dict[tuple[Phase, int], list[Batch]] = field(default_factory=dict, init=False)
 
-    def make(self, phase: Phase, samples: int, model: nn.Module) -> Batch:
+    def make(self, phase: Phase, samples: int, model: nn.Module, *, step: int = 0) -> Batch:
         """This process's part of the batch that follows on so many samples of the run.
 
         Args:
             phase: Says how many and how large.
             samples: Seen before, by all processes.
             model: Tells which candidates are hard, where the run has candidates.
+            step: The number of the batch in its phase. From each multiple of `ahead` on, so many
+                batches are made at once, and have one shape and recipe.
         """
+        ahead = self.config.ahead
+        if ahead == 1:
+            return self._make_several(phase, samples, 1, model)[0]
+        within = step % ahead
+        first = samples - within * phase.batch
+        if (phase, first) not in self._made:
+            self._made.clear()  # before the next ones are made, which need the memory
+            count = min(ahead, phase.steps - step + within)
+            self._made[phase, first] = self._make_several(phase, first, count, model)
+        return self._made[phase, first][within]
+
+    def _make_several(
+        self, phase: Phase, samples: int, count: int, model: nn.Module
+    ) -> list[Batch]:
         config = self.config
-        first, count = samples * config.candidates, phase.batch * config.candidates
+        first, each = samples * config.candidates, phase.batch * config.candidates
         device = self.pools.foregrounds.aspect.device
-        numbers = torch.arange(first, first + count, device=device)
+        numbers = torch.arange(first, first + count * each, device=device)
         if config.limit:
             first, numbers = first % config.limit, numbers % config.limit
         recipe, aspect, side, distills = self._kind(first, phase.size)
-        numbers = self.processes.own_part(numbers)
+        numbers = torch.cat([self.processes.own_part(part) for part in numbers.split(each)])
         if config.candidates > 1:
             numbers = hardest(
                 model,
@@ -62,8 +80,11 @@ class Batches:
                 weights=config.task_weights,
             )
         size = frame_size(side, aspect)
-        batch = compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
-        return distill(batch, self.distilled) if self.distilled and distills else batch
+        made = compose(self.pools, numbers, size=size, seed=config.seed, recipe=recipe)
+        batches = made.split(len(numbers) // count)
+        if self.distilled is not None and distills:
+            batches = [distill(batch, self.distilled) for batch in batches]
+        return batches
 
     def _kind(self, first: int, side: int) -> tuple[Recipe, float, int, bool]:
         """Recipe, aspect, size and distillation of the batch whose first sample has this number."""
@@ -73,6 +94,11 @@ class Batches:
         if rng.uniform().item() < config.half_share:
             side //= 2
         distills = rng.uniform().item() < config.distill_share
+        size_draw = rng.uniform().item()
+        for size, share in config.mixed:
+            if 0 <= size_draw < share:
+                side = size
+            size_draw -= share
         recipe, aspect = (ORIGINAL, 1.0) if is_original else (config.recipe, aspect)
         return recipe, aspect, side, distills
 

@@ -79,15 +79,18 @@ class TrainConfig:
     weight_decay: float = 1e-3
     warm_up: float = 0.1  # share of a phase
     last_rate: float = 0.05  # at a phase's end, as a share of its peak
+    minutes: float = 0.0  # above 0: the rate follows the clock, and the phase ends by then
     average: float = 0.995  # decay of the running average of the weights, a step
     clip: float = 10.0  # largest norm of the gradient
     held_out: float = HELD_OUT_SHARE  # share of the shots kept for validation
     shared_pictures: int = 0  # above 0: so many of each kind, in training and validation alike
     limit: int = 0  # above 0: so many different composites, over and over
     candidates: int = 1  # made for each sample trained on; the hardest are taken
+    ahead: int = 1  # steps whose composites are made at once: fewer, larger kernels on a GPU
     aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
     original_share: float = 0.0  # share of the batches made as the original project made its own
     half_share: float = 0.0  # share of the batches at half a phase's size
+    mixed: tuple[tuple[int, float], ...] = ()  # other sizes than a phase's, and shares of batches
     distill: Path | None = None  # checkpoint whose maps are learned from, beside the truth
     distill_share: float = 0.25  # share of the batches in which they are
     freeze_norm: bool = False  # batch norms keep the statistics they start with
@@ -124,12 +127,27 @@ class TrainConfig:
         for name in ("limit", "shared_pictures"):
             if not 0 <= getattr(self, name) <= MAX_COUNT:
                 raise OptionError(f"{name} is 0, or how many there shall be, up to {MAX_COUNT:,}")
-        for name in ("candidates", "validation", "epoch"):
+        for name in ("candidates", "ahead", "validation", "epoch"):
             if not 1 <= getattr(self, name) <= MAX_COUNT:
                 raise OptionError(f"{name} is from 1 to {MAX_COUNT:,}")
-        for name in ("mask_weight", "depth_weight", "border", "save_minutes", "report_seconds"):
+        for name in (
+            "mask_weight",
+            "depth_weight",
+            "border",
+            "save_minutes",
+            "report_seconds",
+            "minutes",
+        ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} is a number, 0 or more")
+        if self.ahead > 1 and self.candidates > 1:
+            raise OptionError("ahead makes composites before the hardest can be known: leave it 1")
+        if self.minutes and len(self.phases) > 1:
+            raise OptionError("minutes are for a run of one phase; name one")
+        if any(not 16 <= size <= MAX_SIZE or not 0 <= share <= 1 for size, share in self.mixed):
+            raise OptionError(f"mixed are sizes from 16 to {MAX_SIZE}, each with a share up to 1")
+        if sum(share for _, share in self.mixed) > 1:
+            raise OptionError("the shares of mixed are at most 1 together")
         if not 0 <= self.seed < TRAINING_SEEDS:
             raise OptionError(f"seed is a number from 0 to {TRAINING_SEEDS - 1}")
 

@@ -60,6 +60,8 @@ def dry_run(trainer: Trainer, *, timing_s: float = 20.0) -> None:
             f"{phase.batch}, {phase.batch / cost.seconds:.1f} images/s, {duration(seconds)} with "
             f"validation ({validations}x); memory up to {cost.peak_memory / 2**30:.1f} GiB"
         )
+    if config.minutes:
+        total = min(total, config.minutes * 60)
     tell(f"in all: {duration(total)}")
 
 

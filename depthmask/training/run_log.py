@@ -208,14 +208,13 @@ class Meter:
         """The mean since the last report."""
         return self.total.item() / max(self.count, 1)
 
-    def report(self, step: int) -> dict[str, float]:
-        """Shows how far a phase is, and returns the figures since the last report."""
+    def report(self, done: float) -> dict[str, float]:
+        """Shows what share of a phase is done, and returns the figures since the last report."""
         assert self.latest is not None, "report follows add"
         figures = {"loss": self.loss}
         metrics = batch_metrics(*self.latest)
         figures |= {name: value.mean().item() for name, value in metrics.items()}
         rate = figures["images_per_second"] = self.count * self.phase.batch / self.seconds
-        done = step / self.phase.steps
         bar = "█" * round(20 * done) + "░" * (20 - round(20 * done))
         shown = "  ".join(
             f"{name} {figures[name]:.4f}" for name in ("loss", "iou", "rmse") if name in figures

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch
 from depthmask.composites.pools import Pools, load_pools, load_shared_pools
-from depthmask.errors import CheckpointError, TrainingError, is_disk_full
+from depthmask.errors import CheckpointError, OptionError, TrainingError, is_disk_full
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from depthmask.network.device import autocast, choose_device
@@ -59,6 +59,8 @@ class Trainer:
         self.processes = ProcessGroup.join(self.device)
         for phase in config.phases:
             self.processes.check_batch(phase.batch)
+        if config.minutes and self.processes.size > 1:
+            raise OptionError("Processes have clocks of their own; leave --minutes out.")
         self.train_pools, self.validation_pools = _load_pools(config, self.device)
         self._options = _deciding_options(config)
         self.batches = Batches(
@@ -164,31 +166,38 @@ class Trainer:
     def advance(self, step_model: nn.Module, phase: Phase) -> StepResult:
         """Takes the next step of a phase."""
         started = time.monotonic()
-        share = self.position.step / phase.steps
+        share = self.share_done(phase)
         self.optimizer.set_rate(phase.rate * one_cycle(share, self.config))
-        batch = self.batches.make(phase, self.position.samples, self.model)
+        position = self.position
+        batch = self.batches.make(phase, position.samples, self.model, step=position.step)
         result = self._step(step_model, batch)
         self.position.step += 1
         self.position.samples += phase.batch
         self.position.seconds += time.monotonic() - started
         return result
 
+    def share_done(self, phase: Phase) -> float:
+        """How much of a phase is done: by its steps or by the clock, whichever is further."""
+        minutes = self.config.minutes
+        by_clock = self.position.seconds / (60 * minutes) if minutes else 0.0
+        return min(1.0, max(self.position.step / phase.steps, by_clock))
+
     def _run_phase(self, phase: Phase) -> None:
         step_model = self.ready()
         meter = Meter(phase, self.device)
         saved = time.monotonic()
-        while self.position.step < phase.steps:
+        while self.share_done(phase) < 1:
             meter.add(*self.advance(step_model, phase))
             if not self.processes.is_leader:
                 continue
-            is_last = self.position.step == phase.steps
+            is_last = self.share_done(phase) == 1
             reports = is_last or meter.seconds > self.config.report_seconds
             validates = self.position.samples % self.config.epoch < phase.batch
             saves = time.monotonic() - saved > self.config.save_minutes * 60
             if reports or validates or saves:  # checked rarely: reading makes a GPU wait
                 self._check_finite(meter.loss)
             if reports:
-                figures = meter.report(self.position.step)
+                figures = meter.report(self.share_done(phase))
                 self.log.write("training", phase.size, self.position, figures)
             if is_last:
                 return  # `fit` validates, then saves: a state comes after all rows of its sample

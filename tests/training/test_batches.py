@@ -112,6 +112,52 @@ def test_in_a_batch_as_the_originals_nothing_changes_but_what_enters(
     assert change(1.0) == 0 < change(0.0)
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 3, 8])
+def test_batches_made_at_once_are_those_made_one_by_one(
+    config: TrainConfig, pools: Pools, ahead: int
+) -> None:
+    """In one kind of batch; a run that is resumed within them makes the same ones."""
+    phase = Phase(32, 20, 4, 1e-3)
+    one_by_one = Batches(replace(config, aspects=(1.0,)), pools, ProcessGroup())
+    config = replace(config, aspects=(1.0,), ahead=ahead)
+    at_once = Batches(config, pools, ProcessGroup())
+    for step in range(phase.steps):
+        expected = one_by_one.make(phase, 4 * step, ANY_MODEL, step=step)
+        resumed = Batches(config, pools, ProcessGroup())
+        for batches in (at_once, resumed):
+            batch = batches.make(phase, 4 * step, ANY_MODEL, step=step)
+            for name, value in vars(expected).items():
+                assert torch.equal(vars(batch)[name], value)
+
+
+def test_batches_made_at_once_are_of_one_kind_and_end_with_their_phase(
+    config: TrainConfig, pools: Pools, made: list[Made]
+) -> None:
+    phase = Phase(64, 20, 4, 1e-3)  # five steps
+    for rank in range(2):
+        batches = Batches(replace(config, ahead=3), pools, ProcessGroup(rank, 2))
+        sizes = [len(batches.make(phase, 40 + 4 * n, ANY_MODEL, step=n).image) for n in range(5)]
+        assert sizes == [2] * 5
+    assert [numbers for numbers, _, _ in made] == [
+        [40, 41, 44, 45, 48, 49],
+        [52, 53, 56, 57],
+        [42, 43, 46, 47, 50, 51],
+        [54, 55, 58, 59],
+    ]
+
+
+def test_shares_of_the_batches_have_other_sizes(
+    config: TrainConfig, pools: Pools, made: list[Made]
+) -> None:
+    config = replace(config, mixed=((64, 0.5), (96, 0.25)), aspects=(1.0,))
+    batches = Batches(config, pools, ProcessGroup())
+    for step in range(80):
+        batches.make(config.phases[0], 4 * step, ANY_MODEL)
+    sides = [size[0] for _, size, _ in made]
+    assert set(sides) == {32, 64, 96}
+    assert 25 <= sides.count(64) <= 55 and 8 <= sides.count(96) <= 32
+
+
 def test_a_share_of_the_batches_is_half_as_large(
     config: TrainConfig, pools: Pools, made: list[Made]
 ) -> None:

@@ -17,6 +17,11 @@ from depthmask.training.config import Phase, TrainConfig
         {"epoch": 0},
         {"validation": 0},
         {"candidates": 0},
+        {"ahead": 0},
+        {"minutes": -1.0},
+        {"mixed": ((8, 0.5),)},
+        {"mixed": ((64, -0.5),)},
+        {"mixed": ((64, 0.6), (96, 0.6))},
         {"border": math.nan},
         {"depth_weight": -1.0},
         {"save_minutes": math.nan},
@@ -35,6 +40,23 @@ def test_options_that_cannot_be_are_refused(config: TrainConfig, fields: dict[st
     (name,) = fields
     with pytest.raises(ValueError, match=name.removesuffix("s")):
         replace(config, **fields)
+
+
+def test_options_that_exclude_each_other_are_refused(config: TrainConfig) -> None:
+    with pytest.raises(ValueError, match="before the hardest can be known"):
+        replace(config, ahead=2, candidates=2)
+    with pytest.raises(ValueError, match="a run of one phase"):
+        replace(config, minutes=1.0, phases=(*config.phases, *config.phases))
+
+
+def test_shares_of_sizes_are_read_from_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begin = ["--data", "pack", "--out", "run", "--mixed"]
+    assert train.parse([*begin, "112:0.2", "64:.1"]).mixed == ((112, 0.2), (64, 0.1))
+    with pytest.raises(SystemExit):
+        train.parse([*begin, "112"])
+    assert "--mixed" in capsys.readouterr().err
 
 
 def test_a_decoder_alone_needs_what_it_is_trained_beside(config: TrainConfig, start: Path) -> None:

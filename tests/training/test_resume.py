@@ -53,6 +53,7 @@ def stop_after(trainer: Trainer, steps: int, monkeypatch: pytest.MonkeyPatch) ->
     ("steps", "fields"),
     [
         (1, {"candidates": 2}),
+        (1, {"ahead": 2}),
         pytest.param(1, {}, marks=pytest.mark.slow),
         pytest.param(3, {"phases": TWO_PHASES}, marks=pytest.mark.slow),
         pytest.param(1, {"only": "mask", "candidates": 2}, marks=pytest.mark.slow),

@@ -49,6 +49,20 @@ def test_a_run_is_not_written_over(finished: TrainConfig) -> None:
     assert fingerprint(finished.out / "last.safetensors") == before
 
 
+def test_a_run_follows_the_clock_where_minutes_are_given(config: TrainConfig) -> None:
+    phase = Phase(32, 4000, 4, 1e-3)
+    config = replace(config, phases=(phase,), minutes=2.0)
+    trainer = Trainer(config)
+    trainer.position.seconds = 30.0
+    assert trainer.share_done(phase) == 0.25
+    trainer.position.step = 500  # further than the clock
+    assert trainer.share_done(phase) == 0.5
+    trainer.position.seconds, trainer.position.step = 119.9999, 3
+    trainer.fit()
+    assert (trainer.position.phase, trainer.position.samples) == (1, 4)
+    assert (config.out / "phase-32.safetensors").is_file()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions are another thing there")
 def test_what_is_written_has_the_permissions_of_any_file(finished: TrainConfig) -> None:
     (finished.out / "new").touch()
