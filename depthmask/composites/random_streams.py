@@ -1,11 +1,16 @@
 """Random numbers that depend on a sample's number, and not on its batch or device."""
 
 from copy import copy
+from functools import cache
 
 import torch
 from torch import Tensor
 
 TRAINING_SEEDS = 2**30  # training takes seeds below this number, validation takes others
+
+# So many calls of `uniform` and the like, for so many numbers each, are hashed at once: a GPU waits
+# for Python, which would otherwise launch twenty small operations a call.
+_BLOCK, _BLOCK_WIDTH = 64, 4
 
 _LOW_BITS = 0x7FFFFFFF
 # `normal` adds up the four bytes of a hash: mean 4 * 127.5, variance 4 * (256² - 1) / 12.
@@ -28,24 +33,22 @@ class RandomStreams:
         start = torch.full_like(low, seed & _LOW_BITS).to(torch.int32)
         self._keys = _hash(_hash(start ^ high.to(torch.int32)) + low.to(torch.int32))
         self._calls = 0
+        self._block: tuple[int, Tensor] | None = None
 
     def spawn(self, number: int) -> "RandomStreams":
         """Returns further streams. Their use does not advance this object."""
         spawned = copy(self)
-        spawned._keys, spawned._calls = _hash(self._keys ^ number), 0
+        spawned._keys, spawned._calls, spawned._block = _hash(self._keys ^ number), 0, None
         return spawned
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *, each: int | None = None) -> Tensor:
         """Draws (B,) or (B, each) numbers from [low, high)."""
-        bits = self._bits(each or 1)
-        unit = ((bits >> 7) & 0xFFFFFF).float() / 2**24
-        drawn = low + (high - low) * unit
+        drawn = low + (high - low) * self._units(each or 1)
         return drawn if each else drawn[:, 0]
 
     def log_uniform(self, low: float, high: float) -> Tensor:
         """Draws (B,) numbers from [low, high) whose logarithm is uniform."""
-        ends = torch.tensor([low, high], dtype=torch.float64).log().tolist()
-        return self.uniform(*ends).exp()
+        return self.uniform(*_logarithms(low, high)).exp()
 
     def symmetric(self, limit: float, *, each: int | None = None) -> Tensor:
         """Draws (B,) or (B, each) numbers from [-limit, limit)."""
@@ -58,15 +61,38 @@ class RandomStreams:
     def normal(self, *shape: int) -> Tensor:
         """Draws (B, *shape) numbers, nearly normal: mean 0, variance 1, limits -3.5 and 3.5."""
         count = torch.Size(shape).numel()
-        bits = self._bits(count)
+        self._calls += 1
+        bits = self._bits(self._calls, 1, count)[:, 0]
         total = (bits & 255) + ((bits >> 8) & 255) + ((bits >> 16) & 255) + ((bits >> 24) & 255)
         return ((total.float() - _BYTES_MEAN) / _BYTES_DEVIATION).view(-1, *shape)
 
-    def _bits(self, count: int) -> Tensor:
+    def _units(self, count: int) -> Tensor:
+        """The next (B, count) numbers from [0, 1)."""
+        number, row = divmod(self._calls, _BLOCK)
         self._calls += 1
-        position = torch.arange(count, device=self._keys.device, dtype=torch.int32)
-        call_keys = _hash(self._keys + self._calls * 0x3C6EF372)
-        return _hash(call_keys[:, None] + position * 0x1B873593)
+        if count > _BLOCK_WIDTH:
+            return _to_units(self._bits(self._calls, 1, count)[:, 0])
+        if self._block is None or self._block[0] != number:
+            bits = self._bits(number * _BLOCK + 1, _BLOCK, _BLOCK_WIDTH)
+            self._block = number, _to_units(bits)
+        return self._block[1][:, row, :count]
+
+    def _bits(self, first: int, calls: int, count: int) -> Tensor:
+        """What so many calls draw, beginning with the first: (B, calls, count) int32."""
+        device = self._keys.device
+        call = (torch.arange(first, first + calls, device=device) * 0x3C6EF372).to(torch.int32)
+        position = torch.arange(count, device=device, dtype=torch.int32) * 0x1B873593
+        return _hash(_hash(self._keys[:, None] + call)[:, :, None] + position)
+
+
+@cache
+def _logarithms(low: float, high: float) -> tuple[float, float]:
+    first, second = torch.tensor([low, high], dtype=torch.float64).log().tolist()
+    return first, second
+
+
+def _to_units(bits: Tensor) -> Tensor:
+    return ((bits >> 7) & 0xFFFFFF).float() / 2**24
 
 
 def _hash(x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """RandomStreams: reproducible, independent of the batch, and distributed as they say."""
 
+import pytest
 import torch
 
 from depthmask.composites.random_streams import RandomStreams
@@ -18,6 +19,21 @@ def test_samples_seeds_and_calls_differ() -> None:
     a, b = first.uniform(), first.uniform()
     assert torch.equal(a, again.uniform())
     assert len(torch.cat((a, b, other.uniform())).unique()) > 2990
+
+
+def test_every_call_has_the_numbers_that_it_always_had() -> None:
+    """Those of 130 calls; other ones would make other composites of all samples."""
+    rng = RandomStreams(3, torch.tensor([0, 2**40]))
+    draws = (
+        lambda: rng.uniform(each=6),
+        lambda: rng.normal(2),
+        lambda: rng.uniform(),
+    )
+    sums = [draws[call % 3]().double().sum().item() for call in range(130)]
+    assert sums[0] == pytest.approx(6.429545342922211, abs=1e-6)
+    assert sums[2] == pytest.approx(0.8663052320480347, abs=1e-6)
+    assert sums[64] == pytest.approx(-0.7916103228926659, abs=1e-5)
+    assert sum(sums) == pytest.approx(281.5728873135522, abs=1e-4)
 
 
 def test_large_numbers_are_told_apart() -> None:
