@@ -1,6 +1,6 @@
 """What a step of training asks of a GPU: operations, and waits for their results.
 
-    python -m benchmarks.training_kernels [--sizes 64 224] [--batch 8] [--ahead 8]
+    python -m benchmarks.training_kernels [--sizes 64 224] [--batch 8] [--ahead 8] [--data PACK]
 
 A GPU idles while Python launches many small operations, and whenever Python waits for a value. Both
 are counted here on the CPU, where the same calls are made, for a step of the trainer on toy
@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.command import run
 from benchmarks.training_rate import draw_pictures
 from depthmask.data.packfile import write_pack
+from depthmask.errors import OptionError
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.trainer import Trainer
 
@@ -53,26 +54,30 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 224])
     parser.add_argument("--batch", type=int, default=8, help="(%(default)s)")
     parser.add_argument("--ahead", type=int, default=8, help="(%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="PACK", help="default: toy pictures")
     options = parser.parse_args()
-    head = f"{'size':>5} {'':24} {'ahead 1':>10} {f'ahead {options.ahead}':>10} {'ratio':>7}"
+    if min(*options.sizes, options.batch, options.ahead) < 1:
+        raise OptionError("Sizes, --batch and --ahead are numbers from 1 on; choose others.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pack(folder / "pack.safetensors", draw_pictures(), step=8)
-        print(head)
+        data = options.data or folder / "pack.safetensors"
+        if options.data is None:
+            write_pack(data, draw_pictures(), step=8)
+        print(f"{'size':>5} {'':24} {'ahead 1':>10} {f'ahead {options.ahead}':>10} {'ratio':>7}")
         for size in options.sizes:
             phase = Phase(size, options.ahead * options.batch, options.batch, 1e-3)
-            rows = [count_step(folder, phase, ahead) for ahead in (1, options.ahead)]
+            rows = [count_step(data, phase, ahead) for ahead in (1, options.ahead)]
             for row, before in rows[0].items():
                 after = rows[1][row]
                 ratio = f"{before / after:6.2f}x" if after else ""
                 print(f"{size:5} {row:24} {before:10.1f} {after:10.1f} {ratio:>7}", flush=True)
 
 
-def count_step(folder: Path, phase: Phase, ahead: int) -> dict[str, float]:
+def count_step(data: Path, phase: Phase, ahead: int) -> dict[str, float]:
     """Operations and waits a step: of the composites, a mean over the phase, and of the rest."""
     config = TrainConfig(
-        data=folder / "pack.safetensors",
-        out=folder / "run",
+        data=data,
+        out=data.parent / "run",
         phases=(phase,),
         aspects=(1.0,),
         ahead=ahead,

@@ -23,7 +23,7 @@ PROGRAMS = {
     "benchmarks.run_table": [NOPE],
     "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.start": ["--baseline", NOPE],
-    "benchmarks.training_kernels": ["--sizes", "0"],
+    "benchmarks.training_kernels": ["--data", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
     "tools.pack_examples": [NOPE],
