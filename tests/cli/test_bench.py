@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from depthmask.backends import graph_of
 from depthmask.cli import bench as module
-from depthmask.cli import runs as runs_module
+from depthmask.cli import bench_network as network_module
 from depthmask.cli.bench import (
     CEILING,
     Row,
@@ -79,7 +79,7 @@ def test_a_gpu_has_rows_where_torch_can_use_it(
     tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("depthmask.network.device.choose_device", lambda _: torch.device("cuda:0"))
-    monkeypatch.setattr(runs_module, "make_run", lambda key, checkpoint: str)
+    monkeypatch.setattr(network_module, "make_run", lambda key, checkpoint: str)
     found = [key for key, _ in find_runs(tiny_checkpoint, print)]
     assert Key("torch", "fp16", "cuda") in found and Key(BASELINE, "fp32", "cuda") in found
     assert Key("torch", "fp32") in found  # those of the CPU stay
