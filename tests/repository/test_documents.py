@@ -37,7 +37,8 @@ DOCUMENTS = [
 README, DATASETS = ROOT / "README.md", ROOT / "docs" / "datasets.md"
 OTHER_PROGRAMS = {"apt-get", "cd", "cp", "docker", "git", "hf", "tensorboard"}
 OTHER_OPTIONS = {"--help", "--nproc-per-node"}  # of argparse and of torchrun
-SLOW = {"benchmarks.live_session"}  # it imports the page, and with it Gradio
+# they import the page, and with it Gradio
+SLOW = {"benchmarks.live_session", "benchmarks.live_page", "benchmarks.server_load"}
 SCENERY = "extras.scenery.make_examples"  # runs in an environment of its own, with Blender
 
 
