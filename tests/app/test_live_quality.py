@@ -2,6 +2,7 @@
 
 import pytest
 
+from depthmask.app.live import quality as quality_module
 from depthmask.app.live.quality import (
     DOWN_FRAMES,
     FAR_FRAMES,
@@ -103,3 +104,15 @@ def test_a_ladder_begins_with_what_was_asked_for(resolution: int) -> None:
     sides = [rung.resolution for rung in ladder]
     assert sides == sorted(set(sides), reverse=True)
     assert set(ladder[1:]) <= set(LADDER)
+
+
+def test_a_smaller_network_is_a_rung_as_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(quality_module.COSTS, "small", 0.1)
+    small = Rung(200, 1, "small")
+    monkeypatch.setattr(quality_module, "LADDER", (Rung(200, 1), Rung(100, 2), small))
+    ladder = ladder_from(BEST.resolution)
+    assert ladder == (BEST, Rung(100, 2), small)
+    quality = Quality(ladder)
+    run(quality, FAR_FRAMES + 1, 8 * TARGET_MS)
+    assert quality.rung == small, "a quarter is still too much"
+    assert "a smaller network sees 200 pixels a side." in quality.sentence

@@ -37,8 +37,10 @@ LADDER = (
 
 
 def ladder_from(resolution: int) -> tuple[Rung, ...]:
-    """The rungs for who asked for a resolution: that one first, and the lower ones."""
-    return (Rung(resolution, 1), *(rung for rung in LADDER if rung.resolution < resolution))
+    """The rungs for who asked for a resolution: that one first, then those that cost less."""
+    best = Rung(resolution, 1)
+    lower = [rung for rung in LADDER if _cost(rung) < _cost(best) and rung.resolution <= resolution]
+    return (best, *lower)
 
 
 class Quality:
@@ -62,9 +64,12 @@ class Quality:
         """What the visitor is told about the quality; "" at the best one."""
         if self._place == 0:
             return ""
+        best, rung = self._ladder[0], self.rung
+        network = "the network" if rung.model == best.model else "a smaller network"
+        fewer = f", not {best.resolution}" if rung.resolution != best.resolution else ""
         return (
-            f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: the network sees "
-            f"{self.rung.resolution} pixels a side, not {self._ladder[0].resolution}."
+            f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: {network} sees "
+            f"{rung.resolution} pixels a side{fewer}."
         )
 
     def note(self, network_ms: float, others_ms: float) -> None:
