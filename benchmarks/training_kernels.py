@@ -34,7 +34,7 @@ class OperationCount(TorchDispatchMode):
     """Counts operations that are no views, by name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's stubs have no types here
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(

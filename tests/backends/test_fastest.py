@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class Makers(dict[str, Callable[[], Backend]]):
     """Makes fake backends, and lists the names of those that were made."""
 
     def __init__(self, *names: str) -> None:
-        super().__init__({name: lambda name=name: self.make(name) for name in names})
+        super().__init__({name: partial(self.make, name) for name in names})
         self.made: list[str] = []
 
     def make(self, name: str) -> Backend:
@@ -108,7 +109,7 @@ def test_times_are_the_shortest_of_turns(monkeypatch: pytest.MonkeyPatch) -> Non
             now += next(self.takes)
             return {}
 
-    monkeypatch.setattr(fastest.time, "perf_counter", lambda: now)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
     monkeypatch.setattr(fastest, "TIME_LIMIT_S", 20.0)
     # the first run of each is not timed, and after the third round the time is over
     found = measure({"a": Timed("a", 1, 5, 3, 8), "b": Timed("b", 1, 4, 6, 5)})
@@ -128,10 +129,12 @@ def test_the_oldest_files_make_room(folder: Path) -> None:
 
 def test_many_may_write_at_once() -> None:
     contents = [np.random.default_rng(seed).bytes(200_000) for seed in range(4)]
-    threads = [
-        threading.Thread(target=lambda c=c: [remember("fastest-a.json", c) for _ in range(10)])
-        for c in contents
-    ]
+
+    def write(content: bytes) -> None:
+        for _ in range(10):
+            remember("fastest-a.json", content)
+
+    threads = [threading.Thread(target=write, args=(content,)) for content in contents]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
@@ -152,7 +155,7 @@ def test_the_folder_is_where_the_system_has_caches(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, place: str
 ) -> None:
     monkeypatch.delenv(user_cache.VARIABLE)
-    monkeypatch.setattr(user_cache.sys, "platform", system)
+    monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-home"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
