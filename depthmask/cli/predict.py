@@ -167,16 +167,21 @@ def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") 
     from depthmask.pictures import cutout_png, depth_png, mask_png
     from depthmask.render.views import cutout
 
+    def encode_cutout() -> bytes:
+        colours = image
+        if prediction.background is not None:
+            colours = unmix(image, prediction.background, prediction.mask)
+        return cutout_png(cutout(colours, prediction.mask))
+
     files = _outputs(folder)
-    if prediction.background is not None:
-        image = unmix(image, prediction.background, prediction.mask)
-    write_together(
-        {
-            files["mask"]: mask_png(prediction.mask),
-            files["depth"]: depth_png(prediction.depth),
-            files["cutout"]: cutout_png(cutout(image, prediction.mask)),
-        }
-    )
+    encoders = {
+        files["mask"]: partial(mask_png, prediction.mask),
+        files["depth"]: partial(depth_png, prediction.depth),
+        files["cutout"]: encode_cutout,
+    }
+    with ThreadPoolExecutor() as pool:  # packing lets other threads run
+        running = {path: pool.submit(encode) for path, encode in encoders.items()}
+    write_together({path: content.result() for path, content in running.items()})
     return {name: str(path) for name, path in files.items()}
 
 
