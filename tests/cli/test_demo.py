@@ -77,12 +77,12 @@ def test_damaged_weights_end_the_demo(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_taken_port_is_one_sentence(tiny_checkpoint: Path) -> None:
+def test_a_taken_port_is_one_sentence(exported_checkpoint: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        done = start("--checkpoint", str(tiny_checkpoint), "--port", port)
+        done = start("--checkpoint", str(exported_checkpoint), "--port", port)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert port in done.stderr and "--port" in done.stderr
