@@ -24,8 +24,8 @@ LITE = (
     Stage(4, 16, 64, dilated=True),
 )
 
-# A network 12 times as fast: it works at half the size and half the width. Each row is the next one
-# of the table above, since the first halving is taken beforehand.
+# A faster network: it works at half the size and half the width. Each row is the next one of the
+# table above, since the first halving is taken beforehand.
 FAST = (
     Stage(6, 16, 32),
     Stage(5, 16, 32),
