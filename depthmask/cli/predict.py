@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -174,7 +175,7 @@ def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") 
         return cutout_png(cutout(colours, prediction.mask))
 
     files = _outputs(folder)
-    encoders = {
+    encoders: dict[Path, Callable[[], bytes]] = {
         files["mask"]: partial(mask_png, prediction.mask),
         files["depth"]: partial(depth_png, prediction.depth),
         files["cutout"]: encode_cutout,
