@@ -4,7 +4,6 @@ This module knows neither a camera nor a page. The caller passes in the session,
 function that runs the network, and gets the next session back.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
@@ -32,6 +31,7 @@ from depthmask.inference.registration import (
     to_grey,
     warp,
 )
+from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size, shrink_by_halves
 
@@ -289,20 +289,6 @@ def _may_rest(session: Session, size: tuple[int, int], *, wants_depth: bool) -> 
         return False
     checks = session.suspicious or 0 < session.swaps < MIN_SWAP_CHECKS
     return not checks and not (wants_depth and session.depth_age > 0)
-
-
-class Stopwatch:
-    """Measures the time of stages that follow one another."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        """Ends a stage and begins the next one."""
-        now = time.perf_counter()
-        self.milliseconds[stage] = 1000 * (now - self._last)
-        self._last = now
 
 
 def _check_light(frames: Sequence[Picture]) -> None:

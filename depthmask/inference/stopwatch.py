@@ -16,6 +16,11 @@ class Stopwatch:
         self._clock = clock
         self._last = clock()
 
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """Of each stage, as `seconds`."""
+        return {stage: 1000 * seconds for stage, seconds in self.seconds.items()}
+
     def lap(self, stage: str) -> None:
         """Ends a stage, and begins the next; a stage may come several times."""
         now = self._clock()

@@ -37,10 +37,10 @@ from depthmask.inference.live_session import (
     RunNetwork,
     Session,
     Sight,
-    Stopwatch,
     learn,
     step,
 )
+from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Picture
 from depthmask.render.video import Recording
 from depthmask.render.views import cutout
