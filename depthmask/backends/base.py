@@ -17,6 +17,7 @@ from depthmask.schema import Among, Count, SchemaError, Within, from_json
 STRIDE = 32  # the network halves five times; sizes divisible by 32 halve without a remainder
 INPUTS = ("background", "image")  # of a graph: (B, h, w, 3), uint8
 OUTPUTS = ("mask", "depth")  # of a graph: (B, h, w), float32 in [0, 1]
+VOTES = "votes"  # of a graph: prefix of the names of nodes that work on the votes of all tasks
 INFO_KEY = "depthmask"  # of a graph's metadata; holds a GraphInfo as JSON
 
 

@@ -12,13 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, GraphInfo, LockedBackend
+from depthmask.backends.base import INFO_KEY, INPUTS, OUTPUTS, VOTES, GraphInfo, LockedBackend
 from depthmask.backends.user_cache import recall, remember
 from depthmask.errors import BackendError
 from depthmask.files import checked_fingerprint
 from depthmask.pictures import Map, Picture
-
-VOTES = "votes"  # prefix of the names of nodes that join the tasks, see depthmask.export.onnx_graph
 
 
 class OpenVINOBackend(LockedBackend):

@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from depthmask.backends.base import INPUTS
+from depthmask.backends.base import INPUTS, VOTES
 from depthmask.backends.graphs import import_openvino, import_without
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import load_checkpoint_pools
 from depthmask.composites.random_streams import TRAINING_SEEDS
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
-from depthmask.export.onnx_graph import VOTES
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.pictures import Map, Mask, Picture
 

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from depthmask.backends.base import INFO_KEY, INPUTS, GraphInfo
+from depthmask.backends.base import INFO_KEY, INPUTS, VOTES, GraphInfo
 from depthmask.network.folded import FusedNet
 from depthmask.network.u2net import RSU, Decoder, Encoder
 
 if TYPE_CHECKING:
     import onnx
 
-VOTES = "votes"  # prefix of the names of nodes that work on the votes of all tasks together
 _OPSET = 18
 _FILE_VERSION = 9  # of the file format; runtimes of 2023 read it
 
