@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.pictures import Map, Mask
+from depthmask.pictures.resize import shrink
 
 Plane = npt.NDArray[np.uint8]  # (H, W), grey
 Flow = npt.NDArray[np.float32]  # (H, W, 2): add it to a pixel's position (x, y)
@@ -37,29 +38,29 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
     """
     if min(image.shape) < 32:
         return None
-    differs = _difference(background, image) > MIN_DIFFERENCE_LEVELS
-    if (differs & covered).mean() <= MIN_MOVED_SHARE:
+    before = _difference(background, image)
+    if ((before > MIN_DIFFERENCE_LEVELS) & covered).mean() <= MIN_MOVED_SHARE:
         return None
     if min(image.shape) >= 64:  # a look at half the size takes a quarter of the time
-        size = image.shape[1] // 2, image.shape[0] // 2
-        half = [
-            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-            for plane in (background, image, covered.astype(np.uint8))
-        ]
-        _, share = _find(half[0], half[1], half[2] > 0, pixel=0.5)
+        size = image.shape[0] // 2, image.shape[1] // 2
+        half = [shrink(plane, *size) for plane in (background, image, covered.astype(np.uint8))]
+        _, share = _find(half[0], half[1], half[2] > 0, _difference(half[0], half[1]), pixel=0.5)
         if share < MIN_MOVED_SHARE / 2:
             return None
-    flow, share = _find(background, image, covered, pixel=1.0)
+    flow, share = _find(background, image, covered, before, pixel=1.0)
     return flow if share > MIN_MOVED_SHARE else None
 
 
-def _find(background: Plane, image: Plane, covered: Mask, *, pixel: float) -> tuple[Flow, float]:
+def _find(
+    background: Plane, image: Plane, covered: Mask, before: Map, *, pixel: float
+) -> tuple[Flow, float]:
     """Returns the flow, and the share of pixels that show parallax.
 
     Args:
         background: As for `find_parallax`, like the next two.
         image: (H, W).
         covered: (H, W).
+        before: (H, W), their `_difference`.
         pixel: Side of a pixel of the image, in pixels of these copies.
     """
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -67,7 +68,6 @@ def _find(background: Plane, image: Plane, covered: Mask, *, pixel: float) -> tu
     there = np.asarray(method.calc(image, background, nothing.copy()), dtype=np.float32)
     back = np.asarray(method.calc(background, image, nothing), dtype=np.float32)
     returned = np.linalg.norm(there + follow(back, there), axis=2)
-    before = _difference(background, image)
     after = _difference(follow(background, there), image)
     tells = (
         (returned < pixel * MAX_RETURN_ERROR_PIXELS)
