@@ -283,11 +283,14 @@ def _find(views: _Views, still: _Laid) -> _Found | str:
     if tracked is not None:
         return tracked
     rough, reason = _from_corners(views)
-    if rough is not None:
-        tracked = _from_tracks(views, rough, views.lay(rough))
-    if tracked is not None:
-        return tracked
-    refined = _refine(views, views.start if rough is None else rough)
+    if rough is None:
+        refined = _refine(views, views.start, still)
+    else:
+        laid = views.lay(rough)
+        tracked = _from_tracks(views, rough, laid)
+        if tracked is not None:
+            return tracked
+        refined = _refine(views, rough, laid)
     return reason or NO_MATCH if refined is None else _Found(refined, 1.0)
 
 
@@ -349,8 +352,14 @@ def _from_corners(views: _Views) -> tuple[Transform | None, str]:
     return (rough, "") if _is_plausible(rough, views) else (None, NO_MATCH)
 
 
-def _refine(views: _Views, rough: Transform) -> Transform | None:
-    """Maximises the correlation of all unchanged pixels (ECC); None if that diverges."""
+def _refine(views: _Views, rough: Transform, laid: _Laid) -> Transform | None:
+    """Maximises the correlation of all unchanged pixels (ECC); None if that diverges.
+
+    Args:
+        views: The photos.
+        rough: Where to begin, background -> image.
+        laid: The background there.
+    """
     # ECC's matrix leads from the image to the background
     inverse = np.linalg.inv(rough)
     inverse = (inverse / inverse[2, 2]).astype(np.float32)
@@ -359,7 +368,7 @@ def _refine(views: _Views, rough: Transform) -> Transform | None:
         _, found = cv2.findTransformECCWithMask(
             views.image,
             views.background,
-            views.lay(rough).unchanged,
+            laid.unchanged,
             whole,
             inverse,
             cv2.MOTION_HOMOGRAPHY,
