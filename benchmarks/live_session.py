@@ -229,7 +229,7 @@ def measure_smoothing(predictor: Predictor, clip: Clip) -> None:
     size = network_size(height, width, predictor.resolution)
     small = [shrunk(frame, size) for frame in clip.frames]
     empty = shrunk(clip.background, size)
-    seen = [predictor.see(empty, frame) for frame in small]
+    seen = [predictor.backend.run(empty, frame) for frame in small]
     truth = np.array([cv2.resize(true.astype(np.float32), size[::-1]) > 0.5 for true in clip.truth])
     for keep in KEEPS:
         for adaptive in (True, False) if keep else (True,):

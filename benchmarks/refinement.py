@@ -151,7 +151,7 @@ def see(predictor: Predictor, case: Case) -> Map:
     height, width = case.true.shape
     size = network_size(height, width, predictor.resolution)
     background = crop_to_aspect(case.background, height, width)
-    return predictor.see(resize(background, *size), resize(case.image, *size))["mask"]
+    return predictor.backend.run(resize(background, *size), resize(case.image, *size))["mask"]
 
 
 def score(mask: Map, case: Case) -> list[float]:

@@ -154,18 +154,6 @@ class Predictor:
             matched,
         )
 
-    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
-        """Runs the network alone, on pictures that are matched already.
-
-        Args:
-            background: (h, w, 3), uint8, RGB; h and w are multiples of 32, see `network_size`.
-            image: The same.
-
-        Returns:
-            "mask" and "depth", each (h, w), float32 in [0, 1].
-        """
-        return self.backend.run(background, image)
-
     def _see(
         self, background: Picture, image: Picture, watch: Stopwatch, *, light: bool
     ) -> tuple[dict[str, Map], LightMatch]:
