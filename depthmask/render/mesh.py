@@ -98,6 +98,17 @@ def viewing_distance(scene: "trimesh.Scene", *, angle: float, aspect: float) -> 
     return float((z + reach).max())
 
 
+def relief_layers(depth: Map, mask: Map, side: int) -> tuple[Map, Map]:
+    """Depth of foreground and scene as grids: (H, W) and (H, W), in [0, 1] -> two (h, w).
+
+    Each is known everywhere. Their longest side has at most `side` points.
+    """
+    side_seen = 2 * side  # enough for the border, and quick
+    depth, mask = at_most(depth, side_seen), at_most(mask, side_seen)
+    near, far = _layers(depth, mask > 0.5)
+    return at_most(near, side), at_most(far, side)
+
+
 def _layers(depth: Map, inside: Mask) -> tuple[Map, Map]:
     """Splits depth into that of the foreground, extended beyond its border, and that behind it.
 

@@ -1,0 +1,150 @@
+"""A prediction as the few small files from which the browser draws every view of it.
+
+Photos are JPEG. What must be exact is grey PNG: each plane of 8 bits below the one before. Alpha in
+a PNG would not do, because browsers lose colours when they multiply with it. stage_scene.js reads
+what is written here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from depthmask.app.cache_files import new_file, storing
+from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.views import foreground_colours
+from depthmask.app.prediction_cache import PredictedPair
+from depthmask.pictures import Map, Picture, preview_file
+from depthmask.render.mesh import relief_layers
+from depthmask.render.views import at_most, colour_depth
+
+PREVIEW_SIDE = 1600  # longest side of the pictures sent to the browser, in pixels
+RELIEF_SIDE = 256  # the same of the grid of the 3D view
+DEPTH_STEPS = 4095  # from depth 0 to 1; an error of depth from -1 to 1 has as many
+UNKNOWN = 128  # in the true mask, in which 0 is background and 255 foreground
+SMALL_PNG = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    5,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_UP,
+)
+BLANK_REACH = 16  # pixels around the foreground whose colours are kept
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def write_scene(
+    analysis: Analysis,
+    *,
+    name: str = "",
+    words: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Writes the files of a scene, at most `PREVIEW_SIDE` pixels a side, and describes them.
+
+    Args:
+        analysis: Of a pair that was predicted.
+        name: What the names of saved files begin with; the stem of the image's name.
+        words: Of the verdicts on "iou" and "rmse".
+        folder: An existing one to write into. Without it, a new one of the cache.
+
+    Returns:
+        What `createStage(...).show` takes, ready for JSON. "folder" is where the "files" are.
+
+    Raises:
+        StorageError: A file cannot be written.
+        ValueError: Nothing was predicted.
+    """
+    predicted = analysis.predicted
+    if predicted is None:
+        raise ValueError("this analysis has no prediction to show")
+    folder = folder or new_file("scene").parent
+    files = {}
+    with storing():
+        for stem, content, ending in _contents(analysis, predicted):
+            path = folder / f"{stem}.{ending}"
+            path.write_bytes(content)
+            files[stem] = path.name
+    height, width = predicted.prediction.mask.shape
+    figures = {"iou": analysis.iou, "rmse": analysis.rmse}
+    return {
+        "name": name,
+        "size": [width, height],
+        "folder": str(folder),
+        "files": files,
+        "truth": {
+            "mask": analysis.true_mask is not None,
+            "depth": analysis.depth_error is not None,
+        },
+        "figures": {
+            key: {"value": value, "words": (words or {}).get(key, "")}
+            for key, value in figures.items()
+        },
+        "palette": colour_depth(np.linspace(0, 1, 256, dtype=np.float32)[None]).tobytes().hex(),
+    }
+
+
+def _contents(analysis: Analysis, predicted: PredictedPair) -> list[tuple[str, bytes, str]]:
+    """The files of a scene: name, content, ending."""
+    found = predicted.prediction
+    image = at_most(predicted.image, PREVIEW_SIDE)
+    mask, depth = at_most(found.mask, PREVIEW_SIDE), at_most(found.depth, PREVIEW_SIDE)
+    background = None if found.background is None else at_most(found.background, PREVIEW_SIDE)
+    colours = _blank_far(foreground_colours(image, background, mask), mask)
+    near, far = relief_layers(depth, mask, RELIEF_SIDE)
+    contents = [
+        ("image", *preview_file(image)),
+        ("foreground", *preview_file(colours)),
+        ("maps", _png(_levels(mask), _truth(analysis)), "png"),
+        ("depth", _png(*_split(depth * DEPTH_STEPS)), "png"),
+        ("relief", _png(*_split(near * DEPTH_STEPS), *_split(far * DEPTH_STEPS)), "png"),
+    ]
+    if background is not None:
+        contents.append(("background", *preview_file(background)))
+    if analysis.depth_error is not None:
+        contents.append(("error", _png(*_error(analysis.depth_error)), "png"))
+    return contents
+
+
+def _blank_far(colours: Picture, mask: Map) -> Picture:
+    """Makes what is far from the foreground grey, which takes hardly a byte: (H, W, 3)."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BLANK_REACH + 1, 2 * BLANK_REACH + 1))
+    around = cv2.dilate((mask > 0).astype(np.uint8), disc) > 0
+    return np.where(around[..., None], colours, np.uint8(128))
+
+
+def _truth(analysis: Analysis) -> Bytes:
+    """The true mask as levels, (H, W); all unknown where there is none."""
+    assert analysis.predicted is not None
+    if analysis.true_mask is None:
+        shape = at_most(analysis.predicted.prediction.mask, PREVIEW_SIDE).shape
+        return np.full(shape, UNKNOWN, np.uint8)
+    share = at_most(analysis.true_mask.astype(np.float32), PREVIEW_SIDE)
+    return np.where(share > 0.5, np.uint8(255), np.uint8(0))
+
+
+def _error(error: Map) -> tuple[Bytes, Bytes]:
+    """Errors of depth from -1 to 1 as steps from 1; 0 is an unknown error."""
+    small = at_most(error.astype(np.float32), PREVIEW_SIDE)
+    known = np.isfinite(small)
+    steps = (np.clip(np.where(known, small, 0), -1, 1) + 1) / 2 * DEPTH_STEPS
+    return _split(np.where(known, np.maximum(steps, 1), 0))
+
+
+def _levels(values: Map) -> Bytes:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def _split(steps: Map) -> tuple[Bytes, Bytes]:
+    """Splits steps up to `DEPTH_STEPS` into high and low bytes."""
+    whole = np.rint(np.clip(steps, 0, DEPTH_STEPS)).astype(np.uint16)
+    return (whole >> 8).astype(np.uint8), (whole & 255).astype(np.uint8)
+
+
+def _png(*planes: Bytes) -> bytes:
+    done, content = cv2.imencode(".png", np.vstack(planes), SMALL_PNG)
+    assert done
+    return content.tobytes()

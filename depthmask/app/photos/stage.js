@@ -1,0 +1,290 @@
+// The stage: image, mask and depth side by side, drawn here from one scene of the server.
+//
+//     const stage = createStage(element, options);
+//     await stage.show(scene, { arrival: true });  // what write_scene of scene.py returned
+//     stage.clear("Drop two photos.");             // a sentence in place of the pictures
+//     stage.busy(true);                            // a new scene is on its way
+//
+// Options, all of them optional:
+//     url(path)              the address of a file of the server
+//     downloads              { name: label } of the files that the server makes at full size
+//     download(name, edits)  asks the server for one: returns { url, name } or { failed: sentence };
+//                            edits is { mask: File or null, shadow: "found", "keep" or "drop" }
+
+import { calm, make } from "./stage_dom.js";
+import { Choices } from "./stage_choices.js";
+import { Compare } from "./stage_compare.js";
+import { Cursor } from "./stage_cursor.js";
+import { Relief } from "./stage_relief.js";
+import { iou, Repair } from "./stage_repair.js";
+import { RepairPanel } from "./stage_repair_panel.js";
+import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
+import { loadScene, UNKNOWN } from "./stage_scene.js";
+import { Tile } from "./stage_tile.js";
+import { DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, OVERLAY } from "./stage_views.js";
+
+const HINTS = {
+    iou: "Intersection over union of predicted and true mask: 1 is perfect",
+    rmse: "Root of the mean squared error of the depth, on its scale from 0 to 1: 0 is perfect",
+};
+const NO_TRUTH = "needs ground truth";
+const NOTHING = "Nothing new was found, so there is no foreground to save.";
+const EMPTY = "Mask and depth appear here.";
+const LOST = "The pictures of this result cannot be loaded; try again.";
+
+function fileAddress(path) {
+    const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
+    return `${root}${prefix}/file=${path}`;
+}
+
+export function createStage(element, options = {}) {
+    return new Stage(element, { url: fileAddress, downloads: {}, ...options });
+}
+
+class Stage {
+    constructor(element, options) {
+        this.options = options;
+        this.shows = 0; // the newest call of show or clear wins
+        this.look = null; // what the views draw: the scene, its mask as repaired, the choices
+        this.image = this.tile("image", "Image", IMAGE_VIEWS);
+        this.mask = this.tile("mask", "Mask", MASK_VIEWS);
+        this.depth = this.tile("depth", "Depth", DEPTH_VIEWS);
+        this.tiles = [this.image, this.mask, this.depth];
+        this.message = make("p", { class: "stage-message", role: "status" });
+        this.choices = new Choices(() => this.draw(this.mask), (share) => {
+            this.look.strength = share;
+            this.draw(this.depth);
+        }, (text) => this.tell(text));
+        this.compare = new Compare(this.mask, (share) => this.split(share));
+        this.cursor = new Cursor(this.depth, () => this.look);
+        this.relief = new Relief(this.depth);
+        this.panel = new RepairPanel(this.mask, {
+            changed: (area, settled) => this.repaired(area, settled),
+            opened: (open) => this.offerOverlay(open),
+        });
+        this.downloads = this.downloadRow();
+        this.root = make("div", { class: "stage" },
+            make("div", { class: "stage-tiles" }, ...this.tiles.map((tile) => tile.element)),
+            this.message, this.downloads);
+        const style = make("link", { rel: "stylesheet", href: new URL("stage.css", import.meta.url).href });
+        element.replaceChildren(style, this.root);
+        this.clear();
+    }
+
+    tile(name, label, views) {
+        const tile = new Tile({
+            name, label, views, choose: () => this.choose(tile), save: () => this.save(tile),
+        });
+        return tile;
+    }
+
+    async show(description, { arrival = false } = {}) {
+        this.shows += 1;
+        const mine = this.shows;
+        let scene;
+        try {
+            scene = await loadScene(description, this.options.url);
+        } catch (error) {
+            console.debug("depthmask: no scene", error);
+            if (mine === this.shows) this.clear(LOST);
+            return;
+        }
+        if (mine !== this.shows) return;
+        this.repair = new Repair(scene);
+        this.look = { scene, strength: this.choices.strength, backdrop: this.choices.backdrop };
+        this.panel.open(this.repair);
+        this.relief.open(this.look);
+        for (const tile of this.tiles) {
+            tile.resize(scene);
+            tile.say("");
+        }
+        this.root.classList.remove("stage-empty");
+        if (arrival) this.mask.select("compare");
+        this.enable(true);
+        this.takeMask();
+        this.tell("");
+        this.showFigures();
+        for (const tile of this.tiles) this.choose(tile);
+        if (arrival && !calm()) this.compare.sweep();
+        this.busy(false);
+    }
+
+    clear(sentence = EMPTY) {
+        this.shows += 1;
+        this.look = null;
+        this.relief.close();
+        this.root.classList.add("stage-empty");
+        for (const tile of this.tiles) {
+            tile.say(tile === this.mask ? sentence : " ");
+            tile.explain(tile.shown.legend?.every((part) => typeof part === "string") ? tile.shown.legend : []);
+        }
+        this.panel.close();
+        this.enable(false);
+        this.tell("");
+        this.showFigures();
+        this.busy(false);
+    }
+
+    busy(on) {
+        this.root.classList.toggle("stage-busy", on);
+        this.root.setAttribute("aria-busy", String(on));
+    }
+
+    tell(text) {
+        this.message.textContent = text;
+    }
+
+    enable(on) {
+        for (const button of this.root.querySelectorAll(".stage-tool, .stage-downloads button")) {
+            button.disabled = !on;
+        }
+    }
+
+    // Shows the view that a tile's row has chosen.
+    choose(tile) {
+        const { view, shown } = tile;
+        tile.canvas.setAttribute("aria-label", shown.alt);
+        if (tile === this.mask) this.compare.show(view === "compare" && Boolean(this.look));
+        if (!this.look) return;
+        const missing = shown.truth && !this.look.scene.description.truth[shown.truth];
+        tile.say(missing ? shown.needs : "");
+        tile.explain(missing ? [] : (shown.legend || []).map(
+            (part) => (typeof part === "function" ? part(this.look.scene) : part)));
+        if (view === "backdrop") tile.legend.replaceChildren(this.choices.backdropRow);
+        if (view === "blur") tile.legend.replaceChildren(this.choices.blurRow);
+        if (tile === this.depth) {
+            this.relief.show(view === "3d");
+            this.cursor.show(missing ? null : shown.tell);
+        }
+        if (!missing) this.draw(tile);
+    }
+
+    draw(tile, area = this.repair.everything) {
+        if (!this.look || !tile.shown.draw) return;
+        const { truth } = tile.shown;
+        if (truth && !this.look.scene.description.truth[truth]) return;
+        this.look.backdrop = this.choices.backdrop;
+        if (tile === this.mask && tile.view === "compare") {
+            tile.shown.draw(this.look, this.cutout, area);
+            this.split(this.compare.share);
+        } else {
+            tile.shown.draw(this.look, tile.out, area);
+            tile.put(area);
+        }
+        tile.canvas.dataset.drawn = `${tile.view} ${this.shows}`;
+    }
+
+    // Compare: the image up to a share of the width, and the cut-out from there.
+    split(share) {
+        if (!this.look) return;
+        const { image, width, height } = this.look.scene;
+        const { out } = this.mask;
+        const column = Math.round(share * width);
+        for (let row = 0; row < out.length; row += width) {
+            out.set(image.subarray(row, row + column), row);
+            out.set(this.cutout.subarray(row + column, row + width), row + column);
+        }
+        this.mask.put({ left: 0, top: 0, right: width, bottom: height });
+    }
+
+    takeMask() {
+        const { look, repair } = this;
+        Object.assign(look, { alpha: repair.alpha, shadow: repair.shadow, found: repair.found });
+        this.cutout = this.cutout?.length === look.alpha.length ? this.cutout : new Uint32Array(look.alpha.length);
+        forget(look); // the blur depends on the mask
+    }
+
+    // The mask was changed within an area; a stroke of the brush settles when it ends.
+    repaired(area, settled) {
+        if (!this.look || !area) return;
+        this.look.alpha = this.repair.alpha;
+        if (settled) this.takeMask();
+        this.draw(this.mask, area);
+        if (!settled) return;
+        this.showFigures();
+        if (["blur", "3d"].includes(this.depth.view)) this.draw(this.depth);
+        this.relief.update(this.look);
+    }
+
+    offerOverlay(open) {
+        if (open) this.mask.select("overlay");
+        if (open) this.mask.view = "overlay";
+        else if (this.mask.view === "overlay") this.mask.view = "cutout";
+        this.mask.offer(open ? { overlay: OVERLAY, ...MASK_VIEWS } : MASK_VIEWS);
+        this.choose(this.mask);
+    }
+
+    showFigures() {
+        const figures = this.look?.scene.description.figures || {};
+        const changed = Boolean(this.look) && this.repair.changed;
+        const now = changed ? { value: iou(this.look.scene, this.look.alpha, UNKNOWN), words: "repaired" } : figures.iou;
+        this.mask.figure.replaceChildren(figure("IoU", now, HINTS.iou), this.panel.button);
+        this.depth.figure.replaceChildren(figure("RMSE", figures.rmse, HINTS.rmse));
+    }
+
+    // Saves the view on screen, named after the photo.
+    async save(tile) {
+        const { scene, found } = this.look;
+        const { view, shown } = tile;
+        if (shown.foreground && !found) {
+            this.tell(NOTHING);
+            return;
+        }
+        if (shown.truth && !scene.description.truth[shown.truth]) {
+            this.tell(shown.needs);
+            return;
+        }
+        let content;
+        if (view === "cutout") content = await cutoutPng(this.look);
+        else if (view === "3d") content = await this.relief.picture();
+        else content = await canvasPng(tile.canvas);
+        if (!content) {
+            this.tell("There is no picture to save yet.");
+            return;
+        }
+        const name = `${scene.description.name || "photo"}-${view}.png`;
+        offer(content, name);
+        this.tell(`Saved ${name}.`);
+    }
+
+    downloadRow() {
+        const buttons = Object.entries(this.options.downloads).map(([name, label]) => make("button", {
+            type: "button", "data-download": name, onclick: (event) => this.fetchFile(name, event.currentTarget),
+        }, label));
+        return make("div", { class: "stage-downloads", hidden: !buttons.length },
+            make("h2", {}, "Download at full size"), make("div", {}, ...buttons));
+    }
+
+    async fetchFile(name, button) {
+        const label = button.textContent;
+        button.disabled = true;
+        button.textContent = "Preparing…";
+        try {
+            const answer = await this.options.download(name, await this.edits());
+            if (answer.failed) this.tell(answer.failed);
+            else offer(answer.url, answer.name);
+        } catch (error) {
+            console.debug("depthmask: no download", error);
+            this.tell("The server did not answer: check that it still runs, then try again.");
+        } finally {
+            button.textContent = label;
+            button.disabled = !this.look;
+        }
+    }
+
+    async edits() {
+        const { width, height } = this.look.scene;
+        if (!this.repair.changed) return { mask: null, shadow: "found" };
+        const content = await greyPng(this.repair.alpha, width, height);
+        return {
+            mask: new File([content], "mask.png", { type: "image/png" }),
+            shadow: this.repair.settings.shadow,
+        };
+    }
+}
+
+function figure(name, { value = null, words = "" } = {}, hint) {
+    return make("dl", { title: hint }, make("dt", {}, name),
+        make("dd", { class: value === null ? "none" : null }, value === null ? NO_TRUTH : value.toFixed(3)),
+        ...(value !== null && words ? [make("dd", { class: "stage-words" }, words)] : []));
+}
