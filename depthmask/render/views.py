@@ -43,10 +43,23 @@ def colour_depth(depth: Map) -> Picture:
     return np.asarray(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def cutout(image: Picture, mask: Map) -> Picture:
-    """Makes the mask the image's alpha: (H, W, 3) uint8 and (H, W) in [0, 1] -> (H, W, 4) uint8."""
-    alpha = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
-    return np.asarray(cv2.merge([*cv2.split(image), alpha]))
+def cutout(image: Picture, mask: Map, shadow: Map | None = None) -> Picture:
+    """Makes the mask the image's alpha.
+
+    Args:
+        image: (H, W, 3), uint8, RGB.
+        mask: (H, W), in [0, 1].
+        shadow: (H, W), in [0, 1]: how black what lies under the foreground is.
+
+    Returns:
+        (H, W, 4), uint8, RGBA, alpha not multiplied in.
+    """
+    above = np.clip(mask, 0, 1)
+    if shadow is not None:
+        alpha = above + (1 - above) * np.clip(shadow, 0, 1)
+        share = np.divide(above, alpha, out=np.ones_like(alpha), where=alpha > 0)
+        image, above = np.rint(image * share[..., None]).astype(np.uint8), alpha
+    return np.asarray(cv2.merge([*cv2.split(image), np.rint(above * 255).astype(np.uint8)]))
 
 
 def checkerboard(height: int, width: int, *, tile: int = 12) -> Picture:

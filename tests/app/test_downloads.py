@@ -14,12 +14,24 @@ from PIL import Image
 
 from depthmask.app.endpoint import make_endpoint
 from depthmask.app.fair_queue import FairQueue
+from depthmask.app.photos import downloads
 from depthmask.app.photos.analysis import Analysis, DroppedFiles
-from depthmask.app.photos.downloads import DOWNLOADS, REPORT, Download, prepare
+from depthmask.app.photos.downloads import (
+    DOWNLOADS,
+    REPORT,
+    Download,
+    Edits,
+    Result,
+    apply_edits,
+    prepare,
+    read_edits,
+)
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
+from depthmask.pictures import Map, write_mask
+from depthmask.render.views import at_most
 from tests.app.pages import Fake, files, in_own_loop
 from tests.conftest import HEIGHT, WIDTH, Pair
 
@@ -36,7 +48,9 @@ def predicted(pair: Pair) -> PredictedPair:
 
 def get(name: str, predicted: PredictedPair, folder: Path) -> Path:
     path = folder / DOWNLOADS[name].file
-    DOWNLOADS[name].write(path, Analysis("", predicted=predicted, iou=0.5), predicted, "weights")
+    DOWNLOADS[name].write(
+        path, Result(Analysis("", predicted=predicted, iou=0.5), predicted, "weights")
+    )
     return path
 
 
@@ -113,6 +127,71 @@ def test_a_full_disk_is_said(predicted: PredictedPair) -> None:
     path, complaint = prepare(download, Analysis("", predicted=predicted), "weights")
     assert path is None and "mask.png could not be made. The server cannot write" in complaint
     assert "No space left" in complaint and "secret" not in complaint
+
+
+def repair(mask: Map) -> Map:
+    """The mask as the browser sends it, with the left edge added and a block erased."""
+    edited = np.rint(mask * 255).astype(np.float32) / 255
+    edited[:, :5] = 1
+    edited[42:48, 35:45] = 0
+    return edited
+
+
+def test_downloads_have_the_mask_as_it_was_repaired(
+    predicted: PredictedPair, tmp_path: Path
+) -> None:
+    sent = tmp_path / "sent.png"
+    write_mask(sent, repair(predicted.prediction.mask))
+    edits = read_edits(str(sent), "drop")
+    analysis = Analysis("", predicted=predicted, iou=0.5)
+    path, complaint = prepare(DOWNLOADS["all"], analysis, "weights", edits)
+    assert path is not None and complaint == ""
+    with zipfile.ZipFile(path) as archive:
+        cutout = np.asarray(Image.open(io.BytesIO(archive.read("cutout.png"))))
+        mask = np.asarray(Image.open(io.BytesIO(archive.read("mask.png"))))
+        report = json.loads(archive.read(REPORT))
+    for alpha in (mask, cutout[..., 3]):
+        assert (alpha[:, :5] == 255).all() and (alpha[42:48, 35:45] == 0).all()
+        assert alpha[30, 20] == 64 and alpha[25, 40] == 255
+    assert (cutout[:, :5, :3] == predicted.image[:, :5]).all()
+    assert report["repaired"] is True and report["metrics"] == {}
+
+
+def test_a_repair_at_the_size_of_the_screen_keeps_the_fine_rest(
+    predicted: PredictedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "PREVIEW_SIDE", WIDTH // 2)
+    small = at_most(predicted.prediction.mask, WIDTH // 2)
+    edited = small.copy()
+    edited[:, :5] = 1
+    result = apply_edits(Analysis("", predicted=predicted), predicted, "weights", Edits(edited))
+    mask, before = result.predicted.prediction.mask, predicted.prediction.mask
+    assert (mask[:, :9] == 1).all()
+    assert (mask[:, 12:] == before[:, 12:]).all()
+
+
+def test_a_shadow_that_is_kept_lies_under_the_cutout_as_soft_black(
+    predicted: PredictedPair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shadow = np.zeros((HEIGHT, WIDTH), np.float32)
+    shadow[50:58, 60:70] = 0.4
+    monkeypatch.setattr(downloads, "cast_shadow", lambda *_: shadow)
+    analysis = Analysis("", predicted=predicted)
+    for edits, expected in (
+        (Edits(shadow=True), (0, 0, 0, 102)),
+        (Edits(), (*predicted.image[55, 65], 0)),
+    ):
+        path, _ = prepare(DOWNLOADS["cutout"], analysis, "weights", edits)
+        assert path is not None
+        assert np.asarray(Image.open(path))[55, 65].tolist() == list(expected)
+
+
+def test_the_repair_of_another_picture_is_refused(predicted: PredictedPair) -> None:
+    edits = Edits(np.zeros((HEIGHT, WIDTH + 1), np.float32))
+    path, complaint = prepare(
+        DOWNLOADS["mask"], Analysis("", predicted=predicted), "weights", edits
+    )
+    assert path is None and "another picture" in complaint
 
 
 def test_nothing_to_download_is_said() -> None:

@@ -38,9 +38,10 @@ def test_the_files_hold_mask_truth_depth_and_error(analysis: Analysis, tmp_path:
     scene = write_scene(analysis, name="bear", words={"iou": "good"}, folder=tmp_path)
     assert json.loads(json.dumps(scene)) == scene
     assert {path.name for path in tmp_path.iterdir()} == set(scene["files"].values())
-    mask, truth = planes(tmp_path, scene["files"]["maps"], 2)
+    mask, truth, shadow = planes(tmp_path, scene["files"]["maps"], 3)
     assert mask[30, 20] == 64 and mask[40, 40] == 255 and mask[0, 0] == 0
     assert truth[40, 40] == 255 and truth[0, 0] == 0
+    assert shadow.max() == 0
     high, low = planes(tmp_path, scene["files"]["depth"], 2)
     depth = (256 * high + low) / DEPTH_STEPS
     assert analysis.predicted is not None
@@ -70,7 +71,7 @@ def test_a_scene_without_truth_or_background_has_fewer_files(
     alone = Analysis("", predicted=bare)
     scene = write_scene(alone, folder=tmp_path)
     assert not {"background", "error"} & set(scene["files"])
-    assert (planes(tmp_path, scene["files"]["maps"], 2)[1] == UNKNOWN).all()
+    assert (planes(tmp_path, scene["files"]["maps"], 3)[1] == UNKNOWN).all()
     assert scene["truth"] == {"mask": False, "depth": False}
 
 
@@ -80,7 +81,7 @@ def test_large_pictures_are_shrunk_for_the_screen(tmp_path: Path) -> None:
     predicted = PredictedPair(picture, Prediction(mask, mask + 1, 0), (9, 9), ())
     scene = write_scene(Analysis("", predicted=predicted, true_mask=mask > 1), folder=tmp_path)
     assert scene["size"] == [4 * PREVIEW_SIDE, 10]
-    for name, count in (("maps", 2), ("depth", 2)):
+    for name, count in (("maps", 3), ("depth", 2)):
         assert planes(tmp_path, scene["files"][name], count).shape[1:] == (2, PREVIEW_SIDE)
 
 

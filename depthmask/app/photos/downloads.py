@@ -4,7 +4,7 @@ import json
 import logging
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,43 @@ import cv2
 import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.analysis import MAX_FILE_BYTES, Analysis
+from depthmask.app.photos.scene import PREVIEW_SIDE
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
+from depthmask.app.reading import photo_reader
 from depthmask.depth import CONVENTION
-from depthmask.errors import StorageError
-from depthmask.pictures import write_cutout, write_depth, write_mask
-from depthmask.render.views import cutout
+from depthmask.errors import PictureError, StorageError
+from depthmask.inference.shadow import cast_shadow
+from depthmask.pictures import Map, write_cutout, write_depth, write_mask
+from depthmask.pictures.resize import enlarge
+from depthmask.render.views import at_most, cutout
 
 if TYPE_CHECKING:
     import trimesh
 
 REPORT = "prediction.json"
+OTHER_MASK = "The repaired mask belongs to another picture; repair this one, then try again."
+SAME_LEVEL = 0.75 / 255  # of a mask; what differs by less was not repaired
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """What a visitor did to the mask in the browser."""
+
+    mask: Map | None = None  # (h, w), in [0, 1], at the size of the scene's files; None: unchanged
+    shadow: bool = False  # the cast shadow lies under the cut-out, as soft black
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What downloads are made of."""
+
+    analysis: Analysis
+    predicted: PredictedPair  # with the mask as it was repaired
+    model: str  # name of the weights
+    shadow: Map | None = None  # (H, W), in [0, 1): what lies under the cut-out
+    repaired: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,10 +57,26 @@ class Download:
 
     label: str
     file: str
-    write: Callable[[Path, Analysis, PredictedPair, str], None]
+    write: Callable[[Path, Result], None]
 
 
-def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | None, str]:
+def read_edits(mask: str | None, shadow: str) -> Edits:
+    """Reads what the stage sends with a download.
+
+    Args:
+        mask: Path of the repaired mask, which was uploaded; None if nothing was repaired.
+        shadow: "found", "drop" or "keep".
+
+    Raises:
+        PictureError: The file cannot be read.
+    """
+    levels = photo_reader().true_depth(Path(mask), max_bytes=MAX_FILE_BYTES) if mask else None
+    return Edits(levels, shadow == "keep")
+
+
+def prepare(
+    download: Download, analysis: Analysis, model: str, edits: Edits | None = None
+) -> tuple[Path | None, str]:
     """Writes a file where the page can fetch it.
 
     Returns:
@@ -44,9 +85,12 @@ def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | 
     if analysis.predicted is None:
         return None, analysis.message
     try:
+        result = apply_edits(analysis, analysis.predicted, model, edits or Edits())
         path = new_file(download.file)
         with storing():
-            download.write(path, analysis, analysis.predicted, model)
+            download.write(path, result)
+    except PictureError as error:
+        return None, str(error)
     except StorageError as error:
         return None, f"{download.file} could not be made. {error}"
     except (MemoryError, RuntimeError, ValueError, cv2.error) as error:
@@ -55,11 +99,36 @@ def prepare(download: Download, analysis: Analysis, model: str) -> tuple[Path | 
     return path, ""
 
 
-def describe(analysis: Analysis, predicted: PredictedPair, model: str) -> dict[str, Any]:
-    """Describes a prediction, ready for JSON."""
+def apply_edits(analysis: Analysis, predicted: PredictedPair, model: str, edits: Edits) -> Result:
+    """Carries what was done to the small mask over to the image's own size.
+
+    Raises:
+        PictureError: The repaired mask belongs to another picture.
+    """
+    found, mask = predicted.prediction, predicted.prediction.mask
+    shadow = None
+    if edits.shadow and found.background is not None:
+        shadow = cast_shadow(predicted.image, found.background, mask)
+    if edits.mask is None:
+        return Result(analysis, predicted, model, shadow)
+    small = at_most(mask, PREVIEW_SIDE)
+    if edits.mask.shape != small.shape:
+        raise PictureError(OTHER_MASK)
+    changed = np.abs(edits.mask - small) > SAME_LEVEL
+    # where the small mask is as it was, the large one stays as fine as it is
+    weight, wanted = (enlarge(x.astype(np.float32), *mask.shape) for x in (changed, edits.mask))
+    repaired = np.clip(mask + (wanted - mask) * weight, 0, 1).astype(np.float32)
+    prediction = replace(found, mask=repaired)
+    return Result(analysis, predicted._replace(prediction=prediction), model, shadow, repaired=True)
+
+
+def describe(
+    analysis: Analysis, predicted: PredictedPair, model: str, *, repaired: bool = False
+) -> dict[str, Any]:
+    """Describes a prediction, ready for JSON; the IoU is that of a mask before its repair."""
     found = predicted.prediction
     height, width = found.mask.shape
-    metrics = {"iou": analysis.iou, "rmse": analysis.rmse}
+    metrics = {"iou": None if repaired else analysis.iou, "rmse": analysis.rmse}
     return {
         "image": {"width": width, "height": height},
         "background": {
@@ -71,35 +140,36 @@ def describe(analysis: Analysis, predicted: PredictedPair, model: str) -> dict[s
         "convention": CONVENTION,
         "model": model,
         "seconds": round(found.seconds, 3),
+        "repaired": repaired,
         "metrics": {name: value for name, value in metrics.items() if value is not None},
         "pair": found.pair.summary() if found.pair else {},
         "notes": list(predicted.notes),
     }
 
 
-def _write_cutout(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
-    found = predicted.prediction
+def _write_cutout(path: Path, result: Result) -> None:
+    predicted, found = result.predicted, result.predicted.prediction
     colours = foreground_colours(predicted.image, found.background, found.mask)
-    write_cutout(path, cutout(colours, found.mask))
+    write_cutout(path, cutout(colours, found.mask, result.shadow))
 
 
-def _write_mask(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
-    write_mask(path, predicted.prediction.mask)
+def _write_mask(path: Path, result: Result) -> None:
+    write_mask(path, result.predicted.prediction.mask)
 
 
-def _write_depth(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
-    write_depth(path, predicted.prediction.depth)
+def _write_depth(path: Path, result: Result) -> None:
+    write_depth(path, result.predicted.prediction.depth)
 
 
-def _write_array(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
-    np.save(path, predicted.prediction.depth)
+def _write_array(path: Path, result: Result) -> None:
+    np.save(path, result.predicted.prediction.depth)
 
 
-def _write_model(path: Path, _: Analysis, predicted: PredictedPair, __: str) -> None:
+def _write_model(path: Path, result: Result) -> None:
     """Writes the pair as a GLB file."""
     from depthmask.render.mesh import to_glb
 
-    path.write_bytes(to_glb(build_model(predicted)))
+    path.write_bytes(to_glb(build_model(result.predicted)))
 
 
 def build_model(predicted: PredictedPair) -> "trimesh.Scene":
@@ -111,16 +181,19 @@ def build_model(predicted: PredictedPair) -> "trimesh.Scene":
     return build_scene(colours, found.mask, found.depth, background=found.background)
 
 
-def _write_all(path: Path, analysis: Analysis, predicted: PredictedPair, model: str) -> None:
+def _write_all(path: Path, result: Result) -> None:
     # the files in it are compressed already
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for download in DOWNLOADS.values():
             if download.write is not _write_all:
                 part = path.with_name(download.file)
-                download.write(part, analysis, predicted, model)
+                download.write(part, result)
                 archive.write(part, download.file)
                 part.unlink()
-        text = json.dumps(describe(analysis, predicted, model), indent=2, ensure_ascii=False)
+        described = describe(
+            result.analysis, result.predicted, result.model, repaired=result.repaired
+        )
+        text = json.dumps(described, indent=2, ensure_ascii=False)
         archive.writestr(REPORT, text + "\n")
 
 

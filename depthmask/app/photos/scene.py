@@ -17,6 +17,7 @@ from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
+from depthmask.inference.shadow import cast_shadow
 from depthmask.pictures import Map, Picture, preview_file
 from depthmask.render.mesh import relief_layers
 from depthmask.render.views import at_most, colour_depth
@@ -94,11 +95,12 @@ def _contents(analysis: Analysis, predicted: PredictedPair) -> list[tuple[str, b
     mask, depth = at_most(found.mask, PREVIEW_SIDE), at_most(found.depth, PREVIEW_SIDE)
     background = None if found.background is None else at_most(found.background, PREVIEW_SIDE)
     colours = _blank_far(foreground_colours(image, background, mask), mask)
+    shadow = np.zeros_like(mask) if background is None else cast_shadow(image, background, mask)
     near, far = relief_layers(depth, mask, RELIEF_SIDE)
     contents = [
         ("image", *preview_file(image)),
         ("foreground", *preview_file(colours)),
-        ("maps", _png(_levels(mask), _truth(analysis)), "png"),
+        ("maps", _png(_levels(mask), _truth(analysis), _levels(shadow)), "png"),
         ("depth", _png(*_split(depth * DEPTH_STEPS)), "png"),
         ("relief", _png(*_split(near * DEPTH_STEPS), *_split(far * DEPTH_STEPS)), "png"),
     ]

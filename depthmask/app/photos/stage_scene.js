@@ -2,6 +2,7 @@
 
 export const DEPTH_STEPS = 4095;
 export const UNKNOWN = 128;
+const MIN_SHADOW = 25; // of 255; a scene whose shadow is weaker has none
 
 // The pixels of a picture as RGBA, without any change of colours; [its width, its height, bytes].
 async function readPixels(url) {
@@ -53,7 +54,7 @@ function readPalette(hex) {
 
 // `description` is what write_scene returned, `url(path)` the address of a file of the server.
 // All pictures are Uint32Array of little-endian RGBA, `width` x `height`; `background`, `truth`,
-// `error` may be null. `readRelief()` fetches [near, far] grids of depth, for the 3D view.
+// `shadow` and `error` may be null. `readRelief()` fetches [near, far] grids of depth, for the 3D view.
 export async function loadScene(description, url) {
     const { files, folder, truth } = description;
     const address = (stem) => url(`${folder}/${files[stem]}`);
@@ -61,13 +62,14 @@ export async function loadScene(description, url) {
     const [image, background, foreground, maps, depth, error] = await Promise.all(
         ["image", "background", "foreground", "maps", "depth", "error"].map(read));
     const { width, height } = image;
-    const [alpha, labels] = splitPlanes(maps, 2);
+    const [alpha, labels, shadow] = splitPlanes(maps, 3);
     return {
         description, width, height, alpha,
         image: words32(image),
         background: background && words32(background),
         foreground: fillColours(words32(foreground), words32(image), alpha),
         truth: truth.mask ? labels : null,
+        shadow: shadow.some((level) => level >= MIN_SHADOW) ? shadow : null,
         depth: joinBytes(...splitPlanes(depth, 2)),
         error: error && joinBytes(...splitPlanes(error, 2)),
         palette: readPalette(description.palette),
