@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask.pictures import Map, Picture
+from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import enlarge, fit_size, shrink
 
 Values = npt.NDArray[np.float32]
@@ -76,7 +76,7 @@ def _likeness(stops: Values, before: Values, dark: Values, radius: int) -> Value
 
 
 def _same_light(stops: Values, seen: Values, radius: int) -> Values:
-    """How well the colour of the missing light agrees with that of the shadow beside the foreground.
+    """How well the colour of the missing light agrees with that beside the foreground.
 
     From penumbra to umbra, each channel loses light in proportion.
     """
@@ -89,9 +89,7 @@ def _same_light(stops: Values, seen: Values, radius: int) -> Values:
     return _ramp(-turn, -MAX_TURN, -SURE_TURN).astype(np.float32)
 
 
-def _touching(
-    shadow: npt.NDArray[np.bool_], covered: npt.NDArray[np.bool_], longest: int
-) -> Values:
+def _touching(shadow: Mask, covered: Mask, longest: int) -> Values:
     """Keeps patches of shadow that are large enough and begin near the foreground: 0 or 1."""
     reach = max(1, round(REACH_SHARE * longest))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))

@@ -178,12 +178,12 @@ def test_a_shadow_that_is_kept_lies_under_the_cutout_as_soft_black(
     monkeypatch.setattr(downloads, "cast_shadow", lambda *_: shadow)
     analysis = Analysis("", predicted=predicted)
     for edits, expected in (
-        (Edits(shadow=True), (0, 0, 0, 102)),
-        (Edits(), (*predicted.image[55, 65], 0)),
+        (Edits(shadow=True), [0, 0, 0, 102]),
+        (Edits(), [*predicted.image[55, 65], 0]),
     ):
         path, _ = prepare(DOWNLOADS["cutout"], analysis, "weights", edits)
         assert path is not None
-        assert np.asarray(Image.open(path))[55, 65].tolist() == list(expected)
+        assert np.asarray(Image.open(path))[55, 65].tolist() == expected
 
 
 def test_the_repair_of_another_picture_is_refused(predicted: PredictedPair) -> None:

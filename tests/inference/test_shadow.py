@@ -1,4 +1,4 @@
-"""Cast shadows, on drawn scenes: found where there is one, on and beside the mask, and nowhere else."""
+"""Cast shadows of drawn scenes are found on and beside the mask, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,7 @@ from depthmask.pictures import Map, Mask, Picture
 HEIGHT, WIDTH = 240, 320
 THING = np.s_[60:160, 100:160]
 SHADOW = np.s_[130:160, 160:240]  # falls to the right
-LIGHT = np.array(
-    (0.4, 0.42, 0.5), np.float32
-)  # that the shadow leaves, linear: a sky lights it blue
+LIGHT = np.array((0.4, 0.42, 0.5), np.float32)  # linear, that the shadow leaves: bluish
 
 
 @pytest.fixture
