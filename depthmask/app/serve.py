@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from depthmask.app.connections import bound
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
+from depthmask.app.link_preview import LinkPreview
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
@@ -116,10 +117,13 @@ def launch(
     """
     check_address(serving.host, serving.port)
     hosts = serving.hosts()
-    guard = Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room))
+    around = [
+        Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
+        Middleware(LinkPreview, root_path=serving.root_path),
+    ]
     spare_from_proxy(serving.host, *LOCAL)
     try:
-        url, share_url = _serve(page, serving, guard)
+        url, share_url = _serve(page, serving, around)
     except httpx.HTTPError as error:
         raise LaunchError(
             f"The page is served on {serving.host}, but this computer cannot reach it ({error}); "
@@ -188,7 +192,9 @@ def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     return lines
 
 
-def _serve(page: gr.Blocks, serving: Serving, guard: Middleware) -> tuple[str, str | None]:
+def _serve(
+    page: gr.Blocks, serving: Serving, around: list[Middleware]
+) -> tuple[str, str | None]:
     """Returns the local address and, where one was asked for and made, the public link."""
     https = serving.certificate is not None
     # Gradio prints many lines, even with quiet=True. `launch` prints what matters.
@@ -216,6 +222,6 @@ def _serve(page: gr.Blocks, serving: Serving, guard: Middleware) -> tuple[str, s
             state_session_capacity=MAX_SESSIONS,
             max_threads=MAX_REQUESTS,  # those that wait for their turn count
             root_path=serving.root_path,
-            app_kwargs={"middleware": [guard]},
+            app_kwargs={"middleware": around},
         )
     return url, share_url
