@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from depthmask.app.connections import bound
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
-from depthmask.app.link_preview import LinkPreview
+from depthmask.app.link_preview import DESCRIPTION, NAME, LinkPreview
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
@@ -28,6 +28,7 @@ MAX_SESSIONS = 500  # pages whose state is kept
 LOCAL = ("127.0.0.1", "localhost", "::1")
 FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()
 MCP_PATH = "gradio_api/mcp/"
+LOGIN_MESSAGE = f"<strong>{NAME}</strong><br>{DESCRIPTION}<br>Log in to use it."
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ def _serve(
             server_port=serving.port,  # without one, Gradio takes the first free one from 7860 on
             share=serving.share,
             auth=serving.auth,
+            auth_message=LOGIN_MESSAGE,
             ssl_certfile=str(serving.certificate) if https else None,
             ssl_keyfile=str(serving.key) if https else None,
             ssl_verify=not https,  # of the request by which Gradio checks that the page is up

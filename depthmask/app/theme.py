@@ -19,6 +19,8 @@ def theme() -> gr.themes.Base:
     ).set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
+        background_fill_primary="*neutral_50",  # of the login page, around its fields
+        background_fill_primary_dark="*neutral_950",
         body_text_color="*neutral_800",
         body_text_color_dark="*neutral_200",
         block_background_fill="white",
