@@ -3,12 +3,14 @@
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import gradio as gr
 import httpx
@@ -29,6 +31,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()
 MCP_PATH = "gradio_api/mcp/"
 LOGIN_MESSAGE = f"<strong>{NAME}</strong><br>{DESCRIPTION}<br>Log in to use it."
+SOMEWHERE_ELSE = ("192.0.2.1", 9)  # an address of nobody (RFC 5737): nothing is sent to it
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,11 @@ def launch(
         hosts.add(share_url)
     bound(page.server)
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
+    elsewhere = share_url or lan_url(serving, url)
     for line in remarks(serving, url, share_url):
         print(line, flush=True)
+    if elsewhere and sys.stdout.isatty():
+        print(qr_code(elsewhere), flush=True)
     try:
         load()
     except BaseException:
@@ -174,9 +180,47 @@ def spare_from_proxy(*hosts: str) -> None:
         os.environ[name] = ",".join([*known, *(host for host in hosts if host not in known)])
 
 
+def lan_url(serving: Serving, url: str) -> str | None:
+    """Returns the address for other computers of the network; None if it is not served there.
+
+    Args:
+        serving: Where the page is served.
+        url: Its address on this computer.
+    """
+    if serving.host in LOCAL:
+        return None
+    parts = urlsplit(url)
+    host = serving.host
+    if serving.host in ("0.0.0.0", "::"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(SOMEWHERE_ELSE)
+            except OSError:  # there is no network
+                return None
+            host = probe.getsockname()[0]
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}/"
+
+
+def qr_code(url: str) -> str:
+    """Draws an address as a QR code for a terminal; "" where it cannot show one."""
+    import segno
+
+    drawn = StringIO()
+    segno.make(url).terminal(drawn, compact=True)
+    try:
+        drawn.getvalue().encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return ""
+    return drawn.getvalue()
+
+
 def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     """Returns further lines about who can reach the page, and how."""
     lines = []
+    lan = lan_url(serving, url)
+    if lan:
+        lines.append(f"Other computers of your network find it at {lan}")
     if serving.share:
         lines.append(
             f"Anyone with this link can use it for a week: {share_url}"
@@ -193,9 +237,7 @@ def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     return lines
 
 
-def _serve(
-    page: gr.Blocks, serving: Serving, around: list[Middleware]
-) -> tuple[str, str | None]:
+def _serve(page: gr.Blocks, serving: Serving, around: list[Middleware]) -> tuple[str, str | None]:
     """Returns the local address and, where one was asked for and made, the public link."""
     https = serving.certificate is not None
     # Gradio prints many lines, even with quiet=True. `launch` prints what matters.
