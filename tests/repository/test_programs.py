@@ -22,6 +22,7 @@ PROGRAMS = {
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
     "benchmarks.shadows": ["--data", NOPE],
+    "benchmarks.stage": ["--image", NOPE],
     "benchmarks.start": ["--baseline", NOPE],
     "benchmarks.training_kernels": ["--data", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
@@ -116,5 +117,5 @@ def test_a_tool_tells_its_options(
 def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
     of_their_own = {"benchmarks.ablation", "benchmarks.live_page", "benchmarks.server_load"}
-    read_no_files = {"tools.browser", "tools.reachable"}
+    read_no_files = {"tools.browser", "tools.reachable", "tools.stage_page"}
     assert found - of_their_own - read_no_files == set(PROGRAMS)

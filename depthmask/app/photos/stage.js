@@ -21,7 +21,7 @@ import { RepairPanel } from "./stage_repair_panel.js";
 import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
 import { loadScene, UNKNOWN } from "./stage_scene.js";
 import { Tile } from "./stage_tile.js";
-import { DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, OVERLAY } from "./stage_views.js";
+import { DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, OVERLAY, preparations } from "./stage_views.js";
 
 const HINTS = {
     iou: "Intersection over union of predicted and true mask: 1 is perfect",
@@ -107,6 +107,17 @@ class Stage {
         for (const tile of this.tiles) this.choose(tile);
         if (arrival && !calm()) this.compare.sweep();
         this.busy(false);
+        this.prepare(preparations(this.look), mine);
+    }
+
+    // Computes what views will need, a piece at a time, as long as the scene stays.
+    prepare([first, ...rest], mine) {
+        const later = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+        later(() => {
+            if (!first || mine !== this.shows) return;
+            first();
+            this.prepare(rest, mine);
+        });
     }
 
     clear(sentence = EMPTY) {

@@ -35,6 +35,11 @@ function mix(below, above, amount) {
     return (OPAQUE | odd | even) >>> 0;
 }
 
+// The grey of each of 256 levels.
+function greys(level) {
+    return Uint32Array.from({ length: 256 }, (_, i) => pack(level(i), level(i), level(i)));
+}
+
 // 0 to 255 as a share of 256, so that 255 is all.
 const share = (level) => level + (level >> 7);
 
@@ -47,9 +52,9 @@ function drawCopy(picture) {
 }
 
 function drawLevels(level) {
-    const greys = Uint32Array.from({ length: 256 }, (_, i) => pack(level(i), level(i), level(i)));
+    const colours = greys(level);
     return ({ scene, alpha }, out, area) => eachRow(area, scene.width, (first, end) => {
-        for (let i = first; i < end; i += 1) out[i] = greys[alpha[i]];
+        for (let i = first; i < end; i += 1) out[i] = colours[alpha[i]];
     });
 }
 
@@ -86,7 +91,7 @@ function drawOverlay({ scene, alpha }, out, area) {
 function drawBackdrop(look, out, area) {
     const { scene, backdrop } = look;
     const below = backdrop.picture === "blur"
-        ? remember(scene, "behind", blurScene) : remember(backdrop, scene, () => fill(scene, backdrop));
+        ? remember(scene, "blurred scene", blurScene) : remember(backdrop, scene, () => fill(scene, backdrop));
     layOver(look, below, out, area);
 }
 
@@ -96,15 +101,18 @@ function fill({ width, height }, { colour, picture }) {
     return new Uint32Array(width * height).fill(pack(r, g, b));
 }
 
+const FOUND_GREYS = greys((level) => Math.floor(level / 3) + 170);
+const OTHER_GREYS = greys((level) => Math.floor(level / 3) + 20);
+
 function drawMaskErrors({ scene, alpha }, out, area) {
     const { image, truth, width } = scene;
     const [missed, wrong] = [pack(...MISSED), pack(...FALSE)];
     eachRow(area, width, (first, end) => {
         for (let i = first; i < end; i += 1) {
             const found = alpha[i] > 127;
-            const grey = Math.floor(luma(image[i]) / 3) + (found ? 170 : 20);
             const right = truth[i] === UNKNOWN || found === truth[i] > 127;
-            out[i] = right ? pack(grey, grey, grey) : found ? wrong : missed;
+            if (right) out[i] = (found ? FOUND_GREYS : OTHER_GREYS)[luma(image[i])];
+            else out[i] = found ? wrong : missed;
         }
     });
 }
@@ -128,40 +136,56 @@ function drawDepthErrors({ scene }, out, area) {
 
 // Sharp where the foreground is; the rest as a lens blurs, by the difference of inverse depths.
 function drawBlur(look, out, area) {
-    const { scene, alpha, strength } = look;
-    const levels = remember(look, "blur", () => blurLevels(look));
-    const amounts = remember(look, "amounts", () => blurAmounts(look));
-    const nothing = !look.found;
-    eachRow(area, scene.width, (first, end) => {
+    const { scene: { image, width }, alpha, strength } = look;
+    const amounts = remember(look, "amounts", blurAmounts);
+    const levels = [remember(look, "behind", drawBehind), ...BLUR_LEVELS.map((_, k) => blurLevel(look, k))];
+    const steps = new Uint8Array(256); // of each amount: the level below it,
+    const parts = new Uint16Array(256); // and how far it is from there to the next, of 256
+    for (let amount = 0; amount < 256; amount += 1) {
+        const wanted = strength * amount / 255;
+        const step = BLUR_LEVELS.findIndex((level) => wanted <= level);
+        const low = step ? BLUR_LEVELS[step - 1] : 0;
+        steps[amount] = step;
+        parts[amount] = 256 * (wanted - low) / (BLUR_LEVELS[step] - low);
+    }
+    eachRow(area, width, (first, end) => {
         for (let i = first; i < end; i += 1) {
             if (alpha[i] === 255) {
-                out[i] = scene.image[i];
+                out[i] = image[i];
                 continue;
             }
-            const amount = strength * amounts[i] / 255;
-            let step = 0;
-            while (step < BLUR_LEVELS.length - 1 && amount > BLUR_LEVELS[step]) step += 1;
-            const low = step ? BLUR_LEVELS[step - 1] : 0;
-            const part = Math.min(256, 256 * (amount - low) / (BLUR_LEVELS[step] - low)) | 0;
-            const blurred = mix(step ? levels[step - 1][i] : levels.sharp[i], levels[step][i], part);
-            out[i] = nothing || !alpha[i] ? blurred : mix(blurred, scene.image[i], share(alpha[i]));
+            const step = steps[amounts[i]];
+            const blurred = mix(levels[step][i], levels[step + 1][i], parts[amounts[i]]);
+            out[i] = alpha[i] ? mix(blurred, image[i], share(alpha[i])) : blurred;
         }
     });
 }
 
-// What lies behind the foreground, blurred to each level; else its colours would make a halo.
-function blurLevels({ scene, alpha }) {
-    const { image, background, width, height } = scene;
-    const sharp = image.slice();
+// What lies behind the foreground: if its own colours were blurred, they would make a halo.
+function drawBehind({ scene: { image, background }, alpha }) {
+    const behind = image.slice();
     if (background) {
-        for (let i = 0; i < sharp.length; i += 1) {
-            if (alpha[i]) sharp[i] = mix(image[i], background[i], share(alpha[i]));
+        for (let i = 0; i < behind.length; i += 1) {
+            if (alpha[i]) behind[i] = mix(image[i], background[i], share(alpha[i]));
         }
     }
-    const largest = MAX_BLUR_SHARE * Math.hypot(width, height);
-    const levels = BLUR_LEVELS.map((level) => blur(sharp, width, height, largest * level));
-    levels.sharp = sharp;
-    return levels;
+    return behind;
+}
+
+function blurLevel(look, k) {
+    return remember(look, `blur ${k}`, ({ scene: { width, height } }) => blur(
+        remember(look, "behind", drawBehind), width, height,
+        MAX_BLUR_SHARE * Math.hypot(width, height) * BLUR_LEVELS[k]));
+}
+
+// What the slowest views need, in pieces that are computed while nothing else is to be done.
+export function preparations(look) {
+    return [
+        () => remember(look.scene, "checks", drawChecks),
+        () => remember(look, "behind", drawBehind),
+        () => remember(look, "amounts", blurAmounts),
+        ...BLUR_LEVELS.map((_, k) => () => blurLevel(look, k)),
+    ];
 }
 
 function blurAmounts({ scene, alpha, found }) {

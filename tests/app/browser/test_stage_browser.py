@@ -1,0 +1,407 @@
+"""The stage alone, on a drawn scene of known values: pixels of the views, repair, saving, keys."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.scene import write_scene
+from depthmask.app.prediction_cache import PredictedPair
+from depthmask.evaluation.array_metrics import mask_iou
+from depthmask.inference.predictor import Prediction
+from depthmask.render import views as render
+from tools.stage_page import serve_stage
+
+pytestmark = pytest.mark.browser
+
+HEIGHT, WIDTH = 160, 120  # portrait
+THING, SHADOW = np.s_[40:120, 30:80], np.s_[100:120, 80:105]
+WALL, COLOUR = (150, 160, 170), (200, 60, 40)
+NEAR, FAR = 0.4, 0.8
+HALF = 35  # a column of the thing where the mask is half sure
+OpenStage = Callable[..., Page]
+Rgb = npt.NDArray[np.int64]
+
+
+def draw_analysis(*, truth: bool = True, found: bool = True) -> Analysis:
+    """A red block before a grey wall, with its shadow; the mask also takes ten columns too many."""
+    background = np.full((HEIGHT, WIDTH, 3), WALL, np.uint8)
+    image = background.copy()
+    image[SHADOW] = np.rint(image[SHADOW] * 0.5 ** (1 / 2.2)).astype(np.uint8)
+    image[THING] = COLOUR
+    image[40:120, HALF] = (np.array(COLOUR) + WALL) // 2
+    true = np.zeros((HEIGHT, WIDTH), bool)
+    true[THING] = True
+    mask = true.astype(np.float32) * found
+    if found:
+        mask[40:120, HALF] = 0.5
+        mask[40:60, 80:90] = 1
+    depth = np.where(true, np.float32(NEAR), np.float32(FAR))
+    error = np.where(true, np.float32(0.1), np.float32(-0.2))
+    error[:5] = np.nan
+    predicted = PredictedPair(
+        image, Prediction(mask, depth, 0.1, background=background), (HEIGHT, WIDTH), ()
+    )
+    if not truth:
+        return Analysis("", predicted=predicted)
+    iou = mask_iou(mask, true)
+    return Analysis("", predicted=predicted, true_mask=true, depth_error=error, iou=iou, rmse=0.18)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    for name, analysis in (
+        ("block", draw_analysis()),
+        ("bare", draw_analysis(truth=False)),
+        ("nobody", draw_analysis(found=False)),
+    ):
+        (folder / name).mkdir()
+        scene = write_scene(analysis, name=name, folder=folder / name, words={"iou": "good"})
+        (folder / name / "scene.json").write_text(json.dumps(scene))
+    return folder
+
+
+@pytest.fixture
+def open_stage(browser: Browser, scenes: Path) -> Iterator[OpenStage]:
+    failures: list[str] = []
+    pages: list[Page] = []
+    with serve_stage(scenes) as url:
+
+        def open_stage(name: str = "block", *, still: bool = True, arrival: bool = False) -> Page:
+            page = browser.new_page(
+                viewport={"width": 1280, "height": 900},
+                reduced_motion="reduce" if still else "no-preference",
+            )
+            pages.append(page)
+            page.set_default_timeout(60_000)
+            page.on("pageerror", lambda error: failures.append(str(error)))
+            page.goto(url)
+            page.wait_for_function("window.stage")
+            page.evaluate("([name, arrival]) => open_scene(name, { arrival })", [name, arrival])
+            return page
+
+        yield open_stage
+        for page in pages:
+            page.close()
+    assert failures == []
+
+
+def choose(page: Page, tile: str, view: str) -> None:
+    page.locator(f"[data-tile={tile}] > .stage-views input[value='{view}']").check(force=True)
+
+
+def pixels(page: Page, tile: str) -> Rgb:
+    """What a tile shows: (H, W, 3)."""
+    values = page.evaluate(
+        "tile => { const c = document.querySelector(`canvas[data-picture=${tile}]`);"
+        " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }",
+        tile,
+    )
+    return np.array(values).reshape(HEIGHT, WIDTH, 4)[..., :3]
+
+
+def view(page: Page, tile: str, name: str) -> Rgb:
+    choose(page, tile, name)
+    return pixels(page, tile)
+
+
+def close(seen: Rgb, expected: object, tolerance: int = 4) -> bool:
+    return bool((abs(seen - np.array(expected)) <= tolerance).all())
+
+
+def download(page: Page, tile: str) -> tuple[str, Image.Image]:
+    with page.expect_download() as saved:
+        page.locator(f"[data-tile={tile}] [data-do=save]").click()
+    return saved.value.suggested_filename, Image.open(io.BytesIO(saved.value.path().read_bytes()))
+
+
+def stroke(page: Page, *places: tuple[float, float]) -> None:
+    """Drags the brush over places in pixels of the picture."""
+    box = page.locator("[data-tile=mask] .stage-picture").bounding_box()
+    assert box is not None
+    points = [
+        (box["x"] + x / WIDTH * box["width"], box["y"] + y / HEIGHT * box["height"])
+        for x, y in places
+    ]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def test_the_views_of_the_mask_have_the_scenes_values(open_stage: OpenStage) -> None:
+    page = open_stage()
+    assert close(view(page, "image", "image")[60, 60], COLOUR)
+    assert close(view(page, "image", "background")[60, 60], WALL)
+    mask = view(page, "mask", "mask")
+    assert mask[60, 60].tolist() == [255] * 3 and mask[10, 10].tolist() == [0] * 3
+    assert close(view(page, "mask", "alpha")[60, HALF], 128, 1)
+    cutout = view(page, "mask", "cutout")
+    assert close(cutout[60, 60], COLOUR)
+    greys = {tuple(cutout[y, x]) for y in range(30) for x in range(30)}
+    assert greys == {(render.LIGHT_GREY,) * 3, (render.DARK_GREY,) * 3}
+    errors = view(page, "mask", "mask-errors")
+    assert errors[50, 85].tolist() == list(render.FALSE_COLOUR)
+    assert page.locator("[data-tile=mask] dd").first.text_content() == f"{draw_analysis().iou:.3f}"
+    assert page.locator("[data-tile=mask] .stage-words").text_content() == "good"
+
+
+def test_the_views_of_the_depth_have_the_scenes_values(open_stage: OpenStage) -> None:
+    page = open_stage()
+    expected = render.colour_depth(np.array([[NEAR, FAR]], np.float32))[0].astype(int)
+    depth = view(page, "depth", "depth")
+    assert close(depth[60, 60], expected[0], 3) and close(depth[10, 10], expected[1], 3)
+    errors = view(page, "depth", "depth-errors")
+    known = render.depth_errors(np.array([[0.1, -0.2]], np.float32))[0].astype(int)
+    assert close(errors[60, 60], known[0], 2) and close(errors[20, 10], known[1], 2)
+    assert errors[2, 10].tolist() == [120] * 3, "unknown"
+    blurred = view(page, "depth", "blur")
+    assert close(blurred[60, 60], COLOUR), "the foreground stays sharp"
+    assert close(blurred[60, 20], WALL, 12), "and its colours do not bleed into the rest"
+
+
+def test_a_backdrop_lies_behind_the_foreground(open_stage: OpenStage) -> None:
+    page = open_stage()
+    assert close(view(page, "mask", "backdrop")[10, 10], (0x3F, 0x7D, 0x6E), 0)
+    page.get_by_role("button", name="Amber").click()
+    seen = pixels(page, "mask")
+    assert close(seen[10, 10], (0xE3, 0xB2, 0x3C), 0) and close(seen[60, 60], COLOUR)
+    page.get_by_role("button", name="The scene, blurred").click()
+    assert close(pixels(page, "mask")[60, 60], COLOUR)
+    assert close(pixels(page, "mask")[10, 10], WALL)
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), (10, 20, 30)).save(picture, "PNG")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "own.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    )
+    page.wait_for_function(
+        "document.querySelector('canvas[data-picture=mask]').getContext('2d')"
+        ".getImageData(5, 5, 1, 1).data[0] === 10"
+    )
+
+
+def test_errors_without_truth_say_what_is_missing(open_stage: OpenStage) -> None:
+    page = open_stage("bare")
+    for tile, name in (("mask", "mask-errors"), ("depth", "depth-errors")):
+        choose(page, tile, name)
+        waits = page.locator(f"[data-tile={tile}] .stage-waits")
+        assert "Add the true" in str(waits.text_content())
+        assert page.locator(f"[data-tile={tile}] dd").text_content() == "needs ground truth"
+    choose(page, "mask", "mask")
+    assert page.locator("[data-tile=mask] .stage-waits").text_content() == ""
+
+
+def test_compare_has_both_halves_at_the_same_place_and_size(open_stage: OpenStage) -> None:
+    page = open_stage()
+    seen = view(page, "mask", "compare")
+    image, cutout = view(page, "image", "image"), view(page, "mask", "cutout")
+    half = WIDTH // 2
+    assert (seen[:, :half] == image[:, :half]).all() and (seen[:, half:] == cutout[:, half:]).all()
+    choose(page, "mask", "compare")
+    page.get_by_label("Compare: how much").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Home")
+    assert (pixels(page, "mask") == cutout).all()
+    page.keyboard.press("End")
+    assert (pixels(page, "mask") == image).all()
+    stroke(page, (100, 80), (30, 80))
+    seen = pixels(page, "mask")
+    assert (seen[:, 32:] == cutout[:, 32:]).all() and (seen[:, :28] == image[:, :28]).all()
+
+
+def test_compare_sweeps_once_on_arrival(open_stage: OpenStage) -> None:
+    page = open_stage(still=False, arrival=True)
+    handle = "document.querySelector('.stage-handle').style.left"
+    page.wait_for_function(f"{handle} && Math.abs(parseFloat({handle}) - 50) > 10")
+    page.wait_for_function(f"Math.abs(parseFloat({handle}) - 50) < 0.1")
+    rests = open_stage(still=True, arrival=True)
+    assert rests.evaluate(handle) in ("", "50%")
+
+
+def test_the_brush_erases_what_every_view_shows(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.get_by_role("button", name="Repair mask").click()
+    page.keyboard.press("e")
+    for x in (81, 85, 89):
+        stroke(page, (x, 36), (x, 64))
+    mask = view(page, "mask", "mask")
+    assert mask[45:58, 84:90].max() == 0 and mask[60, 60].max() == 255
+    assert close(
+        view(page, "mask", "mask-errors")[50, 87], view(page, "mask", "mask-errors")[70, 100], 12
+    )
+    words = page.locator("[data-tile=mask] .stage-words")
+    assert "repaired" in str(words.text_content())
+    figure = page.locator("[data-tile=mask] dd").first
+    assert float(str(figure.text_content())) > draw_analysis().iou + 0.02
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    assert pixels(page, "mask").shape  # settled
+    assert view(page, "mask", "mask")[50, 87].max() == 255
+    assert words.text_content() == "good"
+    page.get_by_role("button", name="Redo").click()
+    assert words.text_content() != "good"
+
+
+def test_the_brush_adds_from_the_keyboard(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.get_by_role("button", name="Repair mask").click()
+    page.keyboard.press("b")
+    page.locator("canvas[data-picture=mask]").focus()
+    for _ in range(200):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    assert view(page, "mask", "mask")[1, WIDTH // 2].max() == 255
+
+
+def test_grow_shrink_feather_and_reset(open_stage: OpenStage) -> None:
+    page = open_stage()
+    before = view(page, "mask", "alpha")
+    page.get_by_role("button", name="Repair mask").click()
+
+    def slide(name: str, value: int) -> Rgb:
+        page.get_by_label(name, exact=True).evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+            value,
+        )
+        return view(page, "mask", "alpha")
+
+    grown = slide("Grow", 5)
+    assert grown[80, 26].max() == 255 and grown[80, 23].max() == 0
+    shrunk = slide("Grow", -5)
+    assert shrunk[80, 75].max() < 255 and shrunk[80, 72].max() == 255
+    slide("Grow", 0)
+    soft = slide("Feather", 6)
+    assert 0 < soft[80, 27].max() < 128 < soft[80, 82].max() + 100
+    page.get_by_role("button", name="Reset").click()
+    assert (view(page, "mask", "alpha") == before).all()
+
+
+def test_the_cast_shadow_is_kept_or_dropped(open_stage: OpenStage) -> None:
+    page = open_stage()
+    plain = view(page, "mask", "cutout")[110, 90]
+    page.get_by_role("button", name="Repair mask").click()
+    page.locator(".stage-shadow input[value=keep]").check(force=True)
+    kept = view(page, "mask", "cutout")[110, 90]
+    assert close(kept, plain * 0.5, 20), "soft black on the checks"
+    name, saved = (choose(page, "mask", "cutout"), download(page, "mask"))[1]
+    assert name == "block-cutout.png"
+    assert saved.mode == "RGBA" and abs(int(np.asarray(saved)[110, 90, 3]) - 128) < 20
+    page.locator(".stage-shadow input[value=drop]").check(force=True)
+    assert close(view(page, "mask", "cutout")[110, 90], plain, 0)
+
+
+def test_what_was_repaired_is_what_is_saved(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.get_by_role("button", name="Repair mask").click()
+    page.keyboard.press("e")
+    stroke(page, (60, 70), (62, 90))
+    choose(page, "mask", "cutout")
+    _, saved = download(page, "mask")
+    alpha = np.asarray(saved)[..., 3]
+    assert alpha[80, 61] == 0 and alpha[50, 60] == 255 and alpha[60, HALF] in (127, 128)
+    assert close(np.asarray(saved)[60, HALF, :3].astype(int), COLOUR, 25), "not multiplied by alpha"
+    page.get_by_role("button", name="Cut-out", exact=True).click()
+    page.wait_for_function("window.asked.length")
+    sent = page.evaluate(
+        "async () => { const [name, { mask, shadow }] = window.asked[0];"
+        " return [name, shadow, Array.from(new Uint8Array(await mask.arrayBuffer()))]; }"
+    )
+    assert sent[:2] == ["cutout", "found"]
+    levels = np.asarray(Image.open(io.BytesIO(bytes(sent[2]))))
+    assert (levels == alpha).all()
+    assert "There is no server here." in str(page.locator(".stage-message").text_content())
+
+
+def test_any_view_is_saved_under_the_photos_name(open_stage: OpenStage) -> None:
+    page = open_stage()
+    for tile, name in (("mask", "mask-errors"), ("depth", "depth"), ("depth", "depth-errors")):
+        shown = view(page, tile, name)
+        file, saved = download(page, tile)
+        assert file == f"block-{name}.png"
+        assert (np.asarray(saved.convert("RGB")) == shown).all()
+
+
+def test_nothing_found_is_said_and_not_saved(open_stage: OpenStage) -> None:
+    page = open_stage("nobody")
+    choose(page, "mask", "cutout")
+    page.locator("[data-tile=mask] [data-do=save]").click()
+    assert "Nothing new was found" in str(page.locator(".stage-message").text_content())
+
+
+def test_the_depth_under_pointer_and_cursor_is_told(open_stage: OpenStage) -> None:
+    page = open_stage()
+    box = page.locator("[data-tile=depth] .stage-picture").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    readout = page.locator(".stage-readout")
+    assert readout.text_content() == f"depth {NEAR:.3f}"
+    page.mouse.move(2, 2)
+    page.locator("canvas[data-picture=depth]").focus()
+    for _ in range(6):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert readout.text_content() == f"depth {FAR:.3f}"
+    choose(page, "depth", "depth-errors")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert str(readout.text_content()).startswith("0.10 too far")
+
+
+def test_views_are_one_tab_stop_with_arrow_keys(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.locator("[data-tile=mask] > .stage-views input:checked").focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        page.locator("[data-tile=mask] > .stage-views input:checked").get_attribute("value")
+        == "alpha"
+    )
+    assert close(pixels(page, "mask")[60, HALF], 128, 1)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.stage-views')") is None
+
+
+def test_the_relief_is_drawn_tilts_and_is_saved(open_stage: OpenStage) -> None:
+    page = open_stage()
+    choose(page, "depth", "3d")
+    page.wait_for_selector("canvas.stage-relief[data-frames]")
+    _, still = download(page, "depth")
+    colours = np.asarray(still.convert("RGB")).astype(int)
+    height, width = colours.shape[:2]
+    assert close(colours[height // 2, width // 2], COLOUR, 12)
+    frames = page.locator("canvas.stage-relief").get_attribute("data-frames")
+    page.wait_for_timeout(300)
+    assert page.locator("canvas.stage-relief").get_attribute("data-frames") == frames, "it rests"
+    page.locator("canvas.stage-relief").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    _, tilted = download(page, "depth")
+    assert abs(np.asarray(tilted.convert("RGB")).astype(int) - colours).mean() > 3
+
+
+def test_without_webgl_a_sentence_says_so(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.evaluate(
+        "() => { const get = HTMLCanvasElement.prototype.getContext;"
+        " HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        " return kind === 'webgl' ? null : get.call(this, kind, ...rest); }; }"
+    )
+    choose(page, "depth", "3d")
+    assert "no WebGL" in str(page.locator("[data-tile=depth] .stage-waits").text_content())
+
+
+def test_a_newer_scene_wins_and_clear_empties_the_stage(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.evaluate("Promise.all([open_scene('nobody'), open_scene('bare')])")
+    assert page.locator("[data-tile=depth] dd").text_content() == "needs ground truth"
+    assert close(view(page, "mask", "mask")[60, 60], 255, 0)
+    page.evaluate("window.stage.clear('Drop two photos.')")
+    assert page.locator("[data-tile=mask] .stage-waits").text_content() == "Drop two photos."
+    assert page.locator("[data-do=save]").first.is_disabled()

@@ -1,0 +1,107 @@
+"""Serves the stage of the photos tab alone, without the page around it: for tests and benchmarks.
+
+    python -m tools.stage_page FOLDER
+
+FOLDER has a folder for each scene, in which `depthmask.app.photos.scene.write_scene` wrote, with
+what it returned as scene.json. `open_scene("NAME")` in the browser's console shows one.
+"""
+
+import argparse
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "depthmask" / "app" / "photos"
+# The colours of theme.py and style.css that the stage uses.
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Stage</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root { --body-text-color: #292524; --quiet: #57534e; --letterbox: #f5f5f4;
+  --block-background-fill: #fff; --border-color-primary: #e7e5e4; --color-accent: #0f766e;
+  --body-background-fill: #fafaf9; }
+@media (prefers-color-scheme: dark) { :root { --body-text-color: #e7e5e4; --quiet: #a8a29e;
+  --letterbox: #0c0a09; --block-background-fill: #1c1917; --border-color-primary: #292524;
+  --color-accent: #14b8a6; --body-background-fill: #0c0a09; } }
+body { margin: 0; padding: 16px; font-family: system-ui, sans-serif;
+  background: var(--body-background-fill); }
+</style></head><body><main id="stage"></main>
+<script type="module">
+import { createStage } from "/scripts/stage.js";
+window.asked = [];
+window.stage = createStage(document.getElementById("stage"), {
+    url: (path) => `/scenes/${path}`,
+    downloads: { cutout: "Cut-out", mask: "Mask" },
+    download: async (name, edits) => {
+        window.asked.push([name, edits]);
+        return { failed: "There is no server here." };
+    },
+});
+window.open_scene = async (name, how) => {
+    const scene = await (await fetch(`/scenes/${name}/scene.json`)).json();
+    await window.stage.show({ ...scene, folder: name }, how);
+};
+</script></body></html>"""
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    extensions_map: ClassVar = {
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "application/javascript",
+    }
+
+    def __init__(self, *args: object, scenes: Path, **options: object) -> None:
+        self._scenes = scenes
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def translate_path(self, path: str) -> str:
+        for prefix, folder in (("/scripts/", SCRIPTS), ("/scenes/", self._scenes)):
+            if path.startswith(prefix) and ".." not in path:
+                return str(folder / path.removeprefix(prefix))
+        return "/nothing"
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            super().do_GET()
+            return
+        content = PAGE.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serve_stage(scenes: Path) -> Iterator[str]:
+    """Serves a page with the stage and the scenes of a folder; the address on this computer."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, scenes=scenes))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    with serve_stage(parser.parse_args().folder) as url:
+        print(f"{url} until Enter")
+        input()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
