@@ -15,7 +15,7 @@ from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 LIMIT_MS = 180_000
 FADE_MS = 1500  # pictures fade in
-TURN_MS = 8000  # the 3D view loads and comes to rest
+TURN_MS = 2000  # the 3D view is drawn
 
 
 def main() -> None:
@@ -47,17 +47,8 @@ def take_desktop(browser: Browser, url: str, folder: Path) -> None:
     page.screenshot(path=folder / "demo.png")
     look(page, "mask", "Backdrop")
     look(page, "depth", "3D")
-    page.wait_for_selector("#depth-model canvas")
     page.wait_for_timeout(TURN_MS)
-    canvas = page.locator("#depth-model canvas").bounding_box()
-    assert canvas is not None
-    x, y = canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 30, y + 10, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(TURN_MS)
-    page.locator("#results").screenshot(path=folder / "views.png")
+    page.locator("#stage").screenshot(path=folder / "views.png")
     page.close()
 
 
@@ -65,8 +56,8 @@ def take_phone(browser: Browser, url: str, folder: Path) -> None:
     """Takes phone.png: the results on a phone, in dark colours."""
     page = visit(browser, f"{url}?example=astronaut", width=390, height=844, dark=True)
     look(page, "mask", "Cut-out")
-    page.wait_for_timeout(TURN_MS)
-    page.locator("#results").scroll_into_view_if_needed()
+    page.wait_for_timeout(FADE_MS)
+    page.locator("#stage").scroll_into_view_if_needed()
     page.screenshot(path=folder / "phone.png")
     page.close()
 
@@ -78,14 +69,14 @@ def visit(browser: Browser, url: str, *, width: int, height: int, dark: bool) ->
     )
     page.set_default_timeout(LIMIT_MS)
     page.goto(url)
-    page.wait_for_selector("#mask img")
-    page.wait_for_selector("#depth img")
+    for tile in ("mask", "depth"):
+        page.wait_for_selector(f"[data-picture={tile}][data-drawn]")
     page.wait_for_timeout(FADE_MS)
     return page
 
 
-def look(page: Page, panel: str, label: str) -> None:
-    page.locator(f"#{panel}-views label", has_text=label).click()
+def look(page: Page, tile: str, label: str) -> None:
+    page.locator(f"[data-tile={tile}] label", has_text=label).click()
 
 
 if __name__ == "__main__":

@@ -14,19 +14,11 @@ from depthmask.app.live.server import HasNetwork
 from depthmask.app.live.tab import build_live_tab
 from depthmask.app.loading import Predicts
 from depthmask.app.model_card import build_model_tab
+from depthmask.app.modules import import_module
 from depthmask.app.photos.tab import PhotosTab
 from depthmask.app.prediction_cache import PredictionCache
 
-# The footer's link opens a tab.
-OPEN_TAB = """
-element.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-tab]");
-    if (!link) return;
-    event.preventDefault();
-    trigger("click", { tab: link.dataset.tab });
-    window.scrollTo(0, 0);
-});
-"""
+FOLDER = Path(__file__).parent
 
 
 def build_demo(
@@ -57,21 +49,19 @@ def build_demo(
         delete_cache=(SWEEP_INTERVAL_S, FILE_LIFETIME_S),
     ) as page:
         gr.HTML(html.HEADER, elem_id="header")
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photos", id="photos"):
                 PhotosTab(predictor, examples, model=model, cache=cache, queue=queue)
             if live is not None:
-                with gr.Tab("Live", id="live-tab"):
+                with gr.Tab("Live", id="live"):
                     build_live_tab(live, debug=debug)
             with gr.Tab("Model", id="model"):
                 build_model_tab(card)
-        footer = gr.HTML(html.footer(model, card), elem_id="footer", js_on_load=OPEN_TAB)
-        footer.click(open_tab, None, tabs, queue=False, api_visibility="private")
+        gr.HTML(
+            html.footer(model, card),
+            elem_id="footer",
+            js_on_load=import_module(FOLDER / "page.js"),
+        )
         build_endpoint(predictor, cache, queue, model=model)
     page.queue(max_size=MAX_REQUESTS)
     return page
-
-
-def open_tab(event: gr.EventData) -> gr.Tabs:
-    """Brings a tab to the front, by its id."""
-    return gr.Tabs(selected=str(event.tab))

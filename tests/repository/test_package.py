@@ -208,7 +208,7 @@ def test_the_installed_command_serves_the_page_on_the_first_free_port(
         with urllib.request.urlopen(address, timeout=60) as response:
             assert response.status == 200
             page = response.read().decode()
-        assert "teddy" in page and "live-tab" in page, "the examples and the tabs"
+        assert "teddy" in page and '"label":"Live"' in page, "the examples and the tabs"
     finally:
         watchdog.cancel()
         process.kill()

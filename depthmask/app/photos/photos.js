@@ -1,56 +1,329 @@
-// The scripts of the photos tab. Three of its `gr.HTML` elements run this file, each its own part.
-// `element`, `props` and `trigger` come from gr.HTML.
+// The photos tab: which files are dropped, what is asked of the server, and what its answers show.
+//
+// The state of the tab is here. Each change of it sends one request with all of it, which has a
+// number; an answer to an older request is left out. tab.py answers.
 
-const parts = { examples: chooseExamples, message: tellWaiting, convention: mendAccessibility };
-parts[element.closest("#examples, #message, #convention").id]();
+import { watchDrops } from "./drops.js";
+import { addressOf, fetchAddress, uploadFile } from "./server.js";
+import { createStage } from "./stage.js";
+import { Zone } from "./zone.js";
 
-// A click makes the example's name the element's value and puts it into the address, so that the
-// address can be shared. A name in the address acts like a click. It is the value and not the
-// event's data, because a click that has to wait sends the value of that time: the last click counts.
-function chooseExamples() {
-    const choose = (name) => {
-        props.value = name;
-        trigger("click");
-    };
-    element.addEventListener("click", (event) => {
-        const button = event.target.closest("button");
-        if (!button) return;
-        const address = new URL(window.location);
-        address.searchParams.set("example", button.dataset.name);
-        window.history.replaceState(null, "", address);
-        choose(button.dataset.name);
-    });
-    const wanted = new URLSearchParams(window.location.search).get("example");
-    if (wanted) setTimeout(() => choose(wanted), 0);
+const PHOTOS = ["background", "image"];
+const TRUTHS = ["true_mask", "true_depth"];
+const SILENT_MS = 60000; // a server that works or lets us wait says so more often
+const SILENT = "The server does not answer: check that it still runs, then reload this page.";
+const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
+const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
+const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export default function photos({ element, props, trigger, watch, server }) {
+    new Photos(element, props, trigger, server).start(watch);
 }
 
-// Screen readers read out what changes inside an element of the role "status". Until the first answer,
-// Gradio writes "processing | 1.2s"; this line says it in words.
-function tellWaiting() {
-    const block = document.getElementById("message");
-    const waiting = document.createElement("p");
-    waiting.className = "waiting";
-    block.append(waiting);
-    block.setAttribute("role", "status");
-    new MutationObserver(() => {
-        const text = block.querySelector(".progress-text") ? "Working…" : "";
-        if (waiting.textContent !== text) waiting.textContent = text;
-    }).observe(block, { childList: true, characterData: true, subtree: true });
-}
-
-// The buttons of all drop zones have the same name; this adds the name of their zone. And the 3D
-// viewer's canvas claims the first place in the keyboard's order; this gives it its place on the page.
-function mendAccessibility() {
-    const mend = () => {
-        for (const [id, zone] of Object.entries(props.zones)) {
-            for (const button of document.querySelectorAll(`#${id} button[aria-label]`)) {
-                const name = button.getAttribute("aria-label");
-                if (!name.startsWith(zone)) button.setAttribute("aria-label", `${zone}: ${name}`);
-            }
+class Photos {
+    constructor(element, props, trigger, server) {
+        Object.assign(this, { element, props, trigger, server });
+        this.root = element.querySelector(".photos");
+        this.stage = createStage(this.part("stage"), {
+            url: addressOf,
+            downloads: props.downloads,
+            download: (name, edits) => this.download(name, edits),
+        });
+        this.zones = {};
+        for (const box of this.root.querySelectorAll(".zone")) {
+            const key = box.dataset.zone;
+            this.zones[key] = new Zone(box, {
+                take: (files) => this.take(files, key),
+                remove: () => this.remove(key),
+            });
         }
-        const canvas = document.querySelector("#depth-model canvas[tabindex='1']");
-        if (canvas) canvas.tabIndex = 0;
-    };
-    mend();
-    new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+        this.maxBytes = Number(this.root.dataset.maxBytes);
+        this.serial = 0;
+        this.example = ""; // the name of the one that is open
+        this.remark = ""; // a sentence before the next answer
+        this.truthOf = null; // path of the image to which the truth belongs
+    }
+
+    part(name) {
+        return this.root.querySelector(`[data-photos="${name}"]`);
+    }
+
+    start(watch) {
+        watch("value", () => this.receive(JSON.parse(this.props.value)));
+        watchDrops({
+            take: (sources, target) => this.take(sources, target?.closest?.(".zone")?.dataset.zone),
+            dragged: (isOver, target) => this.showDragged(isOver, target),
+            leaves: (target) => Boolean(target?.closest?.("#live")), // that tab has drops of its own
+        });
+        document.addEventListener("depthmask:photos", ({ detail }) => {
+            window.location.hash = "photos";
+            this.fill([["background", detail.background], ["image", detail.image]], {});
+        });
+        this.part("swap").addEventListener("click", () => this.swap());
+        this.part("address").addEventListener("submit", (event) => {
+            event.preventDefault();
+            const field = event.target.elements.url;
+            if (field.value) this.take([field.value], null);
+            field.value = "";
+        });
+        this.part("copy")?.addEventListener("click", () => this.copyLink());
+        this.root.querySelector("#examples")?.addEventListener("click", (event) => {
+            const button = event.target.closest("button[data-name]");
+            if (button) this.openExample(button.dataset.name);
+        });
+        for (const id of ["near-is-bright", "align"]) {
+            this.root.querySelector(`#${id}`).addEventListener("change", () => this.ask());
+        }
+        const files = () => Object.values(this.zones).map((zone) => zone.file?.path).filter(Boolean);
+        setInterval(() => this.server.keep_files(files()), 1000 * this.props.keep_s);
+        const wanted = new URLSearchParams(window.location.search).get("example");
+        this.root.dataset.ready = ""; // for tests and benchmarks
+        if (wanted) this.openExample(wanted);
+        else if (this.props.value) this.receive(JSON.parse(this.props.value));
+    }
+
+    // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any.
+    take(sources, target) {
+        if (!this.element.offsetParent) window.location.hash = "photos"; // another tab is open
+        if (sources.length > (TRUTHS.includes(target) ? 1 : 2)) this.tell(TOO_MANY, "failed");
+        else if (sources.length === 2) {
+            this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
+        } else this.fill([[target || this.freeZone(), sources[0]]], {});
+    }
+
+    // Where a photo goes that was not dropped on a zone.
+    freeZone() {
+        const free = this.example ? PHOTOS[0] : PHOTOS.find((key) => !this.zones[key].file);
+        return free || "image";
+    }
+
+    async fill(places, { unordered = false }) {
+        const keys = places.map(([key]) => key);
+        if (keys.some((key) => PHOTOS.includes(key))) this.closeExample();
+        if (keys.includes("image")) this.dropTruth();
+        const fresh = keys.length === 1 && PHOTOS.includes(keys[0]) ? keys[0] : "";
+        this.serial += 1; // what is under way is stale
+        this.stage.busy(true);
+        await Promise.all(places.map(([key, source]) => this.load(key, source)));
+        this.ask({ unordered, fresh });
+    }
+
+    // Shows a picture at once, and uploads it.
+    async load(key, source) {
+        const zone = this.zones[key];
+        const isFile = typeof source !== "string";
+        const file = {
+            name: isFile ? source.name : source.split("/").pop() || source,
+            url: isFile ? URL.createObjectURL(source) : source, path: null,
+        };
+        if (isFile) this.show(key, file);
+        else this.tell("Fetching the picture…");
+        try {
+            const { path, name } = isFile ? { path: await uploadFile(source, this.maxBytes) }
+                : await fetchAddress(this.server, source);
+            file.path = path;
+            if (!isFile) this.show(key, { name, path, url: addressOf(path) });
+        } catch (error) {
+            if (zone.file === file) this.show(key, null);
+            this.remark = error.message;
+        }
+    }
+
+    show(key, file) {
+        const { url } = this.zones[key].file || {};
+        if (url?.startsWith("blob:") && url !== file?.url) URL.revokeObjectURL(url);
+        this.zones[key].show(file);
+        this.part("swap").disabled = !PHOTOS.every((each) => this.zones[each].file);
+    }
+
+    remove(key) {
+        if (PHOTOS.includes(key)) {
+            this.closeExample({ keep: true });
+            if (key === "image") this.dropTruth();
+        }
+        this.show(key, null);
+        this.ask();
+    }
+
+    swap() {
+        const { background, image } = this.zones;
+        const [first, second] = [background.file, image.file];
+        background.show(second);
+        image.show(first);
+        this.closeExample({ keep: true });
+        this.ask();
+    }
+
+    // The truth of an image goes with it.
+    dropTruth() {
+        const had = TRUTHS.filter((key) => this.zones[key].file);
+        for (const key of had) this.show(key, null);
+        if (had.length) {
+            const names = had.map((key) => this.zones[key].name.toLowerCase()).join(" and the ");
+            this.remark = `The ${names} went with the earlier image.`;
+        }
+        this.truthOf = null;
+    }
+
+    openExample(name) {
+        const address = new URL(window.location);
+        address.searchParams.set("example", name);
+        window.history.replaceState(null, "", address);
+        this.ask({ example: name });
+    }
+
+    // The photos of an example leave with the first photo of somebody's own, unless they are kept.
+    closeExample({ keep = false } = {}) {
+        if (!this.example) return;
+        this.markExample("");
+        if (!keep) {
+            for (const key of [...PHOTOS, ...TRUTHS]) this.show(key, null);
+            this.truthOf = null;
+        }
+    }
+
+    markExample(name) {
+        this.example = name;
+        for (const button of this.root.querySelectorAll("#examples [data-name]")) {
+            button.setAttribute("aria-pressed", button.dataset.name === name);
+        }
+        if (this.part("copy")) this.part("copy").hidden = !name;
+        if (name) return;
+        const address = new URL(window.location);
+        address.searchParams.delete("example");
+        window.history.replaceState(null, "", address);
+    }
+
+    async copyLink() {
+        const address = new URL(window.location);
+        address.hash = "";
+        try {
+            await navigator.clipboard.writeText(address);
+            this.part("copy").textContent = "Copied";
+            setTimeout(() => { this.part("copy").textContent = "Copy link"; }, 2000);
+        } catch { // browsers give the clipboard to pages of https and of this computer alone
+            this.tell(`Copy this address: ${address}`);
+        }
+    }
+
+    request({ example = "", unordered = false, fresh = "" } = {}) {
+        const path = (key) => this.zones[key].file?.path || null;
+        const measured = this.truthOf === null || this.truthOf === path("image");
+        const ticked = (id) => this.root.querySelector(`#${id}`).checked;
+        return {
+            serial: this.serial,
+            example,
+            background: path("background"),
+            image: path("image"),
+            true_mask: measured ? path("true_mask") : null,
+            true_depth: measured ? path("true_depth") : null,
+            near_is_bright: ticked("near-is-bright"),
+            align: ticked("align"),
+            unordered,
+            fresh,
+        };
+    }
+
+    // Lets the server write one of its files, of the mask as it was repaired.
+    async download(name, { mask = null, shadow = "found" } = {}) {
+        const path = mask && await uploadFile(mask, this.maxBytes);
+        const request = this.request();
+        const answer = await this.server.save({ request, name, mask: path, shadow });
+        return answer.path ? { url: addressOf(answer.path), name: answer.name } : answer;
+    }
+
+    ask(about = {}) {
+        const uploading = Object.values(this.zones).some(({ file }) => file && !file.path);
+        if (uploading && !about.example) return; // the end of the upload asks
+        this.serial += 1;
+        const photo = this.zones.image.file?.path || null;
+        if (photo && this.truthOf === null && TRUTHS.some((key) => this.zones[key].file)) {
+            this.truthOf = photo;
+        }
+        if (photo && this.truthOf !== null && this.truthOf !== photo) this.remark = OTHER_PHOTO;
+        if (!about.example && !PHOTOS.some((key) => this.zones[key].file)) {
+            this.finish({ message: { text: this.root.dataset.empty, tone: "calm" }, scene: null });
+            return;
+        }
+        this.stage.busy(true);
+        this.watchSilence();
+        this.trigger("submit", { request: JSON.stringify(this.request(about)) });
+    }
+
+    watchSilence() {
+        clearTimeout(this.silence);
+        this.silence = setTimeout(() => {
+            this.stage.busy(false);
+            this.tell(SILENT, "failed");
+        }, SILENT_MS);
+    }
+
+    receive(answer) {
+        if (answer.serial !== this.serial) return;
+        if (answer.waiting) {
+            this.watchSilence();
+            this.tell(answer.waiting);
+        } else this.finish(answer);
+    }
+
+    finish(answer) {
+        clearTimeout(this.silence);
+        this.stage.busy(false);
+        if (answer.exchanged) {
+            const { background, image } = this.zones;
+            const [first, second] = [background.file, image.file];
+            background.show(second);
+            image.show(first);
+        }
+        if (answer.example) this.showExample(answer);
+        else for (const [key, change] of Object.entries(answer.zones || {})) this.change(key, change);
+        const { text, tone } = answer.message;
+        this.tell([this.remark, text].filter(Boolean).join(" "), this.remark && tone === "calm"
+            ? "noted" : tone);
+        this.remark = "";
+        this.part("swap").classList.toggle("suggested", Boolean(answer.swapped));
+        if (answer.scene) this.stage.show(answer.scene, { arrival: answer.serial === 0 });
+        else if (answer.scene === null) this.stage.clear();
+        this.root.classList.toggle("solved", Boolean(answer.scene));
+        if (answer.scene && answer.serial > 0) this.bringIntoView();
+    }
+
+    showExample({ example, zones }) {
+        for (const key of [...PHOTOS, ...TRUTHS]) {
+            const file = zones[key];
+            this.show(key, file ? { name: file.name, path: file.path, url: addressOf(file.shown) } : null);
+        }
+        for (const id of ["near-is-bright", "align"]) this.root.querySelector(`#${id}`).checked = false;
+        this.truthOf = zones.image.path;
+        this.markExample(example);
+    }
+
+    // What the server says of a zone: null if its file cannot be read, or a copy that can be shown.
+    change(key, change) {
+        const { file } = this.zones[key];
+        if (!change) this.show(key, null);
+        else if (file) this.show(key, { ...file, url: addressOf(change.shown) });
+    }
+
+    tell(text, tone = "calm") {
+        const line = this.part("message");
+        if (line.textContent !== text) line.textContent = text;
+        line.className = `message ${tone}`;
+    }
+
+    showDragged(isOver, target) {
+        const sign = this.part("dragged");
+        if (!isOver && sign.hidden) return;
+        sign.hidden = !isOver;
+        const aimed = isOver && (target?.closest?.(".zone")?.dataset.zone || this.freeZone());
+        for (const [key, zone] of Object.entries(this.zones)) {
+            zone.element.classList.toggle("aimed", key === aimed);
+        }
+    }
+
+    bringIntoView() {
+        const { top } = this.part("result").getBoundingClientRect();
+        if (top >= 0 && top < window.innerHeight / 2) return;
+        this.part("result").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    }
 }

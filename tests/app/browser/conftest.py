@@ -18,6 +18,7 @@ from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 ROOT = Path(__file__).resolve().parents[3]
 START_LIMIT_S = 180
 WAIT_LIMIT_MS = 120_000
+READY = ".photos[data-ready]"  # from then on, photos can be dropped
 OpenPage = Callable[..., Page]
 
 
@@ -95,7 +96,7 @@ class Visit:
         page.on("request", lambda request: self._asked.append(request.url))
         page.on("pageerror", lambda error: self._failures.append(str(error)))
         page.goto(self._url + query)
-        page.wait_for_selector("#background input[type=file]", state="attached")
+        page.wait_for_selector(READY, state="attached")
         return page
 
     def check(self) -> None:
@@ -125,7 +126,7 @@ def open_page(browser: Browser, demo_url: str) -> Iterator[OpenPage]:
 def long_visit(browser: Browser, demo_url: str) -> Iterator[tuple[Visit, Page]]:
     visit = Visit(browser, demo_url)
     page = visit.open(query="?example=teddy")
-    page.wait_for_selector("#depth img")
+    page.wait_for_selector("[data-picture=depth][data-drawn]")
     yield visit, page
     visit.close()
 

@@ -1,0 +1,32 @@
+// The tabs and the address of the page: #photos, #live and #model open a tab, and stand for it.
+
+export default async function page() {
+    const tabs = await found("#tabs:has([role=tab][data-tab-id])");
+    const open = () => {
+        const wanted = window.location.hash.slice(1);
+        const button = [...tabs.querySelectorAll("[role=tab][data-tab-id]")]
+            .find(({ dataset }) => dataset.tabId === wanted);
+        if (!button) return;
+        if (button.getAttribute("aria-selected") !== "true") button.click();
+        window.scrollTo(0, 0); // the browser looks for an element of this name
+    };
+    tabs.addEventListener("click", (event) => {
+        const tab = event.target.closest("[role=tab]")?.dataset.tabId;
+        const { hash } = window.location;
+        if (!tab || hash === `#${tab}` || (tab === "photos" && !hash)) return;
+        const address = new URL(window.location);
+        address.hash = tab;
+        window.history.replaceState(null, "", address);
+    });
+    window.addEventListener("hashchange", open);
+    if (window.location.hash) open();
+}
+
+// Gradio builds the page in pieces; this waits for one of them.
+async function found(selector) {
+    for (;;) {
+        const element = document.querySelector(selector);
+        if (element) return element;
+        await new Promise((next) => requestAnimationFrame(next));
+    }
+}

@@ -1,0 +1,90 @@
+"""The elements of the photos tab; photos.js finds them by `data-photos`."""
+
+from collections.abc import Sequence
+from html import escape
+
+from depthmask.app.examples import Example, thumbnail_url
+from depthmask.app.photos.analysis import DROP_BOTH, MAX_FILE_BYTES, ZONES
+from depthmask.depth import CONVENTION
+from depthmask.pictures import SUFFIXES
+
+HINTS = {
+    "background": "Drop the empty scene, or choose a file",
+    "image": "Drop it with something in it, or choose a file",
+    "true_mask": "White: foreground",
+    "true_depth": "White: far",
+}
+PHOTOS, TRUTHS = ("background", "image"), ("true_mask", "true_depth")
+
+
+def markup(examples: Sequence[Example]) -> str:
+    """Returns the tab's HTML."""
+    return f"""
+<div class="photos" data-max-bytes="{MAX_FILE_BYTES}" data-empty="{escape(DROP_BOTH)}">
+  <section class="input" aria-label="Photos">
+    <div class="pair">{"".join(map(_zone, PHOTOS))}</div>
+    <p class="message calm" id="message" data-photos="message" role="status">{escape(DROP_BOTH)}</p>
+    <div class="row">
+      <form class="address" data-photos="address">
+        <input type="url" name="url" aria-label="Address of a picture" autocomplete="off"
+          placeholder="or paste a picture or its address">
+        <button type="submit">Add</button>
+      </form>
+      <button type="button" id="swap" data-photos="swap" disabled>⇄ Swap</button>
+    </div>
+  </section>
+  <section class="result" data-photos="result" aria-label="Result">
+    <div id="stage" data-photos="stage"></div>
+    <details class="convention" id="convention"><summary>Depth is relative: 1 is the farthest of
+      the empty scene, 0 infinitely near</summary><p>{escape(CONVENTION)}.</p></details>
+  </section>
+  <section class="more" aria-label="Examples and ground truth">
+    {_examples(examples) if examples else ""}
+    {_truth()}
+  </section>
+  <div class="dragged" data-photos="dragged" hidden><p>Drop a photo anywhere</p></div>
+</div>
+"""
+
+
+def _zone(zone: str) -> str:
+    """A drop zone: a button that chooses a file, and two more once there is one."""
+    name = escape(ZONES[zone].capitalize())
+    return f"""
+<div class="zone" id="{zone.replace("_", "-")}" data-zone="{zone}" data-name="{name}">
+  <div class="strip"><span class="name">{name}</span>
+    <button type="button" data-do="choose" aria-label="Replace the {name.lower()}" title="Replace"
+      hidden>↻</button>
+    <button type="button" data-do="remove" aria-label="Remove the {name.lower()}" title="Remove"
+      hidden>✕</button></div>
+  <button type="button" class="field" data-do="choose" aria-label="{name}: choose a file">
+    <span class="hint">{escape(HINTS[zone])}</span></button>
+  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES))}" tabindex="-1" hidden
+    aria-label="{name}">
+</div>"""
+
+
+def _examples(examples: Sequence[Example]) -> str:
+    buttons = "".join(
+        f'<button type="button" data-name="{escape(each.name)}" title="{escape(each.note)}"'
+        f' aria-pressed="false"><img src="{thumbnail_url(each.image)}" alt="" draggable="false">'
+        f"<span>{escape(each.title)}</span></button>"
+        for each in examples
+    )
+    return f"""
+<div id="examples" class="examples">
+  <div class="heading"><h2>Examples</h2>
+    <button type="button" class="link" data-photos="copy" hidden>Copy link</button></div>
+  <div class="strip">{buttons}</div>
+</div>"""
+
+
+def _truth() -> str:
+    return f"""
+<details id="truth" class="truth"><summary>Add ground truth to measure against</summary>
+  <div class="pair">{"".join(map(_zone, TRUTHS))}</div>
+  <div class="row" id="convention-switches">
+    <label><input type="checkbox" id="near-is-bright"> Near is bright</label>
+    <label><input type="checkbox" id="align"> Align scale and shift</label>
+  </div>
+</details>"""

@@ -1,0 +1,42 @@
+"""What the photos tab's script asks for, checked before it is used."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from depthmask.app.photos.analysis import Convention, DroppedFiles
+from depthmask.schema import Among, Within, from_json
+
+Path = Annotated[str, Within(1, 4096)]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a page, as photos.js sends it. The paths are those of uploads."""
+
+    serial: Annotated[int, Within(0, 2**53)]  # counts the page's requests
+    example: Annotated[str, Within(0, 200)]  # its name; then there are no files
+    background: Path | None
+    image: Path | None
+    true_mask: Path | None
+    true_depth: Path | None
+    near_is_bright: bool
+    align: bool
+    unordered: bool  # both photos came at once: which one is the background is not known
+    fresh: Annotated[str, Among("", "background", "image")]  # the only photo that is new
+
+    @property
+    def files(self) -> DroppedFiles:
+        return DroppedFiles(self.background, self.image, self.true_mask, self.true_depth)
+
+    @property
+    def convention(self) -> Convention:
+        return Convention(near_is_bright=self.near_is_bright, align=self.align)
+
+
+def read_request(text: str) -> Request:
+    """Reads a request.
+
+    Raises:
+        SchemaError: It is none.
+    """
+    return from_json(text, Request)

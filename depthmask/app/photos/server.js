@@ -1,0 +1,35 @@
+// Files on their way to the server, and the addresses of its files.
+
+function api(path) {
+    const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
+    return `${root}${prefix}${path}`;
+}
+
+// The address of a file of the server.
+export const addressOf = (path) => api(`/file=${path.split("/").map(encodeURIComponent).join("/")}`);
+
+// Uploads a file; returns its path on the server. An Error says in a sentence what failed.
+export async function uploadFile(file, maxBytes) {
+    if (file.size > maxBytes) {
+        const [size, most] = [file.size, maxBytes].map((bytes) => Math.ceil(bytes / 1e6));
+        throw new Error(`${file.name} has ${size} MB; a picture may have at most ${most} MB.`);
+    }
+    const body = new FormData();
+    body.append("files", file);
+    let answer;
+    try {
+        answer = await fetch(api("/upload"), { method: "POST", body });
+    } catch {
+        throw new Error(`${file.name} could not be sent: check the connection, and drop it again.`);
+    }
+    if (!answer.ok) throw new Error((await answer.text()) || `${file.name} was refused; try again.`);
+    const [path] = await answer.json();
+    return path;
+}
+
+// Lets the server fetch a picture from the web; returns {path, name}.
+export async function fetchAddress(server, address) {
+    const answer = await server.fetch_address(address);
+    if (!answer?.path) throw new Error(answer?.failed || "The picture could not be fetched; try again.");
+    return answer;
+}

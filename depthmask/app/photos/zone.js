@@ -1,0 +1,47 @@
+// A drop zone: the picture in it, its name, and the buttons to choose, replace and remove it.
+
+export class Zone {
+    // `take(files)` gets chosen files, `remove()` is called when the picture is to go.
+    constructor(element, { take, remove }) {
+        this.element = element;
+        this.key = element.dataset.zone;
+        this.name = element.dataset.name;
+        this.file = null; // {name, url, path}; the path is null until it is uploaded
+        this.input = element.querySelector("input");
+        this.field = element.querySelector(".field");
+        element.addEventListener("click", (event) => {
+            const button = event.target.closest("button");
+            if (!button) return;
+            if (button.dataset.do === "choose") this.input.click();
+            else remove();
+        });
+        this.input.addEventListener("change", () => {
+            const files = [...this.input.files];
+            this.input.value = ""; // so that the same file can be chosen again
+            if (files.length) take(files);
+        });
+    }
+
+    // Shows a file; null empties the zone.
+    show(file) {
+        const had = document.activeElement;
+        this.file = file;
+        this.element.classList.toggle("filled", file !== null);
+        for (const button of this.element.querySelectorAll(".strip button")) button.hidden = !file;
+        if (!file && this.element.contains(had) && had.hidden) this.field.focus();
+        this.field.setAttribute("aria-label", file
+            ? `${this.name}: ${file.name}; choose another file` : `${this.name}: choose a file`);
+        this.field.querySelector("img")?.remove();
+        if (file) this.field.append(this.picture(file));
+    }
+
+    picture(file) {
+        const picture = document.createElement("img");
+        picture.alt = `${this.name}: ${file.name}`;
+        picture.draggable = false;
+        picture.hidden = true; // until it is there: browsers show no TIFF, say
+        picture.addEventListener("load", () => { picture.hidden = false; });
+        picture.src = file.url;
+        return picture;
+    }
+}

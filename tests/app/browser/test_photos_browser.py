@@ -1,0 +1,280 @@
+"""The photos tab as a visitor meets it, with drags as a mouse makes them."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from depthmask.app import build_demo
+from depthmask.app.examples import find_examples
+from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
+from tests.app.browser.conftest import Visit, serve
+from tests.app.pages import Fake
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+OpenPage = Callable[..., Page]
+BESIDE = "#footer"  # an element far from all zones
+
+
+@pytest.fixture(autouse=True)
+def waits() -> None:
+    expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a page that needs no weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
+        demo = build_demo(Fake(), find_examples(), model="fake")
+        yield serve(demo)
+        demo.close(verbose=False)
+
+
+@pytest.fixture
+def open_photos(browser: Browser, url: str) -> Iterator[OpenPage]:
+    visit = Visit(browser, url)
+    yield visit.open
+    visit.close()
+    visit.check()
+
+
+@pytest.fixture
+def empty_page(open_photos: OpenPage) -> Page:
+    page = open_photos()
+    expect(message(page)).to_have_text(DROP_BOTH)
+    return page
+
+
+def drag(page: Page, *paths: Path, onto: str = BESIDE, drop: bool = True) -> None:
+    """Drags files over an element, and drops them, with the events of a real mouse."""
+    target = page.locator(onto)
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    assert box is not None
+    tools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", *(("drop",) if drop else ())):
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        tools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    tools.detach()
+
+
+def message(page: Page) -> Locator:
+    return page.locator("#message")
+
+
+def solved(page: Page) -> None:
+    try:
+        expect(page.locator(".photos.solved")).to_have_count(1)
+    except AssertionError:
+        print("MESSAGE", page.locator("#message").inner_text())
+        raise
+
+
+def named(page: Page, zone: str, name: str) -> None:
+    """Waits until a zone shows the picture of this name."""
+    expect(page.locator(f"{zone} img")).to_have_attribute("alt", re.compile(f": {name}$"))
+    expect(page.locator(f"{zone} img")).not_to_have_js_property("naturalWidth", 0)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, Path]:
+    """Photos of one size in several greys."""
+    found = {}
+    for place, name in enumerate(("empty", "full", "later", "other")):
+        found[name] = tmp_path / f"{name}.png"
+        Image.new("RGB", (64, 48), (60 + 40 * place,) * 3).save(found[name])
+    return found
+
+
+def test_a_file_dropped_on_a_picture_replaces_it(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    drag(page, photos["empty"], onto="#background")
+    expect(message(page)).to_have_text(DROP_IMAGE)
+    drag(page, photos["full"], onto="#image")
+    solved(page)
+    drag(page, photos["later"], onto="#image")
+    named(page, "#image", "later.png")
+    named(page, "#background", "empty.png")
+    expect(message(page)).to_contain_text("What is new")
+    assert len(page.context.pages) == 1
+
+
+def test_what_is_dropped_beside_the_zones_finds_its_place(
+    empty_page: Page, photos: dict[str, Path]
+) -> None:
+    page = empty_page
+    address = page.url
+    for name, zone in (("empty", "#background"), ("full", "#image"), ("later", "#image")):
+        drag(page, photos[name])
+        named(page, zone, f"{name}.png")
+    solved(page)
+    assert page.url == address and len(page.context.pages) == 1
+
+
+def test_two_files_at_once_fill_both_zones(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    drag(page, photos["empty"], photos["full"])
+    solved(page)
+    assert {
+        page.locator(f"{zone} img").get_attribute("alt") for zone in ("#background", "#image")
+    } == {"Background: empty.png", "Image: full.png"}
+    drag(page, photos["later"], photos["other"], onto="#image")
+    named(page, "#image", "other.png")
+    named(page, "#background", "later.png")
+    drag(page, *photos.values())
+    expect(message(page)).to_contain_text("two at once")
+    named(page, "#image", "other.png")
+
+
+def test_a_drag_is_seen_and_can_end_without_a_drop(
+    empty_page: Page, photos: dict[str, Path]
+) -> None:
+    page = empty_page
+    drag(page, photos["empty"], onto="#image", drop=False)
+    expect(page.locator(".dragged")).to_be_visible()
+    expect(page.locator("#image")).to_have_class(re.compile("aimed"))
+    drag(page, photos["empty"], drop=False)
+    expect(page.locator("#background")).to_have_class(re.compile("aimed"))
+    page.mouse.move(10, 10)
+    expect(page.locator(".dragged")).not_to_be_visible()
+
+
+def test_pictures_are_pasted(empty_page: Page) -> None:
+    page = empty_page
+    for zone in ("#background", "#image"):
+        page.evaluate("""async () => {
+            const canvas = new OffscreenCanvas(40, 30);
+            canvas.getContext("2d").fillRect(0, 0, 20, 30);
+            const content = await canvas.convertToBlob();
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([content], "pasted.png", { type: "image/png" }));
+            const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true });
+            document.body.dispatchEvent(paste);
+        }""")
+        named(page, zone, "pasted.png")
+    solved(page)
+
+
+def test_the_keyboard_chooses_and_removes(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    with page.expect_file_chooser() as info:
+        page.locator("#background .field").press("Enter")
+    info.value.set_files(photos["empty"])
+    named(page, "#background", "empty.png")
+    expect(page.locator("#background .field")).to_have_accessible_name(
+        "Background: empty.png; choose another file"
+    )
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="Remove the background")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#background img")).to_have_count(0)
+    expect(page.locator("#background .field")).to_be_focused()
+    expect(message(page)).to_have_text(DROP_BOTH)
+
+
+def test_bad_files_are_told_in_words(
+    empty_page: Page, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    page = empty_page
+    drag(page, photos["full"], onto="#image")
+    expect(message(page)).to_have_text(DROP_BACKGROUND)
+    bad, heavy = tmp_path / "notes.png", tmp_path / "heavy.png"
+    bad.write_text("no picture")
+    drag(page, bad, onto="#background")
+    expect(message(page)).to_contain_text("notes.png")
+    expect(message(page)).to_have_class(re.compile("failed"))
+    expect(page.locator("#background img")).to_have_count(0)
+    heavy.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    drag(page, heavy, onto="#background")
+    expect(message(page)).to_contain_text("heavy.png has 26 MB; a picture may have at most 25 MB")
+    expect(page.locator("#background img")).to_have_count(0)
+    drag(page, photos["empty"])
+    solved(page)
+    expect(message(page)).not_to_have_class(re.compile("failed"))
+
+
+def test_a_picture_browsers_cannot_show_has_a_stand_in(
+    empty_page: Page, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    scan = tmp_path / "scan.tif"
+    Image.open(photos["empty"]).save(scan)
+    drag(empty_page, scan)
+    named(empty_page, "#background", "scan.tif")
+
+
+def test_an_example_leaves_with_the_first_photo_of_ones_own(
+    open_photos: OpenPage, photos: dict[str, Path]
+) -> None:
+    name = find_examples()[0].name
+    page = open_photos(query=f"?example={name}")
+    solved(page)
+    expect(page.locator(f"#examples [data-name={name}]")).to_have_attribute("aria-pressed", "true")
+    drag(page, photos["full"], onto="#image")
+    expect(message(page)).to_have_text(DROP_BACKGROUND)
+    for zone in ("#background", "#true-mask", "#true-depth"):
+        expect(page.locator(f"{zone} img")).to_have_count(0)
+    assert "example" not in page.url
+
+
+def test_swapped_twice_an_example_has_its_truth_again(open_photos: OpenPage) -> None:
+    page = open_photos(query=f"?example={find_examples()[0].name}")
+    solved(page)
+    figure = page.locator("#stage").get_by_text(re.compile(r"^0\.\d{3}$"))
+    expect(figure).to_have_count(2)
+    before = figure.all_inner_texts()
+    page.click("#swap")
+    expect(message(page)).to_contain_text("belong to the other photo")
+    expect(figure).to_have_count(0)
+    page.click("#swap")
+    expect(figure).to_have_count(2)
+    assert figure.all_inner_texts() == before
+
+
+def test_an_unknown_example_is_told(open_photos: OpenPage) -> None:
+    page = open_photos(query="?example=nonsense")
+    expect(message(page)).to_contain_text("no example called nonsense")
+
+
+def test_a_link_to_an_example_is_copied(open_photos: OpenPage) -> None:
+    page = open_photos(query="?example=desk")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    solved(page)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert page.url.endswith("?example=desk")
+
+
+@pytest.mark.parametrize("tab", ["model"])
+def test_the_address_opens_a_tab_and_tells_it(open_photos: OpenPage, tab: str) -> None:
+    page = open_photos(query=f"#{tab}")
+    expect(page.locator("#card")).to_be_visible()
+    page.get_by_role("tab", name="Photos").click()
+    expect(page.locator("#background")).to_be_visible()
+    assert page.url.endswith("#photos")
+    page.locator("#footer").scroll_into_view_if_needed()
+    page.evaluate("window.location.hash = 'model'")
+    expect(page.locator("#card")).to_be_visible()
+
+
+def test_photos_come_from_another_tab(open_photos: OpenPage) -> None:
+    page = open_photos(query="#model")
+    expect(page.locator("#card")).to_be_visible()
+    page.evaluate("""async () => {
+        const canvas = new OffscreenCanvas(40, 30);
+        canvas.getContext("2d").fillRect(0, 0, 20, 30);
+        const content = await canvas.convertToBlob();
+        const [background, image] = ["empty", "frame"].map(
+            (name) => new File([content], `${name}.png`));
+        const detail = { background, image };
+        document.dispatchEvent(new CustomEvent("depthmask:photos", { detail }));
+    }""")
+    named(page, "#image", "frame.png")
+    named(page, "#background", "empty.png")
+    expect(page.locator("#background")).to_be_visible()
