@@ -26,8 +26,7 @@ import numpy as np
 
 from benchmarks.command import check_folders, run
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.photos.scene import write_scene
-from depthmask.app.photos.views import foreground_colours
+from depthmask.app.photos.scene import foreground_colours, write_scene
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES

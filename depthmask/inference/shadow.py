@@ -22,6 +22,7 @@ MAX_UNEVEN, SURE_UNEVEN = 0.6, 0.3  # stops: deviation of the missing light arou
 WINDOW_SHARE = 0.002  # of the longest side: a pixel's surroundings
 MIN_AREA_SHARE = 0.0004  # of the picture; smaller patches are noise
 REACH_SHARE = 0.03  # of the longest side: how far a shadow may begin from the foreground
+EDGE_SHARE = 0.004  # of the longest side
 MIN_SEEN = 100  # pixels of shadow beside the foreground that show what light it takes
 MAX_TURN, SURE_TURN = 0.2, 0.08  # radians, between the light that is missing there and elsewhere
 
@@ -52,6 +53,13 @@ def cast_shadow(image: Picture, background: Picture, mask: Map) -> Map:
     kept = _touching(alike > 0.5, inside, max(size))
     soft = cv2.GaussianBlur((alike * kept).astype(np.float32), (0, 0), 0.5 * radius)
     return enlarge(np.clip(dark * np.minimum(1, 1.5 * soft), 0, MAX_DARK), height, width)
+
+
+def under_edges(shadow: Map) -> Map:
+    """Lets a shadow, (H, W), go on under the edge of what casts it, to be laid under a cut-out."""
+    reach = max(1, round(EDGE_SHARE * max(shadow.shape)))
+    side = 2 * reach + 1
+    return np.asarray(cv2.dilate(shadow, np.ones((side, side), np.uint8)), shadow.dtype)
 
 
 def _dark(now: Values, before: Values, radius: int) -> Values:

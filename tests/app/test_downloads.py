@@ -26,7 +26,7 @@ from depthmask.app.photos.downloads import (
     prepare,
     read_edits,
 )
-from depthmask.app.photos.views import foreground_colours
+from depthmask.app.photos.scene import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction

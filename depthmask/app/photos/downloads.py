@@ -13,13 +13,12 @@ import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import MAX_FILE_BYTES, Analysis
-from depthmask.app.photos.scene import PREVIEW_SIDE
-from depthmask.app.photos.views import foreground_colours
+from depthmask.app.photos.scene import PREVIEW_SIDE, foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.app.reading import photo_reader
 from depthmask.depth import CONVENTION
 from depthmask.errors import PictureError, StorageError
-from depthmask.inference.shadow import cast_shadow
+from depthmask.inference.shadow import cast_shadow, under_edges
 from depthmask.pictures import Map, write_cutout, write_depth, write_mask
 from depthmask.pictures.resize import enlarge
 from depthmask.render.views import at_most, cutout
@@ -108,7 +107,7 @@ def apply_edits(analysis: Analysis, predicted: PredictedPair, model: str, edits:
     found, mask = predicted.prediction, predicted.prediction.mask
     shadow = None
     if edits.shadow and found.background is not None:
-        shadow = cast_shadow(predicted.image, found.background, mask)
+        shadow = under_edges(cast_shadow(predicted.image, found.background, mask))
     if edits.mask is None:
         return Result(analysis, predicted, model, shadow)
     small = at_most(mask, PREVIEW_SIDE)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.inference.shadow import cast_shadow
 from depthmask.pictures import Map, Picture, preview_file
@@ -86,6 +85,18 @@ def write_scene(
         },
         "palette": colour_depth(np.linspace(0, 1, 256, dtype=np.float32)[None]).tobytes().hex(),
     }
+
+
+def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
+    """Removes the background that shines through at the foreground's border from its colours.
+
+    (H, W, 3), (H, W, 3) and (H, W) -> (H, W, 3).
+    """
+    if background is None:
+        return image
+    from depthmask.inference.refinement import unmix
+
+    return unmix(image, background, mask)
 
 
 def _contents(analysis: Analysis, predicted: PredictedPair) -> list[tuple[str, bytes, str]]:

@@ -21,7 +21,9 @@ import { RepairPanel } from "./stage_repair_panel.js";
 import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
 import { loadScene, UNKNOWN } from "./stage_scene.js";
 import { Tile } from "./stage_tile.js";
-import { DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, OVERLAY, preparations } from "./stage_views.js";
+import {
+    DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, preparations, REPAIR_VIEWS,
+} from "./stage_views.js";
 
 const HINTS = {
     iou: "Intersection over union of predicted and true mask: 1 is perfect",
@@ -60,7 +62,7 @@ class Stage {
         this.relief = new Relief(this.depth);
         this.panel = new RepairPanel(this.mask, {
             changed: (area, settled) => this.repaired(area, settled),
-            opened: (open) => this.offerOverlay(open),
+            opened: (open) => this.offerViews(open),
         });
         this.downloads = this.downloadRow();
         this.root = make("div", { class: "stage" },
@@ -99,13 +101,13 @@ class Stage {
             tile.say("");
         }
         this.root.classList.remove("stage-empty");
-        if (arrival) this.mask.select("compare");
+        if (arrival && this.mask.views.compare) this.mask.select("compare");
         this.enable(true);
         this.takeMask();
         this.tell("");
         this.showFigures();
         for (const tile of this.tiles) this.choose(tile);
-        if (arrival && !calm()) this.compare.sweep();
+        if (this.mask.view === "compare" && arrival && !calm()) this.compare.sweep();
         this.busy(false);
         this.prepare(preparations(this.look), mine);
     }
@@ -217,20 +219,24 @@ class Stage {
         this.relief.update(this.look);
     }
 
-    offerOverlay(open) {
-        if (open) this.mask.select("overlay");
-        if (open) this.mask.view = "overlay";
+    offerViews(repairing) {
+        if (repairing) this.mask.view = "overlay";
         else if (this.mask.view === "overlay") this.mask.view = "cutout";
-        this.mask.offer(open ? { overlay: OVERLAY, ...MASK_VIEWS } : MASK_VIEWS);
+        this.mask.offer(repairing ? REPAIR_VIEWS : MASK_VIEWS);
         this.choose(this.mask);
     }
 
     showFigures() {
         const figures = this.look?.scene.description.figures || {};
         const changed = Boolean(this.look) && this.repair.changed;
-        const now = changed ? { value: iou(this.look.scene, this.look.alpha, UNKNOWN), words: "repaired" } : figures.iou;
-        this.mask.figure.replaceChildren(figure("IoU", now, HINTS.iou), this.panel.button);
+        this.mask.figure.replaceChildren(
+            figure("IoU", changed ? this.repairedFigure(figures.iou) : figures.iou, HINTS.iou), this.panel.button);
         this.depth.figure.replaceChildren(figure("RMSE", figures.rmse, HINTS.rmse));
+    }
+
+    repairedFigure({ value }) {
+        const words = value === null ? "" : `repaired; it was ${value.toFixed(3)}`;
+        return { value: iou(this.look.scene, this.look.alpha, UNKNOWN), words };
     }
 
     // Saves the view on screen, named after the photo.

@@ -4,6 +4,7 @@
 
 const MAX_UNDONE = 60;
 const SHADOW_FULL = 30; // of 255: a darker shadow is taken out of the mask as a whole
+const EDGE_SHARE = 0.004; // of the longest side, as in shadow.py
 const INFINITE = 1e12;
 
 export const AS_FOUND = Object.freeze({ grow: 0, feather: 0, shadow: "found" });
@@ -28,7 +29,9 @@ export class Repair {
 
     // The soft black that lies under the cut-out, or null.
     get shadow() {
-        return this.settings.shadow === "keep" ? this.scene.shadow : null;
+        if (this.settings.shadow !== "keep" || !this.scene.shadow) return null;
+        this.under ||= widen(this.scene.shadow, this.scene.width, this.scene.height);
+        return this.under;
     }
 
     get found() {
@@ -217,6 +220,26 @@ export function iou({ truth }, alpha, unknown) {
         either += found || there;
     }
     return either ? both / either : 1;
+}
+
+// Widens a plane by the maximum around each pixel: a shadow goes on under the edge of what casts it.
+function widen(plane, width, height) {
+    const reach = Math.max(1, Math.round(EDGE_SHARE * Math.max(width, height)));
+    const pass = (from, step, length, stride, lines) => {
+        const to = from.slice();
+        for (let line = 0; line < lines; line += 1) {
+            for (let k = 0; k < length; k += 1) {
+                const level = from[line * stride + k * step];
+                if (!level) continue;
+                for (let near = Math.max(0, k - reach); near <= Math.min(length - 1, k + reach); near += 1) {
+                    const at = line * stride + near * step;
+                    if (level > to[at]) to[at] = level;
+                }
+            }
+        }
+        return to;
+    };
+    return pass(pass(plane, 1, width, width, height), width, height, 1, width);
 }
 
 function clamp(value, end) {

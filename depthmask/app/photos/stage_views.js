@@ -78,12 +78,16 @@ function drawCutout(look, out, area) {
     layOver(look, remember(look.scene, "checks", drawChecks), out, area);
 }
 
+// What is not foreground: pale, in a colour that few photos are full of.
+const VEIL = [255, 92, 168];
+const VEILED = Uint32Array.from({ length: 256 }, (_, level) =>
+    pack(...VEIL.map((full) => Math.round(0.45 * full + 0.55 * (0.6 * level + 90)))));
+
 function drawOverlay({ scene, alpha }, out, area) {
     const { image, width } = scene;
     eachRow(area, width, (first, end) => {
         for (let i = first; i < end; i += 1) {
-            const grey = (luma(image[i]) >> 1) + 96;
-            out[i] = mix(pack(grey, grey, grey), image[i], share(alpha[i]));
+            out[i] = mix(VEILED[luma(image[i])], image[i], share(alpha[i]));
         }
     });
 }
@@ -373,11 +377,14 @@ export const MASK_VIEWS = {
     },
 };
 
-// Shown in front of the others while the mask is repaired.
-export const OVERLAY = {
-    label: "Overlay", alt: "The foreground in colour, the rest in pale grey", draw: drawOverlay,
-    legend: ["what is grey is left out"],
+const OVERLAY = {
+    label: "Overlay", alt: "The foreground as it is, the rest under a pink veil", draw: drawOverlay,
+    legend: ["what is pink is left out"],
 };
+
+// While the mask is repaired: what is left out can be seen, and there is no handle in the way.
+const { compare, ...rest } = MASK_VIEWS;
+export const REPAIR_VIEWS = { overlay: OVERLAY, ...rest };
 
 export const DEPTH_VIEWS = {
     depth: {

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.scene import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.pictures import Map, Mask, Picture
@@ -130,18 +131,6 @@ def draw_depth_errors(scene: ScreenPair, _: Choices) -> Picture | None:
 
 def draw_nothing(_: ScreenPair, __: Choices) -> None:
     return None
-
-
-def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
-    """Removes the background that shines through at the foreground's border from its colours.
-
-    (H, W, 3), (H, W, 3) and (H, W) -> (H, W, 3).
-    """
-    if background is None:
-        return image
-    from depthmask.inference.refinement import unmix
-
-    return unmix(image, background, mask)
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
