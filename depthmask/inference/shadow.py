@@ -64,16 +64,17 @@ def under_edges(shadow: Map) -> Map:
 
 def _dark(now: Values, before: Values, radius: int) -> Values:
     """Share of the light around a pixel that is missing: (h, w), in [0, 1]."""
-    light, had = (_mean(picture.mean(axis=2), max(1, radius // 2)) for picture in (now, before))
+    light, had = (_mean(_average(picture), max(1, radius // 2)) for picture in (now, before))
     return np.clip(1 - light / np.maximum(had, 1e-3), 0, 1).astype(np.float32)
 
 
 def _likeness(stops: Values, before: Values, dark: Values, radius: int) -> Values:
     """How much each pixel looks like shadow: (h, w), in [0, 1]."""
-    mean = stops.mean(axis=2)
-    tint = _mean(np.ptp(np.dstack([_mean(c, radius) for c in cv2.split(stops)]), axis=2), 1)
+    mean = _average(stops)
+    red, green, blue = cv2.split(_mean(stops, radius))
+    tint = _mean(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue), 1)
     uneven = np.sqrt(np.maximum(_mean(np.square(mean), radius) - np.square(_mean(mean, radius)), 0))
-    lit = before.mean(axis=2) > MIN_LIGHT
+    lit = _average(before) > MIN_LIGHT
     return np.asarray(
         _ramp(dark, MIN_DARK, SURE_DARK)
         * _ramp(-tint, -MAX_TINT, -SURE_TINT)
@@ -90,7 +91,7 @@ def _same_light(stops: Values, seen: Values, radius: int) -> Values:
     """
     if np.count_nonzero(seen > 0.5) < MIN_SEEN:
         return np.ones_like(seen)
-    missing = np.dstack([_mean(channel, radius) for channel in cv2.split(1 - np.exp2(stops))])
+    missing = _mean(1 - np.exp2(stops), radius)
     usual = (missing * seen[..., None]).sum(axis=(0, 1))
     length = np.linalg.norm(missing, axis=2) * np.linalg.norm(usual)
     turn = np.arccos(np.clip(missing @ usual / np.maximum(length, 1e-6), -1, 1))
@@ -114,6 +115,11 @@ def _touching(shadow: Mask, covered: Mask, longest: int) -> Values:
 
 def _ramp(values: Values, low: float, high: float) -> Values:
     return np.clip((values - low) / (high - low), 0, 1)
+
+
+def _average(picture: Values) -> Values:
+    """Mean of the channels: (H, W, 3) -> (H, W)."""
+    return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32)), np.float32)
 
 
 def _mean(values: Values, radius: int) -> Values:
