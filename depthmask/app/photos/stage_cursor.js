@@ -5,7 +5,7 @@ import { make } from "./stage_dom.js";
 export class Cursor {
     constructor(tile, look) {
         [this.tile, this.look, this.tell] = [tile, look, null];
-        this.readout = make("output", { class: "stage-readout", hidden: true });
+        this.readout = make("div", { class: "stage-readout", hidden: true });
         this.cross = make("div", { class: "stage-cross", "aria-hidden": "true", hidden: true });
         tile.picture.append(this.cross, this.readout);
         tile.picture.addEventListener("pointermove", (event) => {

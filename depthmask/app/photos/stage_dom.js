@@ -44,7 +44,7 @@ export function radioRow(label, options, chosen, choose) {
 
 export function slider(label, { min, max, step, value, unit = "" }, change) {
     const show = (number) => `${number}${unit}`;
-    const told = make("output", {}, show(value));
+    const told = make("span", { class: "stage-value", "aria-hidden": "true" }, show(value));
     const input = make("input", {
         type: "range", min, max, step, value, "aria-label": label,
         oninput: () => {

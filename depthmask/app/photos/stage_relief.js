@@ -9,8 +9,9 @@ import { DEPTH_STEPS } from "./stage_scene.js";
 
 const VIEW_ANGLE = 60 * Math.PI / 180; // of the photo, along its longest side
 const MAX_TILT = 0.28; // radians, at the border of the picture
-const SWAY = 0.35; // of the largest tilt, while nobody points at it
-const SWAY_MS = 6000;
+const SWAY = 0.5; // of the largest tilt, at first
+const SWAY_MS = 6000; // there and back,
+const SWAYS = 2; // so often
 const EASE = 0.12; // of the way to where the pointer is, in a frame
 const CLOSER = 0.06; // of the distance: hides the border of the scene when it tilts
 const NO_WEBGL = "This browser has no WebGL, so there is no 3D view. The 3D model can be downloaded below.";
@@ -60,19 +61,30 @@ export class Relief {
     }
 
     open(look) {
-        [this.look, this.meshes, this.grid] = [look, null, null];
+        this.drop();
+        this.look = look;
         if (this.shown) this.load();
     }
 
     close() {
-        [this.look, this.meshes, this.grid] = [null, null, null];
+        this.drop();
         this.canvas.hidden = true;
+    }
+
+    drop() {
+        const { gl, meshes } = this;
+        if (meshes) {
+            for (const name of ["places", "corners", "near", "far"]) gl.deleteBuffer(meshes[name]);
+            for (const name of ["behind", "colours", "cover"]) gl.deleteTexture(meshes[name]);
+        }
+        [this.look, this.meshes, this.grid] = [null, null, null];
     }
 
     // Shows or hides the view.
     show(on) {
         this.shown = on;
         this.canvas.hidden = !on || !this.meshes;
+        this.shownAt = performance.now();
         if (!on || !this.look) return;
         if (this.meshes) this.start();
         else this.load();
@@ -102,6 +114,7 @@ export class Relief {
         }
         if (look !== this.look) return;
         this.build();
+        this.shownAt = performance.now();
         if (!this.shown) return;
         this.tile.say("");
         this.canvas.hidden = false;
@@ -219,7 +232,7 @@ export class Relief {
         this.start();
     }
 
-    // Draws frames until it rests; without reduced motion it sways while nobody points at it.
+    // Draws frames until it rests. Without reduced motion it sways at first, if nobody points at it.
     start() {
         if (this.running || !this.meshes) return;
         this.running = true;
@@ -227,13 +240,14 @@ export class Relief {
             this.running = false;
             if (!this.shown || !this.meshes) return;
             const still = calm();
-            const sway = still ? [0, 0] : [Math.sin(now / SWAY_MS * 2 * Math.PI), 0.4 * Math.cos(now / SWAY_MS * 2 * Math.PI)]
-                .map((part) => part * SWAY * MAX_TILT);
-            const goal = this.wanted || sway;
+            const turns = Math.max(0, now - this.shownAt) / SWAY_MS;
+            const swaying = !still && !this.wanted && turns < SWAYS;
+            const wide = swaying ? SWAY * MAX_TILT * (1 - turns / SWAYS) : 0;
+            const goal = this.wanted || [Math.sin(2 * Math.PI * turns) * wide, Math.sin(4 * Math.PI * turns) * wide / 3];
             this.turn = this.turn.map((angle, k) => angle + (goal[k] - angle) * (still ? 1 : EASE));
             if (this.canvas.offsetParent) this.draw();
             const moving = Math.hypot(this.turn[0] - goal[0], this.turn[1] - goal[1]) > 1e-3;
-            if (moving || (!still && !this.wanted)) this.start();
+            if (moving || swaying) this.start();
         };
         requestAnimationFrame(step);
     }

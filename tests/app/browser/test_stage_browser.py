@@ -405,3 +405,35 @@ def test_a_newer_scene_wins_and_clear_empties_the_stage(open_stage: OpenStage) -
     page.evaluate("window.stage.clear('Drop two photos.')")
     assert page.locator("[data-tile=mask] .stage-waits").text_content() == "Drop two photos."
     assert page.locator("[data-do=save]").first.is_disabled()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_full_screen_fills_the_screen(open_stage: OpenStage, refused: bool) -> None:
+    page = open_stage()
+    page.set_viewport_size({"width": 390, "height": 844})
+    if refused:
+        page.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(); }")
+    page.locator("[data-tile=depth] [data-do=full]").click()
+    page.wait_for_function(
+        "() => { const c = document.querySelector('canvas[data-picture=depth]');"
+        " const tile = c.closest('.stage-tile').getBoundingClientRect();"
+        " return tile.height >= innerHeight && tile.width >= innerWidth"
+        " && c.getBoundingClientRect().width > 0.9 * innerWidth; }"
+    )
+    page.locator("[data-tile=depth] [data-do=full]").click()
+    page.wait_for_function(
+        "() => !document.fullscreenElement && !document.querySelector('.stage-filled')"
+    )
+
+
+def test_buttons_are_large_enough_to_hit(open_stage: OpenStage) -> None:
+    page = open_stage()
+    choose(page, "mask", "backdrop")
+    page.get_by_role("button", name="Repair mask").click()
+    choose(page, "mask", "backdrop")
+    sizes = page.evaluate(
+        "Array.from(document.querySelectorAll('.stage button, .stage-views label, .stage-swatch'))"
+        ".map((b) => b.getBoundingClientRect()).filter((b) => b.width)"
+        ".map((b) => Math.min(b.width, b.height))"
+    )
+    assert len(sizes) > 25 and min(sizes) >= 24
