@@ -239,6 +239,11 @@ class Stage {
         return { value: iou(this.look.scene, this.look.alpha, UNKNOWN), words };
     }
 
+    // What the names of saved files begin with.
+    get photo() {
+        return this.look.scene.description.name || "photo";
+    }
+
     // Saves the view on screen, named after the photo.
     async save(tile) {
         const { scene, found } = this.look;
@@ -259,7 +264,7 @@ class Stage {
             this.tell("There is no picture to save yet.");
             return;
         }
-        const name = `${scene.description.name || "photo"}-${view}.png`;
+        const name = `${this.photo}-${view}.png`;
         offer(content, name);
         this.tell(`Saved ${name}.`);
     }
@@ -279,7 +284,7 @@ class Stage {
         try {
             const answer = await this.options.download(name, await this.edits());
             if (answer.failed) this.tell(answer.failed);
-            else offer(answer.url, answer.name);
+            else offer(answer.url, `${this.photo}-${answer.name}`);
         } catch (error) {
             console.debug("depthmask: no download", error);
             this.tell("The server did not answer: check that it still runs, then try again.");
