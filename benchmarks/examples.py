@@ -18,7 +18,7 @@ from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.evaluation.sequences import score_prediction
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Prediction, Predictor
-from depthmask.pictures import Picture, read_mask, read_picture, read_true_depth
+from depthmask.pictures import Picture, read_labels, read_mask, read_picture, read_true_depth
 from depthmask.render.views import checkerboard, colour_depth, cutout, fill, lay_over, mask_errors
 
 TILE_PIXELS = (200, 200)  # height and width of a picture in the sheet
@@ -54,7 +54,7 @@ def score_example(prediction: Prediction, folder: Path) -> dict[str, float]:
     """Compares a prediction with the truth of an example: "iou" and "rmse"."""
     return score_prediction(
         prediction,
-        true_mask=read_mask(folder / "mask.png"),
+        true_labels=read_labels(folder / "mask.png"),
         true_depth=read_true_depth(folder / "depth.png"),
     )
 

@@ -23,11 +23,11 @@ import torch
 from benchmarks.command import check_folders, run
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
 from depthmask.evaluation.sequences import (
-    IGNORED_LABEL,
     MIN_FOREGROUND_SHARE,
     background_of,
     frames_with_truth,
 )
+from depthmask.evaluation.truth import split_labels
 from depthmask.files import EXAMPLES
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
@@ -136,7 +136,7 @@ def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
             labels = read_labels(known[number]["mask"])
             image = read_picture(known[number]["image"])
             background = read_picture(background_of(sequence))
-            yield Sample(background, image, labels > IGNORED_LABEL, labels != IGNORED_LABEL)
+            yield Sample(background, image, *split_labels(labels))
 
 
 def read_examples() -> Iterator[Sample]:

@@ -27,7 +27,8 @@ from benchmarks.command import check_folders, resident_megabytes, run
 from depthmask.evaluation import metrics
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.evaluation.matting import gradient_error
-from depthmask.evaluation.sequences import IGNORED_LABEL, background_of, frames_with_truth
+from depthmask.evaluation.sequences import background_of, frames_with_truth
+from depthmask.evaluation.truth import split_labels
 from depthmask.files import EXAMPLES
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
@@ -142,7 +143,7 @@ def _photograph(scene: Map, numbers: np.random.Generator) -> Picture:
 
 def _truth(path: Path) -> tuple[Map, Mask]:
     grey = read_grey(path)
-    known = np.asarray(grey != IGNORED_LABEL, np.bool_)
+    _, known = split_labels(grey)
     return np.where(known, grey, 0).astype(np.float32) / np.float32(255), known
 
 

@@ -20,13 +20,13 @@ from depthmask.files import refuse_links, write_together
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
     from depthmask.inference.predictor import Prediction, Predictor
-    from depthmask.pictures import Map, Mask, Picture
+    from depthmask.pictures import Grey, Map, Picture
 
 
 class Truth(NamedTuple):
     """What a prediction is compared with, where it is given."""
 
-    mask: "Mask | None"
+    labels: "Grey | None"
     depth: "Map | None"
 
 
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> None:
     }
     report = {
         **files,
-        **score_prediction(prediction, true_mask=truth.mask, true_depth=truth.depth),
+        **score_prediction(prediction, true_labels=truth.labels, true_depth=truth.depth),
         "resolution": predictor.resolution,
         "device": predictor.device,
         "backend": predictor.backend.name,
@@ -151,10 +151,10 @@ def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predic
 
 
 def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
-    from depthmask.pictures import check_size, read_mask, read_true_depth
+    from depthmask.pictures import check_size, read_labels, read_true_depth
 
     truth = Truth(
-        read_mask(options.true_mask) if options.true_mask else None,
+        read_labels(options.true_mask) if options.true_mask else None,
         read_true_depth(options.true_depth) if options.true_depth else None,
     )
     for path, array in zip((options.true_mask, options.true_depth), truth, strict=True):

@@ -4,7 +4,7 @@ A folder holds one folder for each sequence, and in it:
 
     background.png      the empty scene
     image/NAME.png      the frames
-    mask/NAME.png       255 foreground, 0 background, 170 left out (optional)
+    mask/NAME.png       255 foreground, 0 background, 85 and 170 left out (optional)
     depth/NAME.png      16 bits, millimetres, 0 where unknown (optional)
 
 The pictures may have any format that is read, such as JPEG. Pictures of one frame have one NAME.
@@ -27,12 +27,12 @@ from depthmask.evaluation.array_metrics import (
     depth_rmse,
     mask_iou,
 )
+from depthmask.evaluation.truth import known_depth, split_labels
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import (
     SUFFIXES,
     Grey,
     Map,
-    Mask,
     Picture,
     check_size,
     read_grey,
@@ -52,7 +52,6 @@ class Evaluation(TypedDict, total=False):
     sequences: Required[dict[str, Scores]]  # the same for each, by name
 
 
-IGNORED_LABEL = 170  # of mask pixels that count neither as foreground nor as background
 MIN_FOREGROUND_SHARE = 0.002  # of a frame; below it, a few pixels decide the IoU
 _MIN_METRES, _MAX_METRES = 0.3, 10.0  # what depth cameras can measure
 
@@ -131,29 +130,31 @@ def frames_with_truth(sequence: Path, *, needed: Set[str] = frozenset()) -> list
 def score_prediction(
     prediction: Prediction,
     *,
-    true_mask: Mask | None = None,
+    true_labels: Grey | None = None,
     true_depth: Map | None = None,
 ) -> dict[str, float]:
     """Compares one prediction with a true mask, a true depth, or both.
 
     Args:
         prediction: Of an image of H x W pixels.
-        true_mask: (H, W), bool, True is foreground.
-        true_depth: (H, W), in [0, 1], by depthmask.depth.CONVENTION.
+        true_labels: (H, W), as for `split_labels`.
+        true_depth: (H, W), in [0, 1], by depthmask.depth.CONVENTION; 0 where it is not known.
 
     Returns:
-        "iou" if there is a true mask, "rmse" if there is a true depth.
+        "iou" if there is a true mask, "rmse" if any true depth is known.
 
     Raises:
         PictureError: The truth has another size than the prediction.
     """
     scores = {}
-    if true_mask is not None:
-        check_size(true_mask, prediction.mask, "The true mask")
-        scores["iou"] = mask_iou(prediction.mask, true_mask)
+    if true_labels is not None:
+        check_size(true_labels, prediction.mask, "The true mask")
+        scores["iou"] = mask_iou(prediction.mask, *split_labels(true_labels))
     if true_depth is not None:
         check_size(true_depth, prediction.depth, "The true depth")
-        scores["rmse"] = depth_rmse(prediction.depth, true_depth)
+        known = known_depth(true_depth)
+        if known.any():
+            scores["rmse"] = depth_rmse(prediction.depth, true_depth, known)
     return scores
 
 
@@ -162,13 +163,13 @@ def mask_scores(pred: Map, labels: Grey) -> dict[str, float]:
 
     Args:
         pred: (H, W), in [0, 1].
-        labels: (H, W): 255 foreground, 0 background, 170 neither.
+        labels: (H, W): 255 foreground, 0 background; see `split_labels` for what does not count.
 
     Returns:
         "iou", unless less than 0.2 % of the frame is foreground; and "false_foreground", the share
         of the true background that the mask calls foreground, unless there is no background.
     """
-    true, valid = labels > 127, labels != IGNORED_LABEL
+    true, valid = split_labels(labels)
     foreground, background = true & valid, ~true & valid
     scores = {}
     if foreground.mean() >= MIN_FOREGROUND_SHARE:

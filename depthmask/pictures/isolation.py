@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from depthmask.errors import PictureError
 from depthmask.pictures.read import Photo
-from depthmask.pictures.types import Map, Mask, Picture
+from depthmask.pictures.types import Grey, Map, Picture
 
 MEMORY_BYTES = 2 * 2**30  # address space of a worker; a photo of 50 megapixels takes a third
 CPU_SECONDS = 5  # to decode one picture
@@ -65,9 +65,9 @@ class IsolatedReader:
         """As `read_picture`."""
         return self._read("picture", path, max_bytes)[0]
 
-    def mask(self, path: Path, *, max_bytes: int | None = None) -> Mask:
-        """As `read_mask`."""
-        return self._read("mask", path, max_bytes)[0]
+    def labels(self, path: Path, *, max_bytes: int | None = None) -> Grey:
+        """As `read_labels`."""
+        return self._read("labels", path, max_bytes)[0]
 
     def true_depth(self, path: Path, *, max_bytes: int | None = None) -> Map:
         """As `read_true_depth`."""

@@ -11,6 +11,7 @@ from depthmask.pictures.decode import decode, to_rgb
 from depthmask.pictures.types import Grey, Map, Mask, Picture
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
+_GREY_SPREAD = 24  # levels between the channels of a pixel that JPEG may have changed
 _LEAST_ALPHA = 128  # of a pixel that counts as the object's
 
 
@@ -84,8 +85,9 @@ def read_labels(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     """Reads a true mask as `read_grey` does: (H, W), full scale is foreground.
 
     Raises:
-        PictureError: As `read_grey`, or foreground is 1.
+        PictureError: As `read_grey`, or foreground is 1, or the picture is coloured.
     """
+    _check_grey(path, max_bytes, "a mask is white where the foreground is, and black elsewhere")
     grey = read_grey(path, max_bytes=max_bytes)
     if grey.max() == 1:  # how many data sets store classes; here it would all be background
         full_scale = np.iinfo(grey.dtype).max
@@ -97,8 +99,9 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
     """Reads a true depth map of 8 or 16 bits: (H, W), float32 in [0, 1], full scale is 1.
 
     Raises:
-        PictureError: As `read_grey`.
+        PictureError: As `read_grey`, or the picture is coloured.
     """
+    _check_grey(path, max_bytes, "depth is grey, of 8 or 16 bits")
     grey = read_grey(path, max_bytes=max_bytes)
     return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
 
@@ -139,6 +142,19 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # metadata that cannot be parsed raises what it likes, and says nothing
         return image
     return image
+
+
+def _check_grey(path: str | Path, max_bytes: int | None, cure: str) -> None:
+    """Refuses a picture of which more than one pixel in a hundred has a colour."""
+    image, _ = decode(Path(path), max_bytes=max_bytes)
+    if len(image.getbands()) < 3 and image.mode != "P":
+        return
+    small = image.convert("RGB")
+    small.thumbnail((256, 256), Image.Resampling.NEAREST)
+    values = np.asarray(small, dtype=np.int16)
+    spread = values.max(axis=2) - values.min(axis=2)
+    if (spread > _GREY_SPREAD).mean() > 0.01:
+        raise PictureError(f"{path} is a picture in colour; {cure}.")
 
 
 def _grey(path: Path, image: Image.Image) -> Grey:

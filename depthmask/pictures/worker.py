@@ -24,7 +24,7 @@ from PIL import Image
 from depthmask.errors import PictureError
 from depthmask.pictures.bounds import StructureError, check_bounds
 from depthmask.pictures.decode import shows_in_browsers
-from depthmask.pictures.read import read_mask, read_photo, read_picture, read_true_depth
+from depthmask.pictures.read import read_labels, read_photo, read_picture, read_true_depth
 
 Array = npt.NDArray[Any]
 Read = Callable[[Path, int | None], tuple[Array, tuple[str, ...]]]
@@ -108,7 +108,7 @@ KINDS = {
     "shows_in_browsers": _shows_in_browsers,
     "photo": _photo,
     "picture": _plain(read_picture),
-    "mask": _plain(read_mask),
+    "labels": _plain(read_labels),
     "true_depth": _plain(read_true_depth),
 }
 

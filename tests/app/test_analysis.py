@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from depthmask.app import html
 from depthmask.app.loading import Predicts
 from depthmask.app.photos import analysis
 from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
@@ -42,7 +41,6 @@ def test_a_pair_that_cannot_be_meant_stands_out(score: float, doubtful: bool) ->
     found = Prediction(np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32), 0, pair=pair)
     result = Analysis("", predicted=PredictedPair(np.zeros((4, 4, 3), np.uint8), found, (4, 4), ()))
     assert result.doubtful == doubtful
-    assert ('class="doubtful"' in html.message(result)) == doubtful
 
 
 def test_truth_gives_figures(files: DroppedFiles) -> None:
@@ -160,20 +158,54 @@ def ramp() -> Map:
 
 def test_truth_whose_near_is_bright_is_turned_round() -> None:
     error = depth_error(ramp(), 1 - ramp(), Convention(near_is_bright=True))
-    assert abs(error).max() < 1e-6
-    assert abs(depth_error(ramp(), 1 - ramp(), Convention())).max() > 0.3
+    assert np.nanmax(abs(error)) < 1e-6
+    assert np.nanmax(abs(depth_error(ramp(), 1 - ramp(), Convention()))) > 0.3
 
 
 def test_alignment_takes_scale_and_shift_out() -> None:
     error = depth_error(ramp(), 0.1 + 0.5 * ramp(), Convention(align=True))
-    assert abs(error).max() < 1e-5
+    assert np.nanmax(abs(error)) < 1e-5
 
 
 def test_aligned_truth_whose_near_is_bright_is_inverse_depth() -> None:
     truth = (0.2 + 0.2 / ramp()).astype(np.float32)
     error = depth_error(ramp(), truth, Convention(near_is_bright=True, align=True))
-    assert abs(error).max() < 1e-5
+    assert np.nanmax(abs(error)) < 1e-5
     nearer = truth.copy()
     nearer[:, :8] += 0.1  # the truth is nearer there than predicted
     error = depth_error(ramp(), nearer, Convention(near_is_bright=True, align=True))
     assert error[:, :8].mean() > 0.02, "predicted too far is above 0"
+
+
+def test_what_is_unknown_of_a_truth_does_not_count(files: DroppedFiles, tmp_path: Path) -> None:
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[:, : WIDTH // 2] = 255
+    labels[:, WIDTH // 4 :] = (np.arange(WIDTH - WIDTH // 4) % 2 * 85 + 85)[None]
+    depth = np.full((HEIGHT, WIDTH), round(0.6 * 65535), np.uint16)
+    depth[: HEIGHT // 2] = 0
+    for name, array in (("labels", labels), ("part", depth), ("nothing", depth * 0)):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    given = replace(
+        files, true_mask=str(tmp_path / "labels.png"), true_depth=str(tmp_path / "part.png")
+    )
+    result = analyse(Fake(), PredictionCache(), given)
+    assert result.iou == 1.0 and result.rmse == pytest.approx(0.1, abs=1e-3)
+    assert result.mask_known is not None and result.mask_known.mean() == 0.25
+    unknown = replace(given, true_depth=str(tmp_path / "nothing.png"))
+    result = analyse(Fake(), PredictionCache(), unknown)
+    assert result.rmse is None and result.depth_error is None
+    assert result.failed and "unknown" in result.message
+
+
+def test_a_photo_is_no_truth(files: DroppedFiles, tmp_path: Path) -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[..., 0] = 200
+    Image.fromarray(photo).save(tmp_path / "photo.jpg")
+    for zone in ("true_mask", "true_depth"):
+        given = replace(files, **{zone: str(tmp_path / "photo.jpg")})
+        result = analyse(Fake(), PredictionCache(), given)
+        assert "in colour" in result.message and zone in result.unreadable
+    grey = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.jpg")
+    given = replace(files, true_depth=str(tmp_path / "grey.jpg"))
+    assert not analyse(Fake(), PredictionCache(), given).failed, "grey, although saved in colour"

@@ -181,11 +181,12 @@ def test_aligned_depth_is_clipped_to_30_cm() -> None:
 def test_score_of_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> None:
     prediction = fake_predictor.predict(pair.background, pair.image)
     assert score_prediction(prediction) == {}
-    scores = score_prediction(prediction, true_mask=pair.true_mask, true_depth=pair.true_depth)
+    labels = pair.true_mask.astype(np.uint8) * 255
+    scores = score_prediction(prediction, true_labels=labels, true_depth=pair.true_depth)
     error = np.sqrt(((prediction.depth - pair.true_depth) ** 2).mean())
     assert scores == {"iou": 1.0, "rmse": pytest.approx(float(error))}
     with pytest.raises(PictureError, match="true mask is 79x60 pixels, its image is 80x60"):
-        score_prediction(prediction, true_mask=pair.true_mask[:, 1:])
+        score_prediction(prediction, true_labels=labels[:, 1:])
 
 
 def test_folders_without_anything_to_evaluate(
@@ -215,3 +216,19 @@ def test_incomplete_sequences(fake_predictor: FakePredictor, tmp_path: Path) -> 
     (tmp_path / "room" / "background.png").unlink()
     with pytest.raises(PictureError, match=r"background\.png"):
         evaluate_folder(fake_predictor.predict, tmp_path)
+
+
+def test_labels_that_do_not_count_and_unknown_depth_are_left_out(pair: Pair) -> None:
+    labels = pair.true_mask.astype(np.uint8) * 255
+    labels[:5], labels[5:10] = 85, 170
+    depth = pair.true_depth.copy()
+    depth[:10] = 0
+    wrong = pair.true_mask.astype(np.float32)
+    wrong[:10] = 1
+    prediction = Prediction(wrong, pair.true_depth, 0.1)
+    assert score_prediction(prediction, true_labels=labels, true_depth=depth) == {
+        "iou": 1.0,
+        "rmse": 0.0,
+    }
+    nothing = np.zeros_like(depth)
+    assert score_prediction(prediction, true_depth=nothing) == {}

@@ -18,14 +18,15 @@ from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
-from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
-from depthmask.pictures import Map, Mask, check_size
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou, masked_mean
+from depthmask.evaluation.truth import known_depth, split_labels
+from depthmask.pictures import Grey, Map, Mask, check_size
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
 
 T = TypeVar("T")
-Truth = TypeVar("Truth", Mask, Map)
+Truth = TypeVar("Truth", Grey, Map)
 
 # {zone: its name in a sentence}, in the order of the page
 ZONES = {
@@ -38,6 +39,7 @@ ZONES = {
 DROP_BOTH = "Drop a photo of the empty scene, and one from the same spot with something in it."
 DROP_IMAGE = "Now drop the image, taken from the same spot."
 DROP_BACKGROUND = "Now drop the background: the same view, empty."
+UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
@@ -73,7 +75,8 @@ class Analysis:
     unreadable: frozenset[str] = field(default_factory=frozenset)  # keys of ZONES
     predicted: PredictedPair | None = None
     true_mask: Mask | None = None  # (H, W); None unless of the image's size
-    depth_error: Map | None = None  # (H, W), above 0: predicted too far; None without a truth
+    mask_known: Mask | None = None  # (H, W), where the true mask counts; None without one
+    depth_error: Map | None = None  # (H, W), above 0: too far, NaN: truth unknown; or None
     iou: float | None = None  # in [0, 1]; None without a true mask
     rmse: float | None = None  # of the depth error; None without a true depth
 
@@ -106,27 +109,33 @@ def analyse(
     reader = _Reader()
     pair = (files.background, files.image)
     predicted = cache.get_or_make(pair, lambda: _predict(predictor, reader, files))
-    true_mask = reader.read("true_mask", files.true_mask, photo_reader().mask)
+    labels = reader.read("true_mask", files.true_mask, photo_reader().labels)
     true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
         return reader.nothing(missing(files.background is not None, files.image is not None))
     mask, depth = predicted.prediction.mask, predicted.prediction.depth
-    true_mask = reader.check("true_mask", true_mask, mask)
+    labels = reader.check("true_mask", labels, mask)
     true_depth = reader.check("true_depth", true_depth, mask)
-    iou = error = None
-    if true_mask is not None:
-        iou = mask_iou(mask, true_mask)
+    true_mask = known = iou = error = rmse = None
+    if labels is not None:
+        true_mask, known = split_labels(labels)
+        iou = mask_iou(mask, true_mask, known)
     if true_depth is not None:
         error = depth_error(depth, true_depth, convention or Convention())
+        rmse = float(np.sqrt(masked_mean(np.square(error), np.isfinite(error))))
+        if np.isnan(rmse):
+            reader.complaints.append(UNKNOWN_DEPTH)
+            error = rmse = None
     return Analysis(
         message=" ".join((*reader.complaints, *verdict(predicted))),
         failed=bool(reader.complaints),
         unreadable=frozenset(reader.unreadable),
         predicted=predicted,
         true_mask=true_mask,
+        mask_known=known,
         depth_error=error,
         iou=iou,
-        rmse=None if error is None else float(np.sqrt(np.mean(np.square(error)))),
+        rmse=rmse,
     )
 
 
@@ -163,13 +172,22 @@ def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
             such maps, and a truth whose far is bright as depth.
 
     Returns:
-        (H, W), in units of the truth, above 0 where the prediction is too far.
+        (H, W), in units of the truth, above 0 where the prediction is too far, NaN where the truth
+        is not known.
     """
+    known = known_depth(true)
+    if not known.any():
+        return np.full_like(pred, np.nan)
+    error = _error(pred, true, known, convention)
+    return np.where(known, error, np.float32(np.nan))
+
+
+def _error(pred: Map, true: Map, known: Mask, convention: Convention) -> Map:
     if not convention.align:
         return pred - (1 - true if convention.near_is_bright else true)
     values = 1 / np.maximum(pred, np.float32(1e-6)) if convention.near_is_bright else pred
     # the fit only needs values that depend on each other linearly, whatever they mean
-    error = align_inverse_depth(values, true).astype(np.float32) - true
+    error = align_inverse_depth(values, true, known).astype(np.float32) - true
     return -error if convention.near_is_bright else error
 
 

@@ -143,7 +143,10 @@ def _truth(analysis: Analysis) -> Bytes:
         shape = at_most(analysis.predicted.prediction.mask, PREVIEW_SIDE).shape
         return np.full(shape, UNKNOWN, np.uint8)
     share = at_most(analysis.true_mask.astype(np.float32), PREVIEW_SIDE)
-    return np.where(share > 0.5, np.uint8(255), np.uint8(0))
+    levels = np.where(share > 0.5, np.uint8(255), np.uint8(0))
+    if analysis.mask_known is not None:
+        levels[at_most(analysis.mask_known.astype(np.float32), PREVIEW_SIDE) < 1] = UNKNOWN
+    return levels
 
 
 def _error(error: Map) -> tuple[Bytes, Bytes]:
