@@ -140,7 +140,7 @@ def test_the_verdict_says_how_the_pair_fits_and_what_was_found() -> None:
     mask = mask.copy()
     mask[:50] = 1
     assert "covers 50%" in " ".join(analysis.verdict(predicted(mask)))
-    assert "differ in size" in " ".join(analysis.verdict(predicted(mask, (50, 100))))
+    assert "differ in size" in " ".join(analysis.verdict(predicted(mask, (50, 50))))
     mask = np.zeros((100, 100), np.float32)
     mask[0, :50] = 1  # half a percent
     assert "less than 1%" in " ".join(analysis.verdict(predicted(mask)))
@@ -209,3 +209,39 @@ def test_a_photo_is_no_truth(files: DroppedFiles, tmp_path: Path) -> None:
     Image.fromarray(grey).save(tmp_path / "grey.jpg")
     given = replace(files, true_depth=str(tmp_path / "grey.jpg"))
     assert not analyse(Fake(), PredictionCache(), given).failed, "grey, although saved in colour"
+
+
+@pytest.mark.parametrize(
+    ("size", "turned", "said"),
+    [
+        ((24, 32), False, "fit together well"),
+        ((48, 64), False, "differ in size"),
+        ((24, 43), False, "differ in shape"),
+        ((32, 24), True, "upright"),
+        ((32, 32), False, "differ in shape"),
+    ],
+)
+def test_photos_of_other_shapes_do_not_fit_together_well(
+    size: tuple[int, int], turned: bool, said: str
+) -> None:
+    quality = PairQuality(1.0, "good", "The photos fit together well.")
+    pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+    empty = np.zeros((24, 32), np.float32)
+    predicted = PredictedPair(
+        np.zeros((24, 32, 3), np.uint8), Prediction(empty, empty, 0, pair=pair), size, ()
+    )
+    sentences = " ".join(analysis.verdict(predicted))
+    assert said in sentences
+    assert ("fit together well" in sentences) == (size in ((24, 32), (48, 64)))
+    assert Analysis("", predicted=predicted).doubtful is turned
+
+
+def test_a_new_background_is_not_judged_by_the_earlier_image(files: DroppedFiles) -> None:
+    fits = analyse(Fake(), PredictionCache(), files)
+    assert analysis.with_earlier_image(fits).message.startswith("Compared with the earlier image.")
+    assert fits.predicted is not None
+    turned = replace(fits, predicted=fits.predicted._replace(background_size=(WIDTH, HEIGHT)))
+    asked = analysis.with_earlier_image(turned)
+    assert asked.predicted is None and not asked.failed and "Now drop the image" in asked.message
+    alone = Analysis("Now drop the image.")
+    assert analysis.with_earlier_image(alone) is alone

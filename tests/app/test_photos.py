@@ -65,7 +65,7 @@ def asking(files: DroppedFiles | None = None, **changes: Any) -> Request:
         near_is_bright=False,
         align=False,
         unordered=False,
-        fresh="",
+        replaces=False,
     )
     return replace(request, **changes)
 

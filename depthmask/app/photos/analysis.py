@@ -6,7 +6,7 @@ Heavy modules are imported with the first pair, so that the page is up sooner.
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,12 +39,23 @@ ZONES = {
 DROP_BOTH = "Drop a photo of the empty scene, and one from the same spot with something in it."
 DROP_IMAGE = "Now drop the image, taken from the same spot."
 DROP_BACKGROUND = "Now drop the background: the same view, empty."
+DROP_NEXT_IMAGE = "Now drop the image of this background; the earlier one shows another scene."
+WITH_EARLIER_IMAGE = "Compared with the earlier image."
+TURNED = "One photo is upright, the other lies across: take both from the same spot, held alike."
+OTHER_SHAPE = (
+    "The photos differ in shape, so the background was cropped to the image's: what one of them "
+    "does not show cannot be compared."
+)
+OTHER_SIZE = "The photos differ in size, so the background was fitted to the image."
 UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
 MAX_FILE_BYTES = 25_000_000
 MIN_NEW_SHARE = 0.001  # of the picture; a smaller mask counts as empty
+MIN_SHAPE_DIFFERENCE = (
+    0.03  # of the logarithms of the ratios of the sides; 3 : 2 and 4 : 3 have 0.12
+)
 MAX_DOUBTFUL_SCORE = 0.2  # quality of a pair, in [0, 1]; up to here, it is probably a mistake
 
 
@@ -83,6 +94,8 @@ class Analysis:
     @property
     def doubtful(self) -> bool:
         """Whether the pair is probably a mistake of the visitor."""
+        if self.predicted is not None and is_turned(self.predicted):
+            return True
         return self._quality is not None and self._quality.score <= MAX_DOUBTFUL_SCORE
 
     @property
@@ -156,10 +169,44 @@ def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     found = (
         NOTHING_NEW if share < MIN_NEW_SHARE else f"What is new covers {covered} of the picture."
     )
+    if is_turned(predicted):
+        return TURNED, found, *predicted.notes
+    if has_other_shape(predicted):
+        fits = (pair.quality.sentence,) if pair and pair.quality.verdict != "good" else ()
+        return (*fits, found, OTHER_SHAPE, *predicted.notes)
     fits = (pair.quality.sentence,) if pair else ()
-    cropped = "The photos differ in size, so the background was fitted to the image."
-    fitted = (cropped,) if predicted.background_size != mask.shape else ()
+    fitted = (OTHER_SIZE,) if predicted.background_size != mask.shape else ()
     return (*fits, found, *fitted, *predicted.notes)
+
+
+def has_other_shape(predicted: PredictedPair) -> bool:
+    """Whether the sides of the photos are in other ratios, so that one shows more of the scene."""
+    background, image = _ratios(predicted)
+    return abs(np.log(background / image)) > MIN_SHAPE_DIFFERENCE
+
+
+def is_turned(predicted: PredictedPair) -> bool:
+    """Whether one photo is upright and the other lies across; a square is neither."""
+    background, image = _ratios(predicted)
+    return has_other_shape(predicted) and (background - 1) * (image - 1) < 0
+
+
+def with_earlier_image(analysis: Analysis) -> Analysis:
+    """Changes the result of a new background and an image that was there before it.
+
+    Whoever begins a new pair with its background has not dropped its image yet.
+    """
+    if analysis.predicted is None:
+        return analysis
+    if analysis.doubtful:
+        return Analysis(message=DROP_NEXT_IMAGE)
+    return replace(analysis, message=f"{WITH_EARLIER_IMAGE} {analysis.message}")
+
+
+def _ratios(predicted: PredictedPair) -> tuple[float, float]:
+    """Width / height of the background and of the image."""
+    (height, width), (rows, columns) = predicted.background_size, predicted.prediction.mask.shape
+    return width / height, columns / rows
 
 
 def depth_error(pred: Map, true: Map, convention: Convention) -> Map:

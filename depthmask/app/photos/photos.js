@@ -101,11 +101,12 @@ class Photos {
         const keys = places.map(([key]) => key);
         if (keys.some((key) => PHOTOS.includes(key))) this.closeExample();
         if (keys.includes("image")) this.dropTruth();
-        const fresh = keys.length === 1 && PHOTOS.includes(keys[0]) ? keys[0] : "";
+        const replaces = keys[0] === "background" && keys.length === 1
+            && PHOTOS.every((key) => this.zones[key].file);
         this.serial += 1; // what is under way is stale
         this.stage.busy(true);
         await Promise.all(places.map(([key, source]) => this.load(key, source)));
-        this.ask({ unordered, fresh });
+        this.ask({ unordered, replaces });
     }
 
     // Shows a picture at once, and uploads it.
@@ -206,7 +207,7 @@ class Photos {
         }
     }
 
-    request({ example = "", unordered = false, fresh = "" } = {}) {
+    request({ example = "", unordered = false, replaces = false } = {}) {
         const path = (key) => this.zones[key].file?.path || null;
         const measured = this.truthOf === null || this.truthOf === path("image");
         const ticked = (id) => this.root.querySelector(`#${id}`).checked;
@@ -220,7 +221,7 @@ class Photos {
             near_is_bright: ticked("near-is-bright"),
             align: ticked("align"),
             unordered,
-            fresh,
+            replaces,
         };
     }
 

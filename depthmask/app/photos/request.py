@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from depthmask.app.photos.analysis import Convention, DroppedFiles
-from depthmask.schema import Among, Within, from_json
+from depthmask.schema import Within, from_json
 
 Path = Annotated[str, Within(1, 4096)]
 
@@ -22,7 +22,7 @@ class Request:
     near_is_bright: bool
     align: bool
     unordered: bool  # both photos came at once: which one is the background is not known
-    fresh: Annotated[str, Among("", "background", "image")]  # the only photo that is new
+    replaces: bool  # the background took the place of another; the image was there before
 
     @property
     def files(self) -> DroppedFiles:

@@ -28,7 +28,13 @@ from depthmask.app.examples import Example
 from depthmask.app.fair_queue import FairQueue, Place, Wait
 from depthmask.app.loading import Predicts
 from depthmask.app.modules import import_module
-from depthmask.app.photos.analysis import MAX_FILE_BYTES, Analysis, DroppedFiles, analyse
+from depthmask.app.photos.analysis import (
+    MAX_FILE_BYTES,
+    Analysis,
+    DroppedFiles,
+    analyse,
+    with_earlier_image,
+)
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request, read_request
@@ -117,6 +123,8 @@ class PhotosTab:
         if exchanged:
             files = replace(files, background=files.image, image=files.background)
             analysis = analyse(self._predictor, self._cache, files, request.convention)
+        if request.replaces:
+            analysis = with_earlier_image(analysis)
         return {
             **self._describe(analysis, files),
             "exchanged": exchanged,

@@ -278,3 +278,35 @@ def test_photos_come_from_another_tab(open_photos: OpenPage) -> None:
     named(page, "#image", "frame.png")
     named(page, "#background", "empty.png")
     expect(page.locator("#background")).to_be_visible()
+
+
+def test_a_new_background_waits_for_its_image(
+    empty_page: Page, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    page = empty_page
+    drag(page, photos["full"], onto="#image")
+    expect(message(page)).to_have_text(DROP_BACKGROUND)
+    drag(page, photos["empty"], onto="#background")
+    solved(page)
+    expect(message(page)).not_to_contain_text("earlier")
+    drag(page, photos["later"], onto="#background")
+    expect(message(page)).to_contain_text("Compared with the earlier image.")
+    upright = tmp_path / "upright.png"
+    Image.new("RGB", (48, 64), (90, 90, 90)).save(upright)
+    drag(page, upright, onto="#background")
+    expect(message(page)).to_contain_text("Now drop the image of this background")
+    expect(page.locator(".photos.solved")).to_have_count(0)
+
+
+def test_truth_goes_with_its_image(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    drag(page, photos["empty"], photos["full"])
+    solved(page)
+    page.click("#truth summary")
+    drag(page, photos["full"], onto="#true-mask")
+    figure = page.locator("#stage dd").get_by_text(re.compile(r"^\d\.\d{3}$"))
+    expect(figure).to_have_count(1)
+    drag(page, photos["later"], onto="#image")
+    expect(message(page)).to_contain_text("The true mask went with the earlier image.")
+    expect(figure).to_have_count(0)
+    expect(page.locator("#true-mask img")).to_have_count(0)
