@@ -8,8 +8,8 @@ The stages' times are by the clock, so other programs of the machine are in them
 processor, of all threads, are not: "others" is all but the network. A frame of 640x480 should take
 15 ms there. With `--backend torch`: threads of other runtimes may still be busy after the network.
 
-With --minutes, two visitors send frames, look at every view, record and leave again and again, and
-what the process has in memory and on the disk is printed; nothing else is measured then.
+With --minutes, two visitors send frames and leave again and again, and what the process has in
+memory and on the disk is printed; nothing else is measured then.
 
 Clips are made from `examples/`: the object stands still, then moves by 14 pixels a frame, every
 frame with noise of its own. FOLDER, laid out as `python -m depthmask evaluate --help` tells, adds
@@ -21,7 +21,6 @@ marked.
 """
 
 import argparse
-import base64
 import os
 import sys
 import tempfile
@@ -35,8 +34,8 @@ import cv2
 import numpy as np
 
 from benchmarks.command import check_folders, resident_megabytes, run
-from depthmask.app.live.server import LiveServer, data_url
-from depthmask.app.live.views import VIEWS, to_jpeg
+from depthmask.app.live.frames import jpeg_url
+from depthmask.app.live.server import LiveServer
 from depthmask.backends import Backend
 from depthmask.backends.base import LockedBackend
 from depthmask.evaluation.sequences import background_of, frames_with_truth
@@ -52,7 +51,6 @@ KEEPS = (0.0, 0.5, 0.65, 0.8)
 TOKENS = ("0" * 32, "1" * 32)
 TELL_S = 15.0  # between two lines about memory and disk
 STAY = 240  # frames until a visitor leaves and comes again
-TAPE = 60  # frames of each stay that are recorded
 
 
 class Clip(NamedTuple):
@@ -150,27 +148,28 @@ def time_stages(predictor: Predictor, clip: Clip) -> None:
     server = LiveServer(lambda: looks, debug=True)
     capture(server, TOKENS[0], clip.background)
     print(f"{WIDTH}x{HEIGHT}, network at {predictor.resolution} px, medians in milliseconds")
-    for view in VIEWS:
-        stages, network, others = [], [], []
-        for frame in clip.frames:
-            message = {"token": TOKENS[0], "do": "frame", "frame": data_url(to_jpeg(frame))}
-            looks.seconds, start = 0.0, time.process_time()
-            answer = server.answer(message | {"view": view})
-            network.append(1000 * looks.seconds)
-            others.append(1000 * (time.process_time() - start - looks.seconds))
-            stages.append(answer["stages"])
-        times = {stage: float(np.median([each[stage] for each in stages])) for stage in stages[0]}
-        row = "  ".join(f"{stage} {value:.1f}" for stage, value in times.items())
-        size = len(base64.b64decode(answer["picture"].partition(",")[2])) // 1024
-        print(
-            f"{view:10} {row}  | processor: network {np.median(network):.1f}, "
-            f"others {np.median(others):.1f}, at most {max(others):.1f}  {size} KB"
-        )
+    stages, network, others, sizes = [], [], [], []
+    for frame in clip.frames:
+        message = {"token": TOKENS[0], "do": "frame", "frame": jpeg_url(frame)}
+        looks.seconds, start = 0.0, time.process_time()
+        answer = server.answer(message)
+        if answer["mask"] is None:  # nothing moved, and nothing was predicted
+            continue
+        network.append(1000 * looks.seconds)
+        others.append(1000 * (time.process_time() - start - looks.seconds))
+        stages.append(answer["stages"])
+        sizes.append(sum(len(answer[name] or "") for name in ("mask", "depth")))
+    times = {stage: float(np.median([each[stage] for each in stages])) for stage in stages[0]}
+    row = "  ".join(f"{stage} {value:.1f}" for stage, value in times.items())
+    print(
+        f"{row}  | processor: network {np.mean(network):.1f} in the mean, "
+        f"others {np.median(others):.1f}, at most {max(others):.1f}  {np.mean(sizes) / 1024:.0f} KB"
+    )
 
 
 def capture(server: LiveServer, token: str, background: Picture) -> None:
     """Learns a background as a page does it."""
-    frame, answer = data_url(to_jpeg(background)), {}
+    frame, answer = jpeg_url(background), {}
     for place in range(live.CAPTURE_FRAMES):
         message = {"token": token, "do": "capture", "first": place == 0, "frame": frame}
         answer = server.answer(message)
@@ -178,12 +177,12 @@ def capture(server: LiveServer, token: str, background: Picture) -> None:
 
 
 def watch(predictor: Predictor, minutes: float) -> None:
-    """Prints memory and disk while visitors come, look, record, take snapshots and leave."""
+    """Prints memory and disk while visitors come, look and leave."""
     clips = [rendered(name, 16) for name in ("teddy", "desk")]
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder  # recordings are made there, too
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder
         server = LiveServer(lambda: predictor)
-        print("minutes  frames  visitors  memory, MB  files  of these not recordings  their MB")
+        print("minutes  frames  visitors  memory, MB  files  their MB")
         start, told, count = time.monotonic(), 0.0, 0
         while (passed := time.monotonic() - start) < 60 * minutes:
             for token, clip in zip(TOKENS, clips, strict=True):
@@ -204,23 +203,16 @@ def visit(server: LiveServer, token: str, clip: Clip, count: int) -> None:
     if place == 0:
         server.answer({"token": token, "do": "leave"})
         capture(server, token, clip.background)
-        server.answer({"token": token, "do": "record"})
-    frame = data_url(to_jpeg(clip.frames[count % len(clip.frames)]))
-    view = list(VIEWS)[count % len(VIEWS)]
-    message = {"token": token, "do": "frame", "frame": frame, "view": view, "at": 100 * count}
-    answer = server.answer(message)
-    assert "picture" in answer, answer
-    if place == TAPE:
-        assert "path" in server.answer({"token": token, "do": "stop"})
-        assert "picture" in server.answer({"token": token, "do": "snapshot"})
+    frame = jpeg_url(clip.frames[count % len(clip.frames)])
+    answer = server.answer({"token": token, "do": "frame", "frame": frame, "at": 100 * count})
+    assert "mask" in answer, answer
 
 
 def usage(folder: str) -> str:
-    """Megabytes in memory, number of files, and what of them are no recordings."""
+    """Megabytes in memory, and number and size of the files."""
     files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    others = [path for path in files if path.suffix != ".webm"]
-    size = sum(path.stat().st_size for path in others) / 1e6
-    return f"{resident_megabytes():10.1f}  {len(files):5}  {len(others):23}  {size:8.1f}"
+    size = sum(path.stat().st_size for path in files) / 1e6
+    return f"{resident_megabytes():10.1f}  {len(files):5}  {size:8.1f}"
 
 
 def measure_smoothing(predictor: Predictor, clip: Clip) -> None:

@@ -29,8 +29,7 @@ import numpy as np
 
 from benchmarks.command import resident_megabytes, run
 from benchmarks.live_session import Clip, rendered
-from depthmask.app.live.server import data_url
-from depthmask.app.live.views import to_jpeg
+from depthmask.app.live.frames import jpeg_url
 from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES
 
@@ -193,7 +192,7 @@ def upload(client: httpx.Client, *contents: bytes) -> list[str]:
 def live(url: str, clip: Clip, record: Record, ended: Callable[[], bool]) -> None:
     """Captures a background and sends frames, each when the answer to the last has come."""
     token = uuid4().hex
-    background, *frames = (data_url(to_jpeg(each)) for each in (clip.background, *clip.frames))
+    background, *frames = (jpeg_url(each) for each in (clip.background, *clip.frames))
     with httpx.Client(base_url=url, timeout=ANSWER_LIMIT_S) as client:
         part = next(
             part["id"]
@@ -215,7 +214,7 @@ def live(url: str, clip: Clip, record: Record, ended: Callable[[], bool]) -> Non
             try:
                 if captured:
                     frame = frames[at % len(frames)]
-                    send({"do": "frame", "frame": frame, "view": "cutout", "at": 1000 * begin})
+                    send({"do": "frame", "frame": frame, "at": 1000 * begin})
                     record.frames.append(time.monotonic() - begin)
                 else:
                     captured = "captured" in send(

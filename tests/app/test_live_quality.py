@@ -29,7 +29,7 @@ def test_what_is_fast_enough_stays() -> None:
     quality = Quality(STEPS)
     run(quality, 500, TARGET_MS - 11)
     assert quality.rung == BEST
-    assert quality.sentence == ""
+    assert quality.sentence == "Quality is the best: 200 pixels a side."
 
 
 def test_a_slow_machine_steps_down_and_says_so() -> None:
@@ -75,7 +75,6 @@ def test_quality_comes_back_a_rung_at_a_time() -> None:
     assert quality.rung == STEPS[1]
     run(quality, 3 * UP_FRAMES, 20.0)
     assert quality.rung == BEST
-    assert quality.sentence == ""
 
 
 def test_a_rung_that_would_be_too_much_is_not_tried() -> None:
@@ -100,7 +99,7 @@ def test_a_slow_connection_does_not_lower_the_quality_for_nothing() -> None:
 @pytest.mark.parametrize("resolution", [64, 128, 224, 256])
 def test_a_ladder_begins_with_what_was_asked_for(resolution: int) -> None:
     ladder = ladder_from(resolution)
-    assert ladder[0] == Rung(resolution, 1)
+    assert ladder[0] == Rung(resolution, LADDER[0].depth_every)
     sides = [rung.resolution for rung in ladder]
     assert sides == sorted(set(sides), reverse=True)
     assert set(ladder[1:]) <= set(LADDER)
@@ -111,8 +110,32 @@ def test_a_smaller_network_is_a_rung_as_others_are(monkeypatch: pytest.MonkeyPat
     small = Rung(200, 1, "small")
     monkeypatch.setattr(quality_module, "LADDER", (Rung(200, 1), Rung(100, 2), small))
     ladder = ladder_from(BEST.resolution)
-    assert ladder == (BEST, Rung(100, 2), small)
+    assert ladder == (Rung(200, 1), Rung(100, 2), small)
     quality = Quality(ladder)
     run(quality, FAR_FRAMES + 1, 8 * TARGET_MS)
     assert quality.rung == small, "a quarter is still too much"
-    assert "a smaller network sees 200 pixels a side." in quality.sentence
+    assert "200 pixels a side of a smaller network" in quality.sentence
+
+
+def test_a_fixed_rung_stays_until_the_time_may_decide_again() -> None:
+    quality = Quality(STEPS)
+    assert quality.choices == [f"{rung.resolution} pixels a side" for rung in STEPS]
+    quality.choose("0")
+    run(quality, 100, 100 * TARGET_MS)
+    assert quality.rung == BEST
+    assert quality.sentence == "Quality is fixed: 200 pixels a side."
+    quality.choose(2)
+    assert quality.rung == STEPS[2]
+    run(quality, 500, 1.0)
+    assert quality.rung == STEPS[2]
+    quality.choose("auto")
+    run(quality, 500, 1.0)
+    assert quality.rung == BEST
+
+
+@pytest.mark.parametrize("wanted", [None, "7", -1, [0], {}, "0.0"])
+def test_a_quality_that_is_none_is_automatic(wanted: object) -> None:
+    quality = Quality(STEPS)
+    quality.choose(wanted)
+    run(quality, FAR_FRAMES + 1, 100 * TARGET_MS)
+    assert quality.rung == STEPS[-1]

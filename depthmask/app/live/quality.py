@@ -20,7 +20,7 @@ class Rung:
     """One quality."""
 
     resolution: int  # square root of the number of pixels that the network sees
-    depth_every: int  # frames from one prediction of depth to the next, where depth is shown
+    depth_every: int  # frames from one prediction of depth to the next
     model: str = MAIN
 
 
@@ -28,17 +28,17 @@ COSTS = {MAIN: 1.0}  # of a model at any resolution, in those of the main one
 
 # Best first.
 LADDER = (
-    Rung(224, 1),
-    Rung(192, 2),
-    Rung(160, 2),
-    Rung(112, 2),
-    Rung(88, 3),
+    Rung(224, 2),
+    Rung(192, 3),
+    Rung(160, 4),
+    Rung(112, 4),
+    Rung(88, 6),
 )
 
 
 def ladder_from(resolution: int) -> tuple[Rung, ...]:
     """The rungs for who asked for a resolution: that one first, then those that cost less."""
-    best = Rung(resolution, 1)
+    best = Rung(resolution, LADDER[0].depth_every)
     lower = [rung for rung in LADDER if _cost(rung) < _cost(best) and rung.resolution <= resolution]
     return (best, *lower)
 
@@ -46,12 +46,15 @@ def ladder_from(resolution: int) -> tuple[Rung, ...]:
 class Quality:
     """Holds a visitor's rate: steps down when frames take too long, and up when there is time.
 
+    A visitor may fix a rung instead.
+
     Args:
         ladder: The rungs, best first.
     """
 
     def __init__(self, ladder: Sequence[Rung]) -> None:
         self._ladder = ladder
+        self._fixed = False
         self._place, self._frames, self._patience = 0, 0, UP_FRAMES
         self._network_ms = self._others_ms = 0.0
 
@@ -60,17 +63,33 @@ class Quality:
         return self._ladder[self._place]
 
     @property
+    def choices(self) -> list[str]:
+        """What a visitor may fix, best first."""
+        return [self._name(rung) for rung in self._ladder]
+
+    @property
     def sentence(self) -> str:
-        """What the visitor is told about the quality; "" at the best one."""
+        """What the visitor is told about the quality."""
+        if self._fixed:
+            return f"Quality is fixed: {self._name(self.rung)}."
         if self._place == 0:
-            return ""
-        best, rung = self._ladder[0], self.rung
-        network = "the network" if rung.model == best.model else "a smaller network"
-        fewer = f", not {best.resolution}" if rung.resolution != best.resolution else ""
+            return f"Quality is the best: {self._name(self.rung)}."
         return (
-            f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: {network} sees "
-            f"{rung.resolution} pixels a side{fewer}."
+            f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: "
+            f"{self._name(self.rung)}, not {self._ladder[0].resolution}."
         )
+
+    def choose(self, wanted: object) -> None:
+        """Fixes a rung by its place among the choices; anything else lets the time decide."""
+        places = {str(place): place for place in range(len(self._ladder))}
+        place = places.get(str(wanted))
+        self._fixed = place is not None
+        if place is not None and place != self._place:
+            self._move(place)
+
+    def _name(self, rung: Rung) -> str:
+        network = "" if rung.model == self._ladder[0].model else " of a smaller network"
+        return f"{rung.resolution} pixels a side{network}"
 
     def note(self, network_ms: float, others_ms: float) -> None:
         """Takes the times of a frame, and steps to another rung if that is due.
@@ -80,7 +99,7 @@ class Quality:
             others_ms: All else that keeps the next frame waiting.
         """
         self._frames += 1
-        if self._frames == 1:  # the first run of a size prepares it
+        if self._fixed or self._frames == 1:  # the first run of a size prepares it
             return
         weight = 1.0 if self._frames == 2 else WEIGHT
         self._network_ms += weight * (network_ms - self._network_ms)

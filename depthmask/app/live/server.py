@@ -1,37 +1,28 @@
 """The server of the live tab: it answers the messages of pages. No Gradio here.
 
-A page has at most two frames under way: while one is predicted, the next one is decoded. What its
+A page sends a frame and gets its mask and depth as small pictures; it draws every view by itself.
+It has at most two frames under way: while one is predicted, the next one is decoded. What its
 camera takes meanwhile is dropped, so no frame waits in a queue.
 """
 
-import base64
 import math
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
 
-from depthmask.app.cache_files import new_file, storing
 from depthmask.app.live.batches import Batches
+from depthmask.app.live.frames import MessageError, decode_frame, depth_url, jpeg_url, mask_url
 from depthmask.app.live.quality import MAIN, Quality, Rung, ladder_from
-from depthmask.app.live.views import (
-    DEPTH_VIEW,
-    VIEWS,
-    LiveChoice,
-    draw_view,
-    full_mask,
-    to_jpeg,
-)
-from depthmask.app.photos.views import foreground_colours
 from depthmask.app.prediction_cache import Sweeper
-from depthmask.app.reading import frame_reader
 from depthmask.backends import Backend, BatchBackend
-from depthmask.errors import DepthmaskError, PictureError, StorageError
+from depthmask.errors import DepthmaskError
+from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
 from depthmask.inference.live_session import (
     CAPTURE_FRAMES,
     RunNetwork,
@@ -42,18 +33,15 @@ from depthmask.inference.live_session import (
 )
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Picture
-from depthmask.render.video import Recording
-from depthmask.render.views import cutout
 
 MAX_VISITORS = 16  # at a time
 VISITOR_LIFETIME_S = 600.0  # a visitor who sends no picture for this long has left
 # While all places are taken, a visitor who sends no picture for this long gives way to a new one:
 IDLE_S = 20.0
 IDLE_WITHOUT_BACKGROUND_S = 5.0
-MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
-MIN_FRAME_SIDE, MAX_FRAME_SIDE = 32, 1280  # pixels
 FRAMES_UNDER_WAY = 2  # of a page: one that is predicted, and one that waits
 MAX_PERIOD_MS = 2000.0  # between two frames; who takes longer has paused
+IGNORED_LABEL, LABEL_NOISE = 170, 25  # grey of a true mask's pixels that do not count, in a video
 MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -61,11 +49,8 @@ NO_PLACE_LEFT = (
     f"All {MAX_VISITORS} places for live visitors are taken; try again in a few minutes."
 )
 NO_BACKGROUND = "Capture the background first."
-BAD_FRAME = "The camera's picture could not be read; reload the page."
 BAD_MESSAGE = "The page is of another version than the server; reload the page."
 STEP_IN = "Nothing is in the scene: step in."
-RECORDING_FULL = "The recording has reached its greatest length; press Stop to get it."
-DISK_FULL = "The server's disk is full; press Stop to get what was recorded until then."
 Answer = dict[str, Any]
 
 
@@ -85,12 +70,10 @@ class Visit:
 
     session: Session | None = None
     captured: list[Picture] = field(default_factory=list)
-    choice: LiveChoice = field(default_factory=LiveChoice)
-    last: tuple[Picture, Sight] | None = None
-    drawn: LiveChoice | None = None  # how the last frame was drawn
     quality: Quality | None = None
     began: float = 0.0  # when the work on the last frame began, by time.monotonic()
-    recording: Recording | None = None
+    depth: Map | None = None  # what the page has of these,
+    background: Picture | None = None
     used: float = field(default_factory=time.monotonic)  # when the last picture came
     places: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(FRAMES_UNDER_WAY)
@@ -107,15 +90,6 @@ class Visit:
         frame = decode_frame(picture)
         self.used = time.monotonic()
         return frame
-
-    def close(self) -> None:
-        if self.recording is not None:
-            self.recording.close()
-            self.recording = None
-
-
-class MessageError(DepthmaskError):
-    """A message cannot be answered; the error's sentence is the answer."""
 
 
 class LiveServer:
@@ -138,11 +112,6 @@ class LiveServer:
         self._do: dict[str, Callable[[Visit, Answer], Answer]] = {
             "capture": self._capture,
             "frame": self._frame,
-            "look": self._look,
-            "backdrop": self._backdrop,
-            "record": self._record,
-            "stop": self._stop,
-            "snapshot": self._snapshot,
         }
 
     def __len__(self) -> int:
@@ -167,7 +136,7 @@ class LiveServer:
             if action is None:
                 raise MessageError(BAD_MESSAGE)
             # A frame that arrives after its page was left must not bring the visitor back.
-            new = message["do"] in ("capture", "backdrop")
+            new = message["do"] == "capture"
             visit = self._visit(message["token"], message.get("frame"), new=new)
             if not visit.places.acquire(blocking=False):
                 return {"dropped": True}
@@ -216,10 +185,7 @@ class LiveServer:
 
     def _forget(self, token: str) -> None:
         with self._lock:
-            visit = self._visits.pop(token, None)
-        if visit is not None:
-            with visit.lock:  # its last frame may still be worked on
-                visit.close()
+            self._visits.pop(token, None)
 
     def _capture(self, visit: Visit, message: Answer) -> Answer:
         """Takes one frame of the empty scene; after the last, learns the background."""
@@ -231,6 +197,7 @@ class LiveServer:
         frames, visit.captured = visit.captured, []
         if visit.quality is None:
             visit.quality = Quality(ladder_from(self._models[MAIN]().resolution))
+        visit.quality.choose(message.get("quality"))
         rung, quality = visit.quality.rung, visit.quality
         see = self._see(rung)
 
@@ -241,11 +208,17 @@ class LiveServer:
             return maps
 
         learned = learn(frames, timed, size=_size(rung, frames[0]))
-        visit.session, visit.last, visit.drawn = Session(learned), None, None
-        return {"captured": True, "selfCheck": learned.self_check}
+        visit.session = Session(learned)
+        visit.depth, visit.background = None, learned.picture
+        return {
+            "captured": True,
+            "selfCheck": learned.self_check,
+            "background": jpeg_url(learned.picture),
+            "qualities": quality.choices,
+        }
 
     def _frame(self, visit: Visit, message: Answer) -> Answer:
-        """Predicts one frame and draws the chosen view."""
+        """Predicts one frame."""
         if visit.session is None or visit.quality is None:
             raise MessageError(NO_BACKGROUND)
         at = _number(message.get("at", 0))
@@ -254,42 +227,26 @@ class LiveServer:
         clock = Stopwatch()
         frame = visit.decode(message.get("frame"))
         clock.lap("decode")
-        choice = _choose(visit, message)
-        sight = self._step(visit, frame, choice)
-        clock.lap("step")
-        full = self._record_frame(visit, message, frame, sight)
-        same = sight.unchanged and choice.is_drawn_as(visit.drawn)
-        shown = None if same else draw_view(choice, frame, sight)
-        clock.lap("draw")
-        answer: Answer = {
-            "picture": None if shown is None else data_url(to_jpeg(shown)),
-            "at": at,
-            "sentence": full or sight.sentence or ("" if _shows(sight) else STEP_IN),
-            "health": sight.health,
-            "quality": visit.quality.sentence,
-            "selfCheck": visit.session.learned.self_check,
-            "recorded": visit.recording.seconds if visit.recording else None,
-        }
-        visit.drawn = choice
-        clock.lap("encode")
-        _note(visit.quality, sight, own_ms=sum(clock.milliseconds.values()), period=period - waited)
-        if self._debug:
-            answer["stages"] = _stages(clock.milliseconds, sight.milliseconds)
-        return answer
-
-    def _step(self, visit: Visit, frame: Picture, choice: LiveChoice) -> Sight:
-        """Predicts a frame at the visitor's quality; depth only where it is shown."""
-        assert visit.session is not None and visit.quality is not None
+        visit.quality.choose(message.get("quality"))
         rung = visit.quality.rung
         visit.session, sight = step(
             visit.session,
             frame,
             self._see(rung),
             size=_size(rung, frame),
-            depth_every=rung.depth_every if choice.view == DEPTH_VIEW else None,
+            depth_every=rung.depth_every,
         )
-        visit.last = frame, sight
-        return sight
+        clock.lap("step")
+        if message.get("fresh"):
+            visit.depth = visit.background = None
+        answer = {"at": at, **_pictures(visit, sight), **_tell(visit, sight)}
+        if message.get("truth"):
+            answer["iou"] = _iou(sight.mask, decode_frame(message["truth"]))
+        clock.lap("encode")
+        _note(visit.quality, sight, own_ms=sum(clock.milliseconds.values()), period=period - waited)
+        if self._debug:
+            answer["stages"] = _stages(clock.milliseconds, sight.milliseconds)
+        return answer
 
     def _see(self, rung: Rung) -> RunNetwork:
         """Returns what runs a rung's network, for all visitors together."""
@@ -300,94 +257,41 @@ class LiveServer:
                 self._batches[rung.model] = Batches(cast(BatchBackend, model.backend))
             return self._batches[rung.model].see
 
-    def _look(self, visit: Visit, message: Answer) -> Answer:
-        """Draws the last frame again, in another view."""
-        if visit.last is None:
-            raise MessageError(NO_BACKGROUND)
-        choice = _choose(visit, message)
-        if choice.view == DEPTH_VIEW:  # it may not have been needed until now
-            self._step(visit, visit.last[0], choice)
-        visit.drawn = choice
-        return {"picture": data_url(to_jpeg(draw_view(choice, *visit.last)))}
 
-    def _record_frame(self, visit: Visit, message: Answer, frame: Picture, sight: Sight) -> str:
-        """Adds the frame to the recording, if there is one; returns a sentence when it is full."""
-        if visit.recording is None:
-            return ""
-        seconds = _number(message.get("at")) / 1000
-        if visit.recording.add(seconds, frame, sight.mask):
-            return ""
-        return DISK_FULL if visit.recording.is_cut_short else RECORDING_FULL
-
-    def _backdrop(self, visit: Visit, message: Answer) -> Answer:
-        picture = message.get("frame")
-        visit.choice = replace(visit.choice, backdrop=visit.decode(picture) if picture else None)
-        return {}
-
-    def _record(self, visit: Visit, message: Answer) -> Answer:
-        visit.close()
-        visit.recording = Recording()
-        return {}
-
-    def _stop(self, visit: Visit, message: Answer) -> Answer:
-        """Ends the recording and returns {"path": the WebM in Gradio's cache}.
-
-        If the disk is full, the recording is kept: the page may ask once more.
-        """
-        if visit.recording is None:
-            raise MessageError("Nothing was recorded: press Record first.")
-        try:
-            path = new_file("depthmask.webm")
-            with storing():
-                visit.recording.write(path)
-        except StorageError as error:
-            return {"failed": f"{error} The recording is kept: press Stop again.", "kept": True}
-        except DepthmaskError:
-            visit.close()
-            raise
-        visit.close()
-        return {"path": str(path)}
-
-    def _snapshot(self, visit: Visit, message: Answer) -> Answer:
-        """Returns the last frame's foreground as a PNG with alpha."""
-        if visit.last is None:
-            raise MessageError(NO_BACKGROUND)
-        frame, sight = visit.last
-        mask = full_mask(frame, sight)
-        pixels = cutout(foreground_colours(frame, sight.background, mask), mask)
-        done, data = cv2.imencode(".png", np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)))
-        assert done
-        return {"picture": data_url(data.tobytes(), "png")}
+def _pictures(visit: Visit, sight: Sight) -> Answer:
+    """The maps, and the background if it has moved; None for what the page has already."""
+    fresh = visit.depth is None
+    depth = None if sight.depth is visit.depth else sight.depth
+    background = None if sight.background is visit.background else sight.background
+    visit.depth, visit.background = sight.depth, sight.background
+    return {
+        "mask": None if sight.unchanged and not fresh else mask_url(sight.mask),
+        "depth": None if depth is None else depth_url(depth),
+        "background": None if background is None else jpeg_url(background),
+        "gain": [round(float(gain), 4) for gain in sight.gain.gain],
+    }
 
 
-def _choose(visit: Visit, message: Answer) -> LiveChoice:
-    """Updates and returns the visitor's choice of view and colour."""
-    wanted = str(message.get("view"))
-    visit.choice = replace(
-        visit.choice,
-        view=wanted if wanted in VIEWS else visit.choice.view,
-        colour=str(message.get("colour", visit.choice.colour)),
-    )
-    return visit.choice
+def _tell(visit: Visit, sight: Sight) -> Answer:
+    """What the page says about a frame."""
+    assert visit.session is not None and visit.quality is not None
+    empty = not _shows(sight)
+    return {
+        "sentence": sight.sentence or (STEP_IN if empty else ""),
+        "health": sight.health,
+        "empty": empty,
+        "quality": visit.quality.sentence,
+        "selfCheck": visit.session.learned.self_check,
+    }
 
 
-def decode_frame(url: object) -> Picture:
-    """Decodes the picture of a data URL: (H, W, 3), uint8, RGB.
-
-    Raises:
-        MessageError: It is no picture, or its size is out of range.
-    """
-    text = str(url)
-    if len(text) > MAX_PICTURE_CHARS or not text.startswith("data:image/"):
-        raise MessageError(BAD_FRAME)
-    try:
-        data = base64.b64decode(text.partition(",")[2], validate=True)
-    except ValueError as error:  # binascii.Error, and what is not ASCII
-        raise MessageError(BAD_FRAME) from error
-    try:
-        return frame_reader().frame(data)
-    except PictureError as error:
-        raise MessageError(BAD_FRAME) from error
+def _iou(mask: Map, truth: Picture) -> float:
+    """IoU with a true mask, (H, W, 3), whose white is foreground, and whose grey does not count."""
+    height, width = truth.shape[:2]
+    full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    labels = truth[..., 1].astype(np.int16)  # of green, which videos keep best
+    valid = np.abs(labels - IGNORED_LABEL) > LABEL_NOISE
+    return mask_iou(np.asarray(full), labels > 127, valid)
 
 
 def _number(value: Any) -> float:
@@ -400,14 +304,9 @@ def _number(value: Any) -> float:
     return number
 
 
-def data_url(data: bytes, kind: str = "jpeg") -> str:
-    """Makes a data URL, which a page shows without another request or a file on the disk."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
 def _shows(sight: Sight) -> bool:
     """Tells whether anything is in the scene."""
-    return bool((sight.mask > 0.5).mean() > MIN_SHOWN_SHARE)
+    return bool((sight.mask > MASK_THRESHOLD).mean() > MIN_SHOWN_SHARE)
 
 
 def _size(rung: Rung, frame: Picture) -> tuple[int, int]:
@@ -440,7 +339,6 @@ def _stages(outer: dict[str, float], inner: dict[str, float]) -> dict[str, float
     whole = {
         "decode": outer["decode"],
         **inner,
-        "draw": outer["draw"],
         "encode": outer["encode"],
     }
     return {stage: round(time, 1) for stage, time in whole.items()}

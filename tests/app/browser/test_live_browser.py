@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from depthmask.app.html import NEEDS_TRUTH
 from depthmask.app.live.server import LiveServer
 from depthmask.app.live.tab import build_live_tab
 from depthmask.pictures import Map, Mask, Picture
@@ -28,6 +27,7 @@ from tools.browser import FLAGS, find_browser
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT_MS = 240_000
+RATE_OF_CLIPS = 10  # frames a second
 NETWORK_S = 0.4  # what the stand-in for the network takes at least
 Start = Callable[..., BrowserContext]
 
@@ -50,6 +50,31 @@ NOTE_SENTENCES = """() => {
     new MutationObserver(note).observe(say, { childList: true });
 }"""
 
+# Notes what stands over the camera's picture.
+NOTE_COUNT = """() => {
+    const count = document.querySelector('#live [data-live="count"]');
+    window.counted = [];
+    new MutationObserver(() => count.textContent && window.counted.push(count.textContent))
+        .observe(count, { childList: true });
+}"""
+
+# Presses "Use as photos", and returns name, type and content of what the photos tab gets.
+TAKE_PHOTOS = """async () => {
+    const told = new Promise((done) => document.addEventListener("depthmask:photos",
+        ({ detail }) => done([detail.background, detail.image]), { once: true }));
+    document.querySelector('#live [data-live="use"]').click();
+    return Promise.all((await told).map(async (file) => {
+        const bytes = new Uint8Array(await file.arrayBuffer());
+        const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+        return [file.name, file.type, btoa(text)];
+    }));
+}"""
+
+IOU_IS_NEITHER_0_NOR_1 = """() => {
+    const iou = parseFloat(document.querySelector('#live [data-live="iou"]').textContent);
+    return iou > 0.2 && iou < 1;
+}"""
+
 # Frames a second as the page counts them: over three seconds, but over no less than five frames.
 RATE = """() => {
     const [times, fps] = [window.drawnAt, document.querySelector('#live [data-live="fps"]')];
@@ -59,16 +84,24 @@ RATE = """() => {
 }"""
 
 
-class Slow(FakePredictor):
-    """Stands in for a network that takes its time."""
+class Quick(FakePredictor):
+    """Stands in for a network that is fast, and whose depth is drawn brightly."""
 
     resolution = 160
+
+    def see(self, background: Picture, image: Picture) -> dict[str, Map]:
+        maps = super().see(background, image)
+        return maps | {"depth": np.full_like(maps["mask"], 0.5)}
+
+
+class Slow(Quick):
+    """Stands in for a network that takes its time, the same at every quality."""
+
     rest = threading.Event()  # is never set
 
     def see(self, background: Picture, image: Picture) -> dict[str, Map]:
         self.rest.wait(NETWORK_S)
-        maps = super().see(background, image)
-        return maps | {"depth": np.full_like(maps["mask"], 0.5)}  # drawn brightly
+        return super().see(background, image)
 
 
 class Served(NamedTuple):
@@ -86,11 +119,18 @@ def waits() -> None:
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def network() -> type[Quick]:
+    return Quick
+
+
+@pytest.fixture
+def served(
+    network: type[Quick], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
     cache = tmp_path / "cache"
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
-    with gr.Blocks(analytics_enabled=False) as demo:
-        server = build_live_tab(Slow)
+    with gr.Blocks(analytics_enabled=False, fill_width=True) as demo:
+        server = build_live_tab(network)
     yield Served(serve(demo), server, cache, lambda: demo.close(verbose=False))
     demo.close(verbose=False)
 
@@ -134,7 +174,7 @@ def part(page: Page, name: str) -> Any:
 
 
 def look(page: Page, view: str) -> None:
-    page.locator(f'#live [data-view="{view}"]').click()
+    page.locator(f'#live label[data-view="{view}"]').first.click()
 
 
 def capture(page: Page) -> None:
@@ -171,10 +211,25 @@ def wait_for_share(page: Page, least: float, most: float) -> None:
 
 
 def shown(page: Page) -> Picture:
-    data = np.frombuffer(base64.b64decode(part(page, "shown").evaluate(SHOWN)), np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    return decoded(part(page, "shown").evaluate(SHOWN))
+
+
+def decoded(text: str) -> Picture:
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert picture is not None
     return np.asarray(picture, dtype=np.uint8)
+
+
+def bottom(page: Page, name: str) -> float:
+    """Where a part ends on the screen, in pixels from its top."""
+    return float(part(page, name).evaluate("each => each.getBoundingClientRect().bottom"))
+
+
+def write_video(path: Path, frames: list[Picture]) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), RATE_OF_CLIPS, (640, 480))
+    for frame in frames:
+        writer.write(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)))
+    writer.release()
 
 
 def share(page: Page) -> float:
@@ -199,7 +254,7 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
     assert share(page) < 0.02
     expect(part(page, "sentence")).to_have_text("Nothing is in the scene: step in.")
     expect(part(page, "check")).to_have_text(re.compile(r"^[01]\.\d%$"))
-    assert page.locator("#live").get_by_text(NEEDS_TRUTH).count() == 2
+    expect(part(page, "iou")).not_to_be_visible()  # nobody has a camera's true masks
     room.show(image)
     wait_for_share(page, truth.mean() / 2, 1)
     frames(page, 3)
@@ -207,13 +262,16 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
     part(page, "pause").click()
     expect(part(page, "pause")).to_have_text("Resume")
     assert overlap(shown(page)[..., 0] > 127, truth) > 0.8
+    look(page, "cutout")
     with page.expect_download() as saved:
         part(page, "snapshot").click()
+    assert saved.value.suggested_filename == "depthmask.png"
     alpha = cv2.imread(str(saved.value.path()), cv2.IMREAD_UNCHANGED)
     assert alpha is not None and alpha.shape == (480, 640, 4)
     assert overlap(alpha[..., 3] > 127, truth) > 0.8
 
 
+@pytest.mark.parametrize("network", [Slow])
 def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -231,34 +289,187 @@ def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) 
     assert float(latency.removesuffix(" ms")) >= 1000 * NETWORK_S
 
 
+@pytest.mark.parametrize("network", [Slow])
 def test_the_page_says_that_quality_was_lowered(start: Start, served: Served, room: Clip) -> None:
-    """The stand-in for the network takes as long at every quality."""
     page = open_tab(start(*room.options), served.url)
     capture(page)
     room.show(example("teddy")[0], passes=True)
     told = part(page, "quality")
     expect(told).to_contain_text("Quality is lowered to reach 15 frames a second")
     expect(told).to_contain_text(f"88 pixels a side, not {Slow.resolution}")
+    part(page, "quality-choice").select_option(label="112 pixels a side")
+    expect(told).to_have_text("Quality is fixed: 112 pixels a side.")
+    part(page, "quality-choice").select_option(label="Automatic")
+    expect(told).to_contain_text("Quality is lowered")
     part(page, "off").click()
     expect(told).to_be_empty()
 
 
-def test_a_recording_is_a_webm_and_nothing_else_is_left_on_the_disk(
-    start: Start, served: Served, room: Clip
+def test_a_recording_is_of_the_view_on_screen(
+    start: Start, served: Served, room: Clip, tmp_path: Path
 ) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
     before = files(served.cache)
+    page.locator('#live label[data-colour="#00b140"]').click()
     part(page, "record").click()
     expect(part(page, "record")).to_have_text(re.compile("^Stop"))
     frames(page, 10)
-    assert files(served.cache) == before
     with page.expect_download() as saved:
         part(page, "record").click()
     assert saved.value.suggested_filename == "depthmask.webm"
-    assert Path(saved.value.path()).read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
+    video = cv2.VideoCapture(str(saved.value.path()))
+    done, picture = video.read()
+    assert done and picture.shape == (480, 640, 3)
+    assert picture[240, 320].tolist() == pytest.approx([0x40, 0xB1, 0], abs=25)
+    count, rate = (video.get(name) for name in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS))
+    assert 0 < count / rate < 600, "players are told the duration"
+    expect(part(page, "record")).to_have_text("Record")
+    assert files(served.cache) == before, "nothing passes the server's disk"
+
+
+def test_a_recording_of_the_cut_out_is_transparent(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    look(page, "cutout")
+    part(page, "record").click()
+    frames(page, 5)
+    with page.expect_download() as saved:
+        part(page, "record").click()
+    header = Path(saved.value.path()).read_bytes()[:1000]
+    assert b"\x53\xc0\x81\x01" in header, "WebM's AlphaMode is 1"
+
+
+def test_a_recording_is_saved_when_the_camera_is_turned_off(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    part(page, "record").click()
     frames(page, 3)
-    assert [path.name for path in set(files(served.cache)) - set(before)] == ["depthmask.webm"]
+    with page.expect_download() as saved:
+        part(page, "off").click()
+    assert saved.value.suggested_filename == "depthmask.webm"
+
+
+def test_nobody_is_not_saved(start: Start, served: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    look(page, "cutout")
+    for name in ("snapshot", "use"):
+        part(page, name).click()
+        expect(part(page, "sentence")).to_contain_text("Nothing is in the scene: step in, then")
+        part(page, "pause").click()
+        part(page, "pause").click()
+    look(page, "depth")
+    with page.expect_download():
+        part(page, "snapshot").click()  # which an empty scene has, too
+
+
+def test_background_and_frame_become_photos(start: Start, served: Served, room: Clip) -> None:
+    background, image, _ = example("teddy")
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    room.show(image)
+    expect(part(page, "sentence")).to_have_text("")
+    frames(page, 3)
+    sent = page.evaluate(TAKE_PHOTOS)
+    names = [name for name, _, _ in sent]
+    assert names == ["live-background.png", "live-image.png"]
+    for (_, _, data), expected in zip(sent, (background, image), strict=True):
+        assert abs(decoded(data).astype(int) - expected).mean() < 8
+
+
+def test_the_background_is_learned_before_the_visitors_eyes(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    page.evaluate(NOTE_COUNT)
+    capture(page)
+    noted = page.evaluate("window.counted")
+    assert noted[:3] == ["3", "2", "1"]
+    assert [text for text in noted if "of" in text][:3] == ["0 of 15", "1 of 15", "2 of 15"]
+    assert "14 of 15" in noted
+    expect(part(page, "count")).to_be_empty()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_the_result_is_seen_without_scrolling(
+    start: Start, served: Served, room: Clip, size: tuple[int, int]
+) -> None:
+    width, height = size
+    page = open_tab(start(*room.options), served.url)
+    page.set_viewport_size({"width": width, "height": height})
+    for name in ("start", "capture"):
+        assert bottom(page, name) <= height
+    capture(page)
+    names = ["video", "shown", "depth", "swatches", "fps", "latency", "check"]
+    assert {name: bottom(page, name) for name in names if bottom(page, name) > height} == {}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_swatches_are_one_group_for_the_keyboard(start: Start, served: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    page.locator("#live label[data-view=mask] input").focus()
+    page.keyboard.press("ArrowRight")
+    expect(part(page, "caption")).to_have_text("Cut-out")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.live") == "colour"
+    for swatch in page.locator("#live .swatch:visible canvas").all():
+        swatch.click()
+        frames(page, 1)
+
+
+def test_a_colour_and_a_picture_of_the_visitors_own(
+    start: Start, served: Served, room: Clip, tmp_path: Path
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    part(page, "colour").fill("#ff8000")
+    expect(part(page, "caption")).to_have_text("Own colour")
+    assert shown(page)[5, 5].tolist() == [255, 128, 0]
+    blue = tmp_path / "blue.png"
+    cv2.imwrite(str(blue), np.full((300, 90, 3), (255, 0, 0), np.uint8))
+    part(page, "file").set_input_files(blue)
+    expect(part(page, "caption")).to_have_text("Own picture")
+    assert shown(page)[5, 5].tolist() == [0, 0, 255]
+    page.locator('#live label[data-view="colour"]:visible').last.click()
+    assert shown(page)[5, 5].tolist() == [255, 128, 0]
+
+
+def test_a_clip_with_true_masks_is_scored(start: Start, served: Served, tmp_path: Path) -> None:
+    background, image, truth = example("teddy")
+    white = np.repeat(truth[..., None], 3, axis=2).astype(np.uint8) * 255
+    write_video(tmp_path / "scene.webm", [background] * 15 + [image] * 15)
+    write_video(tmp_path / "masks.webm", [np.zeros_like(white)] * 15 + [white] * 15)
+    page = open_tab(start(), served.url)  # without a camera
+    page.locator("#live summary").click()
+    part(page, "play").click()
+    expect(part(page, "sentence")).to_contain_text("Choose a clip first")
+    part(page, "clip").set_input_files(tmp_path / "scene.webm")
+    part(page, "truth").set_input_files(tmp_path / "masks.webm")
+    part(page, "play").click()
+    expect(part(page, "sentence")).to_contain_text("Press Capture background")
+    part(page, "capture").click()
+    for figure in ("iou", "mean"):
+        expect(part(page, figure)).to_have_text(re.compile(r"^\d\.\d{3}$"))
+    page.wait_for_function(IOU_IS_NEITHER_0_NOR_1)
+    part(page, "off").click()
+    expect(part(page, "sentence")).to_have_text("The clip is closed.")
+    expect(part(page, "iou")).not_to_be_visible()
+
+
+def test_a_clip_that_cannot_be_played_is_told(start: Start, served: Served, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video")
+    page = open_tab(start(), served.url)
+    page.locator("#live summary").click()
+    part(page, "clip").set_input_files(tmp_path / "notes.mp4")
+    part(page, "play").click()
+    expect(part(page, "sentence")).to_contain_text("notes.mp4 cannot be played by this browser")
+    expect(part(page, "start")).to_be_visible()
 
 
 def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_path: Path) -> None:
@@ -319,7 +530,6 @@ def test_a_complaint_stands_until_it_can_be_read(
 ) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
-    look(page, "backdrop")
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
     page.evaluate(NOTE_SENTENCES)
@@ -335,15 +545,17 @@ def test_the_last_frame_can_be_looked_at_while_paused(
     start: Start, served: Served, room: Clip
 ) -> None:
     page = open_tab(start(*room.options), served.url)
-    look(page, "backdrop")
+    page.locator('#live label[data-colour="#00b140"]').click()
     capture(page)
-    assert share(page) < 0.02, "the backdrop's red is dark"
+    assert share(page) < 0.02, "green has no red"
     part(page, "pause").click()
     expect(part(page, "pause")).to_have_text("Resume")
+    frames_before = part(page, "shown").get_attribute("data-frames")
     look(page, "depth")
     wait_for_share(page, 0.02, 1)
     look(page, "mask")
     wait_for_share(page, 0, 0.02)
+    assert part(page, "shown").get_attribute("data-frames") == frames_before
 
 
 def test_the_camera_can_be_turned_off(start: Start, served: Served, room: Clip) -> None:

@@ -1,0 +1,59 @@
+// Messages to server.py. `server.live(message)` comes from gr.HTML.
+
+const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
+const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded
+const SILENT = "The server did not answer: check that it still runs, then press Resume.";
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0")).join("");
+
+// `onFailure` gets each sentence with which an answer fails.
+export function createLink(server, onFailure) {
+    let gate = Promise.resolve(); // settles with the answer to the last message that is no frame
+    let turn = Promise.resolve(); // settles with the answers to all messages
+
+    async function send(message) {
+        let answer;
+        try {
+            const wait = message.do === "frame" ? FRAME_LIMIT_MS : ANSWER_LIMIT_MS;
+            answer = await Promise.race([server.live({ token, ...message }), pause(wait)]);
+        } catch (error) {
+            console.debug("depthmask: no answer", error);
+        }
+        answer ||= { failed: SILENT }; // Gradio returns nothing if no answer came
+        if (answer.failed) onFailure(answer.failed);
+        return answer;
+    }
+
+    return {
+        // Messages are sent one at a time, in their order, after the frames' answers.
+        ask(message) {
+            turn = turn.then(() => send(message));
+            gate = turn;
+            return turn;
+        },
+        // Only frames may overtake each other's answers.
+        askFrame(message) {
+            const answer = gate.then(() => send(message));
+            turn = Promise.all([turn, answer]);
+            return answer;
+        },
+        leave,
+    };
+}
+
+// As `server.live`, but it is sent even while the page closes.
+function leave() {
+    const { root = "", api_prefix: prefix = "/gradio_api", components } = window.gradio_config;
+    const { id } = components.find((each) => each.props.elem_id === "live");
+    fetch(`${root}${prefix}/component_server/`, {
+        method: "POST",
+        keepalive: true,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({
+            data: { token, do: "leave" }, component_id: id, fn_name: "live", session_hash: token,
+        }),
+    });
+}
