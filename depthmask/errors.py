@@ -37,10 +37,6 @@ class CaptureError(DepthmaskError):
     """No background can be learned from the frames of a live session."""
 
 
-class RecordingError(DepthmaskError):
-    """A live recording cannot be written or has reached its limit."""
-
-
 class PackError(DepthmaskError):
     """A file of packed pictures is missing, damaged, or cannot be made."""
 

@@ -54,7 +54,7 @@ def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.training.trainer", "depthmask.app", "gradio"]
     modules = (
         "depthmask.inference.predictor, depthmask.evaluation.sequences, "
-        "depthmask.inference.live_session, depthmask.render.video"
+        "depthmask.inference.live_session, depthmask.render.mesh"
     )
     assert loaded_by(modules, above) == ""
 
@@ -70,7 +70,7 @@ def test_no_torch_is_needed_to_predict(exported_checkpoint: Path, pair_folder: P
         "from depthmask.inference.predictor import Predictor\n"
         "from depthmask.app.photos.analysis import Convention, DroppedFiles, analyse\n"
         "from depthmask.app.prediction_cache import PredictionCache\n"
-        "import depthmask.inference.live_session, depthmask.render.video\n"
+        "import depthmask.inference.live_session\n"
         "import depthmask.render.mesh, depthmask.app\n"
         f"options = ['--checkpoint', {str(exported_checkpoint)!r}, '--backend', 'openvino']\n"
         f"files, truth = {files}, {truth}\n"
