@@ -3,7 +3,8 @@
 Plain PyTorch is measured in the same run, and the backends take turns, so that whatever else the
 machine does slows all of them alike. Trust the ratios, not the times. A ceiling is the time that
 the network's multiplications would take at the best rate of a large matrix product, which takes
-turns as well.
+turns as well. Where torch multiplies bytes without the processor's instructions for them, that
+product tells nothing, and there is no ceiling.
 
 Beside the network alone stands a whole prediction with it, from two files to the page's pictures.
 """
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from depthmask.cli.bench_network import BASELINE, Key, Run, find_runs, noise, probe, with_graph
 from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 MIN_ROUNDS = 3
 CEILING = "product"  # in a backend's place where times are kept
 PRODUCT_SIDE = 1024  # of the matrices
+SLOWER = (
+    1.1  # times that of floats: a product of bytes that takes longer is none of the processor's
+)
 BATCH_SIZE = 4  # pairs at once
 BATCH_REPEATS = 2  # the fastest counts
 WHOLE_SIZE = (720, 1280)  # height and width of the photos of a whole prediction
@@ -52,7 +56,7 @@ class Row:
     p95_ms: float
     whole_ms: float  # a whole prediction of `WHOLE_SIZE` pixels, median
     ratio_to_pytorch_fp32: float  # of medians, on the same device; 2 is twice as fast
-    ratio_to_ceiling: float  # 1 would be as fast as this machine multiplies
+    ratio_to_ceiling: float | None  # 1 would be as fast as this machine multiplies; None: unknown
     default: bool  # the backend that is chosen on this machine
     pairs_per_s: float  # four pairs at once
     startup_s: float  # from nothing to the first prediction, in a process of its own
@@ -75,12 +79,15 @@ def run(options: argparse.Namespace) -> None:
             check_file(file)
     if options.svg:
         _import_figure()
+    progress = _progress()
     rows = bench(
         options.checkpoint or WEIGHTS,
         sizes=(224,) if options.quick else (224, 512),
         seconds=10 if options.quick else 60,
         say=lambda line: print(line, file=sys.stderr),
+        show=progress,
     )
+    progress("")
     print(as_table(rows))
     if options.json:
         text = json.dumps(as_json(rows), indent=2) + "\n"
@@ -97,6 +104,7 @@ def bench(
     sizes: Sequence[int] = (224, 512),
     seconds: float = 60,
     say: Callable[[str], None] = lambda line: None,
+    show: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
     """Measures every backend that works here.
 
@@ -105,6 +113,7 @@ def bench(
         sizes: Pixels a side, multiples of 32.
         seconds: To spend on a size. Slow runs take longer: each is run three times at least.
         say: Gets one line for each backend that is missing.
+        show: Gets a line whenever something else is measured.
     """
     from depthmask.backends import make_backend
     from depthmask.network.checkpoint import load_checkpoint
@@ -114,17 +123,20 @@ def bench(
         place = with_graph(checkpoint, Path(folder))
         runs = dict(find_runs(place, say))
         chosen = make_backend(checkpoint=place)
-        probes = {(key, size): probe(key, place, size) for key in runs for size in sizes}
         photos = draw_pair(Path(folder), *WHOLE_SIZE, shift=WHOLE_SHIFT)
-        whole = {
-            (key, size): whole_ms(OneRun(key, run, size), photos)
-            for key, run in runs.items()
-            for size in sizes
-        }
+        probes, whole = {}, {}
+        for place_of_run, (key, run) in enumerate(runs.items(), 1):
+            for size in sizes:
+                where = f"backend {place_of_run} of {len(runs)}, {key} at {size} px"
+                show(f"{where}: start-up and memory")
+                probes[key, size] = probe(key, place, size)
+                show(f"{where}: whole predictions")
+                whole[key, size] = whole_ms(OneRun(key, run, size), photos)
     ceilings = {Key(CEILING, *key[1:]): product(key.precision, key.device) for key in runs}
     rows = []
     for size in sizes:
-        times = take_turns(runs | ceilings, size, seconds)
+        times = take_turns(runs | ceilings, size, seconds, show=show)
+        show(f"{size} px: batches of {BATCH_SIZE} pairs")
         work = count_operations(model, size)
         rows += [
             Row(
@@ -143,18 +155,21 @@ def bench(
     return rows
 
 
-def _speed(key: Key, times: dict[Key, list[float]], work: int) -> dict[str, float]:
+def _speed(key: Key, times: dict[Key, list[float]], work: int) -> dict[str, Any]:
     """Computes the columns of a row that are about one pair's time."""
     import numpy as np
 
     median, p95 = (float(np.percentile(times[key], share)) for share in (50, 95))
-    rate = 2 * PRODUCT_SIDE**3 / min(times[Key(CEILING, *key[1:])])
+    fastest, plain = (
+        min(times[Key(CEILING, precision, key.device)]) for precision in (key.precision, "fp32")
+    )
+    rate = 2 * PRODUCT_SIDE**3 / fastest
     return {
         "median_ms": median * 1e3,
         "p95_ms": p95 * 1e3,
         "ratio_to_pytorch_fp32": float(np.median(times[Key(BASELINE, "fp32", key.device)]))
         / median,
-        "ratio_to_ceiling": work / rate / median,
+        "ratio_to_ceiling": work / rate / median if fastest <= SLOWER * plain else None,
     }
 
 
@@ -178,11 +193,15 @@ def as_table(rows: Sequence[Row]) -> str:
     lines += [
         f"{row.backend:12} {row.precision:9} {row.device:6} {row.size:5} {row.median_ms:11.1f} "
         f"{row.p95_ms:8.1f} {row.whole_ms:9.1f} {row.ratio_to_pytorch_fp32:10.2f} "
-        f"{row.ratio_to_ceiling:11.2f} {row.pairs_per_s:8.2f} {row.startup_s:11.2f} "
+        f"{_ratio(row.ratio_to_ceiling):>11} {row.pairs_per_s:8.2f} {row.startup_s:11.2f} "
         f"{row.peak_mb or 0:8.0f}{' *' * row.default}"
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def draw_chart(rows: Sequence[Row]) -> "Figure":
@@ -215,12 +234,20 @@ def draw_chart(rows: Sequence[Row]) -> "Figure":
     return figure
 
 
-def take_turns(runs: dict[Key, Run], size: int, seconds: float) -> dict[Key, list[float]]:
+def take_turns(
+    runs: dict[Key, Run],
+    size: int,
+    seconds: float,
+    *,
+    show: Callable[[str], None] = lambda line: None,
+) -> dict[Key, list[float]]:
     """Times each run on a pair of noise, in turns, until the time is up; returns seconds."""
     background, image = noise(1, size)
     times: dict[Key, list[float]] = {key: [] for key in runs}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < MIN_ROUNDS:
+        left = max(0.0, end - time.perf_counter())
+        show(f"{size} px: all backends in turns, {left:.0f} s left")
         for key, run in runs.items():
             run(background, image)  # not timed, as threads of the run before may still spin
             start = time.perf_counter()
@@ -295,6 +322,13 @@ def product(precision: str, device: str) -> Run:
         return {}
 
     return run
+
+
+def _progress() -> Callable[[str], None]:
+    """Returns what shows a line in the place of the one before, on a terminal only."""
+    if not sys.stderr.isatty():
+        return lambda line: None
+    return lambda line: print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def _import_figure() -> "type[Figure]":
