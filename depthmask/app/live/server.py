@@ -23,6 +23,7 @@ from depthmask.app.prediction_cache import Sweeper
 from depthmask.backends import Backend, BatchBackend
 from depthmask.errors import DepthmaskError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
+from depthmask.evaluation.truth import IGNORED_LABELS, split_labels
 from depthmask.inference.live_session import (
     CAPTURE_FRAMES,
     RunNetwork,
@@ -41,7 +42,7 @@ IDLE_S = 20.0
 IDLE_WITHOUT_BACKGROUND_S = 5.0
 FRAMES_UNDER_WAY = 2  # of a page: one that is predicted, and one that waits
 MAX_PERIOD_MS = 2000.0  # between two frames; who takes longer has paused
-IGNORED_LABEL, LABEL_NOISE = 170, 25  # grey of a true mask's pixels that do not count, in a video
+LABEL_NOISE = 25  # levels by which a video may change a label of a true mask
 MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -289,9 +290,10 @@ def _iou(mask: Map, truth: Picture) -> float:
     """IoU with a true mask, (H, W, 3), whose white is foreground, and whose grey does not count."""
     height, width = truth.shape[:2]
     full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-    labels = truth[..., 1].astype(np.int16)  # of green, which videos keep best
-    valid = np.abs(labels - IGNORED_LABEL) > LABEL_NOISE
-    return mask_iou(np.asarray(full), labels > 127, valid)
+    labels = truth[..., 1].copy()  # green, which videos keep best
+    for label in IGNORED_LABELS:
+        labels[np.abs(labels.astype(np.int16) - label) < LABEL_NOISE] = label
+    return mask_iou(np.asarray(full), *split_labels(labels))
 
 
 def _number(value: Any) -> float:
