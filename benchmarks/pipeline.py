@@ -3,8 +3,8 @@
     python -m benchmarks.pipeline [--sizes 640x480 1280x720 4000x3000] [--rounds 7] [--clock wall]
         [--backends "pytorch fp32" ...] [--page] [--json FILE] [--plot FILE] [--baseline FILE]
 
-A prediction goes from two files to the pictures of mask and depth, as on the page; un-mixing is
-that of its cut-out. The photos are an example, enlarged. In the second case of each size the camera
+A prediction goes from two files to those from which the page draws its views, the scene. The
+photos are an example, enlarged. In the second case of each size the camera
 moved between them. The backends take turns, and plain PyTorch is always among them. `--page` starts
 `demo.py` and adds what its visitors wait for: "page" is a request for a prediction from upload to
 result, "transport" the upload alone. `--baseline` compares with the JSON file of another run, of an
@@ -40,7 +40,7 @@ from depthmask.schema import SchemaError, from_json
 
 SIZES = ("640x480", "1280x720", "4000x3000")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-STAGES = ("decode", "register", "light", "network", "quality", "refine", "un-mix", "draw", "encode")
+STAGES = ("decode", "register", "light", "network", "quality", "refine", "scene")
 WHOLE, REST = "whole", "all but the network"
 
 Work = Callable[[Stopwatch], object]  # has a lap for each stage

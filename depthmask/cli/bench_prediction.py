@@ -1,8 +1,9 @@
-"""A whole prediction as the page makes it: from two files to the pictures that it shows."""
+"""A whole prediction as the page makes it: from two files to those that the browser gets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from depthmask.cli.bench_network import Key, Run
@@ -83,24 +84,23 @@ def draw_pair(folder: Path, height: int, width: int, *, shift: float) -> tuple[P
 
 def predict_files(
     predictor: "Predictor", background: Path, image: Path, stopwatch: "Stopwatch | None" = None
-) -> list[bytes]:
-    """Predicts a pair as the page does, and makes all its pictures of mask, depth and cut-out.
+) -> dict[str, bytes]:
+    """Predicts a pair as the page does, and makes the files from which the browser draws.
 
     Args:
         predictor: What predicts.
         background: A file.
         image: A file.
-        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, un-mix, draw,
-            and encode.
+        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, and scene.
 
     Returns:
-        The files of mask and depth.
+        The files of the scene, by their names.
     """
     from depthmask.app.photos.analysis import Analysis
-    from depthmask.app.photos.views import Choices, ScreenPair, draw_depth, draw_mask
+    from depthmask.app.photos.scene import write_scene
     from depthmask.app.prediction_cache import PredictedPair
     from depthmask.inference.stopwatch import Stopwatch
-    from depthmask.pictures import preview_file, read_photo
+    from depthmask.pictures import read_photo
 
     watch = stopwatch or Stopwatch()
     with ThreadPoolExecutor(2) as pool:
@@ -108,12 +108,7 @@ def predict_files(
     watch.lap("decode")
     prediction = predictor.predict(photos[0].picture, photos[1].picture, stopwatch=watch)
     pair = PredictedPair(photos[1].picture, prediction, photos[0].picture.shape[:2], ())
-    scene = ScreenPair(Analysis(message="", predicted=pair), pair)
-    watch.lap("draw")
-    scene.cutout  # noqa: B018 - computed here, and kept
-    watch.lap("un-mix")
-    views = [draw(scene, Choices()) for draw in (draw_mask, draw_depth)]
-    watch.lap("draw")
-    files = [preview_file(view)[0] for view in views]
-    watch.lap("encode")
-    return files
+    with TemporaryDirectory() as folder:
+        write_scene(Analysis(message="", predicted=pair), folder=Path(folder))
+        watch.lap("scene")
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
