@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ def measure(page: "Page", analysis: Analysis, repeats: int) -> None:
                 times.append(page.evaluate(CLICK, [tile, view]))
             drawn, shown = (statistics.median(each) for each in zip(*times[1:], strict=True))
             draw = baselines.get(view)
-            server = median(lambda draw=draw: fetch(page, draw), 5) if draw else None
+            server = median(partial(fetch, page, draw), 5) if draw else None
             told = f"{server:8.0f}" if server is not None else f"{'-':>8}"
             print(f"{view:14}{times[0][0]:8.0f}{drawn:8.1f}{shown:8.1f}{told}")
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "depthmask" / "app" / "photos"
 # The colours of theme.py and style.css that the stage uses.
@@ -50,13 +49,9 @@ window.open_scene = async (name, how) => {
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    extensions_map: ClassVar = {
-        **SimpleHTTPRequestHandler.extensions_map,
-        ".js": "application/javascript",
-    }
-
     def __init__(self, *args: object, scenes: Path, **options: object) -> None:
         self._scenes = scenes
+        self.extensions_map = {**self.extensions_map, ".js": "application/javascript"}
         super().__init__(*args, **options)  # type: ignore[arg-type]
 
     def translate_path(self, path: str) -> str:

@@ -131,7 +131,7 @@ def test_a_full_disk_is_said(predicted: PredictedPair) -> None:
 
 def repair(mask: Map) -> Map:
     """The mask as the browser sends it, with the left edge added and a block erased."""
-    edited = np.rint(mask * 255).astype(np.float32) / 255
+    edited = (np.rint(mask * 255) / 255).astype(np.float32)
     edited[:, :5] = 1
     edited[42:48, 35:45] = 0
     return edited
