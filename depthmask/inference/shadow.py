@@ -4,6 +4,8 @@ A shadow takes about the same share of light from all colours, and takes it even
 of what it falls on. A thing has a pattern of its own.
 """
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from depthmask.pictures.resize import enlarge, fit_size, shrink
 Values = npt.NDArray[np.float32]
 
 SHADOW_SIDE = 480  # pixels, longest side of the copies that are compared: light is smooth
+BLACK = 1e-3  # linear; keeps ratios finite
 MIN_LIGHT = 0.012  # linear; darker pixels of the background show no shadow
 MIN_DARK, SURE_DARK = 0.07, 0.16  # share of the light that is missing: noise, and surely a shadow
 MAX_DARK = 0.93  # more is a black thing, or a hole
@@ -45,7 +48,8 @@ def cast_shadow(image: Picture, background: Picture, mask: Map) -> Map:
         return np.zeros((height, width), np.float32)
     now, before = (_linear(shrink(picture, *size)) for picture in (image, background))
     radius = max(1, round(WINDOW_SHARE * max(size)))
-    stops = np.log2((now + 1e-3) / (before + 1e-3))  # of each channel, below 0 in a shadow
+    # of each channel, below 0 in a shadow
+    stops = np.asarray(cv2.log((now + BLACK) / (before + BLACK)) / math.log(2), np.float32)
     dark = _dark(now, before, radius)
     alike = _likeness(stops, before, dark, radius)
     inside = covered > 0.5
@@ -101,8 +105,8 @@ def _same_light(stops: Values, seen: Values, radius: int) -> Values:
 def _touching(shadow: Mask, covered: Mask, longest: int) -> Values:
     """Keeps patches of shadow that are large enough and begin near the foreground: 0 or 1."""
     reach = max(1, round(REACH_SHARE * longest))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    near = cv2.dilate(covered.astype(np.uint8), disc) > 0
+    around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = cv2.dilate(covered.astype(np.uint8), around) > 0
     near &= cv2.erode(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0  # not amid a thing
     count, patches, about, _ = cv2.connectedComponentsWithStats(shadow.astype(np.uint8))
     large = about[:, cv2.CC_STAT_AREA] >= MIN_AREA_SHARE * shadow.size
@@ -131,4 +135,4 @@ def _linear(picture: Picture) -> Values:
     """Light of an sRGB picture, (H, W, 3) in [0, 1]."""
     levels = np.arange(256, dtype=np.float32) / 255
     table = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    return table.astype(np.float32)[picture]
+    return np.asarray(cv2.LUT(picture, table.astype(np.float32)), np.float32)

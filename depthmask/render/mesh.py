@@ -81,23 +81,6 @@ def to_glb(scene: "trimesh.Scene") -> bytes:
     return bytes(export_glb(scene, tree_postprocessor=_unlit))
 
 
-def viewing_distance(scene: "trimesh.Scene", *, angle: float, aspect: float) -> float:
-    """How far before its middle a camera sees all of a scene, when it looks along -z.
-
-    Args:
-        scene: As `build_scene` builds it.
-        angle: Of view, from bottom to top, in degrees.
-        aspect: Width / height of the view.
-
-    Returns:
-        Distance to the middle of the bounding box, in the scene's unit.
-    """
-    points = np.concatenate([mesh.vertices for mesh in scene.geometry.values()])
-    x, y, z = (points - scene.bounds.mean(axis=0)).T
-    reach = np.maximum(np.abs(y), np.abs(x) / aspect) / math.tan(math.radians(angle / 2))
-    return float((z + reach).max())
-
-
 def relief_layers(depth: Map, mask: Map, side: int) -> tuple[Map, Map]:
     """Depth of foreground and scene as grids: (H, W) and (H, W), in [0, 1] -> two (h, w).
 

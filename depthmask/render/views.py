@@ -13,15 +13,8 @@ Map = npt.NDArray[np.floating]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
 
 # Orange and blue are told apart by every kind of colour vision.
-TINT_COLOUR = (255, 140, 0)
 MISSED_COLOUR, FALSE_COLOUR = (0, 114, 178), (230, 159, 0)
-NEARER_COLOUR, FARTHER_COLOUR = (33, 102, 172), (217, 95, 2)
-NO_ERROR_GREY = 245  # grey of a depth without error
 LIGHT_GREY, DARK_GREY = 204, 153  # greys of the checkerboard
-
-MAX_DEPTH_ERROR = 0.3  # of depth; beyond it the colour no longer changes
-MAX_BLUR_SHARE = 0.02  # standard deviation, as a share of the picture's diagonal
-BLUR_STEPS = 5  # pictures of rising blur between which a pixel's own is interpolated
 
 
 def colour_depth(depth: Map) -> Picture:
@@ -103,57 +96,6 @@ def mask_errors(image: Picture, pred: Mask, true: Mask) -> Picture:
     return shown
 
 
-def depth_errors(error: Map) -> Picture:
-    """Colours errors of depth: blue is too near, orange too far, light grey right.
-
-    Args:
-        error: (H, W), predicted minus true depth; `MAX_DEPTH_ERROR` has the fullest colour.
-
-    Returns:
-        (H, W, 3), uint8, RGB.
-    """
-    strength = np.clip(error / MAX_DEPTH_ERROR, -1, 1).astype(np.float32)
-    right = np.full((*error.shape, 3), NO_ERROR_GREY, np.uint8)
-    nearer = _blend(right, np.array(NEARER_COLOUR, np.float32), -strength)
-    return np.where(
-        strength[..., None] < 0, nearer, _blend(right, np.array(FARTHER_COLOUR), strength)
-    )
-
-
-def blur_by_depth(
-    image: Picture,
-    mask: Map,
-    depth: Map,
-    *,
-    background: Picture | None = None,
-    strength: float = 0.5,
-) -> Picture:
-    """Keeps the foreground sharp and blurs the rest by its distance from it, as a fast lens would.
-
-    A lens blurs in proportion to the difference of inverse depths. Without foreground, what is
-    nearest stays sharp.
-
-    Args:
-        image: (H, W, 3), uint8, RGB.
-        mask: (H, W), in [0, 1].
-        depth: (H, W), in (0, 1].
-        background: (H, W, 3), the empty scene: what the blur takes from behind the foreground,
-            whose colours would otherwise make a halo.
-        strength: In [0, 1].
-
-    Returns:
-        (H, W, 3), uint8, RGB.
-    """
-    inside = mask > 0.5
-    focus = float(np.median(depth[inside]) if inside.any() else np.quantile(depth, 0.02))
-    behind = image if background is None else _blend(image, background.astype(np.float32), mask)
-    scene = spread(depth, ~inside)
-    # half of the inverse depth is the ratio r, in which the empty scene spans 1
-    amount = np.clip(np.abs(1 / scene - 1 / focus) / 2, 0, 1) * strength
-    sharp = np.zeros_like(mask) if not inside.any() else mask
-    return _blend(_blur(behind, amount), image.astype(np.float32), sharp)
-
-
 def spread(values: Map, known: Mask) -> Map:
     """Gives pixels that are not known the value of the nearest that is: (H, W), (H, W) -> (H, W).
 
@@ -178,18 +120,6 @@ def fill(picture: Picture, height: int, width: int) -> Picture:
     """Scales a picture to cover a size, cropped around its centre: (h, w, 3) -> (H, W, 3)."""
     # cropped first: a strip a pixel wide would be gigabytes when it is scaled
     return resize(crop_to_aspect(picture, height, width), height, width)
-
-
-def _blur(picture: Picture, amount: Map) -> Picture:
-    """Blurs each pixel by its own amount, (H, W) in [0, 1] of the largest blur."""
-    height, width = picture.shape[:2]
-    largest = MAX_BLUR_SHARE * float(np.hypot(height, width))
-    level = amount * BLUR_STEPS
-    blurred = picture
-    for step in range(1, BLUR_STEPS + 1):
-        more = np.asarray(cv2.GaussianBlur(picture, (0, 0), largest * step / BLUR_STEPS))
-        blurred = _blend(blurred, more.astype(np.float32), level - (step - 1))
-    return blurred
 
 
 def _blend(below: Picture, above: Map, alpha: Map) -> Picture:

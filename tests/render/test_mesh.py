@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from depthmask.render.mesh import FOREGROUND, SCENE, build_scene, to_glb, viewing_distance
+from depthmask.render.mesh import FOREGROUND, SCENE, build_scene, to_glb
 from tests.conftest import HEIGHT, WIDTH, Pair
 
 
@@ -99,18 +99,6 @@ def test_large_pictures_make_files_of_a_bounded_size() -> None:
     depth = (0.5 + noise / 4).astype(np.float32)
     content = write_glb(np.zeros((900, 1200, 3), np.uint8), np.zeros_like(noise), depth)
     assert len(content) < 4_000_000
-
-
-@pytest.mark.parametrize("aspect", [0.5, 4 / 3])
-def test_from_the_viewing_distance_all_is_seen(pair: Pair, aspect: float) -> None:
-    scene = build_scene(pair.image, pair.true_mask.astype(np.float32), pair.true_depth)
-    distance = viewing_distance(scene, angle=45, aspect=aspect)
-    points = np.concatenate([mesh.vertices for mesh in scene.geometry.values()])
-    camera = scene.bounds.mean(axis=0) + np.array([0, 0, distance])
-    x, y, z = (points - camera).T
-    half = np.tan(np.radians(22.5))
-    seen = max(np.abs(y / -z / half).max(), np.abs(x / -z / half / aspect).max())
-    assert (z < 0).all() and seen == pytest.approx(1), "and what is outermost touches the frame"
 
 
 def test_a_thing_is_no_deeper_than_a_share_of_its_width(pair: Pair) -> None:

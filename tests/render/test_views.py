@@ -7,18 +7,12 @@ import numpy as np
 from depthmask.render.views import (
     DARK_GREY,
     FALSE_COLOUR,
-    FARTHER_COLOUR,
     LIGHT_GREY,
-    MAX_DEPTH_ERROR,
     MISSED_COLOUR,
-    NEARER_COLOUR,
-    NO_ERROR_GREY,
     at_most,
-    blur_by_depth,
     checkerboard,
     colour_depth,
     cutout,
-    depth_errors,
     fill,
     lay_over,
     mask_errors,
@@ -45,6 +39,14 @@ def test_the_scale_of_depth_is_fixed() -> None:
     assert (alone[0, 0] == beside[0, 0]).all()
 
 
+def test_a_shadow_under_a_cutout_is_black() -> None:
+    image = np.full((1, 3, 3), 200, np.uint8)
+    mask = np.array([[1.0, 0.5, 0.0]], np.float32)
+    cut = cutout(image, mask, np.full((1, 3), 0.4, np.float32))[0]
+    # over a backdrop, this is the image by half, and a third of the rest is dark
+    assert cut.tolist() == [[200, 200, 200, 255], [143, 143, 143, 178], [0, 0, 0, 102]]
+
+
 def test_a_cutout_lies_over_a_backdrop() -> None:
     image = np.full((1, 3, 3), 200, np.uint8)
     cut = cutout(image, np.array([[0, 0.5, 1]], np.float32))
@@ -68,51 +70,6 @@ def test_errors_of_a_mask_have_a_colour_each() -> None:
     assert shown[1].tolist() == list(FALSE_COLOUR)
     assert shown[2].tolist() == list(MISSED_COLOUR)
     assert shown[0].min() > 150 and shown[3].max() < 100
-
-
-def test_errors_of_depth_tell_near_from_far() -> None:
-    far = MAX_DEPTH_ERROR
-    shown = depth_errors(np.array([[-far, 0, far, 9 * far]], np.float32))[0]
-    assert shown[0].tolist() == list(NEARER_COLOUR)
-    assert shown[1].tolist() == [NO_ERROR_GREY] * 3
-    assert shown[2].tolist() == shown[3].tolist() == list(FARTHER_COLOUR)
-
-
-def test_blur_spares_the_foreground_and_leaves_no_halo() -> None:
-    background = np.zeros((60, 80, 3), np.uint8)
-    background[:, ::4] = 200
-    image = background.copy()
-    image[20:40, 20:40] = (255, 0, 0)
-    mask = np.zeros((60, 80), np.float32)
-    mask[20:40, 20:40] = 1
-    depth = np.where(mask > 0, np.float32(0.35), np.float32(0.9))
-    blurred = blur_by_depth(image, mask, depth, background=background, strength=1)
-    assert (blurred[20:40, 20:40] == image[20:40, 20:40]).all()
-    assert blurred[:, 60:].std() < 0.5 * image[:, 60:].std()
-    assert abs(blurred[15, :, 0].astype(int) - blurred[15, :, 1]).max() == 0  # no red beside it
-    same = blur_by_depth(image, mask, depth, strength=0)
-    assert (same == image).all()
-
-
-def test_blur_focuses_on_the_middle_of_the_foreground() -> None:
-    """Its nearest and its farthest parts do not move the focus."""
-    image = np.random.default_rng(0).integers(0, 255, (60, 90, 3)).astype(np.uint8)
-    mask, depth = np.zeros((60, 90), np.float32), np.full((60, 90), 0.5, np.float32)
-    mask[:, :30] = 1
-    depth[:, 60:] = 0.9
-    depth[:10, :30], depth[50:, :30] = 0.15, 0.9
-    blurred = blur_by_depth(image, mask, depth, strength=1)
-    assert (blurred[:, 35:55] == image[:, 35:55]).all()
-    assert blurred[:, 65:].std() < 0.7 * image[:, 65:].std()
-
-
-def test_an_empty_scene_is_blurred_behind_what_is_near() -> None:
-    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
-    depth = np.full((40, 60), 0.9, np.float32)
-    depth[:, :30] = 0.4
-    blurred = blur_by_depth(image, np.zeros_like(depth), depth, strength=1)
-    assert (blurred[:, :25] == image[:, :25]).all()
-    assert blurred[:, 35:].std() < image[:, 35:].std()
 
 
 def test_unknown_pixels_take_the_nearest_value() -> None:

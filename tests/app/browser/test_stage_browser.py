@@ -161,8 +161,8 @@ def test_the_views_of_the_depth_have_the_scenes_values(open_stage: OpenStage) ->
     depth = view(page, "depth", "depth")
     assert close(depth[60, 60], expected[0], 3) and close(depth[10, 10], expected[1], 3)
     errors = view(page, "depth", "depth-errors")
-    known = render.depth_errors(np.array([[0.1, -0.2]], np.float32))[0].astype(int)
-    assert close(errors[60, 60], known[0], 2) and close(errors[20, 10], known[1], 2)
+    # a third and two thirds of the way from light grey to orange and to blue
+    assert close(errors[60, 60], (236, 195, 164), 2) and close(errors[20, 10], (104, 150, 196), 2)
     assert errors[2, 10].tolist() == [120] * 3, "unknown"
     blurred = view(page, "depth", "blur")
     assert close(blurred[60, 60], COLOUR), "the foreground stays sharp"
