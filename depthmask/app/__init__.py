@@ -5,6 +5,7 @@ from depthmask.app.examples import find_examples
 from depthmask.app.loading import LoadingPredictor
 from depthmask.app.model_card import find_card
 from depthmask.app.page import build_demo
+from depthmask.app.photos.solved import find_solved
 from depthmask.app.serve import Serving, launch
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "build_demo",
     "find_card",
     "find_examples",
+    "find_solved",
     "launch",
 ]

@@ -26,6 +26,11 @@ class Example:
     note: str = ""  # what is hard about it
 
     @property
+    def solved(self) -> str:
+        """The folder in which its result lies, if it was predicted before; see solved.py."""
+        return str(self.image.with_name("solved"))
+
+    @property
     def files(self) -> tuple[str, str, str | None, str | None]:
         """Paths as text, in the order of the drop zones."""
         mask = str(self.true_mask) if self.true_mask else None

@@ -1,7 +1,8 @@
 """The page as a whole: a header, the tabs, a footer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -28,6 +29,7 @@ def build_demo(
     model: str,
     card: Path | None = None,
     live: Callable[[], HasNetwork] | None = None,
+    solved: Mapping[str, dict[str, Any]] | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.
@@ -38,9 +40,10 @@ def build_demo(
         model: The name of the model in use.
         card: Its model card, in Markdown.
         live: Returns the predictor of the live tab once it is loaded; without it, there is no tab.
+        solved: What `find_solved` found: examples that need no prediction.
         debug: The live tab shows how long each stage of a frame takes.
     """
-    gr.set_static_paths([path for e in examples for path in e.files if path])
+    gr.set_static_paths([path for e in examples for path in (*e.files, e.solved) if path])
     cache, queue = PredictionCache(), FairQueue()
     with gr.Blocks(
         title="depthmask",
@@ -51,7 +54,7 @@ def build_demo(
         gr.HTML(html.HEADER, elem_id="header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photos", id="photos"):
-                PhotosTab(predictor, examples, model=model, cache=cache, queue=queue)
+                PhotosTab(predictor, examples, model=model, cache=cache, queue=queue, solved=solved)
             if live is not None:
                 with gr.Tab("Live", id="live"):
                     build_live_tab(live, debug=debug)

@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
         build_demo,
         find_card,
         find_examples,
+        find_solved,
         launch,
     )
     from depthmask.app.temporary import VARIABLE, TemporaryFolder
@@ -97,9 +98,11 @@ def run(options: argparse.Namespace) -> None:
         mcp=options.mcp,
     )
     predictor = LoadingPredictor(load)
+    examples = find_examples()
     page = build_demo(
         predictor,
-        find_examples(),
+        examples,
+        solved=find_solved(examples, checkpoint, options.quality),
         model=checkpoint.name,
         card=find_card(checkpoint),
         live=predictor.ready,

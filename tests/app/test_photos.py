@@ -42,7 +42,9 @@ class Judging(Fake):
         return replace(found, pair=PairReport(NOT_REGISTERED, NOT_MATCHED, quality))
 
 
-def build(predictor: Any = None, examples: list[Example] | None = None) -> PhotosTab:
+def build(
+    predictor: Any = None, examples: list[Example] | None = None, *, solved: Any = None
+) -> PhotosTab:
     async def make() -> PhotosTab:
         with gr.Blocks():
             return PhotosTab(
@@ -51,6 +53,7 @@ def build(predictor: Any = None, examples: list[Example] | None = None) -> Photo
                 model="weights",
                 cache=PredictionCache(),
                 queue=FairQueue(),
+                solved=solved,
             )
 
     return in_own_loop(make)  # Gradio would open a loop of its own and leave it open
@@ -77,8 +80,10 @@ def uploads(files: DroppedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return files
 
 
-def ask(tab: PhotosTab, text: str) -> list[dict[str, Any]]:
+def ask(tab: PhotosTab, request: Request | str) -> list[dict[str, Any]]:
     """Sends a request as the page does; returns all answers."""
+
+    text = request if isinstance(request, str) else json.dumps(asdict(request))
 
     async def collect() -> list[dict[str, Any]]:
         return [answer async for answer in tab.on_request(text, "visitor")]
@@ -87,7 +92,7 @@ def ask(tab: PhotosTab, text: str) -> list[dict[str, Any]]:
 
 
 def test_the_last_answer_has_a_scene_and_the_number_of_its_request(uploads: DroppedFiles) -> None:
-    *before, last = ask(build(), json.dumps(asdict(asking(uploads))))
+    *before, last = ask(build(), asking(uploads))
     assert all(answer["waiting"] and answer["serial"] == 7 for answer in before)
     assert last["serial"] == 7 and "waiting" not in last
     assert last["message"]["tone"] == "calm"
@@ -108,11 +113,11 @@ def test_a_page_that_waits_is_answered_whatever_happens(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    *_, last = ask(build(Broken()), json.dumps(asdict(asking(uploads))))
+    *_, last = ask(build(Broken()), asking(uploads))
     assert last["message"]["tone"] == "failed" and "out of memory" in last["message"]["text"]
     tab = build()
     monkeypatch.setattr(tab, "_describe", fail)
-    *_, last = ask(tab, json.dumps(asdict(asking(uploads))))
+    *_, last = ask(tab, asking(uploads))
     assert last["message"]["tone"] == "failed" and "server" in last["message"]["text"]
 
 

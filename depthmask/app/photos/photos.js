@@ -197,6 +197,7 @@ class Photos {
 
     async copyLink() {
         const address = new URL(window.location);
+        address.searchParams.set("example", this.example);
         address.hash = "";
         try {
             await navigator.clipboard.writeText(address);
