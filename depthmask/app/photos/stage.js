@@ -203,7 +203,7 @@ class Stage {
     takeMask() {
         const { look, repair } = this;
         Object.assign(look, { alpha: repair.alpha, shadow: repair.shadow, found: repair.found });
-        this.cutout = this.cutout?.length === look.alpha.length ? this.cutout : new Uint32Array(look.alpha.length);
+        this.cutout = this.cutout?.length === look.alpha.length ? this.cutout : new Int32Array(look.alpha.length);
         forget(look); // the blur depends on the mask
     }
 

@@ -35,7 +35,7 @@ function joinBytes(high, low) {
     return steps;
 }
 
-const words32 = (pixels) => new Uint32Array(pixels.data.buffer);
+const words32 = (pixels) => new Int32Array(pixels.data.buffer);
 
 // Where the mask found nothing, the colours of the foreground are the image's: a brush may add it.
 function fillColours(foreground, image, alpha) {
@@ -44,16 +44,16 @@ function fillColours(foreground, image, alpha) {
 }
 
 function readPalette(hex) {
-    const palette = new Uint32Array(256);
+    const palette = new Int32Array(256);
     for (let i = 0; i < 256; i += 1) {
         const [r, g, b] = [0, 2, 4].map((k) => parseInt(hex.slice(6 * i + k, 6 * i + k + 2), 16));
-        palette[i] = 0xff000000 + (b << 16) + (g << 8) + r;
+        palette[i] = 0xff000000 | (b << 16) | (g << 8) | r;
     }
     return palette;
 }
 
 // `description` is what write_scene returned, `url(path)` the address of a file of the server.
-// All pictures are Uint32Array of little-endian RGBA, `width` x `height`; `background`, `truth`,
+// All pictures are Int32Array of little-endian RGBA, `width` x `height`; `background`, `truth`,
 // `shadow` and `error` may be null. `readRelief()` fetches [near, far] grids of depth, for the 3D view.
 export async function loadScene(description, url) {
     const { files, folder, truth } = description;

@@ -60,7 +60,7 @@ export class Tile {
         this.pencil = this.canvas.getContext("2d");
         const pixels = this.pencil.createImageData(width, height);
         this.pixels = pixels;
-        this.out = new Uint32Array(pixels.data.buffer);
+        this.out = new Int32Array(pixels.data.buffer);
         this.frame.style.setProperty("--stage-aspect", width / height);
     }
 

@@ -1,6 +1,6 @@
 // The views of a scene: how each is drawn, and what it is called.
 //
-// A picture is a Uint32Array of little-endian RGBA. `draw(look, out, area)` fills the rectangle `area`
+// A picture is an Int32Array of little-endian RGBA. `draw(look, out, area)` fills the rectangle `area`
 // of `out`; `look` has the scene, the mask as it was repaired, and the choices of the visitor.
 
 import { DEPTH_STEPS, UNKNOWN } from "./stage_scene.js";
@@ -19,7 +19,7 @@ const MAX_BLUR_SHARE = 0.02; // standard deviation of the largest blur, as a sha
 const BLUR_LEVELS = [0.15, 0.4, 1]; // of the largest blur; a pixel's own lies between two of them
 const OPAQUE = 0xff000000;
 
-const pack = (r, g, b) => (OPAQUE | (b << 16) | (g << 8) | r) >>> 0;
+const pack = (r, g, b) => OPAQUE | (b << 16) | (g << 8) | r;
 const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
 
 // Calls `paint(first, end)` for each row of an area.
@@ -30,14 +30,14 @@ function eachRow({ left, top, right, bottom }, width, paint) {
 // `amount` from 0 to 256 of `above`, the rest of `below`; two channels at a time.
 function mix(below, above, amount) {
     const rest = 256 - amount;
-    const odd = (((below & 0xff00ff) * rest + (above & 0xff00ff) * amount) >>> 8) & 0xff00ff;
-    const even = (((below >>> 8) & 0xff) * rest + ((above >>> 8) & 0xff) * amount) & 0xff00;
-    return (OPAQUE | odd | even) >>> 0;
+    const odd = Math.imul(below & 0xff00ff, rest) + Math.imul(above & 0xff00ff, amount);
+    const even = Math.imul((below >>> 8) & 0xff, rest) + Math.imul((above >>> 8) & 0xff, amount);
+    return OPAQUE | ((odd >>> 8) & 0xff00ff) | (even & 0xff00);
 }
 
 // The grey of each of 256 levels.
 function greys(level) {
-    return Uint32Array.from({ length: 256 }, (_, i) => pack(level(i), level(i), level(i)));
+    return Int32Array.from({ length: 256 }, (_, i) => pack(level(i), level(i), level(i)));
 }
 
 // 0 to 255 as a share of 256, so that 255 is all.
@@ -80,14 +80,15 @@ function drawCutout(look, out, area) {
 
 // What is not foreground: pale, in a colour that few photos are full of.
 const VEIL = [255, 92, 168];
-const VEILED = Uint32Array.from({ length: 256 }, (_, level) =>
+const VEILED = Int32Array.from({ length: 256 }, (_, level) =>
     pack(...VEIL.map((full) => Math.round(0.45 * full + 0.55 * (0.6 * level + 90)))));
 
 function drawOverlay({ scene, alpha }, out, area) {
     const { image, width } = scene;
+    const lumas = remember(scene, "lumas", drawLumas);
     eachRow(area, width, (first, end) => {
         for (let i = first; i < end; i += 1) {
-            out[i] = mix(VEILED[luma(image[i])], image[i], share(alpha[i]));
+            out[i] = mix(VEILED[lumas[i]], image[i], share(alpha[i]));
         }
     });
 }
@@ -102,20 +103,21 @@ function drawBackdrop(look, out, area) {
 function fill({ width, height }, { colour, picture }) {
     if (picture) return coverWith(picture, width, height);
     const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-    return new Uint32Array(width * height).fill(pack(r, g, b));
+    return new Int32Array(width * height).fill(pack(r, g, b));
 }
 
 const FOUND_GREYS = greys((level) => Math.floor(level / 3) + 170);
 const OTHER_GREYS = greys((level) => Math.floor(level / 3) + 20);
 
 function drawMaskErrors({ scene, alpha }, out, area) {
-    const { image, truth, width } = scene;
+    const { truth, width } = scene;
+    const lumas = remember(scene, "lumas", drawLumas);
     const [missed, wrong] = [pack(...MISSED), pack(...FALSE)];
     eachRow(area, width, (first, end) => {
         for (let i = first; i < end; i += 1) {
             const found = alpha[i] > 127;
             const right = truth[i] === UNKNOWN || found === truth[i] > 127;
-            if (right) out[i] = (found ? FOUND_GREYS : OTHER_GREYS)[luma(image[i])];
+            if (right) out[i] = (found ? FOUND_GREYS : OTHER_GREYS)[lumas[i]];
             else out[i] = found ? wrong : missed;
         }
     });
@@ -130,7 +132,7 @@ function drawDepth({ scene }, out, area) {
 
 function drawDepthErrors({ scene }, out, area) {
     const { error } = scene;
-    const colours = remember(scene, "error colours", () => Uint32Array.from(
+    const colours = remember(scene, "error colours", () => Int32Array.from(
         { length: DEPTH_STEPS + 1 }, (_, step) => (step ? errorColour(stepToError(step)) : pack(
             UNKNOWN_GREY, UNKNOWN_GREY, UNKNOWN_GREY))));
     eachRow(area, scene.width, (first, end) => {
@@ -158,8 +160,9 @@ function drawBlur(look, out, area) {
                 out[i] = image[i];
                 continue;
             }
-            const step = steps[amounts[i]];
-            const blurred = mix(levels[step][i], levels[step + 1][i], parts[amounts[i]]);
+            const amount = amounts[i];
+            const step = steps[amount];
+            const blurred = mix(levels[step][i], levels[step + 1][i], parts[amount]);
             out[i] = alpha[i] ? mix(blurred, image[i], share(alpha[i])) : blurred;
         }
     });
@@ -186,6 +189,7 @@ function blurLevel(look, k) {
 export function preparations(look) {
     return [
         () => remember(look.scene, "checks", drawChecks),
+        () => remember(look.scene, "lumas", drawLumas),
         () => remember(look, "behind", drawBehind),
         () => remember(look, "amounts", blurAmounts),
         ...BLUR_LEVELS.map((_, k) => () => blurLevel(look, k)),
@@ -194,7 +198,7 @@ export function preparations(look) {
 
 function blurAmounts({ scene, alpha, found }) {
     const { depth } = scene;
-    const counts = new Uint32Array(DEPTH_STEPS + 1);
+    const counts = new Int32Array(DEPTH_STEPS + 1);
     let total = 0;
     for (let i = 0; i < depth.length; i += 1) {
         if (found && alpha[i] <= 127) continue;
@@ -254,7 +258,7 @@ function boxBlur(from, to, length, lines, step, stride, radius) {
 function drawChecks({ width, height }) {
     const tile = Math.max(2, Math.floor(Math.max(width, height) / CHECKS_ACROSS));
     const [light, dark] = [LIGHT_GREY, DARK_GREY].map((grey) => pack(grey, grey, grey));
-    const board = new Uint32Array(width * height);
+    const board = new Int32Array(width * height);
     for (let y = 0, i = 0; y < height; y += 1) {
         const row = Math.floor(y / tile);
         for (let x = 0; x < width; x += 1, i += 1) {
@@ -264,8 +268,14 @@ function drawChecks({ width, height }) {
     return board;
 }
 
-const luma = (pixel) =>
-    (77 * (pixel & 255) + 150 * ((pixel >>> 8) & 255) + 29 * ((pixel >>> 16) & 255)) >> 8;
+function drawLumas({ image }) {
+    const lumas = new Uint8Array(image.length);
+    for (let i = 0; i < lumas.length; i += 1) {
+        const pixel = image[i];
+        lumas[i] = (77 * (pixel & 255) + 150 * ((pixel >>> 8) & 255) + 29 * ((pixel >>> 16) & 255)) >> 8;
+    }
+    return lumas;
+}
 
 // What is computed once for a scene or a look, until it is forgotten.
 const memories = new WeakMap();
@@ -296,7 +306,7 @@ function readCanvas(source, width, height) {
     const [, pencil] = canvasOf(width, height);
     pencil.imageSmoothingQuality = "high";
     pencil.drawImage(source, 0, 0, width, height);
-    return new Uint32Array(pencil.getImageData(0, 0, width, height).data.buffer);
+    return new Int32Array(pencil.getImageData(0, 0, width, height).data.buffer);
 }
 
 // Scales a picture to cover a size, cropped around its centre.
@@ -306,7 +316,7 @@ function coverWith(picture, width, height) {
     const [w, h] = [picture.width * scale, picture.height * scale];
     pencil.imageSmoothingQuality = "high";
     pencil.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
-    return new Uint32Array(pencil.getImageData(0, 0, width, height).data.buffer);
+    return new Int32Array(pencil.getImageData(0, 0, width, height).data.buffer);
 }
 
 const stepToError = (step) => 2 * step / DEPTH_STEPS - 1;
