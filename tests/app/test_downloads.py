@@ -113,8 +113,10 @@ def test_the_zip_has_it_all_and_a_description(predicted: PredictedPair, tmp_path
 
 
 def test_a_file_is_made_where_the_page_can_fetch_it(predicted: PredictedPair) -> None:
-    path, complaint = prepare(DOWNLOADS["mask"], Analysis("", predicted=predicted), "weights")
-    assert path is not None and path.name == "mask.png" and complaint == ""
+    path, complaint = prepare(
+        DOWNLOADS["mask"], Analysis("", predicted=predicted), "weights", photo="bear"
+    )
+    assert path is not None and path.name == "bear-mask.png" and complaint == ""
     with Image.open(path) as mask:
         assert mask.size == (WIDTH, HEIGHT)
 

@@ -186,7 +186,7 @@ def test_an_example_is_answered_with_its_files() -> None:
 def test_files_are_saved_on_demand(uploads: DroppedFiles) -> None:
     answer = build().save(asking(uploads), "mask", None, "found")
     assert np.asarray(Image.open(answer["path"])).max() == 255
-    assert answer["name"] == "mask.png"
+    assert answer["name"] == "image-mask.png"
     assert "failed" in build().save(asking(uploads), "nonsense", None, "found")
 
 

@@ -74,9 +74,21 @@ def read_edits(mask: str | None, shadow: str) -> Edits:
 
 
 def prepare(
-    download: Download, analysis: Analysis, model: str, edits: Edits | None = None
+    download: Download,
+    analysis: Analysis,
+    model: str,
+    edits: Edits | None = None,
+    *,
+    photo: str = "",
 ) -> tuple[Path | None, str]:
     """Writes a file where the page can fetch it.
+
+    Args:
+        download: What to write.
+        analysis: Of the pair.
+        model: Name of the weights.
+        edits: What the visitor did to the mask.
+        photo: Name of the photo, with which the file's name begins.
 
     Returns:
         The file, or None and a sentence for the visitor.
@@ -85,7 +97,7 @@ def prepare(
         return None, analysis.message
     try:
         result = apply_edits(analysis, analysis.predicted, model, edits or Edits())
-        path = new_file(download.file)
+        path = new_file(f"{photo}-{download.file}" if photo else download.file)
         with storing():
             download.write(path, result)
     except PictureError as error:

@@ -284,7 +284,7 @@ class Stage {
         try {
             const answer = await this.options.download(name, await this.edits());
             if (answer.failed) this.tell(answer.failed);
-            else offer(answer.url, `${this.photo}-${answer.name}`);
+            else offer(answer.url, answer.name);
         } catch (error) {
             console.debug("depthmask: no download", error);
             this.tell("The server did not answer: check that it still runs, then try again.");

@@ -406,7 +406,10 @@ export const DEPTH_VIEWS = {
         label: "Blur", alt: "The foreground sharp, the rest blurred by its distance from it",
         draw: drawBlur, tell: depthAt,
     },
-    "3d": { label: "3D", alt: "The scene as a relief that tilts with the pointer" },
+    "3d": {
+        label: "3D", alt: "The scene as a relief that tilts with the pointer",
+        legend: ["move the pointer or a finger over it to tilt it"],
+    },
     "depth-errors": {
         label: "Errors", alt: "Depth that is too near in blue, too far in orange", draw: drawDepthErrors,
         legend: [`too near ${MAX_ERROR}`, gradient((x) => errorColour((2 * x - 1) * MAX_ERROR)),

@@ -175,7 +175,13 @@ class PhotosTab:
             edits = read_edits(mask, shadow)
         except PictureError as error:
             return {"failed": str(error)}
-        path, complaint = prepare(DOWNLOADS[name], self._analyse(request), self._model, edits)
+        path, complaint = prepare(
+            DOWNLOADS[name],
+            self._analyse(request),
+            self._model,
+            edits,
+            photo=request.example or Path(str(request.files.image)).stem,
+        )
         return {"failed": complaint} if path is None else {"path": str(path), "name": path.name}
 
     def _answer_example(self, name: str) -> Answer:
