@@ -80,7 +80,10 @@ main() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
     install_packages
     check_opencv
-    [ "$kind" = dev ] && .venv/bin/python tools/browser.py --install
+    if [ "$kind" = dev ]; then
+        .venv/bin/python tools/browser.py --install
+        .venv/bin/python tools/axe.py
+    fi
     echo "$wanted" >"$stamp"
 }
 

@@ -1,5 +1,7 @@
 // The tabs and the address of the page: #photos, #live and #model open a tab, and stand for it.
 
+const PATIENCE_FRAMES = 1200;
+
 export default async function page() {
     const tabs = await found("#tabs:has([role=tab][data-tab-id])");
     const open = () => {
@@ -12,6 +14,7 @@ export default async function page() {
     };
     tabs.addEventListener("click", (event) => {
         const tab = event.target.closest("[role=tab]")?.dataset.tabId;
+        if (tab === "model") mendTables();
         const { hash } = window.location;
         if (!tab || hash === `#${tab}` || (tab === "photos" && !hash)) return;
         const address = new URL(window.location);
@@ -22,11 +25,18 @@ export default async function page() {
     if (window.location.hash) open();
 }
 
+// Wide tables of the model card scroll; the keyboard scrolls only what has the focus.
+async function mendTables() {
+    await found("#card table");
+    for (const table of document.querySelectorAll("#card table")) table.tabIndex = 0;
+}
+
 // Gradio builds the page in pieces; this waits for one of them.
 async function found(selector) {
-    for (;;) {
+    for (let frame = 0; frame < PATIENCE_FRAMES; frame += 1) {
         const element = document.querySelector(selector);
         if (element) return element;
         await new Promise((next) => requestAnimationFrame(next));
     }
+    return null; // weights of one's own have no card, say
 }

@@ -138,6 +138,13 @@ def test_a_page_names_only_what_was_uploaded_and_the_examples(files: DroppedFile
     assert tab.answer(asking(mixed))["scene"]
 
 
+def test_the_time_is_that_of_this_request(uploads: DroppedFiles) -> None:
+    tab = build()
+    assert tab.answer(asking(uploads))["took"] == "Predicted in 0.2 s, 32 × 24 pixels."
+    assert tab.answer(asking(uploads, align=True))["took"] == "", "it was predicted before"
+    assert tab.answer(asking(DroppedFiles(image=uploads.image)))["took"] == ""
+
+
 def test_one_photo_alone_is_read_and_the_other_asked_for(uploads: DroppedFiles) -> None:
     answer = build().answer(asking(DroppedFiles(background=uploads.background)))
     assert answer["message"]["text"] == DROP_IMAGE

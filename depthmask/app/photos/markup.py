@@ -35,6 +35,7 @@ def markup(examples: Sequence[Example]) -> str:
   </section>
   <section class="result" data-photos="result" aria-label="Result">
     <div id="stage" data-photos="stage"></div>
+    <p class="took" data-photos="took"></p>
     <details class="convention" id="convention"><summary>Depth is relative: 1 is the farthest of
       the empty scene, 0 infinitely near</summary><p>{escape(CONVENTION)}.</p></details>
   </section>
@@ -57,7 +58,7 @@ def _zone(zone: str) -> str:
       hidden>↻</button>
     <button type="button" data-do="remove" aria-label="Remove the {name.lower()}" title="Remove"
       hidden>✕</button></div>
-  <button type="button" class="field" data-do="choose" aria-label="{name}: choose a file">
+  <button type="button" class="field" data-do="choose" aria-label="{name}: {escape(HINTS[zone])}">
     <span class="hint">{escape(HINTS[zone])}</span></button>
   <input type="file" accept="image/*,{",".join(sorted(SUFFIXES))}" tabindex="-1" hidden
     aria-label="{name}">

@@ -283,6 +283,7 @@ class Photos {
         this.tell([this.remark, text].filter(Boolean).join(" "), this.remark && tone === "calm"
             ? "noted" : tone);
         this.remark = "";
+        this.part("took").textContent = answer.took || ""; // of this request, not of an older one
         this.part("swap").classList.toggle("suggested", Boolean(answer.swapped));
         if (answer.scene) this.stage.show(answer.scene, { arrival: answer.serial === 0 });
         else if (answer.scene === null) this.stage.clear();

@@ -126,7 +126,9 @@ class PhotosTab:
             return self._answer_example(request.example)
         if not self.knows(vars(request.files).values()):
             return failure(NOT_UPLOADED)
-        files, analysis = request.files, self._analyse(request)
+        files = request.files
+        known = self._cache.get((files.background, files.image)) is not None
+        analysis = self._analyse(request)
         exchanged = request.unordered and analysis.verdict == "swapped"
         if exchanged:
             files = replace(files, background=files.image, image=files.background)
@@ -135,6 +137,7 @@ class PhotosTab:
             analysis = with_earlier_image(analysis)
         return {
             **self._describe(analysis, files),
+            "took": "" if known or exchanged else took(analysis),
             "exchanged": exchanged,
             "zones": {
                 **dict.fromkeys(analysis.unreadable),
@@ -274,6 +277,15 @@ def describe(analysis: Analysis, scene: Answer | None) -> Answer:
         "scene": scene,
         "swapped": analysis.verdict == "swapped",
     }
+
+
+def took(analysis: Analysis) -> str:
+    """Says how long a prediction took; "" if there is none."""
+    if analysis.predicted is None:
+        return ""
+    found = analysis.predicted.prediction
+    height, width = found.mask.shape
+    return f"Predicted in {found.seconds:.1f} s, {width} × {height} pixels."
 
 
 def failure(text: str) -> Answer:

@@ -9,6 +9,7 @@ export class Zone {
         this.file = null; // {name, url, path}; the path is null until it is uploaded
         this.input = element.querySelector("input");
         this.field = element.querySelector(".field");
+        this.emptyName = this.field.getAttribute("aria-label");
         element.addEventListener("click", (event) => {
             const button = event.target.closest("button");
             if (!button) return;
@@ -30,7 +31,7 @@ export class Zone {
         for (const button of this.element.querySelectorAll(".strip button")) button.hidden = !file;
         if (!file && this.element.contains(had) && had.hidden) this.field.focus();
         this.field.setAttribute("aria-label", file
-            ? `${this.name}: ${file.name}; choose another file` : `${this.name}: choose a file`);
+            ? `${this.name}: ${file.name}; choose another file` : this.emptyName);
         this.field.querySelector("img")?.remove();
         if (file) this.field.append(this.picture(file));
     }

@@ -13,6 +13,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from depthmask.app.theme import STYLE, theme
 from tools.browser import FLAGS, MISSING, WEBGL, find_browser
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,6 +67,9 @@ def serve(demo: gr.Blocks) -> str:
         prevent_thread_lock=True,
         quiet=True,
         ssr_mode=False,
+        theme=theme(),
+        css_paths=STYLE,
+        footer_links=[],
     )
     return str(url)
 

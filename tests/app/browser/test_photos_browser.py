@@ -12,12 +12,12 @@ from depthmask.app import build_demo
 from depthmask.app.examples import find_examples
 from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
 from tests.app.browser.conftest import Visit, serve
+from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OpenPage = Callable[..., Page]
-BESIDE = "#footer"  # an element far from all zones
 
 
 @pytest.fixture(autouse=True)
@@ -48,20 +48,6 @@ def empty_page(open_photos: OpenPage) -> Page:
     page = open_photos()
     expect(message(page)).to_have_text(DROP_BOTH)
     return page
-
-
-def drag(page: Page, *paths: Path, onto: str = BESIDE, drop: bool = True) -> None:
-    """Drags files over an element, and drops them, with the events of a real mouse."""
-    target = page.locator(onto)
-    target.scroll_into_view_if_needed()
-    box = target.bounding_box()
-    assert box is not None
-    tools = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", *(("drop",) if drop else ())):
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-        tools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
-    tools.detach()
 
 
 def message(page: Page) -> Locator:
