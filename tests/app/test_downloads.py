@@ -145,7 +145,8 @@ def test_downloads_have_the_mask_as_it_was_repaired(
     sent = tmp_path / "sent.png"
     write_mask(sent, repair(predicted.prediction.mask))
     edits = read_edits(str(sent), "drop")
-    analysis = Analysis("", predicted=predicted, iou=0.5)
+    wanted = repair(predicted.prediction.mask) > 0.5
+    analysis = Analysis("", predicted=predicted, true_mask=wanted, iou=0.5)
     path, complaint = prepare(DOWNLOADS["all"], analysis, "weights", edits)
     assert path is not None and complaint == ""
     with zipfile.ZipFile(path) as archive:
@@ -156,7 +157,8 @@ def test_downloads_have_the_mask_as_it_was_repaired(
         assert (alpha[:, :5] == 255).all() and (alpha[42:48, 35:45] == 0).all()
         assert alpha[30, 20] == 64 and alpha[25, 40] == 255
     assert (cutout[:, :5, :3] == predicted.image[:, :5]).all()
-    assert report["repaired"] is True and report["metrics"] == {}
+    assert report["repaired"] is True
+    assert report["metrics"] == {"iou": 1.0}, "that of the repaired mask"
 
 
 def test_a_repair_at_the_size_of_the_screen_keeps_the_fine_rest(

@@ -18,6 +18,7 @@ from depthmask.app.prediction_cache import PredictedPair
 from depthmask.app.reading import photo_reader
 from depthmask.depth import CONVENTION
 from depthmask.errors import PictureError, StorageError
+from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.inference.shadow import cast_shadow, under_edges
 from depthmask.pictures import Map, write_cutout, write_depth, write_mask
 from depthmask.pictures.resize import enlarge
@@ -129,17 +130,21 @@ def apply_edits(analysis: Analysis, predicted: PredictedPair, model: str, edits:
     # where the small mask is as it was, the large one stays as fine as it is
     weight, wanted = (enlarge(x.astype(np.float32), *mask.shape) for x in (changed, edits.mask))
     repaired = np.clip(mask + (wanted - mask) * weight, 0, 1).astype(np.float32)
-    prediction = replace(found, mask=repaired)
-    return Result(analysis, predicted._replace(prediction=prediction), model, shadow, repaired=True)
+    pair = predicted._replace(prediction=replace(found, mask=repaired))
+    iou = None
+    if analysis.true_mask is not None:
+        iou = mask_iou(repaired, analysis.true_mask, analysis.mask_known)
+    measured = replace(analysis, predicted=pair, iou=iou)
+    return Result(measured, pair, model, shadow, repaired=True)
 
 
 def describe(
     analysis: Analysis, predicted: PredictedPair, model: str, *, repaired: bool = False
 ) -> dict[str, Any]:
-    """Describes a prediction, ready for JSON; the IoU is that of a mask before its repair."""
+    """Describes a prediction, ready for JSON."""
     found = predicted.prediction
     height, width = found.mask.shape
-    metrics = {"iou": None if repaired else analysis.iou, "rmse": analysis.rmse}
+    metrics = {"iou": analysis.iou, "rmse": analysis.rmse}
     return {
         "image": {"width": width, "height": height},
         "background": {
