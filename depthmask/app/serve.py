@@ -261,6 +261,9 @@ def _serve(page: gr.Blocks, serving: Serving, around: list[Middleware]) -> tuple
             enable_monitoring=False,
             max_file_size=MAX_UPLOAD_SIZE,
             ssr_mode=False,
+            # Gradio has asked its page for a start already, and waited. It would ask once more, and
+            # give up after three seconds, which a busy computer may need.
+            _frontend=False,
             pwa=False,
             mcp_server=serving.mcp,
             state_session_capacity=MAX_SESSIONS,

@@ -70,6 +70,7 @@ def serve(demo: gr.Blocks) -> str:
         theme=theme(),
         css_paths=STYLE,
         footer_links=[],
+        _frontend=False,  # see serve.py
     )
     return str(url)
 
