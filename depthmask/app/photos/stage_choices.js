@@ -34,7 +34,7 @@ export class Choices {
         for (const [colour, label] of Object.entries(COLOURS)) {
             add(label, { colour, picture: null }, `background: ${colour}`);
         }
-        add("The scene, blurred", { picture: BLURRED }, null, "Blur");
+        add("Blur of the scene", { picture: BLURRED }, null, "Blur");
         const own = make("input", {
             type: "color", value: Object.keys(COLOURS)[0],
             oninput: () => this.choose({ colour: own.value, picture: null }, own.parentElement),

@@ -1,10 +1,10 @@
 // The tools to repair the mask: a brush for pointer, finger or keys, and settings for all of it.
 
-import { make, radioRow, slider } from "./stage_dom.js";
+import { calm, make, radioRow, slider } from "./stage_dom.js";
 import { AS_FOUND } from "./stage_repair.js";
 
 const SIZES = { min: 1, max: 25, step: 1, value: 6, unit: " %" }; // the brush's width, of the longest side
-const KEYS = "Keys: B add, E erase, [ and ] brush size, Ctrl+Z undo, Ctrl+Y redo. With the picture "
+const KEYS = "B add, E erase, [ and ] brush size, Ctrl+Z undo, Ctrl+Y redo. With the picture "
     + "focused, arrows move the brush and Space paints.";
 const SHADOWS = [["found", "As found"], ["drop", "Drop"], ["keep", "Keep"]];
 
@@ -40,8 +40,9 @@ export class RepairPanel {
         this.reset = act("Reset", "reset", () => this.done(this.repair.reset()));
         return make("div", { class: "stage-repair", role: "group", "aria-label": "Repair the mask", hidden: true },
             make("div", { class: "stage-line" }, this.mode, this.undo, this.redo, this.reset),
-            this.size, this.grow, this.feather, this.shadow,
-            make("p", { class: "stage-keys" }, KEYS));
+            make("div", { class: "stage-sliders" }, this.size, this.grow, this.feather),
+            make("div", { class: "stage-line" }, this.shadow,
+                make("details", { class: "stage-keys" }, make("summary", {}, "Keys"), make("p", {}, KEYS))));
     }
 
     // Begins with a new scene; a panel that is open stays open.
@@ -68,7 +69,9 @@ export class RepairPanel {
         this.brush.hidden = true;
         this.opened(open);
         this.tile.canvas.tabIndex = open ? 0 : -1;
-        if (open) this.mode.querySelector("input:checked").focus({ preventScroll: true });
+        if (!open) return;
+        this.mode.querySelector("input:checked").focus({ preventScroll: true });
+        this.element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
     }
 
     showShadow() {

@@ -17,6 +17,7 @@ from depthmask.app.prediction_cache import PredictedPair
 from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.inference.predictor import Prediction
 from depthmask.render import views as render
+from tools.axe import MISSING, find_axe
 from tools.stage_page import serve_stage
 
 pytestmark = pytest.mark.browser
@@ -175,7 +176,7 @@ def test_a_backdrop_lies_behind_the_foreground(open_stage: OpenStage) -> None:
     page.get_by_role("button", name="Amber").click()
     seen = pixels(page, "mask")
     assert close(seen[10, 10], (0xE3, 0xB2, 0x3C), 0) and close(seen[60, 60], COLOUR)
-    page.get_by_role("button", name="The scene, blurred").click()
+    page.get_by_role("button", name="Blur of the scene").click()
     assert close(pixels(page, "mask")[60, 60], COLOUR)
     assert close(pixels(page, "mask")[10, 10], WALL)
     picture = io.BytesIO()
@@ -437,3 +438,41 @@ def test_buttons_are_large_enough_to_hit(open_stage: OpenStage) -> None:
         ".map((b) => Math.min(b.width, b.height))"
     )
     assert len(sizes) > 25 and min(sizes) >= 24
+
+
+AXE = """async () => {
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`));
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_state_has_a_serious_fault_of_accessibility(open_stage: OpenStage, dark: bool) -> None:
+    axe = find_axe()
+    if axe is None:
+        pytest.skip(MISSING)
+    page = open_stage()
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    page.evaluate(axe)
+    faults = {}
+
+    def look(state: str) -> None:
+        faults[state] = page.evaluate(AXE)
+
+    for tile, name in (
+        ("mask", "compare"),
+        ("mask", "backdrop"),
+        ("depth", "3d"),
+        ("depth", "blur"),
+    ):
+        choose(page, tile, name)
+        look(name)
+    page.get_by_role("button", name="Repair mask").click()
+    look("repair")
+    page.evaluate("window.stage.clear()")
+    look("empty")
+    page.evaluate("open_scene('bare')")
+    choose(page, "mask", "mask-errors")
+    look("without truth")
+    assert {state: found for state, found in faults.items() if found} == {}
