@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -39,8 +40,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def demo_url() -> Iterator[str]:
     """Address of a demo with the shipped weights, as a user starts it."""
+    with running_demo() as url:
+        yield url
+
+
+@contextmanager
+def running_demo(*options: str) -> Iterator[str]:
+    """Starts demo.py with options; yields its address."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "demo.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "demo.py", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     # a demo that hangs is stopped, which ends the reading below
     watchdog = threading.Timer(START_LIMIT_S, process.kill)
