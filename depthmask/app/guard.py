@@ -8,7 +8,8 @@ and answers by itself what must not reach the page:
 413  the body is too large, or has too many values
 429  too many uploads or wrong passwords came from this address
 
-It adds headers to every answer that tell browsers what the page may load and who may frame it.
+It adds headers to every answer that tell browsers what the page may load and who may frame it, and
+that its scripts are to be asked for again.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ MAX_GUESSERS = 10_000  # addresses that are remembered
 UNKNOWN_NAME = (
     "This server does not know that name; start it with --root-path and the address of its page."
 )
-UPLOAD_PATH, LOGIN_PATH = "/upload", "/login"
+UPLOAD_PATH, LOGIN_PATH, FILE_PATH = "/upload", "/login", "/file="
 CALL_PATHS = ("/queue/join", "/call/")
 
 # Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
@@ -189,7 +190,8 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+                more = [*self._headers, *_freshness(scope)]
+                message = {**message, "headers": [*message.get("headers", ()), *more]}
             await send(message)
 
         body = _Body(receive, scope, self._max_pause_s)
@@ -311,6 +313,16 @@ def _limit(scope: Scope) -> int:
 def _is_upload(scope: Scope) -> bool:
     path: str = scope["path"]
     return scope.get("method") == "POST" and path.rstrip("/").endswith(UPLOAD_PATH)
+
+
+def _freshness(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Headers by which browsers ask again for the page's modules, which import each other.
+
+    They would keep some of an earlier version beside others of this one.
+    """
+    path: str = scope["path"]
+    is_module = FILE_PATH in path and path.endswith((".js", ".css"))
+    return [(b"cache-control", b"no-cache")] if is_module else []
 
 
 def _same_server(first: str, second: str) -> bool:

@@ -276,3 +276,9 @@ def test_uploads_are_counted() -> None:
     assert ask(guard, path=upload)[0] == 429  # it may be as long as it likes
     ask(guard, content_length="500")
     assert asked == [("10.0.0.9", 100), ("10.0.0.9", 101), ("10.0.0.9", MAX_UPLOAD_BYTES)]
+
+
+def test_scripts_are_asked_for_again_after_an_update() -> None:
+    for path, fresh in (("live.js", True), ("stage.css", True), ("photo.jpg", False)):
+        _, headers, _ = ask(guarded(), method="GET", path=f"/gradio_api/file=/x/{path}")
+        assert ("cache-control" in headers) == fresh
