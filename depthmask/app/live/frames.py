@@ -7,7 +7,7 @@ import numpy as np
 
 from depthmask.app.reading import frame_reader
 from depthmask.errors import DepthmaskError, PictureError
-from depthmask.pictures import Grey, Map, Picture
+from depthmask.pictures import Map, Picture
 
 MAX_PICTURE_CHARS = 2_000_000  # of a picture as a data URL
 BAD_FRAME = "The camera's picture could not be read; reload the page."
@@ -40,10 +40,10 @@ def decode_frame(url: object) -> Picture:
         raise MessageError(BAD_FRAME) from error
 
 
-def jpeg_url(picture: Picture | Grey, quality: int = BACKGROUND_QUALITY) -> str:
+def jpeg_url(picture: Picture, quality: int = BACKGROUND_QUALITY) -> str:
     """Encodes (H, W) or (H, W, 3), uint8, RGB."""
     if picture.ndim == 3:
-        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)
     done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return data_url(data.tobytes())
@@ -68,5 +68,5 @@ def data_url(data: bytes, kind: str = "jpeg") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _levels(values: Map) -> Grey:
+def _levels(values: Map) -> Picture:
     return np.asarray(cv2.convertScaleAbs(values, alpha=255), dtype=np.uint8)
