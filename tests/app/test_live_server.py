@@ -196,7 +196,7 @@ def test_a_visitor_may_fix_the_quality() -> None:
 def test_a_background_that_was_moved_along_is_sent_again(server: LiveServer) -> None:
     rng = np.random.default_rng(0)
     rough = rng.integers(40, 200, (30, 40, 3)).astype(np.uint8)
-    wall = np.asarray(cv2.resize(rough, (320, 240), interpolation=cv2.INTER_CUBIC))
+    wall = np.asarray(cv2.resize(rough, (320, 240), interpolation=cv2.INTER_CUBIC), np.uint8)
     capture(server, ONE, wall)
     shift = np.array([[1, 0, 6], [0, 1, -3]], np.float64)
     moved = np.asarray(cv2.warpAffine(wall, shift, (320, 240), borderMode=cv2.BORDER_REFLECT_101))

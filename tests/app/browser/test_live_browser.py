@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import gradio as gr
@@ -22,6 +22,8 @@ from depthmask.pictures import Map, Mask, Picture
 from tests.app.browser.cameras import Clip, example
 from tests.app.browser.conftest import serve
 from tests.app.test_live_server import FakePredictor
+from tools.axe import MISSING as MISSING_AXE
+from tools.axe import find_axe
 from tools.browser import FLAGS, find_browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -68,6 +70,13 @@ TAKE_PHOTOS = """async () => {
         const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
         return [file.name, file.type, btoa(text)];
     }));
+}"""
+
+# The serious faults that axe-core finds.
+FAULTS = """async () => {
+    const { violations } = await axe.run("#live");
+    return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
 }"""
 
 IOU_IS_NEITHER_0_NOR_1 = """() => {
@@ -408,6 +417,27 @@ def test_the_result_is_seen_without_scrolling(
     names = ["video", "shown", "depth", "swatches", "fps", "latency", "check"]
     assert {name: bottom(page, name) for name in names if bottom(page, name) > height} == {}
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_state_has_a_serious_fault_of_accessibility(
+    start: Start, served: Served, room: Clip, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    script = find_axe()
+    if script is None:
+        pytest.skip(MISSING_AXE)
+    page = open_tab(start(*room.options), served.url)
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(script)
+    found = {"waiting": page.evaluate(FAULTS)}
+    capture(page)
+    found["live"] = page.evaluate(FAULTS)
+    look(page, "cutout")
+    part(page, "snapshot").click()
+    page.locator("#live summary").click()
+    part(page, "record").click()
+    found["a complaint, recording, clips"] = page.evaluate(FAULTS)
+    assert found == {state: [] for state in found}
 
 
 def test_swatches_are_one_group_for_the_keyboard(start: Start, served: Served, room: Clip) -> None:
