@@ -197,6 +197,12 @@ def test_files_are_saved_on_demand(uploads: DroppedFiles) -> None:
     assert "failed" in build().save(asking(uploads), "nonsense", None, "found")
 
 
+def test_files_of_an_example_have_its_name() -> None:
+    bear = next(each for each in find_examples() if each.name == "teddy")
+    answer = build(examples=[bear]).save(asking(DroppedFiles(*bear.files)), "mask", None, "found")
+    assert answer["name"] == "teddy-mask.png"
+
+
 def test_the_convention_is_on_the_page_in_full() -> None:
     assert CONVENTION in markup([])
 

@@ -183,7 +183,7 @@ class PhotosTab:
             self._analyse(request),
             self._model,
             edits,
-            photo=request.example or Path(str(request.files.image)).stem,
+            photo=self._name(request.files),
         )
         return {"failed": complaint} if path is None else {"path": str(path), "name": path.name}
 
@@ -210,9 +210,13 @@ class PhotosTab:
     def _describe(self, analysis: Analysis, files: DroppedFiles, *, name: str = "") -> Answer:
         scene = None
         if analysis.predicted is not None:
-            stem = name or Path(str(files.image)).stem
-            scene = write_scene(analysis, name=stem, words=words(analysis))
+            scene = write_scene(analysis, name=name or self._name(files), words=words(analysis))
         return describe(analysis, scene)
+
+    def _name(self, files: DroppedFiles) -> str:
+        """What the names of saved files begin with: that of the example, or of the photo."""
+        examples = (e.name for e in self._examples.values() if str(e.image) == files.image)
+        return next(examples, Path(str(files.image)).stem)
 
     def _stand_ins(self, files: DroppedFiles, unreadable: frozenset[str]) -> Answer:
         """Copies for browsers of those pictures that they cannot show."""
