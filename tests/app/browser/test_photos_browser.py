@@ -10,7 +10,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from depthmask.app import build_demo
 from depthmask.app.examples import find_examples
+from depthmask.app.photos import tab
 from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
+from depthmask.errors import PictureError
+from depthmask.pictures.web import WebFile
 from tests.app.browser.conftest import Visit, serve
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
@@ -237,9 +240,8 @@ def test_a_link_to_an_example_is_copied(open_photos: OpenPage) -> None:
     assert page.url.endswith("?example=desk")
 
 
-@pytest.mark.parametrize("tab", ["model"])
-def test_the_address_opens_a_tab_and_tells_it(open_photos: OpenPage, tab: str) -> None:
-    page = open_photos(query=f"#{tab}")
+def test_the_address_opens_a_tab_and_tells_it(open_photos: OpenPage) -> None:
+    page = open_photos(query="#model")
     expect(page.locator("#card")).to_be_visible()
     page.get_by_role("tab", name="Photos").click()
     expect(page.locator("#background")).to_be_visible()
@@ -296,3 +298,87 @@ def test_truth_goes_with_its_image(empty_page: Page, photos: dict[str, Path]) ->
     expect(message(page)).to_contain_text("The true mask went with the earlier image.")
     expect(figure).to_have_count(0)
     expect(page.locator("#true-mask img")).to_have_count(0)
+
+
+def test_an_address_is_fetched_by_the_server(
+    empty_page: Page, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(address: str, *, max_bytes: int) -> WebFile:
+        if "missing" in address:
+            raise PictureError("There is no such picture.")
+        return WebFile("web.png", photos["empty"].read_bytes())
+
+    monkeypatch.setattr(tab, "fetch", fetch)
+    page, field = empty_page, empty_page.get_by_label("Address of a picture")
+    field.fill("https://example.org/missing.png")
+    field.press("Enter")
+    expect(message(page)).to_contain_text("There is no such picture.")
+    field.fill("https://example.org/web.png")
+    page.get_by_role("button", name="Add").click()
+    named(page, "#background", "web.png")
+    expect(message(page)).to_have_text(DROP_IMAGE)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+def test_all_results_are_seen_at_once(open_photos: OpenPage, width: int, height: int) -> None:
+    page = open_photos(width=width, height=height, query=f"?example={find_examples()[0].name}")
+    figures = page.locator("#stage dd").get_by_text(re.compile(r"^\d\.\d{3}$"))
+    expect(figures).to_have_count(2)
+    seen = [*figures.all(), page.locator("#image img")]
+    seen += page.locator("[data-picture=mask], [data-picture=depth]").all()
+    for part in seen:
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_pictures_grow_with_the_window(open_photos: OpenPage) -> None:
+    page = open_photos(width=1440, height=1300, query="?example=desk")
+    solved(page)
+    picture = page.locator("[data-picture=mask]")
+    small = picture.bounding_box()
+    page.set_viewport_size({"width": 2200, "height": 1300})
+    large = picture.bounding_box()
+    assert small is not None and large is not None and large["width"] > small["width"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 640, 1280])
+def test_nothing_is_small_or_wider_than_the_window(open_photos: OpenPage, width: int) -> None:
+    """320 pixels are a phone, or 1280 at a zoom of 400 %; 640 are 1280 at 200 %."""
+    page = open_photos(width=width, height=700, query=f"?example={find_examples()[0].name}")
+    solved(page)
+    page.click("#truth summary")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    small = page.evaluate("""() => [...document.querySelectorAll("#photos *")].filter((each) => {
+        const { width, height } = each.getBoundingClientRect();
+        if (!width || !height) return false;
+        const written = [...each.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+        if (written && parseFloat(getComputedStyle(each).fontSize) < 12) return true;
+        return each.tagName === "BUTTON" && Math.min(width, height) < 24;
+    }).map((each) => each.outerHTML.slice(0, 120))""")
+    assert small == []
+
+
+def test_on_a_phone_the_result_follows_the_photos_and_comes_into_view(
+    open_photos: OpenPage, photos: dict[str, Path]
+) -> None:
+    page = open_photos(width=390, height=700)
+    expect(page.locator("#stage")).not_to_be_visible()
+    drag(page, photos["empty"], photos["full"], onto="#image")
+    solved(page)
+    expect(page.locator("[data-picture=mask]")).to_be_in_viewport(ratio=0.5)
+    places = [page.locator(each).bounding_box() for each in ("#image", "#stage", "#examples")]
+    tops = [box["y"] for box in places if box]
+    assert len(tops) == 3 and tops == sorted(tops)
+
+
+def test_answers_to_older_requests_are_left_out(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    drag(page, photos["empty"], photos["full"])
+    solved(page)
+    page.get_by_role("button", name="Remove the image").click()
+    page.locator("#examples [data-name=desk]").click()
+    expect(page.locator("#examples [data-name=desk]")).to_have_attribute("aria-pressed", "true")
+    expect(message(page)).to_contain_text("What is new")
+    named(page, "#image", "desk-image.jpg")
