@@ -18,7 +18,7 @@ from depthmask.app.fair_queue import FairQueue, Wait
 from depthmask.app.photos.analysis import DROP_IMAGE, DroppedFiles
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request
-from depthmask.app.photos.tab import PhotosTab, waiting
+from depthmask.app.photos.tab import PUT_IN_ORDER, PhotosTab, waiting
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.light import NOT_MATCHED
@@ -173,6 +173,7 @@ def test_two_photos_at_once_are_put_in_order(uploads: DroppedFiles) -> None:
         network = Judging()
         answer = build(network).answer(asking(pair, unordered=True))
         assert answer["exchanged"] is exchanged and not answer["swapped"]
+        assert (PUT_IN_ORDER in answer["message"]["text"]) is exchanged
         background, image = network.pairs[-1]
         assert background.mean() < image.mean()
     answer = build(Judging()).answer(asking(turned))

@@ -105,6 +105,7 @@ class Photos {
             && PHOTOS.every((key) => this.zones[key].file);
         this.serial += 1; // what is under way is stale
         this.stage.busy(true);
+        this.tell(places.length > 1 ? "Sending the photos…" : "Sending the photo…");
         await Promise.all(places.map(([key, source]) => this.load(key, source)));
         this.ask({ unordered, replaces });
     }

@@ -47,6 +47,7 @@ from depthmask.schema import SchemaError
 
 FOLDER = Path(__file__).parent
 WORKING = "Working…"
+PUT_IN_ORDER = "The two photos were put in this order; Swap turns it round."
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
 UNEXPECTED = "Something failed on the server; try again, or look at what it printed."
 TELL_S = 5.0  # between two signs of life while a pair is predicted
@@ -133,6 +134,7 @@ class PhotosTab:
         if exchanged:
             files = replace(files, background=files.image, image=files.background)
             analysis = analyse(self._predictor, self._cache, files, request.convention)
+            analysis = replace(analysis, message=f"{PUT_IN_ORDER} {analysis.message}")
         if request.replaces:
             analysis = with_earlier_image(analysis)
         return {

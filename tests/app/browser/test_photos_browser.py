@@ -350,6 +350,9 @@ def test_nothing_is_small_or_wider_than_the_window(open_photos: OpenPage, width:
     solved(page)
     page.click("#truth summary")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for part in ("#background", "#image", "#swap", "#stage", "#true-depth"):
+        box = page.locator(part).bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width, part
     small = page.evaluate("""() => [...document.querySelectorAll("#photos *")].filter((each) => {
         const { width, height } = each.getBoundingClientRect();
         if (!width || !height) return false;
