@@ -8,10 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from depthmask.app.loading import Predicts
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
@@ -20,13 +21,13 @@ from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou, masked_mean
 from depthmask.evaluation.truth import known_depth, split_labels
-from depthmask.pictures import Grey, Map, Mask, check_size
+from depthmask.pictures import Map, Mask, check_size
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
 
 T = TypeVar("T")
-Truth = TypeVar("Truth", Grey, Map)
+Truth = TypeVar("Truth", bound=npt.NDArray[Any])
 
 # {zone: its name in a sentence}, in the order of the page
 ZONES = {
