@@ -3,6 +3,7 @@
 It is used by tests only; its licence is MPL-2.0. The file is kept beside the packages in .venv.
 """
 
+import argparse
 import base64
 import hashlib
 import io
@@ -53,5 +54,10 @@ def unpack(archive: bytes) -> bytes:
         return script.read()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     print(f"setup: {cached() if find_axe() else MISSING}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
