@@ -74,7 +74,7 @@ def test_an_example_that_is_solved_is_not_predicted(example: Example, weights: P
     solve(example, Fake(), weights, "fast")
     network = Fake()
     tab = build(network, [example], solved=find_solved([example], weights, "fast"))
-    (answer,) = ask(tab, asking(example="box"))
+    *_, answer = ask(tab, asking(example="box"))
     assert answer["scene"]["folder"] == example.solved and answer["example"] == "box"
     assert network.pairs == []
     shutil.rmtree(example.solved)

@@ -79,7 +79,13 @@ class Photos {
         const wanted = new URLSearchParams(window.location.search).get("example");
         this.root.dataset.ready = ""; // for tests and benchmarks
         if (wanted) this.openExample(wanted);
-        else if (this.props.value) this.receive(JSON.parse(this.props.value));
+        else this.arrive();
+    }
+
+    // The page opens with the first example, if its result came with the page.
+    arrive() {
+        const first = this.root.querySelector("#examples [data-name]")?.dataset.name;
+        if (this.props.solved[first]) this.finish({ serial: 0, ...this.props.solved[first] });
     }
 
     // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any.
@@ -171,7 +177,13 @@ class Photos {
         const address = new URL(window.location);
         address.searchParams.set("example", name);
         window.history.replaceState(null, "", address);
-        this.ask({ example: name });
+        const solved = this.props.solved[name];
+        if (!solved) {
+            this.ask({ example: name });
+            return;
+        }
+        this.serial += 1; // what is under way is stale
+        this.finish({ serial: this.serial, ...solved });
     }
 
     // The photos of an example leave with the first photo of somebody's own, unless they are kept.

@@ -63,8 +63,8 @@ class PhotosTab:
         model: The name of the model in use.
         cache: Of predictions.
         queue: In which visitors wait for their turn.
-        solved: Answers that are known before, by the name of the example. If the first example is
-            among them, the page opens with it.
+        solved: Answers that are known before, by the name of the example. The page has them from
+            the start. If the first example is among them, the page opens with it.
     """
 
     def __init__(
@@ -89,9 +89,6 @@ class PhotosTab:
             request = read_request(text)
         except SchemaError as error:
             raise gr.Error(f"The page sent what is no request: {error}.") from error
-        if request.example in self._solved:
-            yield {"serial": request.serial, **self._answer_example(request.example)}
-            return
         place = self._queue.join(visitor)
         try:
             async for wait in self._queue.wait(place):
@@ -250,16 +247,14 @@ class PhotosTab:
         def fetch_address(address: Any) -> Answer:
             return self.fetch(str(address))
 
-        first = next(iter(self._examples), "")
-        arrival = {"serial": 0, **self._answer_example(first)} if first in self._solved else None
         page = gr.HTML(
-            json.dumps(arrival) if arrival else None,
             html_template="${markup}",
             markup=markup(list(self._examples.values())),
             downloads={name: each.label for name, each in DOWNLOADS.items()},
             css_template=(FOLDER / "photos.css").read_text("utf-8"),
             js_on_load=import_module(FOLDER / "photos.js", events=("submit",)),
             server_functions=[keep_files, fetch_address, save],
+            solved={n: self._answer_example(n) for n in self._examples if n in self._solved},
             elem_id="photos",
             apply_default_css=False,
             keep_s=SWEEP_INTERVAL_S,

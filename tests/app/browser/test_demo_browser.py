@@ -203,3 +203,24 @@ def test_programs_can_ask_for_a_prediction(demo_url: str) -> None:
     with pytest.raises(Exception, match="cannot be used"):
         client.predict(handle_file(__file__), handle_file(example.image), api_name="/predict")
     client.close()
+
+
+def test_the_page_opens_with_a_solved_example_and_shows_the_others_at_once(
+    open_page: OpenPage,
+) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    first, second, *_ = find_examples()
+    expect(page.locator(f"#examples [data-name={first.name}]")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    drawn(page)
+    expect(figures(page)).to_have_count(2)
+    assert page.url.endswith("/"), "nobody has chosen the example"
+    page.locator(f"#examples [data-name={second.name}]").click()
+    shown = page.locator("#image img")
+    expect(shown).to_have_attribute("src", re.compile(f"/{second.name}/{second.image.name}$"))
+    expect(figures(page)).to_have_count(2)
+    assert not any("queue" in url for url in asked), "the result came with the page"
+    assert page.url.endswith(f"?example={second.name}")
