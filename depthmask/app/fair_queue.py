@@ -25,6 +25,7 @@ class Place:
     """One request of one visitor."""
 
     visitor: str
+    number: int = 0  # of the visitor's requests; those with a higher one are newer
     replaced: bool = False  # by a newer request of the same visitor: it is not served any more
     started: float | None = None  # by time.monotonic(); None while it waits
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,16 +55,20 @@ class FairQueue:
         self._served: list[Place] = []
         self._mean_s: float | None = None
 
-    def join(self, visitor: str, *, replace: bool = True) -> Place:
+    def join(self, visitor: str, *, number: int = 0, replace: bool = True) -> Place:
         """Takes a place.
 
         Args:
             visitor: Whoever has the same name shares one turn.
+            number: Of the request. One that arrives after a newer one is replaced at once.
             replace: The request takes the place of one that waits for the same visitor. Otherwise
                 it waits until that is served, and then goes to the end.
         """
-        place = Place(visitor)
+        place = Place(visitor, number)
         older = [other for other in self._waiting if other.visitor == visitor]
+        if replace and any(other.number > number for other in older):
+            place.replaced = True
+            return place
         if replace and older:
             self._waiting[self._waiting.index(older[0])] = place
             for other in older:

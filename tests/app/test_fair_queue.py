@@ -130,3 +130,17 @@ def test_who_leaves_while_waiting_is_not_served() -> None:
         assert len(queue) == 0
 
     in_own_loop(check)
+
+
+def test_a_request_that_arrives_after_a_newer_one_is_replaced() -> None:
+    async def check() -> None:
+        queue = FairQueue(at_once=1)
+        served, newest = queue.join("a", number=1), queue.join("a", number=3)
+        late = queue.join("a", number=2)
+        assert late.replaced and not newest.replaced
+        assert await turn(queue, late) == []
+        assert serve_all(queue, [served, newest, late]) == [0, 1]
+        queue.leave(late)
+        assert len(queue) == 0
+
+    in_own_loop(check)

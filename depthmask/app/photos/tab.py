@@ -89,7 +89,7 @@ class PhotosTab:
             request = read_request(text)
         except SchemaError as error:
             raise gr.Error(f"The page sent what is no request: {error}.") from error
-        place = self._queue.join(visitor)
+        place = self._queue.join(visitor, number=request.serial)
         try:
             async for wait in self._queue.wait(place):
                 yield {"serial": request.serial, "waiting": waiting(wait)}
