@@ -218,7 +218,7 @@ def checked_fingerprint(path: Path) -> str:
     found = fingerprint(path)
     if _read_sums(path.parent).get(path.name, found) != found:
         raise CheckpointError(
-            f"{path.name} is damaged or was changed: it is not the file that {SUMS} beside it "
+            f"{path} is damaged or was changed: it is not the file that {SUMS} beside it "
             "names. Install depthmask again, or run `git checkout weights` in a checkout; after a "
             "change of your own, renew the sums with `make weights` or `sha256sum`."
         )
@@ -242,7 +242,8 @@ def _read_sums(folder: Path) -> dict[str, str]:
         return {}
     lines = path.read_text("utf-8", errors="replace").splitlines()
     rows = (line.partition(" ") for line in lines)
-    return {name.lstrip(" *"): digest for digest, _, name in rows}  # a star is for binary mode
+    # a star is for binary mode; some tools write capitals
+    return {name.lstrip(" *"): digest.lower() for digest, _, name in rows}
 
 
 def _is_stream(path: Path) -> bool:
