@@ -1,7 +1,8 @@
 """Checkpoints: weights that say what network they belong to and how well it did.
 
-A file is safetensors: tensors and a text header, nothing that could run. Files of the original
-project (a pickled `.pt`) are read with `weights_only=True`, which executes nothing either.
+A file is safetensors: tensors and a text header, nothing that could run. Pickled files, as the
+original project and most trainers write them, are read with `weights_only=True`, which executes
+nothing either. Which of the two a file is, its content tells, not its ending.
 
 torch is imported by what handles weights; `read_info` does without.
 """
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
 
 CHECKPOINT_FORMAT = 1
 WEIGHTS = shipped("weights") / "depthmask.safetensors"
-_PICKLED = (".pt", ".pth")  # of the original project
+
+# What DataParallel, torch.compile, FSDP and its checkpointing put into the keys of a network's
+# weights.
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+# Where trainers put the network that they train, rather than an average or a teacher.
+_USUAL_PLACES = {"state_dict", "model_state_dict", "model", "net", "network"}
+_MAX_NESTING = 4  # of groups in a pickled file that are searched for weights
+# A key that each network has: of this project, and of the original one.
+_SURE_KEYS = ("encoder.stages.0.stem.0.weight", "stage1.rebnconvin.conv_s1.weight")
 
 
 @dataclass(frozen=True)
@@ -61,10 +70,12 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
     """Reads a network, in evaluation mode, and what its file says about it.
 
     Args:
-        path: A safetensors file of this project, or a `.pt` of the original project.
+        path: A safetensors file of this project, or a pickled file that holds the weights of this
+            network or of the original project's, with whatever prefix and beside whatever else.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or of another network.
+        CheckpointError: The file is missing, damaged, of another network, or holds weights that
+            are no numbers.
     """
     import torch
 
@@ -74,11 +85,18 @@ def load_checkpoint(path: Path) -> tuple["U2Net", CheckpointInfo]:
     with torch.device("meta"):  # allocates nothing: the description may claim anything
         model = U2Net(info.tasks, info.in_ch, info.stages, info.stride)
     try:
-        model.load_state_dict(_fitted(state, model.state_dict()), assign=True)
+        fitted = _fitted(state, model.state_dict())
+        model.load_state_dict(fitted, assign=True)
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} holds the weights of another network; use a checkpoint written by train.py."
         ) from error
+    for key, value in fitted.items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{path} holds weights that are no numbers (NaN or infinite, the first in {key}): "
+                "its training went wrong; use an earlier checkpoint."
+            )
     return model.eval(), info
 
 
@@ -86,7 +104,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, "Tensor"], CheckpointInfo]:
     """Reads tensors and description without building a network; errors as `load_checkpoint`."""
     _check_file(path)
     checked_fingerprint(path)
-    if path.suffix in _PICKLED:
+    if _is_pickled(path):
         return from_original(_read_pickled(path)), CheckpointInfo()
     with _damage_explained(path), safe_open(path, framework="pt") as file:
         info = _parse_header(path, file.metadata() or {})
@@ -96,7 +114,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, "Tensor"], CheckpointInfo]:
 def read_info(path: Path) -> CheckpointInfo:
     """Reads the description alone; errors as `load_checkpoint`, as far as the description shows."""
     _check_file(path)
-    if path.suffix in _PICKLED:
+    if _is_pickled(path):
         return CheckpointInfo()
     with _damage_explained(path), safe_open(path, framework="numpy") as file:
         return _parse_header(path, file.metadata() or {})
@@ -114,6 +132,13 @@ def check_tasks(path: Path, info: CheckpointInfo) -> None:
 def _check_file(path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}; check the path.")
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether a file begins as torch.save does; safetensors has a brace behind eight bytes."""
+    with _damage_explained(path), path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] != b"{" and head.startswith((b"PK", b"\x80"))
 
 
 @contextmanager
@@ -169,7 +194,8 @@ def load_pickled(path: Path) -> Any:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > path.stat().st_size:  # torch packs nothing
             raise zipfile.BadZipFile("compressed")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with path.open("rb") as file:  # of a path, torch would look at the ending
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _read_pickled(path: Path) -> dict[str, "Tensor"]:
@@ -179,22 +205,67 @@ def _read_pickled(path: Path) -> dict[str, "Tensor"]:
         content = load_pickled(path)
     except Exception as error:
         raise CheckpointError(
-            f"{path} is damaged, or holds more than weights; only plain state dicts are read."
+            f"{path} is damaged, or holds more than weights; only plain state dicts are read: save "
+            "the network's state_dict() alone."
         ) from error
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(
-        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
-    ):
-        raise CheckpointError(f"{path} holds no state dict; save the model's state_dict() instead.")
-    return content
+    found = _find_networks(content)
+    if len(found) > 1:
+        usual = {place: s for place, s in found.items() if _USUAL_PLACES.issuperset(place)}
+        if len(usual) != 1:
+            shown = ", ".join(repr(".".join(place)) for place in list(found)[:4])
+            raise CheckpointError(
+                f"{path} holds the weights of {len(found)} networks ({shown}); save the "
+                "state_dict() of one alone."
+            )
+        found = usual
+    for state in found.values():
+        if all(isinstance(value, torch.Tensor) for value in state.values()):
+            return state
+    raise CheckpointError(
+        f"{path} holds no state dict of this network; save the network's state_dict() instead."
+    )
+
+
+def _find_networks(content: object) -> dict[tuple[str, ...], dict[str, Any]]:
+    """State dicts of this network anywhere in a file's content, without the prefixes of their keys.
+
+    Returns:
+        They, by the names of the groups that they are in and the parts of their prefix.
+    """
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    seen: set[int] = set()  # a file may claim that a group is within itself
+    waiting: list[tuple[tuple[str, ...], object]] = [((), content)]
+    for place, group in waiting:  # which grows meanwhile
+        if not isinstance(group, dict) or id(group) in seen:
+            continue
+        seen.add(id(group))
+        named = {key: value for key, value in group.items() if isinstance(key, str)}
+        if len(place) < _MAX_NESTING:
+            waiting += [((*place, key), value) for key, value in named.items()]
+        plain = {_without_wrappers(key): value for key, value in named.items()}
+        state = plain if len(plain) == len(named) else named
+        prefixes = [
+            key.removesuffix(sure)
+            for key in state
+            for sure in _SURE_KEYS
+            if f".{key}".endswith(f".{sure}")
+        ]
+        for prefix in prefixes[: len(_USUAL_PLACES)]:  # more are refused anyway
+            found[*place, *prefix.split(".")[:-1]] = {
+                key.removeprefix(prefix): value
+                for key, value in state.items()
+                if key.startswith(prefix)
+            }
+    return found
+
+
+def _without_wrappers(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part not in _WRAPPERS)
 
 
 # The original project (santhiya-v/eva-end-game) numbers its levels from one.
 _ORIGINAL_TASKS = {"depth": "depth", "seg": "mask"}
 _RENAMES = (
-    (r"^module\.", lambda m: ""),
     (r"^stage(\d)\.", lambda m: f"encoder.stages.{int(m[1]) - 1}."),
     (
         r"^(depth|seg)_stage(\d)d\.",

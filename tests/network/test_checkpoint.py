@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from depthmask.errors import CheckpointError
 from depthmask.network.checkpoint import (
     CheckpointInfo,
+    from_original,
     load_checkpoint,
     read_info,
     save_checkpoint,
@@ -59,6 +60,79 @@ def test_a_file_of_the_original_loads(tmp_path: Path) -> None:
     assert info.tasks == ("depth", "mask")
     name = "stage1.rebnconvin.conv_s1.weight"
     assert torch.equal(model.state_dict()["encoder.stages.0.stem.0.weight"], state[name])
+
+
+@pytest.mark.parametrize("named", ["original", "ours"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: prefixed("module.", state),  # DataParallel
+        lambda state: prefixed("_orig_mod.", state),  # torch.compile
+        lambda state: prefixed("_orig_mod.module.", state),
+        lambda state: {"state_dict": prefixed("model.", state), "epoch": 3, "loops": {}},
+        lambda state: {"state_dict": prefixed("net._orig_mod.", state) | {"loss.w": [1.0]}},
+        lambda state: {"net": state, "optimizer": {"state": {0: {"step": 1}}, "groups": []}},
+        lambda state: {"model": {"weights": prefixed("a.b.c.", state)}, "epoch": 3},
+        lambda state: {"state_dict": state, "ema": dict(state)},
+        lambda state: {key.replace(".", "._orig_mod.", 1): v for key, v in state.items()},
+    ],
+)
+def test_files_of_other_trainers_load(
+    tmp_path: Path, named: str, wrap: Callable[[dict[str, Any]], object]
+) -> None:
+    state: dict[str, Any] = original.random_state()
+    plain = from_original(state)
+    torch.save(wrap(state if named == "original" else plain), tmp_path / "a.pt")
+    model, _ = load_checkpoint(tmp_path / "a.pt")
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, plain[key]), key
+
+
+def prefixed(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("name", ["a.ckpt", "a.pth.tar", "A.PTH", "a.bin", "a", "a.safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickled_file_is_told_by_its_content(tmp_path: Path, name: str, zipped: bool) -> None:
+    torch.save(original.random_state(), tmp_path / name, _use_new_zipfile_serialization=zipped)
+    assert read_info(tmp_path / name) == load_checkpoint(tmp_path / name)[1] == CheckpointInfo()
+
+
+def test_safetensors_are_told_by_their_content(saved: Path) -> None:
+    path, state = saved.with_suffix(".pt"), U2Net(stages=STAGES).state_dict()
+    header = {"depthmask": json.dumps(asdict(INFO)), "format_version": "1"}
+    lengths = iter(range(0, 256, 8))
+    save_file(state, path, header)
+    while path.read_bytes()[:1] != b"\x80":  # as a pickle begins
+        save_file(state, path, header | {"filling": "x" * next(lengths)})
+    assert read_info(path) == load_checkpoint(path)[1] == INFO
+
+
+def test_files_without_one_network_are_refused(tmp_path: Path) -> None:
+    circle: dict[str, Any] = {}
+    circle |= {"model": circle, "state_dict": [circle]}
+    two = {"student": original.random_state(), "teacher": original.random_state()}
+    for content, sentence in (
+        (two, r"2 networks \('student', 'teacher'\); save"),
+        (prefixed("a.", two["student"]) | prefixed("b.", two["teacher"]), r"2 .* \('a', 'b'\)"),
+        ({"model": {"weight": torch.zeros(3)}}, "no state dict of this network; save"),
+        ([two["student"]], "no state dict"),
+        (circle, "no state dict"),
+    ):
+        torch.save(content, tmp_path / "a.pt")
+        with pytest.raises(CheckpointError, match=sentence):
+            load_checkpoint(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300])
+def test_weights_that_are_no_numbers_are_refused(saved: Path, value: float) -> None:
+    model, info = load_checkpoint(saved)
+    state = {k: v.double() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    state["decoders.mask.fuse.weight"].view(-1)[0] = value
+    save_checkpoint(saved, state, info)
+    with pytest.raises(CheckpointError, match=r"no numbers .* in decoders.mask.fuse.weight\): its"):
+        load_checkpoint(saved)
 
 
 class _Trap:
