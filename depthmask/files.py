@@ -1,10 +1,13 @@
 """Files: written whole or not at all, checked before the work, told apart by content."""
 
+import errno
 import glob
 import os
 import re
 import secrets
 import shutil
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -90,6 +93,20 @@ def check_file(path: Path) -> None:
         ) from error
 
 
+def check_files(*paths: Path | None) -> None:
+    """Checks those of the files that are given, as `check_file` does, and that no two are one.
+
+    Raises:
+        OptionError: One cannot be written, is a link, or is given twice.
+    """
+    given = [path for path in paths if path]
+    for number, path in enumerate(given):
+        check_file(path)
+        same = os.path.realpath(path) in map(os.path.realpath, given[:number])
+        if same and not _is_stream(path):
+            raise OptionError(f"{path} is given for two files; choose another for one of them.")
+
+
 def write_whole(
     path: Path, content: bytes | memoryview, *, durable: bool = False, shared: bool = False
 ) -> None:
@@ -102,12 +119,87 @@ def write_whole(
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Writes files, all or none, as `replacing` does."""
+    """Writes files, all or none, as `move_together` does; pipes and terminals directly.
+
+    Raises:
+        OSError: One cannot be written; `filename` is that one's.
+    """
+    files = [path for path in contents if not _is_stream(path)]
     with ExitStack() as drafts:
-        for path, content in contents.items():
-            file = drafts.enter_context(replacing(path))
-            file.write(content)
-            file.flush()  # so that a full disk is known before the first file takes its place
+        moves = {drafts.enter_context(_draft(path)): path for path in files}
+        for draft, path in moves.items():
+            with _named(draft, path), draft.open("xb") as file:
+                file.write(contents[path])
+        for path in contents.keys() - files:
+            path.write_bytes(contents[path])
+        move_together(moves)
+
+
+def move_together(moves: Mapping[Path, Path]) -> None:
+    """Puts written files in their places, all or none: after a failure, all is as it was.
+
+    Signals that end a process wait until it is done. SIGKILL does not, and can leave some of the
+    files: no file system moves several in one step.
+
+    Args:
+        moves: Where each file goes, on the same disk.
+
+    Raises:
+        OSError: One cannot take its place; `filename` is that place.
+    """
+    kept = {path: _draft_of(path, ".old") for path in moves.values()}
+    begun: list[Path] = []
+    with _signals_wait():
+        try:
+            for draft, path in moves.items():
+                with _named(draft, path):
+                    _keep(path, kept[path])
+                    begun.append(path)
+                    os.replace(draft, path)
+        except BaseException:
+            for path in begun:
+                if os.path.lexists(kept[path]):
+                    os.replace(kept[path], path)
+                    kept[path].unlink(missing_ok=True)  # stays where both are names of one file
+                else:
+                    path.unlink(missing_ok=True)
+            raise
+        for old in kept.values():
+            old.unlink(missing_ok=True)
+
+
+def _keep(path: Path, old: Path) -> None:
+    """Gives a file, which may be missing, a second name, or that name alone on disks without."""
+    old.unlink(missing_ok=True)
+    if not os.path.lexists(path):
+        return
+    if os.path.isdir(path) and not os.path.islink(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    try:
+        os.link(path, old, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        os.replace(path, old)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Lets signals that end the process wait; only the main thread can, others change nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {signal.Signals[name]: signal.getsignal(signal.Signals[name]) for name in names}
+    known = {which: handler for which, handler in handlers.items() if handler is not None}
+    for which in known:
+        signal.signal(which, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        for which, handler in known.items():
+            signal.signal(which, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 @contextmanager
@@ -127,9 +219,7 @@ def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Ite
         OSError: It cannot be written; `filename` is the file's.
     """
     mark = f".{secrets.token_hex(4)}" if shared else ""
-    draft = _draft_of(path, mark)
-    try:
-        draft.unlink(missing_ok=True)
+    with _draft(path, mark) as draft, _named(draft, path):
         with draft.open("xb") as file:
             yield file
             file.flush()
@@ -138,10 +228,28 @@ def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Ite
         os.replace(draft, path)
         if durable:
             flush(path.parent)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename in (None, str(draft)):
-            error.filename = str(path)
+
+
+@contextmanager
+def _draft(path: Path, mark: str = "") -> Iterator[Path]:
+    """Names a file to write beside another; it is removed unless it was moved before the end."""
+    draft = _draft_of(path, mark)
+    with _named(draft, path):
         draft.unlink(missing_ok=True)
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(draft: Path, path: Path) -> Iterator[None]:
+    """Lets an OSError name the file instead of its draft."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, str(draft)):
+            error.filename = str(path)
         raise
 
 
@@ -225,14 +333,16 @@ def checked_fingerprint(path: Path) -> str:
     return found
 
 
-def renew_sums(files: Iterable[Path]) -> None:
-    """Writes the SHA-256 of files that were made anew into `SHA256SUMS`, where that names them."""
-    for path in files:
-        sums = _read_sums(path.parent)
-        if path.name in sums:
-            sums[path.name] = fingerprint(path)
-            lines = (f"{digest}  {name}\n" for name, digest in sums.items())
-            write_whole(path.parent / SUMS, "".join(lines).encode("utf-8"))
+def renewed_sums(folder: Path, files: Iterable[Path]) -> bytes | None:
+    """A folder's `SHA256SUMS` for when files of the same names are moved into it.
+
+    Returns:
+        Its content; None where it names none of them.
+    """
+    sums = _read_sums(folder)
+    new = {path.name: fingerprint(path) for path in files if path.name in sums}
+    lines = (f"{digest}  {name}\n" for name, digest in (sums | new).items())
+    return "".join(lines).encode("utf-8") if new else None
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

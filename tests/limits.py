@@ -1,8 +1,10 @@
-"""A stand-in for a full disk."""
+"""Stand-ins for a full disk and for one that refuses."""
 
+import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -14,3 +16,15 @@ def files_of_at_most(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def failing_replace(call: int, error: BaseException) -> Callable[[Path, Path], None]:
+    """An `os.replace` that fails at one of its calls, counted from 1."""
+    replace, calls = os.replace, iter(range(1, 100))
+
+    def fail(source: Path, target: Path) -> None:
+        if next(calls) == call:
+            raise error
+        replace(source, target)
+
+    return fail

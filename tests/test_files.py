@@ -1,26 +1,29 @@
 """Files: checked without being written, replaced whole, with the permissions of any other."""
 
 import os
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from depthmask.errors import CheckpointError, error_sentence
+from depthmask.errors import CheckpointError, OptionError, error_sentence
 from depthmask.files import (
     check_file,
+    check_files,
     checked_fingerprint,
     fingerprint,
     refuse_links,
     remove_drafts,
-    renew_sums,
+    renewed_sums,
     workplace,
     write_together,
     write_whole,
 )
-from tests.limits import files_of_at_most
+from tests.limits import failing_replace, files_of_at_most
 
 
 def test_a_look_changes_nothing_but_folders(tmp_path: Path) -> None:
@@ -178,12 +181,98 @@ def test_files_that_the_sums_name_are_compared(tmp_path: Path) -> None:
 
 
 def test_sums_are_renewed_where_they_name_a_file(tmp_path: Path) -> None:
-    made, other = tmp_path / "made.bin", tmp_path / "other.bin"
-    made.write_text("new")
-    renew_sums([made])
-    assert not (tmp_path / "SHA256SUMS").exists()
+    new = tmp_path / "new"
+    new.mkdir()
+    made, other = new / "made.bin", new / "other.bin"
+    for path in (made, other):
+        path.write_text(path.name)
+    assert renewed_sums(tmp_path, [made]) is None
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  made.bin\n{'1' * 64}  z.bin\n")
-    other.write_text("other")
-    renew_sums([made, other])
-    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
-    assert lines == [f"{checked_fingerprint(made)}  made.bin", f"{'1' * 64}  z.bin"]
+    assert renewed_sums(tmp_path, [other]) is None
+    sums = renewed_sums(tmp_path, [made, other])
+    assert sums == f"{fingerprint(made)}  made.bin\n{'1' * 64}  z.bin\n".encode()
+
+
+@pytest.mark.parametrize("error", [PermissionError, KeyboardInterrupt])
+@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("links", [True, False])
+def test_files_that_cannot_all_be_moved_stay_as_they_were(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: int,
+    links: bool,
+    error: type[BaseException],
+) -> None:
+    """Of three files one is new, and the disk may have no hard links."""
+    before = {"a": "old a", "c": "old c"}
+    for name, content in before.items():
+        (tmp_path / name).write_text(content)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    contents = {tmp_path / name: b"new" for name in "abc"}
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", failing_replace(call, error()))
+        with pytest.raises(error) as told:
+            write_together(contents)
+    if isinstance(told.value, OSError):
+        assert Path(told.value.filename) in contents
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    write_together(contents)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        "abc", "new"
+    )
+
+
+def no_links(*arguments: object, **options: object) -> None:
+    raise PermissionError
+
+
+def test_a_folder_in_the_way_leaves_all_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "b" / "inside").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as told:
+        write_together({tmp_path / "a": b"new", tmp_path / "b": b"new"})
+    assert told.value.filename == str(tmp_path / "b")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "inside"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+TERMINATED = """
+import os, signal, sys
+from pathlib import Path
+from depthmask.files import write_together
+replace = os.replace
+def terminate(*paths):
+    replace(*paths)
+    os.kill(os.getpid(), signal.Signals[sys.argv[2]])
+os.replace = terminate
+write_together({Path(sys.argv[1]) / name: b"new" for name in "abc"})
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_between_two_files_waits(tmp_path: Path, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED, str(tmp_path), name], capture_output=True
+    )
+    assert done.returncode == -signal.Signals[name]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        "abc", "new"
+    )
+
+
+def test_a_pipe_is_written_together_with_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_together({tmp_path / "pipe": b"content", tmp_path / "file": b"more"})
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "file").read_bytes() == b"more"
+
+
+def test_no_two_outputs_are_one_file(tmp_path: Path) -> None:
+    check_files(tmp_path / "a", None, tmp_path / "b")
+    check_files(Path(os.devnull), Path(os.devnull))
+    with pytest.raises(OptionError, match="is given for two files; choose another"):
+        check_files(tmp_path / "a", tmp_path / "folder" / ".." / "a")

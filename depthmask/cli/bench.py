@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from depthmask.cli.bench_network import BASELINE, Key, Run, find_runs, noise, probe, with_graph
 from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
 from depthmask.errors import OptionError
-from depthmask.files import check_file, write_whole
+from depthmask.files import check_files, write_together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,9 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from depthmask.network.checkpoint import WEIGHTS
 
-    for file in (options.json, options.svg):
-        if file:  # before the measurement, which takes minutes
-            check_file(file)
+    check_files(options.json, options.svg)  # before the measurement, which takes minutes
     if options.svg:
         _import_figure()
     progress = _progress()
@@ -89,13 +87,15 @@ def run(options: argparse.Namespace) -> None:
     )
     progress("")
     print(as_table(rows))
+    files = {}
     if options.json:
         text = json.dumps(as_json(rows), indent=2) + "\n"
-        write_whole(options.json, text.encode())
+        files[options.json] = text.encode()
     if options.svg:
         chart = BytesIO()
         draw_chart(rows).savefig(chart, format="svg")
-        write_whole(options.svg, chart.getvalue())
+        files[options.svg] = chart.getvalue()
+    write_together(files)
 
 
 def bench(

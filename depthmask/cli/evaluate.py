@@ -14,7 +14,7 @@ from depthmask.cli.predict import (
     make_predictor,
 )
 from depthmask.errors import OptionError
-from depthmask.files import check_file, write_whole
+from depthmask.files import check_files, write_together
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
@@ -55,35 +55,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from depthmask.evaluation.sequences import evaluate_folder
 
-    for file in (options.json, options.html):
-        if file:  # before the evaluation, which may take an hour
-            check_file(file)
+    check_files(options.json, options.html)  # before the evaluation, which may take an hour
     predictor = make_predictor(options, resolution=options.resolution)
     predict = make_predict(predictor, options)
 
     def progress(line: str) -> None:
         print(line, file=sys.stderr)
 
-    result = _score(predict, options, progress) or evaluate_folder(
+    files: dict[Path, bytes] = {}
+    result = _score(predict, options, progress, files) or evaluate_folder(
         predict, options.folder, progress=progress
     )
     text = json.dumps(result, indent=2, allow_nan=False)
     print(text)
     if options.json:
-        write_whole(options.json, f"{text}\n".encode())
+        files[options.json] = f"{text}\n".encode()
+    write_together(files)
 
 
 def _score(
-    predict: "Predict", options: argparse.Namespace, progress: Callable[[str], None]
+    predict: "Predict",
+    options: argparse.Namespace,
+    progress: Callable[[str], None],
+    files: dict[Path, bytes],
 ) -> Mapping[str, object] | None:
-    """Scores a data set of composites; returns None if the folder holds sequences."""
+    """Scores a data set of composites; returns None if the folder holds sequences.
+
+    The page of --html is added to the files that are to be written.
+    """
     from depthmask.datasets.reader import is_dataset, open_dataset
 
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)
         return None
     from depthmask.evaluation.composites import evaluate_composites
-    from depthmask.evaluation.report import write_report
+    from depthmask.evaluation.report import report_page
 
     if options.limit is not None and options.limit < 1:
         raise OptionError(f"--limit must be 1 or more, not {options.limit}.")
@@ -93,7 +99,7 @@ def _score(
         predict, dataset, side=options.split or _SPLIT, limit=options.limit, progress=progress
     )
     if options.html:
-        write_report(options.html, result, scored, dataset, predict)
+        files[options.html] = report_page(result, scored, dataset, predict)
     return result
 
 

@@ -1,20 +1,17 @@
-"""Writes an evaluation as a page: one HTML file with a table, plots and samples."""
+"""An evaluation as a page: one HTML file with a table, plots and samples."""
 
 import base64
 import html
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from depthmask.datasets.inspect import draw_histogram, import_figure
 from depthmask.datasets.reader import Dataset
-from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import CompositesEvaluation, SampleScores
 from depthmask.evaluation.sequences import Predict
-from depthmask.files import write_whole
 from depthmask.pictures import Picture
 
 _SAMPLES_PER_GROUP = 4
@@ -45,24 +42,22 @@ font-variant-numeric:tabular-nums}
 img{width:100%}.scroll{overflow-x:auto}"""
 
 
-def write_report(
-    path: Path,
+def report_page(
     result: CompositesEvaluation,
     scored: Sequence[SampleScores],
     dataset: Dataset,
     predict: Predict,
-) -> None:
-    """Writes the page.
+) -> bytes:
+    """Makes the page, as an HTML file's content.
 
     Args:
-        path: The HTML file.
         result: Of `evaluate_composites`.
         scored: The scores of each sample, of `evaluate_composites`.
         dataset: The data set, from which the shown samples are read again.
         predict: Makes their predictions again.
 
     Raises:
-        DatasetError: The file cannot be written, or Matplotlib is missing.
+        DatasetError: Matplotlib is missing.
     """
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -77,12 +72,7 @@ def write_report(
         + "".join(_samples(*group, dataset, predict) for group in best_median_worst(scored))
         + "</html>\n"
     )
-    try:
-        write_whole(path, page.encode("utf-8", "backslashreplace"))  # names may be no text
-    except OSError as error:
-        raise DatasetError(
-            f"{path} cannot be written ({error.strerror}); choose another."
-        ) from error
+    return page.encode("utf-8", "backslashreplace")  # names may be no text
 
 
 def best_median_worst(scored: Sequence[SampleScores]) -> list[tuple[str, list[SampleScores]]]:

@@ -6,7 +6,6 @@ resolution and the checkpoint it was made from. In int8 it is held to true masks
 network's: bytes move borders about, and may do so unless it is for the worse.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -27,9 +26,11 @@ from depthmask.export.int8 import ModelT, Pair, Run, Sample, draw_composites, me
 from depthmask.export.onnx_graph import write_onnx
 from depthmask.files import (
     EXAMPLES,
+    SUMS,
     check_file,
     fingerprint,
-    renew_sums,
+    move_together,
+    renewed_sums,
     workplace,
     write_whole,
 )
@@ -162,10 +163,7 @@ def export(
         except OSError as error:
             raise _not_written(output, error.strerror) from error
         found = _check(network.run, run, samples, truth)
-        files = [output.parent / file.name for file in sorted(folder.iterdir())]
-        for file in files:
-            os.replace(folder / file.name, file)
-    renew_sums(files)
+        files = _move(folder, output.parent)
     return {
         "files": [str(file) for file in files],
         "bytes": sum(file.stat().st_size for file in files),
@@ -175,6 +173,18 @@ def export(
         "precision": precision,
         **found,
     }
+
+
+def _move(folder: Path, target: Path) -> list[Path]:
+    """Moves a graph's files, and renews the sums beside them: all, or none."""
+    written = sorted(folder.iterdir())
+    moves = {file: target / file.name for file in written}
+    files = list(moves.values())
+    if sums := renewed_sums(target, written):
+        write_whole(folder / SUMS, sums)
+        moves[folder / SUMS] = target / SUMS
+    move_together(moves)
+    return files
 
 
 def _check_options(output: Path, kind: str, precision: str, data: Path | None) -> None:

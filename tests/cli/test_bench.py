@@ -1,6 +1,7 @@
 """The benchmark measures each backend against plain PyTorch, and says which is the default."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +35,7 @@ from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.backends.test_backends import find_fastest, in_int8
 from tests.conftest import TINY
+from tests.limits import failing_replace
 
 ROW = Row("openvino", "bf16", "cpu", 224, 55.0, 60.0, 110.0, 3.4, 0.8, True, 20.0, 1.5, 250.0)
 
@@ -283,6 +285,18 @@ def test_the_command(
             "peak_mb": 250.0,
         }
     ]
+
+
+def test_the_numbers_and_the_chart_are_written_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "bench", lambda *arguments, **options: [ROW])
+    (tmp_path / "a.json").write_text("old")
+    options = [f"--{kind}={tmp_path / f'a.{kind}'}" for kind in ("json", "svg")]
+    monkeypatch.setattr(os, "replace", failing_replace(2, PermissionError(13, "denied")))
+    assert main(["bench", "--quick", *options]) == 2
+    assert "a.svg cannot be used (denied)" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "old"}
 
 
 def test_a_chart_without_matplotlib_is_refused_before_the_work(

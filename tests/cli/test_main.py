@@ -20,7 +20,7 @@ from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
 from tests.conftest import Pair
-from tests.limits import files_of_at_most
+from tests.limits import failing_replace, files_of_at_most
 
 FOLDERS = ["--foregrounds", "FG", "--backgrounds", "BG"]
 
@@ -145,6 +145,24 @@ def test_what_is_read_is_not_written_over(
     assert predict(pair_folder, tiny_checkpoint, *more) == 2
     assert "would be overwritten" in sentence(capsys)
     assert true_mask.read_bytes() == before
+
+
+@pytest.mark.parametrize("call", [2, 3])
+def test_the_results_are_written_together(
+    pair_folder: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    call: int,
+) -> None:
+    (pair_folder / "out").mkdir()
+    (pair_folder / "out" / "depth.png").write_text("old")
+    move = failing_replace(call, PermissionError(13, "denied"))
+    monkeypatch.setattr("depthmask.files.os.replace", move)
+    assert predict(pair_folder, tiny_checkpoint, "--backend", "torch") == 2
+    assert ".png cannot be used (denied)" in sentence(capsys)
+    (found,) = (pair_folder / "out").iterdir()
+    assert found.name == "depth.png" and found.read_text() == "old"
 
 
 def test_an_output_that_cannot_be_made(

@@ -1,6 +1,7 @@
 """Scoring a built data set, and the page that shows it."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from depthmask.datasets.plan import Settings
 from depthmask.datasets.reader import Dataset, Sample, open_dataset
 from depthmask.errors import DatasetError
 from depthmask.evaluation.composites import SampleScores, evaluate_composites, score_sample
-from depthmask.evaluation.report import best_median_worst, write_report
+from depthmask.evaluation.report import best_median_worst, report_page
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.datasets.sources import build_by_rows, write_folders
+from tests.limits import failing_replace
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +135,10 @@ def test_why_a_side_is_empty(
         evaluate_composites(nothing, few, side=side)
 
 
-def test_page(dataset: Dataset, tmp_path: Path) -> None:
+def test_page(dataset: Dataset) -> None:
     oracle = Oracle(dataset).predict
     result, scored = evaluate_composites(oracle, dataset)
-    write_report(tmp_path / "report.html", result, scored, dataset, oracle)
-    page = (tmp_path / "report.html").read_text("utf-8")
+    page = report_page(result, scored, dataset, oracle).decode("utf-8")
     for word in ("Best", "Median", "Worst", "data:image/svg+xml", "connectivity", "batch iou"):
         assert word in page
     assert page.count("data:image/jpeg;base64,") == 6 * 6
@@ -160,3 +161,26 @@ def test_command(
     assert (tmp_path / "r" / "r.html").is_file()
     assert main([*arguments, "--limit", "0"]) == 2
     assert "--limit must be" in capsys.readouterr().err
+
+
+def test_the_page_and_the_numbers_are_written_together(
+    folder: Path,
+    tmp_path: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["evaluate", str(folder), "--checkpoint", str(tiny_checkpoint), "--limit", "1"]
+    out = tmp_path / "out"
+    files = [f"--html={out / 'a.html'}", f"--json={out / 'a.json'}"]
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", failing_replace(2, PermissionError(13, "denied")))
+        assert main([*arguments, *files]) == 2
+    printed = capsys.readouterr()
+    assert "a.json cannot be used (denied)" in printed.err
+    assert json.loads(printed.out)["samples"] == 1  # is not lost
+    assert not list(out.iterdir())
+    assert main([*arguments, *files]) == 0
+    assert {path.name for path in out.iterdir()} == {"a.html", "a.json"}
+    assert main([*arguments, files[0], f"--json={out / 'a.html'}"]) == 2
+    assert "is given for two files" in capsys.readouterr().err

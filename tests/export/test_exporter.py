@@ -17,7 +17,7 @@ from PIL import Image
 
 from depthmask.backends import graph_of
 from depthmask.backends.base import GraphInfo
-from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
+from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend, checked_graph
 from depthmask.backends.pytorch import TorchBackend
 from depthmask.cli.main import main
 from depthmask.errors import BackendError, ExportError
@@ -44,7 +44,7 @@ from depthmask.network.u2net import U2Net
 from depthmask.pictures import Map, Picture
 from tests.backends.test_backends import noise
 from tests.conftest import TINY, FakeBackend, Pair
-from tests.limits import files_of_at_most
+from tests.limits import failing_replace, files_of_at_most
 
 
 @pytest.fixture
@@ -304,6 +304,37 @@ def test_a_full_disk_leaves_the_graph_of_before(
     assert str(told.value).endswith("free some space and give the same command again.")
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     assert out.read_text() == "before"
+
+
+@pytest.mark.parametrize("call", [2, 3])
+def test_a_graph_its_weights_and_their_sums_are_written_together(
+    tiny_checkpoint: Path,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: int,
+) -> None:
+    sums = "".join(f"{'0' * 64}  graph.{kind}\n" for kind in ("xml", "bin"))
+    before = {"graph.xml": "old", "graph.bin": "old", "SHA256SUMS": sums}
+    out = tmp_path / "graphs"
+    out.mkdir()
+    for name, content in before.items():
+        (out / name).write_text(content)
+    with monkeypatch.context() as broken:
+        move = failing_replace(call, PermissionError(13, "denied"))
+        broken.setattr("depthmask.files.os.replace", only_into(out, move))
+        with pytest.raises(PermissionError, match="denied"):
+            export(tiny_checkpoint, out / "graph.xml", kind="openvino", pairs=pairs)
+    assert {path.name: path.read_text() for path in out.iterdir()} == before
+    export(tiny_checkpoint, out / "graph.xml", kind="openvino", pairs=pairs)
+    assert len(checked_graph(out / "graph.xml")) == 2
+    assert {path.name for path in out.iterdir()} == {*before}
+
+
+def only_into(folder: Path, move: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+    """Another `os.replace` for what goes into a folder, not for what is written elsewhere."""
+    replace = os.replace
+    return lambda source, target: (move if target.parent == folder else replace)(source, target)
 
 
 def test_an_export_writes_through_no_link(
