@@ -159,7 +159,7 @@ def format_ranges(numbers: Sequence[int]) -> str:
 
 
 def finish_dataset(folder: Path, plan: Plan) -> dict[str, Any]:
-    """Writes `manifest.csv`, then `dataset.json`, then removes the records.
+    """Writes `manifest.csv` and, last, `dataset.json`; then removes the records.
 
     It can be repeated if it was stopped.
 
@@ -167,7 +167,10 @@ def finish_dataset(folder: Path, plan: Plan) -> dict[str, Any]:
         The content of `dataset.json`.
     """
     moments = empty_moments()
-    with replacing(folder / MANIFEST, durable=True, shared=True) as file:
+    with (
+        replacing(folder / SUMMARY, durable=True, shared=True) as described,
+        replacing(folder / MANIFEST, durable=True, shared=True) as file,
+    ):
         writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         writer.writerow(MANIFEST_COLUMNS)
         for number in range(plan.block_count):
@@ -176,11 +179,12 @@ def finish_dataset(folder: Path, plan: Plan) -> dict[str, Any]:
             for kind, counted in record.moments.items():
                 if counted.count:
                     moments[kind].add(counted)
-    summary = _summary(plan) | {
-        "statistics": {kind: counted.summary() for kind, counted in moments.items()}
-    }
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / SUMMARY, text.encode("utf-8"), durable=True, shared=True)
+        summary = _summary(plan) | {
+            "statistics": {kind: counted.summary() for kind, counted in moments.items()}
+        }
+        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        described.write(text.encode("utf-8"))
+        described.flush()  # so that a full disk is known before the manifest takes its place
     remove_records(folder)
     return summary
 

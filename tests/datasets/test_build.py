@@ -215,6 +215,22 @@ def test_a_full_disk_stops_clearly_and_work_goes_on(
 
 
 @pytest.mark.usefixtures("small_blocks")
+def test_the_manifest_and_the_summary_are_written_together(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("depthmask.datasets.records._summary", fail)
+        with pytest.raises(DatasetError, match="full; free some space"):
+            build(folders, SMALL)
+    assert not [path.name for path in folders.out.iterdir() if "manifest" in path.name]
+    build(folders, SMALL)
+    assert {"manifest.csv", "dataset.json"} <= {path.name for path in folders.out.iterdir()}
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_lost_files_are_made_again(folders: Folders) -> None:
     build(folders, SMALL, shard=(1, 2))
     lost = next((folders.out / "depth").rglob("1.png"))
