@@ -42,8 +42,10 @@ train:
 weights:
 	@tools/setup.sh dev
 	@cd weights && sha256sum *.safetensors >SHA256SUMS
-	@$(PYTHON) -m depthmask export --dynamic --precision fp16
-	@$(PYTHON) -m depthmask export --dynamic --precision int8 --format openvino
+	@for model in main fast; do \
+		$(PYTHON) -m depthmask export --model $$model --dynamic --precision fp16 && \
+		$(PYTHON) -m depthmask export --model $$model --dynamic --precision int8 --format openvino \
+			|| exit 1; done
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 
 clean:

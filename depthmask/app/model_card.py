@@ -8,13 +8,21 @@ import gradio as gr
 
 from depthmask.files import fingerprint
 
-NO_CARD = "These weights have no model card: a README.md beside them, and their line in SHA256SUMS."
+NO_CARD = (
+    "These weights have no model card: a NAME.md or README.md beside them, and their line in "
+    "SHA256SUMS."
+)
 
 
 def find_card(checkpoint: Path) -> Path | None:
-    """Finds a checkpoint's model card: README.md beside it, if SHA256SUMS lists the weights."""
-    card, sums = (checkpoint.parent / name for name in ("README.md", "SHA256SUMS"))
-    if not (card.is_file() and sums.is_file()):
+    """Finds a checkpoint's model card, if SHA256SUMS beside it lists the weights.
+
+    It is the file of the checkpoint's name that ends in .md, or else README.md.
+    """
+    sums = checkpoint.parent / "SHA256SUMS"
+    cards = (checkpoint.with_suffix(".md"), checkpoint.parent / "README.md")
+    card = next((path for path in cards if path.is_file()), None)
+    if card is None or not sums.is_file():
         return None
     entry = f"{fingerprint(checkpoint)}  {checkpoint.name}"
     return card if entry in sums.read_text("utf-8").splitlines() else None

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.predict import add_network_arguments, make_predictor
+from depthmask.cli.predict import add_network_arguments, chosen_checkpoint, make_predictor
 from depthmask.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ def read_credentials(options: argparse.Namespace) -> tuple[str, str] | None:
 
 def run(options: argparse.Namespace) -> None:
     """Serves the page until it is interrupted; the network is loaded meanwhile."""
-    from depthmask.network.checkpoint import WEIGHTS
-
-    checkpoint = options.checkpoint or WEIGHTS
-    _check_network(checkpoint, options)
+    checkpoint = _check_network(options)
     load = _start_loading(options)
     from depthmask.app import (
         LoadingPredictor,
@@ -131,16 +128,17 @@ def _start_loading(options: argparse.Namespace) -> Callable[[], "Predictor"]:
     return loading.result
 
 
-def _check_network(checkpoint: Path, options: argparse.Namespace) -> None:
-    """Checks what can be checked before the network is loaded.
+def _check_network(options: argparse.Namespace) -> Path:
+    """Checks what can be checked before the network is loaded; returns where its weights are.
 
     Raises:
         CheckpointError: There is no such file. Its content is checked when it is loaded.
         OptionError: There is no such backend or quality.
     """
     from depthmask.backends import backend_names
-    from depthmask.inference.predictor import QUALITIES
+    from depthmask.inference.predictor import QUALITIES, weights_for
 
+    checkpoint = chosen_checkpoint(options) or weights_for(options.quality)
     if not checkpoint.is_file():
         raise CheckpointError(f"There is no checkpoint at {checkpoint}; check the path.")
     for option, value, known in (
@@ -149,3 +147,4 @@ def _check_network(checkpoint: Path, options: argparse.Namespace) -> None:
     ):
         if value not in known:
             raise OptionError(f"There is no {option} {value!r}; use one of: {', '.join(known)}.")
+    return checkpoint

@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 from depthmask.errors import OptionError
+from depthmask.network.architecture import MODELS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: the shipped ones)")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--model", choices=MODELS, default="main", help="the shipped network")
+    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
     add("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="of the graph")
     add(
         "-o",
@@ -49,13 +52,13 @@ def run(options: argparse.Namespace) -> None:
     from depthmask.backends import graph_of
     from depthmask.export.exporter import GRAPH_SUFFIXES, export
     from depthmask.files import EXAMPLES
-    from depthmask.network.checkpoint import WEIGHTS
+    from depthmask.network.checkpoint import SHIPPED
 
     if not (options.output or options.dynamic or options.format == "torch"):
         raise OptionError(
             "A graph beside the weights must accept every size; add --dynamic or -o FILE."
         )
-    checkpoint = options.checkpoint or WEIGHTS
+    checkpoint = options.checkpoint or SHIPPED[options.model]
     beside = graph_of(checkpoint, options.precision).with_suffix(GRAPH_SUFFIXES[options.format])
     report = export(
         checkpoint,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from depthmask.errors import OptionError
 from depthmask.files import refuse_links, write_together
+from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
@@ -56,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that choose the network and what runs it."""
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: the shipped ones)")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--model", choices=MODELS, help="the shipped network (default: set by --quality)"
+    )
+    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
     add(
         "--backend",
@@ -66,7 +71,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--quality",
         default="balanced",
-        help="fast, balanced or best: the network sees fewer or more pixels (default: %(default)s)",
+        help="fast (a smaller network), balanced or best (more pixels) (default: %(default)s)",
     )
 
 
@@ -132,12 +137,19 @@ def make_predictor(options: argparse.Namespace, *, resolution: int | None = None
     from depthmask.inference.predictor import Predictor
 
     return Predictor(
-        options.checkpoint,
+        chosen_checkpoint(options),
         device=options.device,
         resolution=resolution,
         backend=options.backend,
         quality=options.quality,
     )
+
+
+def chosen_checkpoint(options: argparse.Namespace) -> Path | None:
+    """The weights that the options name; None where --quality is to choose them."""
+    from depthmask.network.checkpoint import SHIPPED
+
+    return SHIPPED[options.model] if options.model else options.checkpoint
 
 
 def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":

@@ -22,7 +22,7 @@ from depthmask.inference.pair_quality import (
 from depthmask.inference.refinement import refine_depth, refine_mask
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.inference.stopwatch import Stopwatch
-from depthmask.network.checkpoint import WEIGHTS, check_tasks, read_info
+from depthmask.network.checkpoint import SHIPPED, check_tasks, read_info
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
 
@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the prog
 RESOLUTIONS = range(STRIDE, 2048 + 1)
 # Sides of what the network sees, in those of what the checkpoint is meant to see
 QUALITIES = {"fast": 4 / 7, "balanced": 1.0, "best": 8 / 7}
+_FAST = "fast"  # the quality for which there are weights of their own
 MAX_GAIN_CHANGE_STOPS = 0.15  # of a channel; the network predicts the same with less
 MIN_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
 
@@ -49,12 +50,14 @@ class Predictor:
     """Predicts mask and depth; one object serves any number of threads, one at a time.
 
     Args:
-        checkpoint: A file of `train.py` or of the original project; without it, `WEIGHTS`.
+        checkpoint: A file of `train.py` or of the original project; without it, the shipped weights
+            that the quality asks for.
         device: "auto" (a GPU that torch can use, else the CPU), or a name of torch's such as "cpu"
             or "cuda:1".
         resolution: Square root of the number of pixels that the network gets to see. Without
             it, what the quality asks for.
-        quality: A name of `QUALITIES`: "balanced" is what the checkpoint is meant to see.
+        quality: A name of `QUALITIES`: "balanced" is what the checkpoint is meant to see. "fast" is
+            the fast network; with a checkpoint, that one at a lower resolution.
         backend: What runs the network: "auto", a name of `depthmask.backends.backend_names`, or
             one of those objects. Where "auto" cannot have the fastest, the log says why.
 
@@ -73,10 +76,11 @@ class Predictor:
         backend: str | Backend = "auto",
         quality: str = "balanced",
     ) -> None:
-        path = Path(checkpoint or WEIGHTS)
+        path = Path(checkpoint or weights_for(quality))
         self.info = read_info(path)
         check_tasks(path, self.info)
-        suited = resolution_for(quality, self.info.resolution)
+        has_own_weights = checkpoint is None and quality == _FAST
+        suited = resolution_for("balanced" if has_own_weights else quality, self.info.resolution)
         self.resolution = suited if resolution is None else resolution
         if self.resolution not in RESOLUTIONS:
             raise OptionError(
@@ -183,6 +187,11 @@ class Predictor:
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
         return run(second), second
+
+
+def weights_for(quality: str) -> Path:
+    """The shipped weights that a quality means."""
+    return SHIPPED["fast" if quality == _FAST else "main"]
 
 
 def resolution_for(quality: str, resolution: int) -> int:

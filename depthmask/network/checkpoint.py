@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from depthmask.network.u2net import U2Net
 
 CHECKPOINT_FORMAT = 1
-WEIGHTS = shipped("weights") / "depthmask.safetensors"
+# By the names of `depthmask.network.architecture.MODELS`.
+SHIPPED = {
+    "main": shipped("weights") / "depthmask.safetensors",
+    "fast": shipped("weights") / "depthmask-fast.safetensors",
+}
+WEIGHTS = SHIPPED["main"]
 
 # What DataParallel, torch.compile, FSDP and its checkpointing put into the keys of a network's
 # weights.

@@ -18,7 +18,7 @@ from depthmask.app import model_card as model_tab
 from depthmask.app.photos.markup import markup
 from depthmask.app.serve import check_address, remarks, spare_from_proxy
 from depthmask.errors import LaunchError
-from depthmask.network.checkpoint import WEIGHTS
+from depthmask.network.checkpoint import SHIPPED, WEIGHTS
 from tests.app.pages import files
 
 __all__ = ["files"]
@@ -39,6 +39,10 @@ def test_the_card_is_that_of_the_weights_beside_it(tmp_path: Path) -> None:
         shutil.copy(card.with_name("SHA256SUMS"), tmp_path)
         assert find_card(mine) is None, "a card of other weights"
     assert "#model" not in html.footer("mine.safetensors", None)
+    for name, weights in SHIPPED.items():
+        assert find_card(weights) == weights.with_name(
+            "README.md" if name == "main" else f"{weights.stem}.md"
+        )
 
 
 def test_pictures_of_the_card_are_part_of_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from depthmask.backends import graph_of, select
 from depthmask.backends.graphs import OnnxRuntimeBackend, OpenVINOBackend
 from depthmask.backends.pytorch import TorchBackend
 from depthmask.errors import CheckpointError
+from depthmask.inference import predictor as predictor_module
 from depthmask.inference.predictor import Predictor, network_size, resolution_for
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.network.device import has_fast_bfloat16
@@ -191,6 +192,28 @@ def test_all_backends_predict_the_same(exported_checkpoint: Path, pair: Pair) ->
     for other in others:
         assert np.abs(other.mask - first.mask).max() < 1e-3
         assert np.abs(other.depth - first.depth).max() < 1e-3
+
+
+def test_fast_are_weights_of_their_own(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = tmp_path / "fast.safetensors"
+    fast.write_bytes(tiny_checkpoint.read_bytes())
+    monkeypatch.setattr(predictor_module, "SHIPPED", {"main": tiny_checkpoint, "fast": fast})
+    made: list[Path] = []
+
+    def make(name: str, *, checkpoint: Path, **rest: object) -> FakeBackend:
+        made.append(checkpoint)
+        return FakeBackend()
+
+    monkeypatch.setattr(predictor_module, "make_backend", make)
+    found = [
+        Predictor(checkpoint, quality=quality).resolution
+        for checkpoint in (None, tiny_checkpoint)
+        for quality in ("fast", "balanced")
+    ]
+    assert made == [fast, tiny_checkpoint, tiny_checkpoint, tiny_checkpoint]
+    assert found == [64, 64, 37, 64], "with weights of one's own, fast is a lower resolution"
 
 
 def test_a_quality_is_a_resolution(tiny_checkpoint: Path) -> None:
