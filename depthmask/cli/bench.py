@@ -1,10 +1,10 @@
 """`depthmask bench`: how fast each backend predicts on this machine.
 
-Plain PyTorch is measured in the same run, and the backends take turns, so that whatever else the
-machine does slows all of them alike. Trust the ratios, not the times. A ceiling is the time that
-the network's multiplications would take at the best rate of a large matrix product, which takes
-turns as well. Where torch multiplies bytes without the processor's instructions for them, that
-product tells nothing, and there is no ceiling.
+The main network in plain PyTorch is measured in the same run, and the backends take turns, so that
+whatever else the machine does slows all of them alike. Trust the ratios, not the times. A ceiling
+is the time that a network's multiplications would take at the best rate of a large matrix product,
+which takes turns as well. Where torch multiplies bytes without the processor's instructions for
+them, that product tells nothing, and there is no ceiling.
 
 Beside the network alone stands a whole prediction with it, from two files to the page's pictures.
 """
@@ -25,6 +25,7 @@ from depthmask.cli.bench_network import BASELINE, Key, Run, find_runs, noise, pr
 from depthmask.cli.bench_prediction import OneRun, draw_pair, predict_files
 from depthmask.errors import OptionError
 from depthmask.files import check_files, write_together
+from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,7 @@ WHOLE_SHIFT = 3  # pixels that the camera moved between them
 class Row:
     """One backend in one precision at one size."""
 
-    backend: str  # "pytorch" is the network as it was trained, nothing folded
+    backend: str  # "pytorch" is the main network as it was trained, nothing folded
     precision: str
     device: str  # by torch's names
     size: int  # pixels a side
@@ -65,21 +66,23 @@ class Row:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="FILE", help="weights (default: the shipped ones)")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--model", choices=MODELS, default="main", help="the shipped network")
+    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
     add("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     add("--svg", type=Path, metavar="FILE", help="draw the speed of each")
     add("--quick", action="store_true", help="one size, in under a minute")
 
 
 def run(options: argparse.Namespace) -> None:
-    from depthmask.network.checkpoint import WEIGHTS
+    from depthmask.network.checkpoint import SHIPPED
 
     check_files(options.json, options.svg)  # before the measurement, which takes minutes
     if options.svg:
         _import_figure()
     progress = _progress()
     rows = bench(
-        options.checkpoint or WEIGHTS,
+        options.checkpoint or SHIPPED[options.model],
         sizes=(224,) if options.quick else (224, 512),
         seconds=10 if options.quick else 60,
         say=lambda line: print(line, file=sys.stderr),
@@ -116,9 +119,9 @@ def bench(
         show: Gets a line whenever something else is measured.
     """
     from depthmask.backends import make_backend
-    from depthmask.network.checkpoint import load_checkpoint
+    from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 
-    model, _ = load_checkpoint(checkpoint)
+    model, main = (load_checkpoint(path)[0] for path in (checkpoint, WEIGHTS))
     with tempfile.TemporaryDirectory() as folder:
         place = with_graph(checkpoint, Path(folder))
         runs = dict(find_runs(place, say))
@@ -137,14 +140,14 @@ def bench(
     for size in sizes:
         times = take_turns(runs | ceilings, size, seconds, show=show)
         show(f"{size} px: batches of {BATCH_SIZE} pairs")
-        work = count_operations(model, size)
+        work = {net: count_operations(net, size) for net in (model, main)}
         rows += [
             Row(
                 backend=key.backend,
                 precision=key.precision,
                 device=key.device,
                 size=size,
-                **_speed(key, times, work),
+                **_speed(key, times, work[main if key.backend == BASELINE else model]),
                 whole_ms=whole[key, size],
                 default=key == (chosen.name, chosen.precision, chosen.device),
                 pairs_per_s=throughput(run, size),

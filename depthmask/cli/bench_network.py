@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from depthmask.backends import BatchBackend
     from depthmask.pictures import Map, Picture
 
-BASELINE = "pytorch"  # the network as it was trained, nothing folded
+BASELINE = "pytorch"  # the main network as it was trained, nothing folded
 
 
 class Key(NamedTuple):
@@ -97,7 +97,7 @@ def make_run(key: Key, checkpoint: Path) -> Run:
         ValueError: The checkpoint cannot be read.
     """
     if key.backend == BASELINE:
-        return _plain_pytorch(checkpoint, key.device)
+        return _plain_pytorch(key.device)
     return _make_backend(key, checkpoint).run_batch
 
 
@@ -163,13 +163,13 @@ def with_graph(checkpoint: Path, folder: Path) -> Path:
     return copy
 
 
-def _plain_pytorch(checkpoint: Path, device: str) -> Run:
-    """Makes the baseline: the network as it was trained, in fp32."""
+def _plain_pytorch(device: str) -> Run:
+    """Makes the baseline: the main network as it was trained, in fp32."""
     import torch
 
-    from depthmask.network.checkpoint import load_checkpoint
+    from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 
-    model, _ = load_checkpoint(checkpoint)
+    model, _ = load_checkpoint(WEIGHTS)
     model.to(device)
 
     @torch.inference_mode()
