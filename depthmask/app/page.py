@@ -29,6 +29,7 @@ def build_demo(
     model: str,
     card: Path | None = None,
     live: Callable[[], HasNetwork] | None = None,
+    live_fast: Callable[[], HasNetwork] | None = None,
     solved: Mapping[str, dict[str, Any]] | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
@@ -40,6 +41,7 @@ def build_demo(
         model: The name of the model in use.
         card: Its model card, in Markdown.
         live: Returns the predictor of the live tab once it is loaded; without it, there is no tab.
+        live_fast: Returns one of the fast network, which that tab uses where the other is too slow.
         solved: What `find_solved` found: examples that need no prediction.
         debug: The live tab shows how long each stage of a frame takes.
     """
@@ -57,7 +59,7 @@ def build_demo(
                 PhotosTab(predictor, examples, model=model, cache=cache, queue=queue, solved=solved)
             if live is not None:
                 with gr.Tab("Live", id="live"):
-                    build_live_tab(live, debug=debug)
+                    build_live_tab(live, fast=live_fast, debug=debug)
             with gr.Tab("Model", id="model"):
                 build_model_tab(card)
         gr.HTML(

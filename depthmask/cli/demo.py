@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,12 +103,31 @@ def run(options: argparse.Namespace) -> None:
         model=checkpoint.name,
         card=find_card(checkpoint),
         live=predictor.ready,
+        live_fast=_fast_network(options, checkpoint),
         debug=options.debug,
     )
     try:
         launch(page, serving, load=predictor.load, has_room=folder.has_room)
     finally:
         folder.close()
+
+
+def _fast_network(
+    options: argparse.Namespace, checkpoint: Path
+) -> Callable[[], "Predictor"] | None:
+    """Returns what loads the fast network, once; None where its main one is not in use."""
+    from depthmask.network.checkpoint import SHIPPED
+
+    if checkpoint != SHIPPED["main"]:
+        return None
+
+    @cache
+    def load() -> "Predictor":
+        from depthmask.inference.predictor import Predictor
+
+        return Predictor(SHIPPED["fast"], device=options.device, backend=options.backend)
+
+    return load
 
 
 def _start_loading(options: argparse.Namespace) -> Callable[[], "Predictor"]:

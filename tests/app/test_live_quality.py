@@ -2,10 +2,10 @@
 
 import pytest
 
-from depthmask.app.live import quality as quality_module
 from depthmask.app.live.quality import (
     DOWN_FRAMES,
     FAR_FRAMES,
+    FAST,
     LADDER,
     TARGET_MS,
     UP_FRAMES,
@@ -105,18 +105,6 @@ def test_a_ladder_begins_with_what_was_asked_for(resolution: int) -> None:
     assert set(ladder[1:]) <= set(LADDER)
 
 
-def test_a_smaller_network_is_a_rung_as_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(quality_module.COSTS, "small", 0.1)
-    small = Rung(200, 1, "small")
-    monkeypatch.setattr(quality_module, "LADDER", (Rung(200, 1), Rung(100, 2), small))
-    ladder = ladder_from(BEST.resolution)
-    assert ladder == (Rung(200, 1), Rung(100, 2), small)
-    quality = Quality(ladder)
-    run(quality, FAR_FRAMES + 1, 8 * TARGET_MS)
-    assert quality.rung == small, "a quarter is still too much"
-    assert "200 pixels a side of a smaller network" in quality.sentence
-
-
 def test_a_fixed_rung_stays_until_the_time_may_decide_again() -> None:
     quality = Quality(STEPS)
     assert quality.choices == [f"{rung.resolution} pixels a side" for rung in STEPS]
@@ -139,3 +127,17 @@ def test_a_quality_that_is_none_is_automatic(wanted: object) -> None:
     quality.choose(wanted)
     run(quality, FAR_FRAMES + 1, 100 * TARGET_MS)
     assert quality.rung == STEPS[-1]
+
+
+def test_where_the_fast_network_can_be_had_it_takes_the_place_of_few_pixels() -> None:
+    ladder = ladder_from(224, fast=True)
+    models = [rung.model for rung in ladder]
+    assert models == sorted(models, reverse=True), "the main one first"
+    assert FAST in models
+    assert min(r.resolution for r in ladder if r.model != FAST) > 160
+    assert FAST not in [rung.model for rung in ladder_from(224)]
+    quality = Quality(ladder)
+    for _ in range(FAR_FRAMES + 1):
+        quality.note(200.0, 10.0)
+    assert quality.rung == Rung(224, 2, FAST)
+    assert quality.sentence.endswith(": 224 pixels a side of a smaller network.")

@@ -12,7 +12,7 @@ FAR_FRAMES, FAR = 2, 2.0  # or fewer, where the network takes so many times what
 UP_FRAMES = 45  # on a rung before a step up; twice as many after each step that was too much
 MAX_UP_FRAMES = 720
 HEADROOM = 0.8  # of the network's time is what a better rung may take, by estimate
-MAIN = "main"
+MAIN, FAST = "main", "fast"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Rung:
     model: str = MAIN
 
 
-COSTS = {MAIN: 1.0}  # of a model at any resolution, in those of the main one
+COSTS = {MAIN: 1.0, FAST: 0.12}  # of a model at any resolution, in those of the main one
 
 # Best first.
 LADDER = (
@@ -34,12 +34,20 @@ LADDER = (
     Rung(112, 4),
     Rung(88, 6),
 )
+# With the fast network, which is better than the main one at a lower cost.
+FAST_LADDER = (*LADDER[:2], Rung(224, 2, FAST), Rung(160, 3, FAST), Rung(112, 4, FAST))
 
 
-def ladder_from(resolution: int) -> tuple[Rung, ...]:
-    """The rungs for who asked for a resolution: that one first, then those that cost less."""
+def ladder_from(resolution: int, *, fast: bool = False) -> tuple[Rung, ...]:
+    """The rungs for who asked for a resolution: that one first, then those that cost less.
+
+    Args:
+        resolution: In pixels a side.
+        fast: Whether the fast network can be had.
+    """
     best = Rung(resolution, LADDER[0].depth_every)
-    lower = [rung for rung in LADDER if _cost(rung) < _cost(best) and rung.resolution <= resolution]
+    ladder = FAST_LADDER if fast else LADDER
+    lower = [rung for rung in ladder if _cost(rung) < _cost(best) and rung.resolution <= resolution]
     return (best, *lower)
 
 
@@ -74,9 +82,11 @@ class Quality:
             return f"Quality is fixed: {self._name(self.rung)}."
         if self._place == 0:
             return f"Quality is the best: {self._name(self.rung)}."
+        best = self._ladder[0].resolution
+        fewer = f", not {best}" if self.rung.resolution != best else ""
         return (
             f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: "
-            f"{self._name(self.rung)}, not {self._ladder[0].resolution}."
+            f"{self._name(self.rung)}{fewer}."
         )
 
     def choose(self, wanted: object) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from depthmask.app.live.batches import Batches
 from depthmask.app.live.frames import MessageError, decode_frame, depth_url, jpeg_url, mask_url
-from depthmask.app.live.quality import MAIN, Quality, Rung, ladder_from
+from depthmask.app.live.quality import FAST, MAIN, Quality, Rung, ladder_from
 from depthmask.app.prediction_cache import Sweeper
 from depthmask.backends import Backend, BatchBackend
 from depthmask.errors import DepthmaskError
@@ -98,11 +98,19 @@ class LiveServer:
 
     Args:
         ready: Returns the predictor once it is loaded.
+        fast: Returns one of the fast network, for machines on which the other is too slow.
         debug: Answers tell how long each stage took.
     """
 
-    def __init__(self, ready: Callable[[], HasNetwork], *, debug: bool = False) -> None:
-        self._models = {MAIN: ready}  # {a rung's model: what returns it once it is loaded}
+    def __init__(
+        self,
+        ready: Callable[[], HasNetwork],
+        *,
+        fast: Callable[[], HasNetwork] | None = None,
+        debug: bool = False,
+    ) -> None:
+        # {a rung's model: what returns it once it is loaded}
+        self._models = {MAIN: ready} | ({FAST: fast} if fast else {})
         self._batches: dict[str, Batches] = {}
         self._debug = debug
         self._visits: dict[str, Visit] = {}
@@ -197,7 +205,9 @@ class LiveServer:
             return {"missing": CAPTURE_FRAMES - len(visit.captured)}
         frames, visit.captured = visit.captured, []
         if visit.quality is None:
-            visit.quality = Quality(ladder_from(self._models[MAIN]().resolution))
+            visit.quality = Quality(
+                ladder_from(self._models[MAIN]().resolution, fast=FAST in self._models)
+            )
         visit.quality.choose(message.get("quality"))
         rung, quality = visit.quality.rung, visit.quality
         see = self._see(rung)

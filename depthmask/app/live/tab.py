@@ -35,14 +35,20 @@ PICTURES = {"hills": "Hills", "sea": "Sea", "night": "Night", "studio": "Studio"
 COLOURS = {"#ffffff": "White", "#00b140": "Green", "#1f5fbf": "Blue", "#f2b632": "Yellow"}
 
 
-def build_live_tab(ready: Callable[[], HasNetwork], *, debug: bool = False) -> LiveServer:
+def build_live_tab(
+    ready: Callable[[], HasNetwork],
+    *,
+    fast: Callable[[], HasNetwork] | None = None,
+    debug: bool = False,
+) -> LiveServer:
     """Builds the tab, and returns the server that answers its messages.
 
     Args:
         ready: Returns the predictor once it is loaded.
+        fast: Returns one of the fast network, for machines on which the other is too slow.
         debug: The page shows how long each stage of a frame takes.
     """
-    server = LiveServer(ready, debug=debug)
+    server = LiveServer(ready, fast=fast, debug=debug)
 
     def live(message: Any) -> dict[str, Any]:
         return server.answer(message)
