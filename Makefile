@@ -8,7 +8,7 @@ help:
 	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on the examples"
-	@echo "make weights rebuild the graphs in weights/ after the weights have changed"
+	@echo "make weights rebuild the graphs in weights/ after the weights have changed (DATA=PACK judges them)"
 	@echo "make clean   remove .venv and caches"
 
 demo:
@@ -44,7 +44,7 @@ weights:
 	@cd weights && sha256sum *.safetensors >SHA256SUMS
 	@for model in main fast; do \
 		$(PYTHON) -m depthmask export --model $$model --dynamic --precision fp16 && \
-		$(PYTHON) -m depthmask export --model $$model --dynamic --precision int8 --format openvino \
+		$(PYTHON) -m depthmask export --model $$model --dynamic --precision int8 --format openvino $(if $(DATA),--data $(DATA)) \
 			|| exit 1; done
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 

@@ -12,7 +12,7 @@ from depthmask.network.checkpoint import SHIPPED, WEIGHTS, load_checkpoint
 from depthmask.pictures import read_picture
 
 FOLDER = WEIGHTS.parent
-# IoU of the mask and RMSE of depth, by `python -m benchmarks.examples`, as in the model card.
+# IoU of the mask and RMSE of depth, by `python -m benchmarks.examples` in float32, as in the cards.
 FIGURES = {
     "main": {
         "astronaut": (0.995, 0.131),
@@ -22,7 +22,14 @@ FIGURES = {
         "empty": (1.000, 0.277),
         "teddy": (0.846, 0.227),
     },
-    "fast": {},
+    "fast": {
+        "astronaut": (0.985, 0.149),
+        "bicycle": (0.410, 0.202),
+        "desk": (0.917, 0.107),
+        "doorstep": (0.945, 0.113),
+        "empty": (1.000, 0.282),
+        "teddy": (0.850, 0.237),
+    },
 }
 PARAMETERS = {"main": 1_769_306, "fast": 656_308}
 
@@ -34,7 +41,8 @@ def model(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def predictor(model: str) -> Predictor:
-    return Predictor(SHIPPED[model], device="cpu")
+    # plain PyTorch computes the same on every machine; int8 is judged when it is exported
+    return Predictor(SHIPPED[model], backend="torch", device="cpu")
 
 
 def test_every_file_has_its_checksum() -> None:
@@ -69,7 +77,6 @@ def test_every_example_has_its_figures() -> None:
 def test_examples_score_as_measured(predictor: Predictor, model: str, name: str) -> None:
     scores = score_example(predict_example(predictor, EXAMPLES / name), EXAMPLES / name)
     iou, rmse = FIGURES[model][name]
-    # bfloat16, where the CPU has it, moves the third decimal.
     assert scores["iou"] == pytest.approx(iou, abs=0.01)
     assert scores["rmse"] == pytest.approx(rmse, abs=0.01)
 
