@@ -18,7 +18,13 @@ from depthmask.app.fair_queue import FairQueue, Wait
 from depthmask.app.photos.analysis import DROP_IMAGE, DroppedFiles
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request
-from depthmask.app.photos.tab import PUT_IN_ORDER, PhotosTab, waiting
+from depthmask.app.photos.tab import (
+    MAX_FETCHES,
+    PUT_IN_ORDER,
+    TOO_MANY_FETCHES,
+    PhotosTab,
+    waiting,
+)
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.light import NOT_MATCHED
@@ -26,6 +32,7 @@ from depthmask.inference.pair_quality import PairQuality, PairReport
 from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
+from depthmask.pictures.web import WebFile
 from tests.app.pages import Broken, Fake, files, in_own_loop
 
 __all__ = ["files"]
@@ -178,6 +185,27 @@ def test_two_photos_at_once_are_put_in_order(uploads: DroppedFiles) -> None:
         assert background.mean() < image.mean()
     answer = build(Judging()).answer(asking(turned))
     assert answer["swapped"] and not answer["exchanged"], "who chose the order is asked"
+
+
+def test_few_addresses_are_fetched_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    tab, content = build(), b"a picture"
+    asked, answers = [0], []
+
+    def fetch(url: str, *, max_bytes: int) -> WebFile:
+        asked[0] += 1
+        if asked[0] <= MAX_FETCHES:  # somebody else asks meanwhile
+            answers.append(tab.fetch(url))
+        return WebFile("cat.png", content)
+
+    monkeypatch.setattr("depthmask.app.photos.tab.fetch", fetch)
+    assert tab.fetch("https://example.org/cat.png")["name"] == "cat.png"
+    refused, *served = answers
+    assert refused == {"failed": TOO_MANY_FETCHES}
+    assert [Path(answer["path"]).read_bytes() for answer in served] == [content] * len(served)
+    assert "path" in tab.fetch("https://example.org/cat.png"), "there is room again"
 
 
 def test_an_example_is_answered_with_its_files() -> None:

@@ -7,6 +7,7 @@ Both are JSON. Answers bear the number of their request, so that the page leaves
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -50,6 +51,8 @@ WORKING = "Working…"
 PUT_IN_ORDER = "The two photos were put in this order; Swap turns it round."
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
 UNEXPECTED = "Something failed on the server; try again, or look at what it printed."
+MAX_FETCHES = 4  # from the web at a time: each holds a thread for up to 15 seconds
+TOO_MANY_FETCHES = "Other pictures are being fetched right now; try again in a few seconds."
 TELL_S = 5.0  # between two signs of life while a pair is predicted
 Answer = dict[str, Any]
 
@@ -81,6 +84,7 @@ class PhotosTab:
         self._known = {path for example in examples for path in example.files if path}
         self._model, self._cache, self._queue = model, cache, queue
         self._solved = solved or {}
+        self._fetches = threading.BoundedSemaphore(MAX_FETCHES)
         self._build()
 
     async def on_request(self, text: str, visitor: str) -> AsyncGenerator[Answer]:
@@ -153,6 +157,8 @@ class PhotosTab:
 
     def fetch(self, address: str) -> Answer:
         """Fetches a picture from the web; returns its path and name, or what failed."""
+        if not self._fetches.acquire(blocking=False):
+            return {"failed": TOO_MANY_FETCHES}
         try:
             found = fetch(address, max_bytes=MAX_FILE_BYTES)
             path = new_file(found.name)
@@ -160,6 +166,8 @@ class PhotosTab:
                 path.write_bytes(found.content)
         except (PictureError, StorageError) as error:
             return {"failed": str(error)}
+        finally:
+            self._fetches.release()
         return {"path": str(path), "name": found.name}
 
     def save(self, request: Request, name: str, mask: str | None, shadow: str) -> Answer:
