@@ -241,6 +241,7 @@ TERMINATED = """
 import os, signal, sys
 from pathlib import Path
 from depthmask.files import write_together
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 replace = os.replace
 def terminate(*paths):
     replace(*paths)

@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_written_is_said(config: TrainConfig, tmp_path: 
 def test_a_start_that_cannot_be_trained_is_said(config: TrainConfig, tmp_path: Path) -> None:
     start = tmp_path / "broken.safetensors"
     broken = U2Net(stages=TINY)
-    torch.nn.init.constant_(next(broken.parameters()), torch.nan)
+    torch.nn.init.constant_(next(broken.parameters()), torch.finfo().max)
     save_checkpoint(start, broken.state_dict(), CheckpointInfo(stages=TINY))
     with pytest.raises(TrainingError, match="check --start"):
         dry_run(Trainer(replace(config, start=start)), timing_s=0)

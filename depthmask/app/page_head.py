@@ -1,0 +1,128 @@
+"""What the head of the page's HTML says beside what Gradio writes there.
+
+Other websites and messengers show a preview beside a link to the page: its name, a sentence, a
+picture. They read it from <meta> elements, in which Gradio names itself. And until Gradio has built
+the page, a file that is dropped would be opened by the browser; a script keeps it for the page.
+
+`PageHead`, an ASGI application around the page, changes the HTML that passes through it. It also
+answers the request for the picture, which nobody has to log in for.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from depthmask.app.guard import App, Message, Receive, Scope, Send
+
+PICTURE = Path(__file__).with_name("link_preview.jpg")
+PICTURE_PATH = "/link-preview.jpg"
+SIZE = (1200, 630)  # of the picture: width and height in pixels
+NAME = "depthmask"
+DESCRIPTION = "What is new in a photo, and how far away everything is."
+ALTERNATIVE = "A photo, what is new in it cut out, and its depth in colours."
+WRITTEN_BY_GRADIO = re.compile(r'[ \t]*<meta\s+(?:property="og:|name="twitter:)[^>]*>\n?')
+MAX_AGE_S = 86_400  # of the picture in caches
+# photos.js takes `droppedEarly`, and prevents the same from then on
+EARLY_DROPS = """<script>
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) window.droppedEarly = [...event.dataTransfer.files];
+});
+</script>"""
+
+
+class PageHead:
+    """Changes the head of the page.
+
+    Args:
+        app: The page.
+        root_path: Where a proxy serves the page: a path, or an address.
+    """
+
+    def __init__(self, app: App, *, root_path: str | None = None) -> None:
+        self._app, self._root_path = app, root_path or ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+        elif scope["path"].endswith(PICTURE_PATH):
+            headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
+            await FileResponse(PICTURE, headers=headers)(scope, receive, send)
+        elif scope["path"].strip("/") == self._path().strip("/") or scope["path"] == "/":
+            await self._replace(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _replace(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the page answer, and sends its HTML on with another head."""
+        start: Message = {}
+        body = bytearray()
+
+        async def collect(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body.extend(message.get("body", b""))
+            if not message.get("more_body"):
+                await self._answer(scope, receive, send, start, bytes(body))
+
+        await self._app(scope, receive, collect)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, start: Message, body: bytes
+    ) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]
+        }
+        if headers.get("content-type", "").startswith("text/html") and start["status"] == 200:
+            body = with_head(body.decode("utf-8"), self._address(Request(scope))).encode()
+        headers.pop("content-length", None)
+        await Response(body, start["status"], headers)(scope, receive, send)
+
+    def _address(self, request: Request) -> str:
+        """The address of the page as its visitor sees it, without a slash at the end."""
+        if "//" in self._root_path:
+            return self._root_path.rstrip("/")
+        headers = request.headers
+        scheme = headers.get("x-forwarded-proto", request.url.scheme).split(",")[0].strip()
+        host = headers.get("x-forwarded-host", headers.get("host", "")).split(",")[0].strip()
+        return f"{scheme}://{host}{self._path().rstrip('/')}"
+
+    def _path(self) -> str:
+        return "" if "//" in self._root_path else self._root_path
+
+
+def with_head(page: str, address: str) -> str:
+    """Replaces Gradio's preview in a page, and adds `EARLY_DROPS`.
+
+    Args:
+        page: HTML.
+        address: Of the page, without a slash at the end.
+    """
+    said = {
+        "og:type": "website",
+        "og:site_name": NAME,
+        "og:title": NAME,
+        "og:description": DESCRIPTION,
+        "og:url": f"{address}/",
+        "og:image": f"{address}{PICTURE_PATH}",
+        "og:image:width": str(SIZE[0]),
+        "og:image:height": str(SIZE[1]),
+        "og:image:alt": ALTERNATIVE,
+        "twitter:card": "summary_large_image",
+    }
+    # Twitter takes all else from the properties of Open Graph
+    lines = [
+        f'<meta {"property" if name.startswith("og:") else "name"}="{name}" '
+        f'content="{escape(content)}" />'
+        for name, content in said.items()
+    ]
+    lines.append(f'<meta name="description" content="{escape(DESCRIPTION)}" />')
+    lines += [f"<title>{NAME}</title>", EARLY_DROPS]
+    bare = WRITTEN_BY_GRADIO.sub("", page)
+    return bare.replace("<head>", "<head>\n" + "\n".join(lines), 1)
