@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.command import run
-from depthmask.app.link_preview import DESCRIPTION, PICTURE, SIZE
+from depthmask.app.page_head import DESCRIPTION, PICTURE, SIZE
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Picture, read_picture

@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from depthmask.app.connections import bound
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
-from depthmask.app.link_preview import DESCRIPTION, NAME, LinkPreview
+from depthmask.app.page_head import DESCRIPTION, NAME, PageHead
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
@@ -123,7 +123,7 @@ def launch(
     hosts = serving.hosts()
     around = [
         Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
-        Middleware(LinkPreview, root_path=serving.root_path),
+        Middleware(PageHead, root_path=serving.root_path),
     ]
     spare_from_proxy(serving.host, *LOCAL)
     try:

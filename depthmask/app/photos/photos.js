@@ -80,6 +80,9 @@ class Photos {
         this.root.dataset.ready = ""; // for tests and benchmarks
         if (wanted) this.openExample(wanted);
         else this.arrive();
+        // page_head.py keeps what was dropped before this script ran
+        if (window.droppedEarly) this.take(window.droppedEarly, null);
+        window.droppedEarly = null;
     }
 
     // The page opens with the first example, if its result came with the page.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from depthmask.app import build_demo
 from depthmask.app.examples import find_examples
@@ -21,6 +21,7 @@ from depthmask.app.photos.tab import WORKING
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.app.browser.conftest import Visit, serve
+from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -224,3 +225,31 @@ def test_the_page_opens_with_a_solved_example_and_shows_the_others_at_once(
     expect(figures(page)).to_have_count(2)
     assert not any("queue" in url for url in asked), "the result came with the page"
     assert page.url.endswith(f"?example={second.name}")
+
+
+def test_a_photo_dropped_before_the_page_is_built_is_taken(
+    browser: Browser, demo_url: str, pair_folder: Path
+) -> None:
+    page = browser.new_page()
+    held: list[Route] = []
+    dropped: list[bool] = []
+
+    def hold(route: Route) -> None:
+        if dropped:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/assets/*.js", hold)  # without its scripts Gradio builds no page
+    page.goto(demo_url, wait_until="commit")
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    drag(page, pair_folder / "image.png", onto="html")
+    dropped.append(True)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#background img")).to_have_attribute("alt", re.compile(r"image\.png$"))
+    assert page.url.startswith(demo_url)
+    page.context.close()
