@@ -62,12 +62,7 @@ def main() -> None:
 
 def measure(checkout: Path, cache: Path, browser: Browser) -> dict[str, float]:
     """Seconds of each step in one checkout."""
-    environment = {
-        **os.environ,
-        "DEPTHMASK_CACHE": str(cache),
-        "GRADIO_TEMP_DIR": str(cache / "gradio"),
-        "PYTHONPATH": str(checkout),
-    }
+    environment = environment_of(checkout, cache)
     times: dict[str, float] = {}
     url = f"http://127.0.0.1:{PORT}/"
     start = time.perf_counter()
@@ -93,11 +88,23 @@ def measure(checkout: Path, cache: Path, browser: Browser) -> dict[str, float]:
     return times
 
 
+def environment_of(checkout: Path, cache: Path) -> dict[str, str]:
+    """Variables for the programs of a checkout, which keep what they cache in a folder."""
+    return {
+        **os.environ,
+        "DEPTHMASK_CACHE": str(cache),
+        "GRADIO_TEMP_DIR": str(cache / "gradio"),
+        "PYTHONPATH": str(checkout),
+    }
+
+
 @contextmanager
-def started(checkout: Path, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    checkout: Path, environment: Mapping[str, str], *, port: int = PORT
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs `demo.py` of a checkout."""
     server = subprocess.Popen(
-        [sys.executable, "demo.py", "--port", str(PORT)],
+        [sys.executable, "demo.py", "--port", str(port)],
         cwd=checkout,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -23,6 +23,7 @@ PROGRAMS = {
     "benchmarks.run_table": [NOPE],
     "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.stage": ["--image", NOPE],
+    "benchmarks.drop": ["--baseline", NOPE],
     "benchmarks.start": ["--baseline", NOPE],
     "benchmarks.training_kernels": ["--data", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
