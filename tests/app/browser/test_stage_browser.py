@@ -412,7 +412,20 @@ def test_without_webgl_a_sentence_says_so(open_stage: OpenStage) -> None:
 
 def test_a_newer_scene_wins_and_clear_empties_the_stage(open_stage: OpenStage) -> None:
     page = open_stage()
-    page.evaluate("Promise.all([open_scene('nobody'), open_scene('bare')])")
+    page.evaluate(
+        """async () => {
+            const [older, newer] = await Promise.all(["nobody", "bare"].map(async (name) => ({
+                ...(await (await fetch(`/scenes/${name}/scene.json`)).json()), folder: name,
+            })));
+            const get = window.fetch;
+            window.fetch = async (url) => { // the older one's files come last
+                const wait = String(url).includes("/nobody/") ? 500 : 0;
+                await new Promise((go) => setTimeout(go, wait));
+                return get(url);
+            };
+            await Promise.all([window.stage.show(older), window.stage.show(newer)]);
+        }"""
+    )
     assert page.locator("[data-tile=depth] dd").text_content() == "needs ground truth"
     assert close(view(page, "mask", "mask")[60, 60], 255, 0)
     page.evaluate("window.stage.clear('Drop two photos.')")
