@@ -281,6 +281,7 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
 
 
 @pytest.mark.parametrize("network", [Slow])
+@pytest.mark.long
 def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -337,6 +338,7 @@ def test_a_recording_is_of_the_view_on_screen(
     assert files(served.cache) == before, "nothing passes the server's disk"
 
 
+@pytest.mark.long
 def test_a_recording_of_the_cut_out_is_transparent(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -351,6 +353,7 @@ def test_a_recording_of_the_cut_out_is_transparent(
     assert b"\x53\xc0\x81\x01" in header, "WebM's AlphaMode is 1"
 
 
+@pytest.mark.long
 def test_a_recording_is_saved_when_the_camera_is_turned_off(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -391,6 +394,7 @@ def test_background_and_frame_become_photos(start: Start, served: Served, room: 
         assert abs(decoded(data).astype(int) - expected).mean() < 8
 
 
+@pytest.mark.long
 def test_the_background_is_learned_before_the_visitors_eyes(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -453,6 +457,7 @@ def test_swatches_are_one_group_for_the_keyboard(start: Start, served: Served, r
         frames(page, 1)
 
 
+@pytest.mark.long
 def test_a_colour_and_a_picture_of_the_visitors_own(
     start: Start, served: Served, room: Clip, tmp_path: Path
 ) -> None:
@@ -492,6 +497,7 @@ def test_a_clip_with_true_masks_is_scored(start: Start, served: Served, tmp_path
     expect(part(page, "iou")).not_to_be_visible()
 
 
+@pytest.mark.long
 def test_a_clip_that_cannot_be_played_is_told(start: Start, served: Served, tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("no video")
     page = open_tab(start(), served.url)
@@ -502,6 +508,7 @@ def test_a_clip_that_cannot_be_played_is_told(start: Start, served: Served, tmp_
     expect(part(page, "start")).to_be_visible()
 
 
+@pytest.mark.long
 def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_path: Path) -> None:
     pages, clips = [], []
     for name in ("teddy", "desk"):
@@ -521,6 +528,7 @@ def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_p
     assert len(served.server) == 2
 
 
+@pytest.mark.long
 def test_who_closes_the_page_is_forgotten(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -533,6 +541,7 @@ def test_who_closes_the_page_is_forgotten(start: Start, served: Served, room: Cl
     assert len(served.server) == 0
 
 
+@pytest.mark.long
 def test_another_view_asks_for_a_new_capture(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -555,6 +564,7 @@ def test_a_request_that_fails_is_told_and_the_page_goes_on(
     frames(page, 2)
 
 
+@pytest.mark.long
 def test_a_complaint_stands_until_it_can_be_read(
     start: Start, served: Served, room: Clip, tmp_path: Path
 ) -> None:
@@ -571,6 +581,7 @@ def test_a_complaint_stands_until_it_can_be_read(
     assert after - before > 1, "it did not go with the next frame"
 
 
+@pytest.mark.long
 def test_the_last_frame_can_be_looked_at_while_paused(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -614,6 +625,7 @@ def test_a_refused_camera_is_told(start: Start, served: Served) -> None:
     expect(part(page, "start")).to_be_enabled()
 
 
+@pytest.mark.long
 def test_a_computer_without_camera_is_told(start: Start, served: Served) -> None:
     page = open_tab(start("--use-fake-ui-for-media-stream"), served.url)
     part(page, "start").click()
