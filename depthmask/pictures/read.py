@@ -64,11 +64,7 @@ def read_grey(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     Raises:
         PictureError: As `read_photo`, or the file holds floats.
     """
-    path = Path(path)
-    image, _ = decode(path, max_bytes=max_bytes)
-    if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
-        return _deep_grey(path)
-    return _grey(path, _upright(image))
+    return _read_grey(Path(path), max_bytes)
 
 
 def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
@@ -87,8 +83,8 @@ def read_labels(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     Raises:
         PictureError: As `read_grey`, or foreground is 1, or the picture is coloured.
     """
-    _check_grey(path, max_bytes, "a mask is white where the foreground is, and black elsewhere")
-    grey = read_grey(path, max_bytes=max_bytes)
+    cure = "a mask is white where the foreground is, and black elsewhere"
+    grey = _read_grey(Path(path), max_bytes, cure)
     if grey.max() == 1:  # how many data sets store classes; here it would all be background
         full_scale = np.iinfo(grey.dtype).max
         raise PictureError(f"{path} holds 0 and 1 only; save it with 0 and {full_scale}.")
@@ -101,8 +97,7 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
     Raises:
         PictureError: As `read_grey`, or the picture is coloured.
     """
-    _check_grey(path, max_bytes, "depth is grey, of 8 or 16 bits")
-    grey = read_grey(path, max_bytes=max_bytes)
+    grey = _read_grey(Path(path), max_bytes, "depth is grey, of 8 or 16 bits")
     return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
 
 
@@ -144,9 +139,18 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _check_grey(path: str | Path, max_bytes: int | None, cure: str) -> None:
+def _read_grey(path: Path, max_bytes: int | None, cure: str = "") -> Grey:
+    """Reads as `read_grey`; with a cure, which ends the sentence, it refuses coloured pictures."""
+    image, _ = decode(path, max_bytes=max_bytes)
+    if cure:
+        _check_grey(path, image, cure)
+    if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
+        return _deep_grey(path)
+    return _grey(path, _upright(image))
+
+
+def _check_grey(path: Path, image: Image.Image, cure: str) -> None:
     """Refuses a picture of which more than one pixel in a hundred has a colour."""
-    image, _ = decode(Path(path), max_bytes=max_bytes)
     if len(image.getbands()) < 3 and image.mode != "P":
         return
     small = image.convert("RGB")
