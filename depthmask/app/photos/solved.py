@@ -35,13 +35,13 @@ Answer = dict[str, Any]
 
 def find_solved(examples: Sequence[Example], checkpoint: Path, quality: str) -> dict[str, Answer]:
     """Reads the answers that hold for these weights and this quality, by the examples' names."""
-    found = {}
+    found, weights = {}, fingerprint(checkpoint)
     for example in examples:
         path = Path(example.solved, ANSWER)
         if not path.is_file():
             continue
         answer = json.loads(path.read_text("utf-8"))
-        if answer.pop("made_of") == made_of(example, checkpoint, quality):
+        if answer.pop("made_of") == made_of(example, weights, quality):
             answer["scene"]["folder"] = example.solved
             found[example.name] = answer
     return found
@@ -54,7 +54,8 @@ def solve(example: Example, predictor: Predicts, checkpoint: Path, quality: str)
     folder.mkdir()
     analysis = analyse(predictor, PredictionCache(), DroppedFiles(*example.files))
     scene = write_scene(analysis, name=example.name, words=words(analysis), folder=folder)
-    answer = {**describe(analysis, scene), "made_of": made_of(example, checkpoint, quality)}
+    origin = made_of(example, fingerprint(checkpoint), quality)
+    answer = {**describe(analysis, scene), "made_of": origin}
     del scene["folder"]
     _shrink(folder)
     if max(scene["size"]) <= PREVIEW_SIDE and example.image.suffix == ".jpg":
@@ -79,7 +80,7 @@ def _shrink(folder: Path) -> None:
         path.write_bytes(min([path.read_bytes(), *packed], key=len))
 
 
-def made_of(example: Example, checkpoint: Path, quality: str) -> dict[str, str]:
+def made_of(example: Example, weights: str, quality: str) -> dict[str, str]:
     """Names the weights, the quality and the example's files, all but the quality by SHA-256."""
     files = {Path(path).stem: fingerprint(Path(path)) for path in example.files if path}
-    return {"weights": fingerprint(checkpoint), "quality": quality, **files}
+    return {"weights": weights, "quality": quality, **files}
