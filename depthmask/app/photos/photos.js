@@ -6,6 +6,7 @@
 import { watchDrops } from "./drops.js";
 import { addressOf, fetchAddress, uploadFile } from "./server.js";
 import { createStage } from "./stage.js";
+import { calm } from "./stage_dom.js";
 import { Zone } from "./zone.js";
 
 const PHOTOS = ["background", "image"];
@@ -14,7 +15,6 @@ const SILENT_MS = 60000; // a server that works or lets us wait says so more oft
 const SILENT = "The server does not answer: check that it still runs, then reload this page.";
 const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
-const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export default function photos({ element, props, trigger, watch, server }) {
     new Photos(element, props, trigger, server).start(watch);

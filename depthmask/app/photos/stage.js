@@ -11,6 +11,7 @@
 //     download(name, edits)  asks the server for one: returns { url, name } or { failed: sentence };
 //                            edits is { mask: File or null, shadow: "found", "keep" or "drop" }
 
+import { addressOf } from "./server.js";
 import { calm, make } from "./stage_dom.js";
 import { Choices } from "./stage_choices.js";
 import { Compare } from "./stage_compare.js";
@@ -34,13 +35,8 @@ const NOTHING = "Nothing new was found, so there is no foreground to save.";
 const EMPTY = "Mask and depth appear here.";
 const LOST = "The pictures of this result cannot be loaded; try again.";
 
-function fileAddress(path) {
-    const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
-    return `${root}${prefix}/file=${path}`;
-}
-
 export function createStage(element, options = {}) {
-    return new Stage(element, { url: fileAddress, downloads: {}, ...options });
+    return new Stage(element, { url: addressOf, downloads: {}, ...options });
 }
 
 class Stage {
