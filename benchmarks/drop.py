@@ -21,13 +21,20 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.command import check_folders, run
-from benchmarks.start import PORT, ZONE, environment_of, started, wait_for, wait_until_loaded
-from depthmask.errors import LaunchError
+from benchmarks.command import run
+from benchmarks.start import (
+    PORT,
+    ZONE,
+    environment_of,
+    find_checkouts,
+    started,
+    wait_for,
+    wait_until_loaded,
+)
 from depthmask.files import EXAMPLES
 from depthmask.pictures import Picture, read_picture
 from depthmask.pictures.resize import resize
-from tools.browser import FLAGS, MISSING, find_browser
+from tools.browser import FLAGS, require_browser
 
 LIMIT_MS = 60_000
 # Both pictures of this page, or of older ones; a frame later they are on screen.
@@ -50,13 +57,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1280, help="of the photos (%(default)s)")
     parser.add_argument("--baseline", type=Path, metavar="DIR", help="another checkout")
     options = parser.parse_args()
-    check_folders(options.baseline)
-    checkouts = {"this": EXAMPLES.parent}
-    if options.baseline:
-        checkouts["baseline"] = options.baseline.resolve()
-    executable = find_browser()
-    if executable is None:
-        raise LaunchError(MISSING)
+    checkouts = find_checkouts(options.baseline)
+    executable = require_browser()
     pair = [read_picture(EXAMPLES / "desk" / f"{name}.jpg") for name in ("background", "image")]
     height = round(options.width * pair[0].shape[0] / pair[0].shape[1])
     pair = [resize(picture, height, options.width) for picture in pair]

@@ -29,13 +29,12 @@ from benchmarks.command import check_folders, run
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.scene import foreground_colours, write_scene
 from depthmask.app.prediction_cache import PredictedPair
-from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.pictures import Picture, preview_file, read_mask, read_picture, read_true_depth
 from depthmask.pictures.resize import resize
 from depthmask.render import views as render
-from tools.browser import FLAGS, MISSING, WEBGL, find_browser
+from tools.browser import FLAGS, WEBGL, require_browser
 from tools.stage_page import serve_stage
 
 if TYPE_CHECKING:
@@ -74,9 +73,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     check_folders(options.image)
-    executable = find_browser()
-    if executable is None:
-        raise LaunchError(MISSING)
+    executable = require_browser()
     from playwright.sync_api import sync_playwright
 
     analysis = analyse(options.image, options.side)

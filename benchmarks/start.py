@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, sync_playwright
 from benchmarks.command import check_folders, run
 from depthmask.errors import LaunchError
 from depthmask.files import EXAMPLES
-from tools.browser import FLAGS, MISSING, find_browser
+from tools.browser import FLAGS, require_browser
 
 PORT = 7990
 START_LIMIT_S = 120.0
@@ -40,13 +40,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--baseline", type=Path, metavar="DIR", help="another checkout")
     options = parser.parse_args()
-    check_folders(options.baseline)
-    checkouts = {"this": EXAMPLES.parent}
-    if options.baseline:
-        checkouts["baseline"] = options.baseline.resolve()
-    executable = find_browser()
-    if executable is None:
-        raise LaunchError(MISSING)
+    checkouts = find_checkouts(options.baseline)
+    executable = require_browser()
     with tempfile.TemporaryDirectory(prefix="start-") as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
         found: dict[str, Times] = {name: {} for name in checkouts}
@@ -58,6 +53,17 @@ def main() -> None:
                     found[name].setdefault(step, []).append(value)
         browser.close()
     print(as_table(found))
+
+
+def find_checkouts(baseline: Path | None) -> dict[str, Path]:
+    """Names the folders of "this" checkout and, where one is given, of the "baseline".
+
+    Raises:
+        OptionError: The baseline is no folder.
+    """
+    check_folders(baseline)
+    checkouts = {"this": EXAMPLES.parent}
+    return checkouts | ({"baseline": baseline.resolve()} if baseline else {})
 
 
 def measure(checkout: Path, cache: Path, browser: Browser) -> dict[str, float]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from depthmask.errors import LaunchError
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_APPS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -39,6 +41,14 @@ def find_browser() -> str | None:
             return candidate
     own = playwright_browser()
     return own if own and starts(own) else None
+
+
+def require_browser() -> str:
+    """Returns what `find_browser` finds; LaunchError if there is none."""
+    found = find_browser()
+    if found is None:
+        raise LaunchError(MISSING)
+    return found
 
 
 def starts(executable: str) -> bool:
