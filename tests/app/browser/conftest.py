@@ -83,6 +83,16 @@ def serve(demo: gr.Blocks) -> str:
     return str(url)
 
 
+@contextmanager
+def serving(cache: Path, make: Callable[[], gr.Blocks]) -> Iterator[str]:
+    """Serves a page whose files lie in a folder, and closes it; yields its address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        demo = make()
+        yield serve(demo)
+        demo.close(verbose=False)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

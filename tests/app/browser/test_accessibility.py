@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import gradio as gr
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from depthmask.app import build_demo, find_card, find_examples
 from depthmask.network.checkpoint import WEIGHTS
-from tests.app.browser.conftest import Visit, serve
+from tests.app.browser.conftest import Visit, serving
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 from tools.axe import MISSING, find_axe
@@ -46,13 +47,12 @@ def no_network() -> NoReturn:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
-        demo = build_demo(
-            Fake(), find_examples(), model="fake", card=find_card(WEIGHTS), live=no_network
-        )
-        yield serve(demo)
-        demo.close(verbose=False)
+    def make() -> gr.Blocks:
+        card = find_card(WEIGHTS)
+        return build_demo(Fake(), find_examples(), model="fake", card=card, live=no_network)
+
+    with serving(tmp_path_factory.mktemp("cache"), make) as address:
+        yield address
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from depthmask.app.photos import tab
 from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
 from depthmask.errors import PictureError
 from depthmask.pictures.web import WebFile
-from tests.app.browser.conftest import Visit, serve
+from tests.app.browser.conftest import Visit, serving
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 
@@ -31,11 +31,9 @@ def waits() -> None:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a page that needs no weights."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
-        demo = build_demo(Fake(), find_examples(), model="fake")
-        yield serve(demo)
-        demo.close(verbose=False)
+    cache = tmp_path_factory.mktemp("cache")
+    with serving(cache, lambda: build_demo(Fake(), find_examples(), model="fake")) as address:
+        yield address
 
 
 @pytest.fixture
