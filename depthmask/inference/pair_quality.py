@@ -40,6 +40,7 @@ class PairReport:
     registration: Registration
     light: LightMatch
     quality: PairQuality
+    covered: float = 1.0  # in [0, 1]: share of the image, less its black bars, that is shown
 
     def summary(self) -> dict[str, object]:
         """The same for JSON: numbers, phrases and truth values alone."""
@@ -48,6 +49,7 @@ class PairReport:
             "score": round(self.quality.score, 3),
             "verdict": self.quality.verdict,
             "sentence": self.quality.sentence,
+            "covered": round(self.covered, 4),
             "registration": {
                 "accepted": registration.accepted,
                 "reason": registration.reason,

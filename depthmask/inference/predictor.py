@@ -20,11 +20,12 @@ from depthmask.inference.pair_quality import (
     swap_evidence,
 )
 from depthmask.inference.refinement import refine_depth, refine_mask
-from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
+from depthmask.inference.registration import NOT_REGISTERED, register
 from depthmask.inference.stopwatch import Stopwatch
+from depthmask.inference.unknown_area import covered_share, frame_background, keep_joined
 from depthmask.network.checkpoint import SHIPPED, check_tasks, read_info
-from depthmask.pictures import Map, Picture
-from depthmask.pictures.resize import crop_to_aspect, resize
+from depthmask.pictures import Map, Mask, Picture
+from depthmask.pictures.resize import resize
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)
@@ -44,6 +45,7 @@ class Prediction:
     seconds: float  # wall time, from arrays to arrays
     pair: PairReport | None = None  # None: whoever predicted did not look
     background: Picture | None = None  # (H, W, 3), RGB, moved and lit as the image
+    unknown: Mask | None = None  # (H, W): what the background does not show; None: it shows all
 
 
 class Predictor:
@@ -126,11 +128,12 @@ class Predictor:
         check_picture(image, "image")
         height, width = image.shape[:2]
         registration = register(background, image) if align else NOT_REGISTERED
-        fitted = _fit(background, registration, height, width)
+        fitted, unknown = frame_background(background, image, registration)
         watch.lap("register")
         size = network_size(height, width, self.resolution)
         small_background, small_image = (resize(x, *size) for x in (fitted, image))
-        maps, lighting = self._see(small_background, small_image, watch, light=light)
+        small_unknown = None if unknown is None else resize(unknown.astype(np.float32), *size) > 0
+        maps, lighting = self._see(small_background, small_image, small_unknown, watch, light=light)
         matched = apply_light(fitted, lighting)
         watch.lap("light")
         evidence = swap_evidence(apply_light(small_background, lighting), small_image, maps["mask"])
@@ -154,14 +157,23 @@ class Predictor:
             mask,
             depth,
             time.perf_counter() - start,
-            PairReport(registration, lighting, fitness),
+            PairReport(registration, lighting, fitness, covered_share(unknown, image)),
             matched,
+            unknown,
         )
 
     def _see(
-        self, background: Picture, image: Picture, watch: Stopwatch, *, light: bool
+        self,
+        background: Picture,
+        image: Picture,
+        unknown: Mask | None,
+        watch: Stopwatch,
+        *,
+        light: bool,
     ) -> tuple[dict[str, Map], LightMatch]:
         """Runs the network on two pictures of its size, in the same light if so wanted.
+
+        Foreground in the unknown area is kept where it goes on from foreground that is known.
 
         The light is first fitted without a mask. Where a second fit, to the background of the
         predicted mask, differs by `MAX_GAIN_CHANGE_STOPS`, the network runs once more with it.
@@ -175,14 +187,16 @@ class Predictor:
             watch.lap("light")
             maps = self.backend.run(lit, image)
             watch.lap("network")
+            if unknown is not None:
+                maps["mask"] = keep_joined(maps["mask"], unknown, image)
             return maps
 
         if not light:
             return run(NOT_MATCHED), NOT_MATCHED
         copies = light_copy(background), light_copy(image)
-        first = match_light(*copies)
+        first = match_light(*copies, foreground=_hidden(unknown))
         maps = run(first)
-        second = match_light(*copies, foreground=maps["mask"])
+        second = match_light(*copies, foreground=_hidden(unknown, maps["mask"]))
         # where the mask leaves nothing to compare, the first fit stands
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
             return maps, first
@@ -235,8 +249,8 @@ def network_size(height: int, width: int, resolution: int) -> tuple[int, int]:
     return side(resolution * aspect), side(resolution / aspect)
 
 
-def _fit(background: Picture, registration: Registration, height: int, width: int) -> Picture:
-    """Moves a background into the image's frame, or scales and crops it to cover that."""
-    if registration.accepted:
-        return warp(background, registration, height, width)
-    return resize(crop_to_aspect(background, height, width), height, width)
+def _hidden(unknown: Mask | None, mask: Map | None = None) -> Map | None:
+    """What cannot be compared: the unknown area and the foreground, (h, w) each."""
+    if unknown is None:
+        return mask
+    return unknown.astype(np.float32) if mask is None else np.maximum(mask, unknown)

@@ -118,7 +118,7 @@ def _not_found(views: "_Views", still: "_Laid", reason: str) -> Registration:
 def warp(background: Picture, registration: Registration, height: int, width: int) -> Picture:
     """Moves the background into the image's frame, as an accepted registration says.
 
-    The part that the background does not cover is filled with its mirror image, as in training. A
+    The part that the background does not cover is filled with the closest colours that it has. A
     piece of the image there would cut holes into objects at the edge.
 
     Returns:
@@ -138,10 +138,13 @@ def warp(background: Picture, registration: Registration, height: int, width: in
 def fit(rows: int, columns: int, height: int, width: int) -> Transform:
     """The transform that lets a picture of rows x columns cover a frame, centre on centre."""
     scale = max(height / rows, width / columns)
-    move = np.eye(3)
-    move[0, 2] = (width - columns * scale) / 2
-    move[1, 2] = (height - rows * scale) / 2
-    return move @ _scaling(scale, scale)
+    middle = translation((width - columns * scale) / 2, (height - rows * scale) / 2)
+    return middle @ _scaling(scale, scale)
+
+
+def translation(x: float, y: float) -> Transform:
+    """The transform that moves a picture to the right and down, by pixels."""
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,13 +422,13 @@ def _scaled(picture: Picture, scale: float) -> Picture:
 
 
 def _warped(picture: Picture, transform: Transform, height: int, width: int) -> Picture:
-    """Moves a picture, or a grey one, into a frame; what it does not cover is its mirror image."""
+    """Moves a picture, or a grey one, into a frame; its edges go on where it does not cover it."""
     moved = cv2.warpPerspective(
         picture,
         transform,
         (width, height),
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(moved, dtype=np.uint8)
 

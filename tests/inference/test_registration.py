@@ -216,7 +216,7 @@ def test_the_same_picture_needs_no_alignment() -> None:
     assert found.before == pytest.approx(1) and found.shift == pytest.approx(0, abs=0.02)
 
 
-def test_uncovered_edges_are_mirrored() -> None:
+def test_uncovered_edges_are_continued() -> None:
     background, image = moved(scene(), -20), scene()
     found = register(background, image)
     aligned = warp(background, found, HEIGHT, WIDTH)
