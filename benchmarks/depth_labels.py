@@ -27,7 +27,7 @@ from depthmask.composites.pools import Pool, load_checkpoint_pools
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio, inverse_from_depth
 from depthmask.evaluation.array_metrics import Values, depth_rmse
-from depthmask.evaluation.sequences import pictures_of
+from depthmask.evaluation.frames import pictures_of
 from depthmask.files import EXAMPLES
 from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
@@ -105,7 +105,7 @@ def read_known_examples() -> Iterator[KnownDepth]:
     """Yields the repository's examples, whose depth is exact."""
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
         image = read_picture(folder / "image.jpg")
-        depth = _shrunk(read_true_depth(folder / "depth.png"))
+        depth = _shrunk(read_true_depth(folder / "depth.png").values)
         yield folder.name, _shrunk(image), inverse_from_depth(depth), depth > 0
 
 

@@ -79,7 +79,7 @@ def drop_shadow(prediction: Prediction, folder: Path) -> Prediction:
 def sheet_row(prediction: Prediction, folder: Path) -> Picture:
     """Draws the row of an example."""
     image = read_picture(folder / "image.jpg")
-    true_depth = read_true_depth(folder / "depth.png")
+    true_depth = read_true_depth(folder / "depth.png").values
     empty = checkerboard(*image.shape[:2])
     shown = (
         image,

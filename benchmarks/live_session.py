@@ -38,7 +38,7 @@ from depthmask.app.live.frames import jpeg_url
 from depthmask.app.live.server import LiveServer
 from depthmask.backends import Backend
 from depthmask.backends.base import LockedBackend
-from depthmask.evaluation.sequences import background_of, frames_with_truth
+from depthmask.evaluation.frames import background_of, frames_with_truth
 from depthmask.files import EXAMPLES
 from depthmask.inference import live_session as live
 from depthmask.inference.predictor import Predictor, network_size

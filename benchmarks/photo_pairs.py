@@ -21,12 +21,9 @@ import numpy as np
 import torch
 
 from benchmarks.command import check_folders, run
+from depthmask.evaluation.frames import background_of, frames_with_truth
 from depthmask.evaluation.metrics import boundary_iou, mask_iou
-from depthmask.evaluation.sequences import (
-    MIN_FOREGROUND_SHARE,
-    background_of,
-    frames_with_truth,
-)
+from depthmask.evaluation.sequences import MIN_FOREGROUND_SHARE
 from depthmask.evaluation.truth import split_labels
 from depthmask.files import EXAMPLES
 from depthmask.inference.light import LightMatch, apply_light

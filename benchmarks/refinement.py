@@ -26,8 +26,8 @@ from PIL import Image
 from benchmarks.command import check_folders, resident_megabytes, run
 from depthmask.evaluation import metrics
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
+from depthmask.evaluation.frames import background_of, frames_with_truth
 from depthmask.evaluation.matting import gradient_error
-from depthmask.evaluation.sequences import background_of, frames_with_truth
 from depthmask.evaluation.truth import split_labels
 from depthmask.files import EXAMPLES
 from depthmask.inference.light import apply_light, match_light

@@ -23,11 +23,12 @@ from matplotlib.figure import Figure
 from benchmarks.command import check_folders, check_outputs, run
 from depthmask.backends import Backend, graph_of, make_backend
 from depthmask.backends.graphs import OpenVINOBackend
-from depthmask.evaluation.sequences import background_of, frames_with_truth, mask_scores
+from depthmask.evaluation.frames import background_of, frames_with_truth
+from depthmask.evaluation.sequences import mask_scores
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import QUALITIES, Predictor, resolution_for
 from depthmask.network.checkpoint import WEIGHTS
-from depthmask.pictures import Grey, Map, Picture, read_labels, read_mask, read_picture
+from depthmask.pictures import Map, Picture, read_labels, read_mask, read_picture
 
 RESOLUTIONS = (96, 128, 160, 192, 224, 256, 320, 384)
 
@@ -38,7 +39,7 @@ class Frame(NamedTuple):
     sequence: str
     background: Picture
     image: Picture
-    labels: Grey  # (H, W): 255 foreground, 0 background, 170 neither
+    labels: Picture  # (H, W): 255 foreground, 0 background, 170 neither
 
 
 class Row(NamedTuple):

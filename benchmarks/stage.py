@@ -127,7 +127,7 @@ def analyse(folder: Path, side: int) -> Analysis:
     background, image = (resize(picture, height, width) for picture in small)
     found: Prediction = Predictor().predict(background, image)
     truth = read_mask(folder / "mask.png").astype(np.float32)
-    error = found.depth - resize(read_true_depth(folder / "depth.png"), height, width)
+    error = found.depth - resize(read_true_depth(folder / "depth.png").values, height, width)
     predicted = PredictedPair(image, found, (height, width), ())
     return Analysis(
         "",

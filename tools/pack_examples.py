@@ -58,7 +58,7 @@ def label(example: Example) -> torch.Tensor:
     """Makes the background's label, (L, L) uint8: true, and inpainted behind the object."""
     assert example.true_mask
     assert example.true_depth
-    depth = read_true_depth(example.true_depth)
+    depth = read_true_depth(example.true_depth).values
     ratio = square(((1 / np.maximum(depth, 1e-3) - 1) / 2).astype(np.float32), LABEL_SIDE)
     object_ = square(read_mask(example.true_mask).astype(np.uint8) * 255, LABEL_SIDE)
     hidden = cv2.dilate((object_ > 0).astype(np.uint8), np.ones((3, 3), np.uint8))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from depthmask.errors import OptionError
 from depthmask.files import refuse_links, write_together
@@ -21,14 +21,7 @@ from depthmask.network.architecture import MODELS
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Predict
     from depthmask.inference.predictor import Prediction, Predictor
-    from depthmask.pictures import Grey, Map, Picture
-
-
-class Truth(NamedTuple):
-    """What a prediction is compared with, where it is given."""
-
-    labels: "Grey | None"
-    depth: "Map | None"
+    from depthmask.pictures import Picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_network_arguments(parser)
     add_pair_arguments(parser)
-    add("--true-mask", type=Path, metavar="FILE", help="compare with it; white is foreground")
+    add(
+        "--true-mask",
+        type=Path,
+        metavar="FILE",
+        help="compare with it; white is foreground, or see docs/usage.md",
+    )
     add(
         "--true-depth",
         type=Path,
         metavar="FILE",
-        help="compare with it; 8 or 16 bits, white is depth 1",
+        help="compare with it; relative, 8 or 16 bits, white is depth 1; or millimetres",
     )
 
 
@@ -91,7 +89,7 @@ def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from depthmask.depth import CONVENTION
-    from depthmask.evaluation.sequences import score_prediction
+    from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
     from depthmask.pictures import read_photo
 
     _check_outputs(options)
@@ -100,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
         network = pool.submit(make_predictor, options, resolution=options.resolution)
         background, background_notes = read_photo(options.background)
         image, image_notes = read_photo(options.image)
-        truth = _read_truth(options, image)
+        true_mask, true_depth = read_truth(options.true_mask, options.true_depth, image)
         _make_folder(options.output)
         predictor = network.result()
     loaded = time.perf_counter()
@@ -111,7 +109,9 @@ def run(options: argparse.Namespace) -> None:
     assert prediction.pair is not None, "a Predictor reports on the pair"
     writing = time.perf_counter()
     files = _write_prediction(options.output, image, prediction)
-    print(prediction.pair.quality.sentence, file=sys.stderr)
+    remarks = truth_remarks(prediction, true_mask, true_depth)
+    for sentence in (prediction.pair.quality.sentence, *remarks):
+        print(sentence, file=sys.stderr)
     seconds = {
         "load": loaded - start,
         "predict": prediction.seconds,
@@ -119,7 +119,9 @@ def run(options: argparse.Namespace) -> None:
     }
     report = {
         **files,
-        **score_prediction(prediction, true_labels=truth.labels, true_depth=truth.depth),
+        **score_prediction(
+            prediction, true_labels=true_mask and true_mask.labels, true_depth=true_depth
+        ),
         "resolution": predictor.resolution,
         "device": predictor.device,
         "backend": predictor.backend.name,
@@ -127,7 +129,7 @@ def run(options: argparse.Namespace) -> None:
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "convention": CONVENTION,
         "pair": prediction.pair.summary(),
-        "notes": {"background": background_notes, "image": image_notes},
+        "notes": {"background": background_notes, "image": image_notes, "truth": remarks},
     }
     print(json.dumps(report, indent=2))
 
@@ -160,19 +162,6 @@ def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predic
         light=not options.no_light,
         refine=not options.no_refine,
     )
-
-
-def _read_truth(options: argparse.Namespace, image: "Picture") -> Truth:
-    from depthmask.pictures import check_size, read_labels, read_true_depth
-
-    truth = Truth(
-        read_labels(options.true_mask) if options.true_mask else None,
-        read_true_depth(options.true_depth) if options.true_depth else None,
-    )
-    for path, array in zip((options.true_mask, options.true_depth), truth, strict=True):
-        if array is not None:  # before the prediction, which takes time
-            check_size(array, image, str(path))
-    return truth
 
 
 def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:

@@ -3,16 +3,22 @@
 A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF orientation wants it.
 """
 
-from depthmask.pictures.decode import MAX_PIXELS, SUFFIXES, shows_in_browsers
+from depthmask.pictures.decode import MAX_PIXELS, SUFFIXES, is_picture, shows_in_browsers
 from depthmask.pictures.read import (
     Photo,
     read_cutout,
     read_grey,
-    read_labels,
-    read_mask,
     read_photo,
     read_picture,
+)
+from depthmask.pictures.truth import (
+    IGNORED_LABELS,
+    TrueDepth,
+    TrueMask,
+    read_labels,
+    read_mask,
     read_true_depth,
+    read_true_mask,
 )
 from depthmask.pictures.types import DEPTH_FULL_SCALE, Grey, Map, Mask, Picture, check_size
 from depthmask.pictures.write import (
@@ -27,6 +33,7 @@ from depthmask.pictures.write import (
 
 __all__ = [
     "DEPTH_FULL_SCALE",
+    "IGNORED_LABELS",
     "MAX_PIXELS",
     "SUFFIXES",
     "Grey",
@@ -34,9 +41,12 @@ __all__ = [
     "Mask",
     "Photo",
     "Picture",
+    "TrueDepth",
+    "TrueMask",
     "check_size",
     "cutout_png",
     "depth_png",
+    "is_picture",
     "mask_png",
     "preview_file",
     "read_cutout",
@@ -46,6 +56,7 @@ __all__ = [
     "read_photo",
     "read_picture",
     "read_true_depth",
+    "read_true_mask",
     "shows_in_browsers",
     "write_cutout",
     "write_depth",

@@ -24,8 +24,8 @@ MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
 
 # What Pillow may open. Its other readers, such as the one that starts Ghostscript, stay shut.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "PPM")
-SUFFIXES = {  # by which pictures are found in a folder
-    *(".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif"),
+SUFFIXES = {  # of what is meant as a picture, whatever it holds
+    *(".png", ".webp", ".jpg", ".jpeg", ".jfif", ".jpe", ".tif", ".tiff", ".bmp", ".gif"),
     *(".avif", ".heic", ".heif", ".ppm"),
 }
 _SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
@@ -36,7 +36,10 @@ _SEQUENCES = {
     **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), _ANIMATED),
     **dict.fromkeys(("TIFF", "HEIF"), _SEVERAL_PICTURES),
 }
-_HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+# of formats that begin with the same bytes always
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_NAME_CHARACTERS = 80  # of a path in a message, in characters
 
 _TRANSPARENT_GREY = (128, 128, 128)  # what shows through transparent pixels
@@ -67,7 +70,7 @@ def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tu
     Raises:
         PictureError: The file is missing, too large, damaged, or not a picture.
     """
-    _check_file(path, max_bytes)
+    check_file(path, max_bytes)
     with _errors_in_words(path), path.open("rb") as file:
         _check_structure(path, file)
         image = _read_header(file)
@@ -81,12 +84,24 @@ def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tu
 def shows_in_browsers(path: str | Path) -> bool:
     """Tells from a file's header whether browsers can show it: not TIFF, HEIC, or no picture."""
     try:
-        _check_file(Path(path), None)
+        check_file(Path(path), None)
         with _errors_in_words(Path(path)), Path(path).open("rb") as file:
             _check_structure(Path(path), file)
             return _read_header(file).format in _SHOWN_IN_BROWSERS
     except PictureError:
         return False
+
+
+def is_picture(path: Path) -> bool:
+    """Tells from its first bytes, or else by its ending, whether a file is meant as a picture."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            return False
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        head = b""
+    return _starts_a_picture(head) or path.suffix.lower() in SUFFIXES
 
 
 def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -105,7 +120,7 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return colours, notes
 
 
-def _check_file(path: Path, max_bytes: int | None) -> None:
+def check_file(path: Path, max_bytes: int | None) -> None:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -156,11 +171,27 @@ def _read_header(file: IO[bytes]) -> ImageFile.ImageFile:
     return _read_heif_header(file) if _is_heif(head) else Image.open(file, formats=_FORMATS)
 
 
-def _is_heif(head: bytes) -> bool:
-    """Tells HEIC from AVIF, which shares its container, by the brands the file claims."""
+def _starts_a_picture(head: bytes) -> bool:
+    return (
+        head.startswith(_STARTS)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[:2] == b"BM" and head[6:10] == bytes(4))
+        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#")
+        or not _brands(head).isdisjoint(_HEIF_BRANDS | _AVIF_BRANDS)
+    )
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """The brands that a file of boxes claims, of which HEIC and AVIF are."""
     size = int.from_bytes(head[:4], "big")
-    brands = {head[at : at + 4] for at in (8, *range(16, min(size, len(head)) - 3, 4))}
-    return head[4:8] == b"ftyp" and not brands.isdisjoint(_HEVC_BRANDS)
+    places = (8, *range(16, min(size, len(head)) - 3, 4)) if head[4:8] == b"ftyp" else ()
+    return {head[at : at + 4] for at in places}
+
+
+def _is_heif(head: bytes) -> bool:
+    """Tells HEIC from AVIF, which shares its container."""
+    brands = _brands(head)
+    return not brands.isdisjoint(_HEIF_BRANDS) and brands.isdisjoint(_AVIF_BRANDS)
 
 
 def _read_heif_header(file: IO[bytes]) -> ImageFile.ImageFile:

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from depthmask.errors import PictureError
 from depthmask.pictures.read import Photo
-from depthmask.pictures.types import Grey, Map, Picture
+from depthmask.pictures.truth import TrueDepth, TrueMask
+from depthmask.pictures.types import Grey, Picture
 
 MEMORY_BYTES = 2 * 2**30  # address space of a worker; a photo of 50 megapixels takes a third
 CPU_SECONDS = 5  # to decode one picture
@@ -29,6 +30,7 @@ WORKERS = 2  # pictures decoded at a time; the two of a pair
 
 TOO_MUCH = "takes too much time or memory to decode; save it anew as JPEG or PNG."
 Array = npt.NDArray[Any]
+Header = dict[str, Any]  # what the worker tells of an array
 
 
 class IsolatedReader:
@@ -58,20 +60,26 @@ class IsolatedReader:
 
     def photo(self, path: Path, *, max_bytes: int | None = None) -> Photo:
         """As `read_photo`."""
-        array, notes = self._read("photo", path, max_bytes)
-        return Photo(array, notes)
+        array, header = self._read("photo", path, max_bytes)
+        return Photo(array, tuple(header["notes"]))
 
     def picture(self, path: Path, *, max_bytes: int | None = None) -> Picture:
         """As `read_picture`."""
         return self._read("picture", path, max_bytes)[0]
 
-    def labels(self, path: Path, *, max_bytes: int | None = None) -> Grey:
-        """As `read_labels`."""
-        return self._read("labels", path, max_bytes)[0]
+    def grey(self, path: Path, *, max_bytes: int | None = None) -> Grey:
+        """As `read_grey`."""
+        return self._read("grey", path, max_bytes)[0]
 
-    def true_depth(self, path: Path, *, max_bytes: int | None = None) -> Map:
+    def true_mask(self, path: Path, *, max_bytes: int | None = None) -> TrueMask:
+        """As `read_true_mask`."""
+        labels, header = self._read("true_mask", path, max_bytes)
+        return TrueMask(labels, tuple(header["notes"]))
+
+    def true_depth(self, path: Path, *, max_bytes: int | None = None) -> TrueDepth:
         """As `read_true_depth`."""
-        return self._read("true_depth", path, max_bytes)[0]
+        values, header = self._read("true_depth", path, max_bytes)
+        return TrueDepth(values, header["in_metres"], tuple(header["notes"]))
 
     def shows_in_browsers(self, path: Path) -> bool:
         """As `shows_in_browsers`; False if that takes too long."""
@@ -94,13 +102,13 @@ class IsolatedReader:
         for _ in range(self._idle.qsize()):
             self._idle.get().stop()
 
-    def _read(self, kind: str, path: Path, max_bytes: int | None) -> tuple[Array, tuple[str, ...]]:
+    def _read(self, kind: str, path: Path, max_bytes: int | None) -> tuple[Array, Header]:
         request = {"kind": kind, "path": str(path), "max_bytes": max_bytes}
         return self._ask(request, b"", str(path))
 
     def _ask(
         self, request: Mapping[str, object], content: bytes, name: str
-    ) -> tuple[Array, tuple[str, ...]]:
+    ) -> tuple[Array, Header]:
         worker = self._idle.get()
         try:
             header, array = worker.ask(request, content, self._wall_seconds)
@@ -110,7 +118,7 @@ class IsolatedReader:
             raise PictureError(f"{name} {TOO_MUCH}")
         if "error" in header:
             raise PictureError(header["error"])
-        return array, tuple(header["notes"])
+        return array, header
 
 
 class _Worker:
@@ -125,7 +133,7 @@ class _Worker:
 
     def ask(
         self, request: Mapping[str, object], content: bytes, wall_seconds: float
-    ) -> tuple[dict[str, Any] | None, Array]:
+    ) -> tuple[Header | None, Array]:
         """Sends a request: the answer's header and array; no header if the process has died."""
         nothing = np.zeros(0, np.uint8)
         process = self._start()

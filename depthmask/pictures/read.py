@@ -1,17 +1,19 @@
-"""Reads photos, masks, depth maps and cut-outs from files."""
+"""Reads photos, greys and cut-outs from files."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from depthmask.errors import PictureError
 from depthmask.pictures.decode import decode, to_rgb
-from depthmask.pictures.types import Grey, Map, Mask, Picture
+from depthmask.pictures.types import Grey, Picture
+
+Values = npt.NDArray[Any]  # of any real type
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
-_GREY_SPREAD = 24  # levels between the channels of a pixel that JPEG may have changed
 _LEAST_ALPHA = 128  # of a pixel that counts as the object's
 
 
@@ -45,7 +47,7 @@ def read_photo(path: str | Path, *, max_bytes: int | None = None) -> Photo:
     """
     path = Path(path)
     image, notes = decode(path, max_bytes=max_bytes)
-    image = _upright(image)
+    image = upright(image)
     if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
         image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
     try:
@@ -64,41 +66,8 @@ def read_grey(path: str | Path, *, max_bytes: int | None = None) -> Grey:
     Raises:
         PictureError: As `read_photo`, or the file holds floats.
     """
-    return _read_grey(Path(path), max_bytes)
-
-
-def read_mask(path: str | Path, *, max_bytes: int | None = None) -> Mask:
-    """Reads a true mask: (H, W), bool, True (half of full scale and above) is foreground.
-
-    Raises:
-        PictureError: As `read_labels`.
-    """
-    labels = read_labels(path, max_bytes=max_bytes)
-    return labels > np.iinfo(labels.dtype).max // 2
-
-
-def read_labels(path: str | Path, *, max_bytes: int | None = None) -> Grey:
-    """Reads a true mask as `read_grey` does: (H, W), full scale is foreground.
-
-    Raises:
-        PictureError: As `read_grey`, or foreground is 1, or the picture is coloured.
-    """
-    cure = "a mask is white where the foreground is, and black elsewhere"
-    grey = _read_grey(Path(path), max_bytes, cure)
-    if grey.max() == 1:  # how many data sets store classes; here it would all be background
-        full_scale = np.iinfo(grey.dtype).max
-        raise PictureError(f"{path} holds 0 and 1 only; save it with 0 and {full_scale}.")
-    return grey
-
-
-def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> Map:
-    """Reads a true depth map of 8 or 16 bits: (H, W), float32 in [0, 1], full scale is 1.
-
-    Raises:
-        PictureError: As `read_grey`, or the picture is coloured.
-    """
-    grey = _read_grey(Path(path), max_bytes, "depth is grey, of 8 or 16 bits")
-    return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
+    image, _ = decode(Path(path), max_bytes=max_bytes)
+    return grey_values(Path(path), image)
 
 
 def read_cutout(path: Path) -> Picture:
@@ -114,7 +83,7 @@ def read_cutout(path: Path) -> Picture:
         PictureError: As `read_photo`, or there is no alpha, or alpha is empty or full everywhere.
     """
     image, _ = decode(path)
-    image = _upright(image)
+    image = upright(image)
     if not image.has_transparency_data:
         raise PictureError(f"{path} has no alpha channel; cut the object out first.")
     whole = image.convert("RGBA")
@@ -130,8 +99,8 @@ def read_cutout(path: Path) -> Picture:
     return np.dstack((np.asarray(colours), np.asarray(whole.getchannel("A").crop(box))))
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turns a picture as its EXIF orientation wants it."""
+def upright(image: Image.Image) -> Image.Image:
+    """Turns a picture as its EXIF orientation wants it, which it then has no more."""
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # metadata that cannot be parsed raises what it likes, and says nothing
@@ -139,26 +108,25 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _read_grey(path: Path, max_bytes: int | None, cure: str = "") -> Grey:
-    """Reads as `read_grey`; with a cure, which ends the sentence, it refuses coloured pictures."""
-    image, _ = decode(path, max_bytes=max_bytes)
-    if cure:
-        _check_grey(path, image, cure)
+def grey_values(path: Path, image: Image.Image, *, floats: bool = False) -> Values:
+    """The values of a decoded picture as they stand in its file, upright; colours become grey.
+
+    Args:
+        path: Of the file.
+        image: What `decode` has made of it.
+        floats: Return them, too.
+
+    Returns:
+        (H, W), uint8, uint16 or float32.
+
+    Raises:
+        PictureError: It holds floats, unless they are wanted, or colours that are never grey.
+    """
     if len(image.getbands()) > 1 and _has_sixteen_bits(path, image):
         return _deep_grey(path)
-    return _grey(path, _upright(image))
-
-
-def _check_grey(path: Path, image: Image.Image, cure: str) -> None:
-    """Refuses a picture of which more than one pixel in a hundred has a colour."""
-    if len(image.getbands()) < 3 and image.mode != "P":
-        return
-    small = image.convert("RGB")
-    small.thumbnail((256, 256), Image.Resampling.NEAREST)
-    values = np.asarray(small, dtype=np.int16)
-    spread = values.max(axis=2) - values.min(axis=2)
-    if (spread > _GREY_SPREAD).mean() > 0.01:
-        raise PictureError(f"{path} is a picture in colour; {cure}.")
+    if floats and image.mode == "F":
+        return np.array(upright(image))
+    return _grey(path, upright(image))
 
 
 def _grey(path: Path, image: Image.Image) -> Grey:

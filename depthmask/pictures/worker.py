@@ -3,7 +3,7 @@
 It takes requests on stdin and answers on stdout, one at a time, until stdin ends. A request is a
 line of JSON: {"kind": a name of `KINDS`, "path": ..., "max_bytes": ...}; or {"kind": "frame",
 "bytes": N} and then N bytes of a picture. An answer is a line of JSON: {"error": sentence}; or
-{"shape", "dtype", "notes"} and then the array's bytes.
+{"shape", "dtype", "notes", "in_metres"} and then the array's bytes.
 
 `depthmask.pictures.isolation` starts it with bounds on memory and CPU time. A picture that exceeds
 one of them ends this process, and no other.
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,25 @@ from PIL import Image
 from depthmask.errors import PictureError
 from depthmask.pictures.bounds import StructureError, check_bounds
 from depthmask.pictures.decode import shows_in_browsers
-from depthmask.pictures.read import read_labels, read_photo, read_picture, read_true_depth
+from depthmask.pictures.read import read_grey, read_photo, read_picture
+from depthmask.pictures.truth import read_true_depth, read_true_mask
 
 Array = npt.NDArray[Any]
-Read = Callable[[Path, int | None], tuple[Array, tuple[str, ...]]]
 FRAME_FORMATS = ("JPEG", "PNG", "WEBP")
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1280  # pixels, of a live frame
+
+
+class Answer(NamedTuple):
+    """What was read."""
+
+    array: Array
+    notes: tuple[str, ...] = ()
+    in_metres: bool = False  # of a depth map
+
+    def header(self) -> dict[str, object]:
+        """All but the array's bytes, ready for JSON."""
+        more = {"notes": self.notes, "in_metres": self.in_metres}
+        return {"shape": self.array.shape, "dtype": self.array.dtype.str, **more}
 
 
 def main(memory_bytes: int, cpu_seconds: int) -> None:
@@ -42,9 +55,8 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
         content = requests.read(request["bytes"]) if "bytes" in request else b""
         _limit_time(cpu_seconds)
         try:
-            array, notes = _read(request, content)
-            header: dict[str, object] = {"notes": notes}
-            header |= {"shape": array.shape, "dtype": array.dtype.str}
+            answer = _read(request, content)
+            array, header = answer.array, answer.header()
         except PictureError as error:
             array, header = np.zeros(0, np.uint8), {"error": str(error)}
         except MemoryError:
@@ -54,9 +66,9 @@ def main(memory_bytes: int, cpu_seconds: int) -> None:
         answers.flush()
 
 
-def _read(request: dict[str, Any], content: bytes) -> tuple[Array, tuple[str, ...]]:
+def _read(request: dict[str, Any], content: bytes) -> Answer:
     if request["kind"] == "frame":
-        return read_frame(content), ()
+        return Answer(read_frame(content))
     return KINDS[request["kind"]](Path(request["path"]), request["max_bytes"])
 
 
@@ -89,27 +101,38 @@ def read_frame(content: bytes) -> Array:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def _photo(path: Path, max_bytes: int | None) -> tuple[Array, tuple[str, ...]]:
-    photo = read_photo(path, max_bytes=max_bytes)
-    return photo.picture, photo.notes
+def _photo(path: Path, max_bytes: int | None) -> Answer:
+    return Answer(*read_photo(path, max_bytes=max_bytes))
 
 
-def _plain(
-    read: Callable[..., Array],
-) -> Callable[[Path, int | None], tuple[Array, tuple[str, ...]]]:
-    return lambda path, max_bytes: (read(path, max_bytes=max_bytes), ())
+def _picture(path: Path, max_bytes: int | None) -> Answer:
+    return Answer(read_picture(path, max_bytes=max_bytes))
 
 
-def _shows_in_browsers(path: Path, _: int | None) -> tuple[Array, tuple[str, ...]]:
-    return np.array(shows_in_browsers(path)), ()
+def _grey(path: Path, max_bytes: int | None) -> Answer:
+    return Answer(read_grey(path, max_bytes=max_bytes))
 
 
-KINDS = {
+def _true_mask(path: Path, max_bytes: int | None) -> Answer:
+    return Answer(*read_true_mask(path, max_bytes=max_bytes))
+
+
+def _true_depth(path: Path, max_bytes: int | None) -> Answer:
+    found = read_true_depth(path, max_bytes=max_bytes)
+    return Answer(found.values, found.notes, found.in_metres)
+
+
+def _shows_in_browsers(path: Path, _: int | None) -> Answer:
+    return Answer(np.array(shows_in_browsers(path)))
+
+
+KINDS: dict[str, Callable[[Path, int | None], Answer]] = {
     "shows_in_browsers": _shows_in_browsers,
     "photo": _photo,
-    "picture": _plain(read_picture),
-    "labels": _plain(read_labels),
-    "true_depth": _plain(read_true_depth),
+    "picture": _picture,
+    "grey": _grey,
+    "true_mask": _true_mask,
+    "true_depth": _true_depth,
 }
 
 

@@ -15,7 +15,7 @@ from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality, PairReport
 from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
-from depthmask.pictures import Map
+from depthmask.pictures import Map, TrueDepth
 from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, files
 
 __all__ = ["files"]
@@ -157,23 +157,23 @@ def ramp() -> Map:
 
 
 def test_truth_whose_near_is_bright_is_turned_round() -> None:
-    error = depth_error(ramp(), 1 - ramp(), Convention(near_is_bright=True))
+    error = depth_error(ramp(), TrueDepth(1 - ramp()), Convention(near_is_bright=True))
     assert np.nanmax(abs(error)) < 1e-6
-    assert np.nanmax(abs(depth_error(ramp(), 1 - ramp(), Convention()))) > 0.3
+    assert np.nanmax(abs(depth_error(ramp(), TrueDepth(1 - ramp()), Convention()))) > 0.3
 
 
 def test_alignment_takes_scale_and_shift_out() -> None:
-    error = depth_error(ramp(), 0.1 + 0.5 * ramp(), Convention(align=True))
+    error = depth_error(ramp(), TrueDepth(0.1 + 0.5 * ramp()), Convention(align=True))
     assert np.nanmax(abs(error)) < 1e-5
 
 
 def test_aligned_truth_whose_near_is_bright_is_inverse_depth() -> None:
     truth = (0.2 + 0.2 / ramp()).astype(np.float32)
-    error = depth_error(ramp(), truth, Convention(near_is_bright=True, align=True))
+    error = depth_error(ramp(), TrueDepth(truth), Convention(near_is_bright=True, align=True))
     assert np.nanmax(abs(error)) < 1e-5
     nearer = truth.copy()
     nearer[:, :8] += 0.1  # the truth is nearer there than predicted
-    error = depth_error(ramp(), nearer, Convention(near_is_bright=True, align=True))
+    error = depth_error(ramp(), TrueDepth(nearer), Convention(near_is_bright=True, align=True))
     assert error[:, :8].mean() > 0.02, "predicted too far is above 0"
 
 

@@ -161,6 +161,20 @@ def test_backgrounds_of_every_kind(tmp_path: Path) -> None:
     assert (len(found), left_out) == (4, 0)
 
 
+def test_pictures_are_found_by_content_and_others_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in enumerate(("a.jfif", "b.jpe", "c", "d.backup", "e.png")):
+        Image.fromarray(scene(number)).save(tmp_path / name, "PNG" if number > 2 else "JPEG")
+    for name in ("notes.txt", "labels.json", "Thumbs.db", "clip.mp4", ".DS_Store", "._a.jpg"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypisom, and no picture")
+    sources, left_out = read_backgrounds(tmp_path, held_out=0.2)
+    assert {source.file for source in sources} == {"a.jfif", "b.jpe", "c", "d.backup", "e.png"}
+    assert left_out == 0
+    said = capsys.readouterr().err
+    assert "passed over 4 files (Thumbs.db, clip.mp4, labels.json, …), no picture" in said
+
+
 def test_a_background_is_cropped_at_its_middle(tmp_path: Path) -> None:
     columns = np.arange(60, dtype=np.uint8)[None, :, None]
     Image.fromarray(np.tile(columns, (40, 1, 3))).save(tmp_path / "wide.png")

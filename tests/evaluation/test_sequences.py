@@ -8,14 +8,17 @@ import pytest
 from PIL import Image
 
 from depthmask.errors import PictureError
+from depthmask.evaluation.frames import frames_with_truth
 from depthmask.evaluation.sequences import (
     depth_scores,
     evaluate_folder,
     mask_scores,
     score_prediction,
 )
+from depthmask.evaluation.truth import INVERTED
 from depthmask.inference.predictor import Prediction
-from depthmask.pictures import Picture
+from depthmask.pictures import Picture, TrueDepth
+from depthmask.pictures.truth import MILLIMETRES, PALETTE
 from tests.conftest import FakePredictor, Pair
 
 SIZE = 40
@@ -59,7 +62,7 @@ def test_a_perfect_prediction(fake_predictor: FakePredictor, tmp_path: Path) -> 
         },
     }
     assert result == {**scores, "sequences": {"room": scores}}
-    assert lines == ["room: 1 frame"]
+    assert lines == ["room: 1 frame", f"room: {MILLIMETRES} (1 of 1 frames)"]
     json.dumps(result, allow_nan=False)
 
 
@@ -139,26 +142,25 @@ def test_a_frame_without_background() -> None:
 
 def test_depth_is_aligned_in_inverse_depth() -> None:
     metres = np.linspace(0.5, 8, 400).reshape(20, 20)
-    millimetres = np.rint(metres * 1000).astype(np.uint16)
     inverse = 3 / metres - 0.2  # any scale and shift
     pred = (1 / (1 + inverse)).astype(np.float32)
-    scores = depth_scores(pred, millimetres)
+    scores = depth_scores(pred, metres.astype(np.float32))
     assert scores["abs_rel"] < 1e-3 and scores["rmse_m"] < 1e-2 and scores["delta1"] == 1
 
 
 def test_depth_counts_from_30_cm_to_10_m() -> None:
-    millimetres = np.array([[0, 200, 299, 10_001, 65_535]], np.uint16)
+    metres = np.array([[0, 0.2, 0.299, 10.001, 65.535]], np.float32)
     pred = np.full((1, 5), 0.5, np.float32)
-    assert depth_scores(pred, millimetres) == {}
-    millimetres[0, :2] = 2000
-    assert depth_scores(pred, millimetres)["rmse_m"] == pytest.approx(0)
+    assert depth_scores(pred, metres) == {}
+    metres[0, :2] = 2
+    assert depth_scores(pred, metres)["rmse_m"] == pytest.approx(0)
 
 
 def test_aligned_depth_is_clipped_to_10_m() -> None:
     true_inverse = np.array([[0.1, 0.1, 0.1, 1.0]])
     pred_inverse = np.array([[0.0, 0.5, 0.5, 3.0]])  # the line puts the first below 0.1 per metre
     scores = depth_scores(
-        (1 / (1 + pred_inverse)).astype(np.float32), (1000 / true_inverse).astype(np.uint16)
+        (1 / (1 + pred_inverse)).astype(np.float32), (1 / true_inverse).astype(np.float32)
     )
     slope, shift = np.polyfit(pred_inverse[0], true_inverse[0], 1)
     metres = 1 / np.clip(slope * pred_inverse + shift, 0.1, 1 / 0.3)
@@ -170,7 +172,7 @@ def test_aligned_depth_is_clipped_to_30_cm() -> None:
     true_inverse = np.array([[3.3, 3.3, 3.3, 1.0]])
     pred_inverse = np.array([[6.0, 5.0, 5.0, 1.0]])  # the line puts the first above 1 / 0.3 m
     scores = depth_scores(
-        (1 / (1 + pred_inverse)).astype(np.float32), (1000 / true_inverse).astype(np.uint16)
+        (1 / (1 + pred_inverse)).astype(np.float32), (1 / true_inverse).astype(np.float32)
     )
     slope, shift = np.polyfit(pred_inverse[0], true_inverse[0], 1)
     metres = 1 / np.clip(slope * pred_inverse + shift, 0.1, 1 / 0.3)
@@ -182,7 +184,7 @@ def test_score_of_one_prediction(fake_predictor: FakePredictor, pair: Pair) -> N
     prediction = fake_predictor.predict(pair.background, pair.image)
     assert score_prediction(prediction) == {}
     labels = pair.true_mask.astype(np.uint8) * 255
-    scores = score_prediction(prediction, true_labels=labels, true_depth=pair.true_depth)
+    scores = score_prediction(prediction, true_labels=labels, true_depth=TrueDepth(pair.true_depth))
     error = np.sqrt(((prediction.depth - pair.true_depth) ** 2).mean())
     assert scores == {"iou": 1.0, "rmse": pytest.approx(float(error))}
     with pytest.raises(PictureError, match="true mask is 79x60 pixels, its image is 80x60"):
@@ -201,11 +203,68 @@ def test_folders_without_anything_to_evaluate(
         evaluate_folder(fake_predictor.predict, tmp_path)
 
 
-def test_masks_of_0_and_1_are_refused(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+def test_masks_are_read_as_data_sets_have_them(
+    fake_predictor: FakePredictor, tmp_path: Path
+) -> None:
     add_frame(tmp_path / "room", "0.png")
-    save(tmp_path / "room" / "mask" / "0.png", np.eye(SIZE, dtype=np.uint8))
-    with pytest.raises(PictureError, match=r"0\.png holds 0 and 1 only"):
+    palette = Image.fromarray(labels(20) // 255, "P")
+    palette.putpalette([0, 0, 0, 128, 0, 0])
+    palette.save(tmp_path / "room" / "mask" / "0.png")
+    lines: list[str] = []
+    result = evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
+    assert result["mask"]["iou"] == 1
+    assert lines[1:] == [f"room: {PALETTE} (1 of 1 frames)"]
+
+
+def test_truth_of_another_picture_is_questioned(
+    fake_predictor: FakePredictor, tmp_path: Path
+) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    save(tmp_path / "room" / "mask" / "0.png", 255 - labels(20))
+    lines: list[str] = []
+    evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
+    assert lines[1:] == [f"room: {INVERTED} (1 of 1 frames)"]
+
+
+def test_names_of_a_data_set_are_matched_by_their_numbers(
+    fake_predictor: FakePredictor, tmp_path: Path
+) -> None:
+    room = tmp_path / "room"
+    for number in (1, 2, 3):
+        add_frame(room, f"{number}.png", depth=number > 1)
+    for part, prefix in (("image", "in"), ("mask", "gt"), ("depth", "d-2-")):
+        for path in sorted((room / part).iterdir()):
+            path.rename(path.with_name(f"{prefix}{int(path.stem):06}.png"))
+    (room / "mask" / "gt000003.png").unlink()
+    (room / "mask" / "notes.txt").write_text("hello")
+    save(room / "mask" / "gt000009.png", labels(5))
+    assert [sorted(frame) for frame in frames_with_truth(room)] == [
+        ["image", "mask"],
+        ["depth", "image", "mask"],
+        ["depth", "image"],
+    ]
+    lines: list[str] = []
+    assert evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
+    assert "room: passed over 2 files (mask/gt000009.png, mask/notes.txt)" in lines
+
+
+def test_names_that_do_not_match_are_told(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "a.png")
+    (tmp_path / "room" / "mask" / "a.png").rename(tmp_path / "room" / "mask" / "b.png")
+    with pytest.raises(PictureError, match=r"do not match \(a\.png, b\.png\)"):
         evaluate_folder(fake_predictor.predict, tmp_path)
+
+
+def test_pictures_are_found_by_content(fake_predictor: FakePredictor, tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    add_frame(tmp_path / "room", "1.png")
+    for path in (tmp_path / "room" / "image").iterdir():
+        path.rename(path.with_suffix(".jfif" if path.stem == "0" else ""))
+    np.save(tmp_path / "room" / "mask" / "1.npy", labels(20) > 0)
+    (tmp_path / "room" / "mask" / "1.png").unlink()
+    lines: list[str] = []
+    result = evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
+    assert result["mask"]["iou"] == 1 and lines == ["room: 2 frames"]
 
 
 def test_incomplete_sequences(fake_predictor: FakePredictor, tmp_path: Path) -> None:
@@ -226,9 +285,9 @@ def test_labels_that_do_not_count_and_unknown_depth_are_left_out(pair: Pair) -> 
     wrong = pair.true_mask.astype(np.float32)
     wrong[:10] = 1
     prediction = Prediction(wrong, pair.true_depth, 0.1)
-    assert score_prediction(prediction, true_labels=labels, true_depth=depth) == {
+    assert score_prediction(prediction, true_labels=labels, true_depth=TrueDepth(depth)) == {
         "iou": 1.0,
         "rmse": 0.0,
     }
     nothing = np.zeros_like(depth)
-    assert score_prediction(prediction, true_depth=nothing) == {}
+    assert score_prediction(prediction, true_depth=TrueDepth(nothing)) == {}

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from depthmask.errors import PictureError
-from depthmask.pictures import Picture, read_labels, read_photo, read_true_depth
+from depthmask.pictures import Picture, read_grey, read_photo, read_true_depth, read_true_mask
 from depthmask.pictures.isolation import IsolatedReader
 
 HEIGHT, WIDTH = 48, 64
@@ -47,8 +47,16 @@ def test_it_reads_as_without(reader: IsolatedReader, photo: Path) -> None:
     assert np.array_equal(reader.picture(photo), alone.picture)
     grey = photo.with_name("grey.png")
     Image.open(photo).convert("L").save(grey)
-    assert np.array_equal(reader.labels(grey), read_labels(grey))
-    assert np.array_equal(reader.true_depth(grey), read_true_depth(grey))
+    assert np.array_equal(reader.true_mask(grey).labels, read_true_mask(grey).labels)
+    assert np.array_equal(reader.grey(grey), read_grey(grey))
+    found = reader.true_depth(grey)
+    assert np.array_equal(found.values, read_true_depth(grey).values) and not found.in_metres
+    Image.fromarray(np.full((4, 6), 3000, np.uint16)).save(grey)
+    assert reader.true_depth(grey).in_metres and reader.true_depth(grey).notes
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    palette.putpalette([0, 0, 0, 128, 0, 0])
+    palette.save(grey)
+    assert reader.true_mask(grey).notes == read_true_mask(grey).notes != ()
     assert reader.shows_in_browsers(photo)
     Image.open(photo).save(photo.with_suffix(".tif"))
     assert not reader.shows_in_browsers(photo.with_suffix(".tif"))

@@ -23,7 +23,7 @@ from depthmask.app.prediction_cache import Sweeper
 from depthmask.backends import Backend, BatchBackend
 from depthmask.errors import DepthmaskError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
-from depthmask.evaluation.truth import IGNORED_LABELS, split_labels
+from depthmask.evaluation.truth import split_labels
 from depthmask.inference.live_session import (
     CAPTURE_FRAMES,
     RunNetwork,
@@ -33,7 +33,7 @@ from depthmask.inference.live_session import (
     step,
 )
 from depthmask.inference.stopwatch import Stopwatch
-from depthmask.pictures import Map, Picture
+from depthmask.pictures import IGNORED_LABELS, Map, Picture
 
 MAX_VISITORS = 16  # at a time
 VISITOR_LIFETIME_S = 600.0  # a visitor who sends no picture for this long has left

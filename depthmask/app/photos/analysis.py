@@ -20,14 +20,19 @@ from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou, masked_mean
-from depthmask.evaluation.truth import known_depth, split_labels
-from depthmask.pictures import Map, Mask, check_size
+from depthmask.evaluation.truth import (
+    depth_doubts,
+    known_depth,
+    mask_doubts,
+    relative_depth,
+    split_labels,
+)
+from depthmask.pictures import Map, Mask, TrueDepth, check_size
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
 
 T = TypeVar("T")
-Truth = TypeVar("Truth", bound=npt.NDArray[Any])
 
 # {zone: its name in a sentence}, in the order of the page
 ZONES = {
@@ -48,7 +53,6 @@ OTHER_SHAPE = (
     "does not show cannot be compared."
 )
 OTHER_SIZE = "The photos differ in size, so the background was fitted to the image."
-UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
@@ -123,25 +127,27 @@ def analyse(
     reader = _Reader()
     pair = (files.background, files.image)
     predicted = cache.get_or_make(pair, lambda: _predict(predictor, reader, files))
-    labels = reader.read("true_mask", files.true_mask, photo_reader().labels)
+    given = reader.read("true_mask", files.true_mask, photo_reader().true_mask)
     true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
         return reader.nothing(missing(files.background is not None, files.image is not None))
     mask, depth = predicted.prediction.mask, predicted.prediction.depth
-    labels = reader.check("true_mask", labels, mask)
-    true_depth = reader.check("true_depth", true_depth, mask)
     true_mask = known = iou = error = rmse = None
-    if labels is not None:
-        true_mask, known = split_labels(labels)
+    if given is not None and reader.fits("true_mask", given.labels, mask):
+        true_mask, known = split_labels(given.labels)
         iou = mask_iou(mask, true_mask, known)
-    if true_depth is not None:
-        error = depth_error(depth, true_depth, convention or Convention())
+        reader.note("true_mask", given.notes, mask_doubts(mask, given.labels))
+    if true_depth is not None and reader.fits("true_depth", true_depth.values, mask):
+        convention = convention or Convention()
+        error = depth_error(depth, true_depth, convention)
         rmse = float(np.sqrt(masked_mean(np.square(error), np.isfinite(error))))
+        unusual = convention != Convention() and np.isfinite(rmse)
+        doubts = () if unusual else depth_doubts(depth, true_depth)
+        reader.note("true_depth", true_depth.notes, doubts)
         if np.isnan(rmse):
-            reader.complaints.append(UNKNOWN_DEPTH)
             error = rmse = None
     return Analysis(
-        message=" ".join((*reader.complaints, *verdict(predicted))),
+        message=" ".join((*reader.complaints, *verdict(predicted), *reader.notes)),
         failed=bool(reader.complaints),
         unreadable=frozenset(reader.unreadable),
         predicted=predicted,
@@ -210,23 +216,24 @@ def _ratios(predicted: PredictedPair) -> tuple[float, float]:
     return width / height, columns / rows
 
 
-def depth_error(pred: Map, true: Map, convention: Convention) -> Map:
+def depth_error(pred: Map, true: TrueDepth, convention: Convention) -> Map:
     """Computes the error of depth against a truth of some convention.
 
     Args:
         pred: (H, W), in (0, 1], by depthmask.depth.CONVENTION.
-        true: (H, W), in [0, 1].
-        convention: If aligned, a truth whose near is bright counts as inverse depth, as in most
-            such maps, and a truth whose far is bright as depth.
+        true: (H, W). Metres are fitted to the prediction, whatever the convention.
+        convention: Of a relative truth. If aligned, one whose near is bright counts as inverse
+            depth, as in most such maps, and one whose far is bright as depth.
 
     Returns:
         (H, W), in units of the truth, above 0 where the prediction is too far, NaN where the truth
         is not known.
     """
-    known = known_depth(true)
+    known = known_depth(true.values)
     if not known.any():
         return np.full_like(pred, np.nan)
-    error = _error(pred, true, known, convention)
+    relative = relative_depth(true, pred)
+    error = _error(pred, relative, known, Convention() if true.in_metres else convention)
     return np.where(known, error, np.float32(np.nan))
 
 
@@ -268,6 +275,7 @@ class _Reader:
     """Reads files, and collects what goes wrong."""
 
     complaints: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # how the truth was read
     unreadable: set[str] = field(default_factory=set)
 
     def read(self, zone: str, path: str | None, reader: Callable[..., T]) -> T | None:
@@ -284,16 +292,19 @@ class _Reader:
             self.complaints.append(f"The {ZONES[zone]} cannot be used: {reason}")
             return None
 
-    def check(self, zone: str, true: Truth | None, pred: Map) -> Truth | None:
-        """Returns the truth if it has the size of the prediction."""
-        if true is None:
-            return None
+    def fits(self, zone: str, true: npt.NDArray[Any], pred: Map) -> bool:
+        """Whether the truth has the size of the prediction."""
         try:
             check_size(true, pred, f"The {ZONES[zone]}")
         except PictureError as error:
             self.complaints.append(str(error))
-            return None
-        return true
+            return False
+        return True
+
+    def note(self, zone: str, notes: tuple[str, ...], doubts: tuple[str, ...]) -> None:
+        """Keeps how a truth was read, and complains where it may be another picture's."""
+        self.notes += [f"{ZONES[zone].capitalize()}: {note}" for note in notes]
+        self.complaints += doubts
 
     def nothing(self, hint: str) -> Analysis:
         return Analysis(

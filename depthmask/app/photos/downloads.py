@@ -70,8 +70,11 @@ def read_edits(mask: str | None, shadow: str) -> Edits:
     Raises:
         PictureError: The file cannot be read.
     """
-    levels = photo_reader().true_depth(Path(mask), max_bytes=MAX_FILE_BYTES) if mask else None
-    return Edits(levels, shadow == "keep")
+    if not mask:
+        return Edits(None, shadow == "keep")
+    levels = photo_reader().grey(Path(mask), max_bytes=MAX_FILE_BYTES)
+    share = levels.astype(np.float32) / np.float32(np.iinfo(levels.dtype).max)
+    return Edits(share, shadow == "keep")
 
 
 def prepare(
