@@ -3,7 +3,8 @@
 A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF orientation wants it.
 """
 
-from depthmask.pictures.decode import MAX_PIXELS, SUFFIXES, is_picture, shows_in_browsers
+from depthmask.pictures.decode import MAX_PIXELS, shows_in_browsers
+from depthmask.pictures.kinds import SUFFIXES, is_picture
 from depthmask.pictures.read import (
     Photo,
     read_cutout,

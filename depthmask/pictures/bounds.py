@@ -8,7 +8,8 @@ passes files that it does not know or that are damaged: the decoder tells of tho
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+
+from depthmask.pictures.tiff import Layout, Tag, TooManyTagsError, directory, tiff_layout
 
 MAX_SCANS = 128  # of a JPEG; a progressive one has about 10
 MAX_CHUNKS = 4096  # beside those that hold pixels: segments, chunks, boxes
@@ -16,11 +17,8 @@ MAX_METADATA_BYTES = 16_000_000  # of all of them; a colour profile or a preview
 MAX_PIECES = 200_000  # with those that hold pixels
 MAX_COMMENT_BYTES = 65_536  # of the header of a PPM
 MAX_COMMENTS = 1024  # of a PPM that is written as text
-MAX_TAGS = 512  # of a TIFF directory; EXIF has about 60
 MAX_DIRECTORIES = 64  # of a TIFF, with those inside others
 
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_TYPE_BYTES |= {16: 8, 17: 8, 18: 8}  # of BigTIFF
 _INSIDE = (330, 34665, 34853, 40965)  # tags whose values are places of directories
 _PIXELS = (273, 279, 324, 325)  # tags that list strips or tiles: as many as the picture has
 _PNG, _EXIF = b"\x89PNG\r\n\x1a\n", b"Exif\0\0"
@@ -148,7 +146,7 @@ def _check_ppm(view: memoryview) -> None:
 
 def _check_tiff(view: memoryview) -> None:
     """A TIFF, or the EXIF block of another format, which is one."""
-    layout = _layout(bytes(view[:16]))
+    layout = tiff_layout(bytes(view[:16]))
     if layout is None:
         return
     claimed = 0
@@ -160,7 +158,7 @@ def _check_tiff(view: memoryview) -> None:
         seen.add(at)
         if len(seen) > MAX_DIRECTORIES:
             raise StructureError(f"more than {MAX_DIRECTORIES} directories of tags")
-        tags, following = _directory(view, at, layout)
+        tags, following = _tags(view, at, layout)
         waiting.append(following)
         names = [tag.name for tag in tags]
         if len(names) != len(set(names)):
@@ -174,60 +172,15 @@ def _check_tiff(view: memoryview) -> None:
             raise StructureError("tags that claim more than the file holds")
 
 
-class _Layout(NamedTuple):
-    """How a TIFF writes its numbers."""
-
-    order: str  # "<" or ">"
-    big: bool  # BigTIFF
-    first: int  # where the first directory lies
-
-    @property
-    def inline(self) -> int:
-        """Bytes of a value that stands in the tag itself."""
-        return 8 if self.big else 4
-
-
-class _Tag(NamedTuple):
-    name: int
-    kind: int
-    values: int
-    bytes: int
-    at: int  # where its value, or the place of its value, stands
-
-
-def _layout(head: bytes) -> _Layout | None:
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 8:
-        return None
-    (version,) = struct.unpack_from(f"{order}H", head, 2)
-    if version == 42:
-        return _Layout(order, False, struct.unpack_from(f"{order}I", head, 4)[0])
-    if version == 43 and len(head) == 16:
-        return _Layout(order, True, struct.unpack_from(f"{order}Q", head, 8)[0])
-    return None
-
-
-def _directory(view: memoryview, at: int, layout: _Layout) -> tuple[list[_Tag], int]:
+def _tags(view: memoryview, at: int, layout: Layout) -> tuple[list[Tag], int]:
     """The tags of the directory at a place, and the place of the next one."""
-    counts, entry = ("Q", "HHQ") if layout.big else ("H", "HHI")
-    (count,) = struct.unpack_from(layout.order + counts, view, at)
-    if count > MAX_TAGS:
-        raise StructureError(f"{count} tags")
-    start = at + struct.calcsize(layout.order + counts)
-    step = struct.calcsize(layout.order + entry) + layout.inline
-    tags = []
-    for number in range(count):
-        place = start + number * step
-        name, kind, values = struct.unpack_from(layout.order + entry, view, place)
-        size = _TYPE_BYTES.get(kind, 1) * values
-        tags.append(_Tag(name, kind, values, size, place + step - layout.inline))
-    (following,) = struct.unpack_from(
-        layout.order + ("Q" if layout.big else "I"), view, start + count * step
-    )
-    return tags, following
+    try:
+        return directory(view, at, layout)
+    except TooManyTagsError as error:
+        raise StructureError(str(error)) from error
 
 
-def _places(view: memoryview, tag: _Tag, layout: _Layout) -> list[int]:
+def _places(view: memoryview, tag: Tag, layout: Layout) -> list[int]:
     """The places of the directories that a tag names."""
     number = layout.order + ("Q" if layout.big else "I")
     if tag.bytes <= layout.inline:

@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageFile, UnidentifiedImageError
 
 from depthmask.errors import PictureError
 from depthmask.pictures.bounds import StructureError, check_bounds
+from depthmask.pictures.kinds import is_heif
+from depthmask.pictures.tiff import holds_floats, is_raw
 
-MAX_PIXELS = 50_000_000  # 50 megapixels as RGB take 150 MB
+MAX_PIXELS = 8192 * 6144  # what phones call 50 megapixels; as RGB they take 150 MB
 
 # What Pillow may open. Its other readers, such as the one that starts Ghostscript, stay shut.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "PPM")
-SUFFIXES = {  # of what is meant as a picture, whatever it holds
-    *(".png", ".webp", ".jpg", ".jpeg", ".jfif", ".jpe", ".tif", ".tiff", ".bmp", ".gif"),
-    *(".avif", ".heic", ".heif", ".ppm"),
-}
 _SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 _ANIMATED = "The picture is animated; its first frame was taken."
 _SEVERAL_PICTURES = "The file holds several pictures; its main one was taken."
@@ -36,12 +34,9 @@ _SEQUENCES = {
     **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), _ANIMATED),
     **dict.fromkeys(("TIFF", "HEIF"), _SEVERAL_PICTURES),
 }
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_AVIF_BRANDS = {b"avif", b"avis"}
-# of formats that begin with the same bytes always
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_NAME_CHARACTERS = 80  # of a path in a message, in characters
 
+_JPEG_END, _FILLING = b"\xff\xd9", b"\xaa" * 40
 _TRANSPARENT_GREY = (128, 128, 128)  # what shows through transparent pixels
 _MAX_SAME_LEVELS = (
     2  # levels of 255; profiles that differ from sRGB by less are sRGB in all but name
@@ -51,6 +46,7 @@ _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 ON_GREY = "The transparent parts were laid on grey."
 CONVERTED = "The colours were converted from the embedded profile to sRGB."
+NO_END = "The file lacks its last two bytes; the picture is whole."
 BAD_PROFILE = "The embedded colour profile cannot be used and was left out."
 CMYK_WITHOUT_PROFILE = (
     "The picture is CMYK without a colour profile, so its colours are approximate."
@@ -73,12 +69,34 @@ def decode(path: Path, *, max_bytes: int | None = None) -> tuple[Image.Image, tu
     check_file(path, max_bytes)
     with _errors_in_words(path), path.open("rb") as file:
         _check_structure(path, file)
-        image = _read_header(file)
+        image = _read_header(path, file)
         _check_pixels(path, *image.size)
         sequence = getattr(image, "is_animated", False) and image.format in _SEQUENCES
         notes = (_SEQUENCES[image.format or ""],) if sequence else ()
-        image.load()
+        try:
+            image.load()
+        except OSError:
+            if image.format not in ("JPEG", "MPO"):
+                raise
+            return _without_end(path.read_bytes()), (*notes, NO_END)
         return image, notes
+
+
+def _without_end(content: bytes) -> Image.Image:
+    """Decodes a JPEG that lacks its last marker only.
+
+    A decoder fills up what is missing. So two ends are tried that would fill it differently: where
+    they make the same picture, nothing was missing.
+
+    Raises:
+        OSError: More is missing than the marker.
+    """
+    begun = content.rstrip(b"\xff")
+    ends = (_JPEG_END, _FILLING + _JPEG_END)
+    first, second = (Image.open(io.BytesIO(begun + end), formats=("JPEG",)) for end in ends)
+    if ImageChops.difference(first, second).getbbox(alpha_only=False):
+        raise OSError("the file is cut short")
+    return first
 
 
 def shows_in_browsers(path: str | Path) -> bool:
@@ -87,21 +105,9 @@ def shows_in_browsers(path: str | Path) -> bool:
         check_file(Path(path), None)
         with _errors_in_words(Path(path)), Path(path).open("rb") as file:
             _check_structure(Path(path), file)
-            return _read_header(file).format in _SHOWN_IN_BROWSERS
+            return _read_header(Path(path), file).format in _SHOWN_IN_BROWSERS
     except PictureError:
         return False
-
-
-def is_picture(path: Path) -> bool:
-    """Tells from its first bytes, or else by its ending, whether a file is meant as a picture."""
-    try:
-        if not path.is_file():  # opening a pipe would wait for ever
-            return False
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError:
-        head = b""
-    return _starts_a_picture(head) or path.suffix.lower() in SUFFIXES
 
 
 def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -147,14 +153,20 @@ def _check_structure(path: Path, file: IO[bytes]) -> None:
     """Raises PictureError if there is more around the pixels than a picture needs."""
     if not path.stat().st_size:  # nothing that could be mapped
         return
-    # mapped, not read: a file of gigabytes may have a name like a picture's
-    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    content = _mapped(file)
     try:
-        check_bounds(memoryview(content))
+        check_bounds(content)
     except StructureError as error:
         raise PictureError(
             f"{path} holds {error}, more than a picture needs; save it anew as JPEG or PNG."
         ) from error
+    if is_raw(content):
+        raise PictureError(f"{path} is a camera's raw file, which is not read; export it as JPEG.")
+
+
+def _mapped(file: IO[bytes]) -> memoryview:
+    """A file's content, not read: a file of gigabytes may have a name like a picture's."""
+    return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:
@@ -165,33 +177,19 @@ def _check_pixels(path: Path, width: int, height: int) -> None:
         )
 
 
-def _read_header(file: IO[bytes]) -> ImageFile.ImageFile:
+def _read_header(path: Path, file: IO[bytes]) -> ImageFile.ImageFile:
     head = file.read(64)
     file.seek(0)
-    return _read_heif_header(file) if _is_heif(head) else Image.open(file, formats=_FORMATS)
-
-
-def _starts_a_picture(head: bytes) -> bool:
-    return (
-        head.startswith(_STARTS)
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[:2] == b"BM" and head[6:10] == bytes(4))
-        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#")
-        or not _brands(head).isdisjoint(_HEIF_BRANDS | _AVIF_BRANDS)
-    )
-
-
-def _brands(head: bytes) -> set[bytes]:
-    """The brands that a file of boxes claims, of which HEIC and AVIF are."""
-    size = int.from_bytes(head[:4], "big")
-    places = (8, *range(16, min(size, len(head)) - 3, 4)) if head[4:8] == b"ftyp" else ()
-    return {head[at : at + 4] for at in places}
-
-
-def _is_heif(head: bytes) -> bool:
-    """Tells HEIC from AVIF, which shares its container."""
-    brands = _brands(head)
-    return not brands.isdisjoint(_HEIF_BRANDS) and brands.isdisjoint(_AVIF_BRANDS)
+    if is_heif(head):
+        return _read_heif_header(file)
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        if not holds_floats(_mapped(file)):
+            raise
+        raise PictureError(
+            f"{path} holds floating-point values; save it with 8 or 16 bits."
+        ) from error
 
 
 def _read_heif_header(file: IO[bytes]) -> ImageFile.ImageFile:
@@ -239,7 +237,7 @@ def _apply_profile(image: Image.Image, content: bytes) -> tuple[Image.Image, tup
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
         mode = _MODES[profile.profile.xcolor_space]
-        if (mode == "CMYK") != (image.mode == "CMYK"):
+        if not _fits(mode, image.mode):
             raise KeyError(mode)
         transform = ImageCms.buildTransform(
             profile,
@@ -257,6 +255,13 @@ def _apply_profile(image: Image.Image, content: bytes) -> tuple[Image.Image, tup
         return colours, (BAD_PROFILE, *notes)
     assert converted is not None  # None is for conversion in place
     return converted, (CONVERTED,)
+
+
+def _fits(described: str, mode: str) -> bool:
+    """Whether a profile of one mode can describe pixels of another: of more channels, never."""
+    if described == "L":
+        return mode in ("1", "L", "LA", "I", "I;16")
+    return (described in ("CMYK", "LAB") or mode in ("CMYK", "LAB")) <= (described == mode)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:

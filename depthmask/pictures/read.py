@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from depthmask.errors import PictureError
 from depthmask.pictures.decode import decode, to_rgb
 from depthmask.pictures.types import Grey, Picture
 
 Values = npt.NDArray[Any]  # of any real type
+FEW_BITS = "The file has 16 bits of which {0} are used, so it was read as one of {0} bits."
 
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
 _LEAST_ALPHA = 128  # of a pixel that counts as the object's
@@ -47,9 +48,10 @@ def read_photo(path: str | Path, *, max_bytes: int | None = None) -> Photo:
     """
     path = Path(path)
     image, notes = decode(path, max_bytes=max_bytes)
+    if image.mode == "F" or _has_sixteen_bits(path, image):
+        image, more = _eight_bits(path, image)
+        notes += more
     image = upright(image)
-    if image.mode[0] in "IF":  # 16-bit grey, which Pillow would cut off at 255, or floats
-        image = Image.fromarray((_grey(path, image) >> 8).astype(np.uint8))
     try:
         rgb, more = to_rgb(image)
     except ValueError as error:
@@ -100,12 +102,27 @@ def read_cutout(path: Path) -> Picture:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turns a picture as its EXIF orientation wants it, which it then has no more."""
+    """Turns a picture as its EXIF orientation wants it, which it then has no more.
+
+    Browsers do not look for an orientation in XMP, so that one does not count here either.
+    """
     try:
+        _forget_xmp(image)
         ImageOps.exif_transpose(image, in_place=True)
     except Exception:  # metadata that cannot be parsed raises what it likes, and says nothing
         return image
     return image
+
+
+def _forget_xmp(image: Image.Image) -> None:
+    """Leaves out an orientation that Pillow has from XMP."""
+    for name in ("xmp", "XML:com.adobe.xmp"):
+        image.info.pop(name, None)
+    if content := image.info.get("exif"):  # Pillow may have looked into both already
+        exif = Image.Exif()
+        exif.load(content)
+        if ExifTags.Base.Orientation not in exif:
+            image.getexif().pop(ExifTags.Base.Orientation, None)
 
 
 def grey_values(path: Path, image: Image.Image, *, floats: bool = False) -> Values:
@@ -140,7 +157,27 @@ def _grey(path: Path, image: Image.Image) -> Grey:
         raise PictureError(f"{path} holds {image.mode} colours; save it in grey.") from error
 
 
+def _eight_bits(path: Path, image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Turns 16 bits into 8, and grey upright; and says so if fewer of them are used.
+
+    Some programs write the 12 bits of a sensor into 16, which looks black.
+    """
+    grey = image.mode[0] in "IF"
+    if not grey and max(most for _, most in image.convert("RGB").getextrema()) > 15:
+        return image, ()  # Pillow keeps the upper 8 bits of colours
+    values = _grey(path, upright(image)) if grey else _deep_colours(path)
+    if values is None or image.has_transparency_data:
+        return image, ()
+    highest = int(values.max())
+    bits = next((bits for bits in (8, 12) if 2 ** (bits - 1) <= highest < 2**bits), 16)
+    made = Image.fromarray((values >> (bits - 8)).astype(np.uint8))
+    made.info = {key: image.info[key] for key in ("icc_profile",) if key in image.info}
+    return made, () if bits == 16 else (FEW_BITS.format(bits),)
+
+
 def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:
+    if image.mode.startswith("I"):
+        return True
     if image.format == "PNG":
         with path.open("rb") as file:
             return (
@@ -148,6 +185,16 @@ def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:
             )  # the bit depth, in the header every PNG begins with
     bits: tuple[int, ...] = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
     return 16 in bits
+
+
+def _deep_colours(path: Path) -> Values | None:
+    """Reads 16 bits of colour: (H, W, 3), uint16, RGB, upright; None if OpenCV cannot."""
+    import cv2
+
+    content = np.fromfile(path, dtype=np.uint8)
+    # not as RGB, for which it writes garbage of a TIFF
+    found = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return None if found is None else found[..., ::-1]
 
 
 def _deep_grey(path: Path) -> Grey:

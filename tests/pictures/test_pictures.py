@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
 from depthmask import pictures
 from depthmask.errors import PictureError
 from depthmask.pictures import Picture, read_mask, read_photo, read_true_depth
+from depthmask.pictures.decode import NO_END
+from depthmask.pictures.read import FEW_BITS
 from tests.pictures.profiles import ADOBE_GAMMA, ADOBE_RGB, grey_profile, rgb_profile
 
 TURNED = Path(__file__).parent / "files" / "turned.heic"
@@ -332,7 +334,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         pictures.read_picture(tmp_path / "pipe")
 
 
-@pytest.mark.parametrize(("width", "height"), [(10_000, 5_001), (12_000, 10_000), (60_000, 60_000)])
+@pytest.mark.parametrize(("width", "height"), [(10_000, 5_034), (12_000, 10_000), (60_000, 60_000)])
 def test_too_many_pixels_are_told_from_the_header(tmp_path: Path, width: int, height: int) -> None:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     content = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"")
@@ -389,6 +391,105 @@ def test_formats_that_run_programs_are_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content.getvalue())
     with pytest.raises(PictureError, match="not a picture that can be read"):
         pictures.read_picture(tmp_path / "a.png")
+
+
+def test_what_phones_call_50_megapixels_is_read(tmp_path: Path) -> None:
+    for size in ((8192, 6144), (6120, 8160)):
+        Image.new("1", size).save(tmp_path / "a.png")
+        assert pictures.read_photo(tmp_path / "a.png").picture.shape == (*size[::-1], 3)
+
+
+def test_a_jpeg_without_its_last_bytes(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (80, 96, 3)).astype(np.uint8)
+    for options in ({}, {"progressive": True}, {"optimize": True}):
+        path = tmp_path / "a.jpg"
+        Image.fromarray(noise).save(path, quality=90, **options)
+        whole, content = pictures.read_picture(path), path.read_bytes()
+        for end in (-2, -1):
+            path.write_bytes(content[:end])
+            photo = pictures.read_photo(path)
+            assert np.array_equal(photo.picture, whole) and photo.notes == (NO_END,)
+        for end in (-9, -40, -1000):
+            path.write_bytes(content[:end])
+            with pytest.raises(PictureError, match="cut short"):
+                pictures.read_photo(path)
+
+
+def raw_tiff(path: Path, tags: dict[int, int]) -> None:
+    """A small picture with tags of a camera's raw file."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        info.tagtype[tag] = 4
+        info[tag] = value
+    Image.fromarray(scene()).save(path, format="TIFF", tiffinfo=info)
+
+
+@pytest.mark.parametrize("tags", [{254: 1}, {50706: 0x01040000}])
+def test_a_raw_file_is_refused_with_the_cure(tmp_path: Path, tags: dict[int, int]) -> None:
+    raw_tiff(tmp_path / "a.tif", tags)
+    with pytest.raises(PictureError, match="raw file, which is not read; export it as JPEG"):
+        pictures.read_picture(tmp_path / "a.tif")
+    assert not pictures.shows_in_browsers(tmp_path / "a.tif")
+    raw_tiff(tmp_path / "a.tif", {254: 0})
+    assert np.array_equal(pictures.read_picture(tmp_path / "a.tif"), scene())
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"IIRO\x08\0\0\0", b"FUJIFILMCCD-RAW 0201", b"\0\0\0\x18ftypcrx ", b"II*\0\x10\0\0\0CR"],
+)
+def test_raw_files_of_other_kinds(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a.raw").write_bytes(start + bytes(100))
+    with pytest.raises(PictureError, match="raw file"):
+        pictures.read_picture(tmp_path / "a.raw")
+
+
+def test_heic_of_every_brand(tmp_path: Path) -> None:
+    content = TURNED.read_bytes()
+    (tmp_path / "a").write_bytes(content.replace(b"ftypheic", b"ftypmif1"))
+    assert distance(pictures.read_picture(tmp_path / "a"), np.rot90(scene(), -1)) < 5
+
+
+def test_a_grey_profile_on_colours_is_left_out(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.tif"):
+        Image.fromarray(scene()).save(tmp_path / name, icc_profile=grey_profile(1.8))
+        photo = pictures.read_photo(tmp_path / name)
+        assert distance(photo.picture, scene()) < 5
+        assert photo.notes == ("The embedded colour profile cannot be used and was left out.",)
+
+
+def test_an_orientation_in_xmp_does_not_count_as_browsers_do_not_see_it(tmp_path: Path) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    exif = Image.Exif()
+    exif[0x010F], exif[0x011A], exif[0x0128] = "Maker", 72.0, 2
+    for suffix in ("jpg", "webp", "png"):
+        path = tmp_path / f"a.{suffix}"
+        for more in ({}, {"exif": exif}):
+            Image.fromarray(scene()).save(path, xmp=xmp, **more)
+            if suffix == "jpg":  # without JFIF, Pillow looks into EXIF when it opens the file
+                path.write_bytes(path.read_bytes().replace(b"JFIF", b"none"))
+            assert distance(pictures.read_picture(path), scene()) < 5
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_few_bits_of_sixteen_are_not_black(tmp_path: Path, suffix: str, bits: int) -> None:
+    path = tmp_path / f"a.{suffix}"
+    deep = scene().astype(np.uint16) << (bits - 8)
+    for values in (deep[..., ::-1], deep[..., 0]):
+        cv2.imwrite(str(path), values)
+        photo = pictures.read_photo(path)
+        expected = scene() if values.ndim == 3 else np.repeat(scene()[..., :1], 3, axis=2)
+        assert np.array_equal(photo.picture, expected)
+        assert photo.notes == (() if bits == 16 else (FEW_BITS.format(bits),))
+    cv2.imwrite(str(path), np.zeros_like(deep))
+    assert pictures.read_photo(path).notes == (), "black is black"
+
+
+def test_floating_point_colours_are_told(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.tif"), scene().astype(np.float32) / 255)
+    with pytest.raises(PictureError, match="holds floating-point values; save it with 8 or 16"):
+        pictures.read_picture(tmp_path / "a.tif")
 
 
 def test_floating_point_pictures_are_refused(tmp_path: Path) -> None:
