@@ -51,6 +51,18 @@ def inverse_from_depth(depth: Values) -> Values:
     return 1 / np.maximum(depth, np.finfo(depth.dtype).eps) - 1
 
 
+def metres_from_depth(depth: Values, near: float, far: float) -> Values:
+    """Turns depth in (0, 1] into metres: (H, W) -> (H, W).
+
+    Args:
+        depth: By `CONVENTION`.
+        near: Metres to the nearest 2 % of the empty scene.
+        far: Metres to the farthest 2 %.
+    """
+    ratio = inverse_from_depth(depth) / 2
+    return 1 / (1 / far + ratio * (1 / near - 1 / far))
+
+
 def align_inverse_depth(
     pred: Values, true: Values, valid: npt.NDArray[np.bool_] | None = None
 ) -> Values:

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.predict import add_network_arguments, chosen_checkpoint, make_predictor
+from depthmask.cli.options import add_network_arguments, chosen_checkpoint, make_predictor
 from depthmask.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.predict import (
+from depthmask.cli.options import (
     add_network_arguments,
     add_pair_arguments,
     make_predict,

@@ -1,49 +1,53 @@
-"""`depthmask predict`: the mask and the depth of a pair of photos.
-
-The options and the predictor are shared with `depthmask evaluate` and `depthmask demo`.
-"""
+"""`depthmask predict`: the mask and the depth of a pair of photos."""
 
 import argparse
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from depthmask.errors import OptionError
+from depthmask.cli.inputs import STREAM, Input, find_input
+from depthmask.cli.options import (
+    add_network_arguments,
+    add_pair_arguments,
+    make_predict,
+    make_predictor,
+)
+from depthmask.errors import OptionError, PictureError
 from depthmask.files import refuse_links, write_together
-from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
-    from depthmask.evaluation.sequences import Predict
+    from depthmask.inference.outputs import Wanted
     from depthmask.inference.predictor import Prediction, Predictor
-    from depthmask.pictures import Picture
+    from depthmask.pictures import Photo, Picture
+
+_DEPTHS = ("png", "near-bright", "metres", "npy", "ply")
+_STEPS = ("load", "predict", "write")
+_FORMATS = ("png", "webp", "tiff", "jpeg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("background", type=Path, help="photo of the empty scene")
-    add("image", type=Path, help="photo of the same scene with something in it")
+    where = "a file, an http(s) address, or - for standard input"
+    add("background", help=f"photo of the empty scene: {where}")
+    add("image", help="photo of the same scene with something in it: likewise")
     add(
         "-o",
         "--output",
-        type=Path,
-        required=True,
         metavar="FOLDER",
-        help="where the results go; the folder is made if it is missing",
+        help="where the results go, made if it is missing; - writes the cut-out to standard output "
+        "and the JSON to standard error (default: beside the image, IMAGE-mask.png and so on)",
     )
+    _add_output_arguments(parser)
     add_network_arguments(parser)
     add_pair_arguments(parser)
-    add(
-        "--true-mask",
-        type=Path,
-        metavar="FILE",
-        help="compare with it; white is foreground, or see docs/usage.md",
-    )
+    add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
+    add("--true-mask", type=Path, metavar="FILE", help="compare with it; white is foreground")
     add(
         "--true-depth",
         type=Path,
@@ -52,76 +56,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that choose the network and what runs it."""
-    add = parser.add_argument
-    weights = parser.add_mutually_exclusive_group()
-    weights.add_argument(
-        "--model", choices=MODELS, help="the shipped network (default: set by --quality)"
-    )
-    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
-    add(
-        "--backend",
-        default="auto",
-        help="auto, openvino, onnxruntime or torch (default: %(default)s, the fastest that works)",
-    )
-    add(
-        "--quality",
-        default="balanced",
-        help="fast (a smaller network), balanced or best (more pixels) (default: %(default)s)",
-    )
-
-
-def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that choose what is done to a pair of photos."""
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
-        "--resolution",
-        type=int,
-        metavar="R",
-        help="the network sees about R x R pixels (default: set by --quality)",
+        "--depth",
+        choices=_DEPTHS,
+        default="png",
+        help="16-bit grey, far bright or near bright; metres: 16-bit grey in millimetres, which "
+        "needs --scale; npy: floats; ply: a cloud of points (default: %(default)s)",
     )
-    add("--no-align", action="store_true", help="do not move the background to the image")
-    add("--no-light", action="store_true", help="keep the background's exposure and colours")
-    add("--no-refine", action="store_true", help="only enlarge the network's output")
+    add(
+        "--scale",
+        type=float,
+        nargs=2,
+        metavar=("NEAR", "FAR"),
+        help="how many metres away the nearest and the farthest of the empty scene are; it turns "
+        "depth into metres",
+    )
+    add("--crop", action="store_true", help="crop the results to the foreground")
+    add(
+        "--backdrop",
+        metavar="COLOUR|FILE",
+        help="put the foreground before it instead of cutting it out: a colour such as white or "
+        "#00ff00, or a picture",
+    )
+    add("--mask-only", action="store_true", help="write the mask alone")
+    add("--unknown", action="store_true", help="also write what the background does not show")
+    add(
+        "--format",
+        choices=_FORMATS,
+        default="png",
+        help="of the cut-out or the picture before a backdrop; jpeg needs --backdrop; tiff is for "
+        "mask and depth, too (default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    from depthmask.depth import CONVENTION
-    from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
-    from depthmask.pictures import read_photo
+    with TemporaryDirectory(prefix="depthmask-") as folder:
+        _run(options, Path(folder))
 
-    _check_outputs(options)
+
+def _run(options: argparse.Namespace, folder: Path) -> None:
+    from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
+    from depthmask.inference.outputs import crop_box, encode
+    from depthmask.pictures import read_metadata, read_photo
+
+    if options.background == options.image == STREAM:
+        raise OptionError("Only one of the photos can come from standard input; name the other.")
     start = time.perf_counter()
+    inputs = [
+        find_input(text, folder / part, allow_private=options.allow_private)
+        for text, part in ((options.background, "background"), (options.image, "image"))
+    ]
+    wanted = _wanted(options, folder)
+    files = _outputs(options, inputs[1], wanted)
+    places = list(files.values())
+    _check_outputs(options, inputs, places)
     with ThreadPoolExecutor(1) as pool:  # the network is loaded while the photos are read
         network = pool.submit(make_predictor, options, resolution=options.resolution)
-        background, background_notes = read_photo(options.background)
-        image, image_notes = read_photo(options.image)
-        true_mask, true_depth = read_truth(options.true_mask, options.true_depth, image)
-        _make_folder(options.output)
+        background, image = (each.read(read_photo) for each in inputs)
+        mask, depth = read_truth(options.true_mask, options.true_depth, image.picture)
+        _make_folders(places)
         predictor = network.result()
     loaded = time.perf_counter()
-    for path, notes in ((options.background, background_notes), (options.image, image_notes)):
-        for note in notes:
-            print(f"{path}: {note}", file=sys.stderr)
-    prediction = make_predict(predictor, options)(background, image)
-    assert prediction.pair is not None, "a Predictor reports on the pair"
+    _print_notes(inputs, (background, image))
+    prediction = make_predict(predictor, options)(background.picture, image.picture)
     writing = time.perf_counter()
-    files = _write_prediction(options.output, image, prediction)
-    remarks = truth_remarks(prediction, true_mask, true_depth)
-    for sentence in (prediction.pair.quality.sentence, *remarks):
-        print(sentence, file=sys.stderr)
-    seconds = {
-        "load": loaded - start,
-        "predict": prediction.seconds,
-        "write": time.perf_counter() - writing,
-    }
+    encoded = encode(image.picture, prediction, wanted, inputs[1].read(read_metadata))
+    _write({files[name]: content for name, content in encoded.items()})
+    written = time.perf_counter()
+    remarks = truth_remarks(prediction, mask, depth)
+    seconds = (loaded - start, prediction.seconds, written - writing)
     report = {
-        **files,
-        **score_prediction(
-            prediction, true_labels=true_mask and true_mask.labels, true_depth=true_depth
-        ),
+        **{name: str(path) for name, path in files.items()},
+        **score_prediction(prediction, true_labels=mask and mask.labels, true_depth=depth),
+        **({"crop": crop_box(prediction.mask)} if options.crop else {}),
+        **_describe(predictor, prediction, dict(zip(_STEPS, seconds, strict=True))),
+        "notes": {"background": background.notes, "image": image.notes, "truth": remarks},
+    }
+    for remark in remarks:
+        print(remark, file=sys.stderr)
+    print(json.dumps(report, indent=2), file=sys.stderr if options.output == STREAM else sys.stdout)
+
+
+def _describe(
+    predictor: "Predictor", prediction: "Prediction", seconds: Mapping[str, float]
+) -> dict[str, object]:
+    """What the JSON says of the network and of the pair; a sentence of it goes to stderr."""
+    from depthmask.depth import CONVENTION
+
+    assert prediction.pair is not None, "a Predictor reports on the pair"
+    print(prediction.pair.quality.sentence, file=sys.stderr)
+    return {
         "resolution": predictor.resolution,
         "device": predictor.device,
         "backend": predictor.backend.name,
@@ -129,84 +155,106 @@ def run(options: argparse.Namespace) -> None:
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "convention": CONVENTION,
         "pair": prediction.pair.summary(),
-        "notes": {"background": background_notes, "image": image_notes, "truth": remarks},
     }
-    print(json.dumps(report, indent=2))
 
 
-def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":
-    """Loads the network that the options of `add_network_arguments` name."""
-    from depthmask.inference.predictor import Predictor
+def _wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
+    """What to write; the backdrop is read before the prediction, which takes time."""
+    from depthmask.inference.outputs import Wanted
 
-    return Predictor(
-        chosen_checkpoint(options),
-        device=options.device,
-        resolution=resolution,
-        backend=options.backend,
-        quality=options.quality,
+    if options.format == "jpeg" and not (options.backdrop or options.mask_only):
+        raise OptionError("JPEG has no transparency; add --backdrop, or choose another --format.")
+    if options.depth == "metres" and not options.scale:
+        raise OptionError(
+            "Depth is relative; for metres, --scale NEAR FAR says how far the nearest and the "
+            "farthest of the empty scene are."
+        )
+    if options.scale and options.depth not in ("metres", "npy", "ply"):
+        raise OptionError("--scale is for --depth metres, npy or ply; leave it out, or choose one.")
+    if options.scale and not 0 < options.scale[0] < options.scale[1] < float("inf"):
+        raise OptionError("--scale takes two distances in metres, the nearer first, above 0.")
+    if options.depth == "metres" and options.scale[1] > 65:
+        raise OptionError("16 bits of millimetres end at 65 m; use --depth npy.")
+    return Wanted(
+        depth=options.depth,
+        format=options.format,
+        scale=tuple(options.scale) if options.scale else None,
+        crop=options.crop,
+        backdrop=_backdrop(options, folder) if options.backdrop else None,
+        mask_only=options.mask_only,
+        unknown=options.unknown,
+        one_picture=options.output == STREAM,
     )
 
 
-def chosen_checkpoint(options: argparse.Namespace) -> Path | None:
-    """The weights that the options name; None where --quality is to choose them."""
-    from depthmask.network.checkpoint import SHIPPED
+def _backdrop(options: argparse.Namespace, folder: Path) -> "Picture":
+    """A colour as a picture of one pixel, or the picture of a file or address."""
+    import numpy as np
+    from PIL import ImageColor
 
-    return SHIPPED[options.model] if options.model else options.checkpoint
+    from depthmask.pictures import read_photo
 
-
-def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":
-    """Returns what predicts a pair as the options of `add_pair_arguments` ask."""
-    return partial(
-        predictor.predict,
-        align=not options.no_align,
-        light=not options.no_light,
-        refine=not options.no_refine,
-    )
-
-
-def _write_prediction(folder: Path, image: "Picture", prediction: "Prediction") -> dict[str, str]:
-    from depthmask.inference.refinement import unmix
-    from depthmask.pictures import cutout_png, depth_png, mask_png
-    from depthmask.render.views import cutout
-
-    def encode_cutout() -> bytes:
-        colours = image
-        if prediction.background is not None:
-            colours = unmix(image, prediction.background, prediction.mask)
-        return cutout_png(cutout(colours, prediction.mask))
-
-    files = _outputs(folder)
-    encoders: dict[Path, Callable[[], bytes]] = {
-        files["mask"]: partial(mask_png, prediction.mask),
-        files["depth"]: partial(depth_png, prediction.depth),
-        files["cutout"]: encode_cutout,
-    }
-    with ThreadPoolExecutor() as pool:  # packing lets other threads run
-        running = {path: pool.submit(encode) for path, encode in encoders.items()}
-    write_together({path: content.result() for path, content in running.items()})
-    return {name: str(path) for name, path in files.items()}
+    try:
+        return np.array([[ImageColor.getrgb(options.backdrop)[:3]]], np.uint8)
+    except ValueError:
+        place = folder / "backdrop"
+    try:
+        found = find_input(options.backdrop, place, allow_private=options.allow_private)
+        return found.read(read_photo).picture
+    except PictureError as error:
+        if os.path.exists(options.backdrop) or "//" in options.backdrop:
+            raise
+        raise OptionError(
+            f"There is no colour and no picture {options.backdrop}; use white, #00ff00, or a file."
+        ) from error
 
 
-def _check_outputs(options: argparse.Namespace) -> None:
+def _outputs(options: argparse.Namespace, image: Input, wanted: "Wanted") -> dict[str, Path]:
+    """Where each result goes, by its name."""
+    from depthmask.inference.outputs import file_names
+
+    names = file_names(wanted)
+    if options.output == STREAM:
+        return dict.fromkeys(names, Path(STREAM))
+    if options.output is None:
+        return {name: image.folder / f"{image.stem}-{file}" for name, file in names.items()}
+    return {name: Path(options.output) / file for name, file in names.items()}
+
+
+def _check_outputs(
+    options: argparse.Namespace, inputs: Sequence[Input], files: Sequence[Path]
+) -> None:
     """Refuses to overwrite an input, to follow a link, and to replace a folder."""
-    inputs = (options.background, options.image, options.true_mask, options.true_depth)
-    read = {os.path.realpath(path) for path in inputs if path}
-    for path in _outputs(options.output).values():
+    read = {*(each.path for each in inputs), options.true_mask, options.true_depth}
+    read.add(Path(options.backdrop) if options.backdrop else None)
+    real = {os.path.realpath(path) for path in read if path}
+    for path in files:
         refuse_links(path.parent, path.name)
         if os.path.isdir(path):
             raise OptionError(f"{path} cannot be written, for it is a folder; choose another -o.")
-        if os.path.realpath(path) in read:
+        if os.path.realpath(path) in real:
             raise OptionError(f"{path} is an input and would be overwritten; choose another -o.")
 
 
-def _outputs(folder: Path) -> dict[str, Path]:
-    return {name: folder / f"{name}.png" for name in ("mask", "depth", "cutout")}
+def _make_folders(files: Sequence[Path]) -> None:
+    for folder in {path.parent for path in files}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(
+                f"The folder {folder} cannot be made ({error.strerror}); choose another."
+            ) from error
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another."
-        ) from error
+def _print_notes(inputs: Sequence[Input], photos: Sequence["Photo"]) -> None:
+    for found, photo in zip(inputs, photos, strict=True):
+        for note in photo.notes:
+            print(f"{found.name}: {note}", file=sys.stderr)
+
+
+def _write(files: Mapping[Path, bytes]) -> None:
+    if Path(STREAM) not in files:
+        write_together(files)
+        return
+    sys.stdout.buffer.write(files[Path(STREAM)])
+    sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ A picture is uint8 RGB of shape (height, width, 3): sRGB, upright as its EXIF or
 
 from depthmask.pictures.decode import MAX_PIXELS, shows_in_browsers
 from depthmask.pictures.kinds import SUFFIXES, is_picture
+from depthmask.pictures.metadata import Metadata, read_metadata
 from depthmask.pictures.read import (
     Photo,
     read_cutout,
@@ -40,6 +41,7 @@ __all__ = [
     "Grey",
     "Map",
     "Mask",
+    "Metadata",
     "Photo",
     "Picture",
     "TrueDepth",
@@ -54,6 +56,7 @@ __all__ = [
     "read_grey",
     "read_labels",
     "read_mask",
+    "read_metadata",
     "read_photo",
     "read_picture",
     "read_true_depth",

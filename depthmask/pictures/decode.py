@@ -99,13 +99,20 @@ def _without_end(content: bytes) -> Image.Image:
     return first
 
 
+@contextmanager
+def open_header(path: Path) -> Iterator[Image.Image]:
+    """Opens a picture whose pixels are not decoded; errors as `decode`."""
+    check_file(path, None)
+    with _errors_in_words(path), path.open("rb") as file:
+        _check_structure(path, file)
+        yield _read_header(path, file)
+
+
 def shows_in_browsers(path: str | Path) -> bool:
     """Tells from a file's header whether browsers can show it: not TIFF, HEIC, or no picture."""
     try:
-        check_file(Path(path), None)
-        with _errors_in_words(Path(path)), Path(path).open("rb") as file:
-            _check_structure(Path(path), file)
-            return _read_header(Path(path), file).format in _SHOWN_IN_BROWSERS
+        with open_header(Path(path)) as image:
+            return image.format in _SHOWN_IN_BROWSERS
     except PictureError:
         return False
 

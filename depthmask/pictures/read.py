@@ -163,7 +163,7 @@ def _eight_bits(path: Path, image: Image.Image) -> tuple[Image.Image, tuple[str,
     Some programs write the 12 bits of a sensor into 16, which looks black.
     """
     grey = image.mode[0] in "IF"
-    if not grey and max(most for _, most in image.convert("RGB").getextrema()) > 15:
+    if not grey and np.asarray(image.convert("RGB")).max() > 15:
         return image, ()  # Pillow keeps the upper 8 bits of colours
     values = _grey(path, upright(image)) if grey else _deep_colours(path)
     if values is None or image.has_transparency_data:

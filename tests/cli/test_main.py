@@ -205,7 +205,7 @@ def test_bad_checkpoints(
     assert "no checkpoint at" in sentence(capsys)
 
 
-@pytest.mark.parametrize("arguments", [[], ["juggle"], ["predict"], ["predict", "a", "b"]])
+@pytest.mark.parametrize("arguments", [[], ["juggle"], ["predict"], ["predict", "a"]])
 def test_arguments_that_argparse_refuses(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,63 @@
+"""The photos that a command reads: files, standard input, or addresses of the web."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from depthmask.errors import OptionError, PictureError
+from depthmask.pictures.web import fetch
+
+STREAM = "-"  # standard input or output
+MAX_BYTES = 100_000_000  # of what does not lie on the disk
+MAX_FETCH_S = 60.0
+
+T = TypeVar("T")
+
+
+class Input(NamedTuple):
+    """A photo to read."""
+
+    name: str  # as it was given
+    path: Path  # of the file, or of a copy of what is none
+    stem: str  # with which the names of results begin, where they lie beside the photo
+    folder: Path  # where that is; of a copy, the current one
+
+    def read(self, reader: Callable[[Path], T]) -> T:
+        """Reads the file. A PictureError names what was given, not the copy."""
+        try:
+            return reader(self.path)
+        except PictureError as error:
+            raise PictureError(str(error).replace(str(self.path), self.name)) from error
+
+
+def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
+    """Finds a photo, and copies what is no file into a folder.
+
+    Args:
+        text: A path; "-" for standard input; or an http or https address.
+        place: The folder to make for a copy.
+        allow_private: Also fetch from addresses of this computer and its network.
+
+    Raises:
+        PictureError: The address cannot be fetched.
+        OptionError: Standard input is empty or too large.
+    """
+    if text == STREAM:
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        if not content:
+            raise OptionError("Standard input is empty; send a picture to it.")
+        if len(content) > MAX_BYTES:
+            raise OptionError(f"Standard input has more than {MAX_BYTES / 1e6:.0f} MB.")
+        return _copied("standard input", "image", content, place)
+    if text.lower().startswith(("http://", "https://")):
+        found = fetch(text, max_bytes=MAX_BYTES, limit_s=MAX_FETCH_S, allow_private=allow_private)
+        return _copied(text, Path(found.name).stem, found.content, place)
+    path = Path(text)
+    return Input(text, path, path.stem, path.parent)
+
+
+def _copied(name: str, stem: str, content: bytes, place: Path) -> Input:
+    place.mkdir()
+    (place / "picture").write_bytes(content)
+    return Input(name, place / "picture", stem, Path())

@@ -1,0 +1,77 @@
+"""The options that `predict`, `evaluate` and `demo` share, and the predictor that they ask for."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthmask.network.architecture import MODELS
+
+if TYPE_CHECKING:
+    from depthmask.evaluation.sequences import Predict
+    from depthmask.inference.predictor import Predictor
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that choose the network and what runs it."""
+    add = parser.add_argument
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--model", choices=MODELS, help="the shipped network (default: set by --quality)"
+    )
+    weights.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: %(default)s)")
+    add(
+        "--backend",
+        default="auto",
+        help="auto, openvino, onnxruntime or torch (default: %(default)s, the fastest that works)",
+    )
+    add(
+        "--quality",
+        default="balanced",
+        help="fast (a smaller network), balanced or best (more pixels) (default: %(default)s)",
+    )
+
+
+def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that choose what is done to a pair of photos."""
+    add = parser.add_argument
+    add(
+        "--resolution",
+        type=int,
+        metavar="R",
+        help="the network sees about R x R pixels (default: set by --quality)",
+    )
+    add("--no-align", action="store_true", help="do not move the background to the image")
+    add("--no-light", action="store_true", help="keep the background's exposure and colours")
+    add("--no-refine", action="store_true", help="only enlarge the network's output")
+
+
+def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":
+    """Loads the network that the options of `add_network_arguments` name."""
+    from depthmask.inference.predictor import Predictor
+
+    return Predictor(
+        chosen_checkpoint(options),
+        device=options.device,
+        resolution=resolution,
+        backend=options.backend,
+        quality=options.quality,
+    )
+
+
+def chosen_checkpoint(options: argparse.Namespace) -> Path | None:
+    """The weights that the options name; None where --quality is to choose them."""
+    from depthmask.network.checkpoint import SHIPPED
+
+    return SHIPPED[options.model] if options.model else options.checkpoint
+
+
+def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predict":
+    """Returns what predicts a pair as the options of `add_pair_arguments` ask."""
+    return partial(
+        predictor.predict,
+        align=not options.no_align,
+        light=not options.no_light,
+        refine=not options.no_refine,
+    )
