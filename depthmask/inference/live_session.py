@@ -23,14 +23,8 @@ from depthmask.inference.light import (
     match_light,
 )
 from depthmask.inference.pair_quality import MIN_SWAP_EVIDENCE, swap_evidence
-from depthmask.inference.registration import (
-    MAX_SHIFT_SHARE,
-    Registration,
-    fine_structure,
-    register,
-    to_grey,
-    warp,
-)
+from depthmask.inference.registration import MAX_SHIFT_SHARE, Registration, register, warp
+from depthmask.inference.registration_views import fine_structure, to_grey
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size, shrink_by_halves

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from depthmask.inference.bars import find_scene
 from depthmask.inference.parallax import enlarge_flow, follow
-from depthmask.inference.registration import Registration, Transform, fit, translation, warp
+from depthmask.inference.registration import Registration, warp
+from depthmask.inference.transforms import Transform, fit, translation
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
 
@@ -46,7 +47,8 @@ def frame_background(
     else:
         transform = registration.homography
         if transform is None:
-            transform = fit(*background.shape[:2], height, width)
+            rows, columns = background.shape[:2]
+            transform = fit(rows, columns, height, width)
         transform = transform @ translation(scene[1].start, scene[0].start)
         laid = replace(registration, accepted=True, homography=transform)
         framed = warp(background[scene], laid, height, width)
@@ -119,4 +121,5 @@ def _fill(
     moved = cv2.perspectiveTransform(corners, transform)
     points = np.rint(moved * 2**_SUBPIXEL_BITS).astype(np.int32)
     shown = np.zeros((height, width), np.uint8)
-    return cv2.fillConvexPoly(shown, points, 1, shift=_SUBPIXEL_BITS)
+    cv2.fillConvexPoly(shown, points, 1, shift=_SUBPIXEL_BITS)
+    return shown

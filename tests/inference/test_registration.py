@@ -1,15 +1,16 @@
 """A background is moved where that helps, left alone where it does not, and nothing raises."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 
-from depthmask.inference import registration
+from depthmask.inference import movement, registration
 from depthmask.inference.registration import (
     NO_BETTER,
     NO_MATCH,
     NOT_REGISTERED,
-    TOO_FAR,
     TOO_SMALL,
     register,
     warp,
@@ -203,10 +204,10 @@ def test_too_far() -> None:
 def test_a_background_that_covers_little_of_the_image_is_refused() -> None:
     """The camera went back: the background shows the middle of what the image shows."""
     image = scene(480, 640)
-    middle = np.asarray(cv2.resize(image[70:410, 93:547], (640, 480)), dtype=np.uint8)
+    middle = np.asarray(cv2.resize(image[140:340, 187:453], (640, 480)), dtype=np.uint8)
     found = register(middle, image)
-    assert not found.accepted and found.reason == TOO_FAR
-    most = np.asarray(cv2.resize(image[24:456, 32:608], (640, 480)), dtype=np.uint8)
+    assert not found.accepted and found.reason
+    most = np.asarray(cv2.resize(image[70:410, 93:547], (640, 480)), dtype=np.uint8)
     assert register(most, image).accepted
 
 
@@ -227,3 +228,87 @@ def test_uncovered_edges_are_continued() -> None:
 def test_only_an_accepted_registration_warps() -> None:
     with pytest.raises(AssertionError, match="accepted"):
         warp(scene(), NOT_REGISTERED, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "scale"),
+    [
+        (slice(30, 210), slice(None), 1.0),  # 16:9 of 4:3
+        (slice(30, 210), slice(None), 1.7),
+        (slice(None), slice(92, 228), 1.0),  # a portrait
+        (slice(24, 216), slice(32, 288), 1.25),  # zoomed
+        (slice(0, 200), slice(60, 320), 1.0),  # a corner
+    ],
+)
+def test_framing_is_no_movement(rows: slice, columns: slice, scale: float) -> None:
+    image, _ = with_block(scene())
+    background = np.asarray(cv2.resize(scene()[rows, columns], None, fx=scale, fy=scale), np.uint8)
+    found = register(background, image)
+    assert found.accepted and found.shift < 1
+    shown = scene()[rows, columns].size / scene().size
+    assert found.overlap == pytest.approx(shown, abs=0.02)
+    aligned = warp(background, found, HEIGHT, WIDTH)[rows, columns][8:-8, 8:-8]
+    assert np.abs(aligned.astype(int) - scene()[rows, columns][8:-8, 8:-8]).mean() < 5
+
+
+def test_a_photo_upside_down_is_refused() -> None:
+    found = register(np.ascontiguousarray(scene()[::-1, ::-1]), scene())
+    assert not found.accepted and found.reason
+
+
+def test_a_crop_that_keeps_the_middle_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "goodFeaturesToTrack", lambda *_, **__: pytest.fail("searched"))
+    found = register(np.ascontiguousarray(scene()[30:210]), scene())
+    assert found.accepted and found.homography is not None
+    assert found.homography / found.homography[2, 2] == pytest.approx(
+        np.array([[1, 0, 0], [0, 1, 30], [0, 0, 1]]), abs=1e-6
+    )
+
+
+def test_bars_do_not_mislead() -> None:
+    background, image = moved(scene(), 7), scene()
+    background[:30] = background[-30:] = 0
+    image[:, :25] = image[:, -25:] = 0
+    found = register(background, image)
+    assert found.accepted and found.homography is not None
+    point = found.homography @ (107, 100, 1)
+    assert point[:2] / point[2] == pytest.approx([100, 100], abs=0.5)
+
+
+@pytest.mark.parametrize("zoom", [0.9, 1.1])
+def test_a_hand_held_camera_is_followed(zoom: float) -> None:
+    """It goes a tenth of the width, turns by 5 degrees, and comes closer or leaves."""
+    large, middle = scene(480, 640), (320, 240)
+    matrix = cv2.getRotationMatrix2D(middle, 5, zoom)
+    matrix[:, 2] += (32, 10)
+    whole = cv2.warpAffine(large, matrix, (640, 480), flags=cv2.INTER_CUBIC)
+    inside = np.s_[120:360, 160:480]
+    image, _ = with_block(np.ascontiguousarray(large[inside]))
+    found = register(np.ascontiguousarray(whole[inside]), image)
+    assert found.accepted and found.homography is not None
+    points = np.array([[[160, 120]], [[100, 80]], [[220, 160]]], np.float64)
+    corner = np.array([160, 120])
+    there = cv2.transform(points + corner, matrix) - corner
+    back = cv2.perspectiveTransform(there, found.homography)
+    assert np.abs(back - points).max() < 0.7
+
+
+def test_the_movement_that_fits_best_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corners that were followed may agree on a wrong movement."""
+    image = scene()
+    background = moved(image, 9)
+    right = movement._from_tracks
+    calls: list[bool] = []
+
+    def wrong_first(*args: Any) -> movement.Found | None:
+        calls.append(True)
+        found = right(*args)
+        if len(calls) > 1 or found is None:
+            return found
+        return found._replace(
+            transform=found.transform + np.array([[0, 0, 6], [0, 0, 3], [0, 0, 0]])
+        )
+
+    monkeypatch.setattr(movement, "_from_tracks", wrong_first)
+    found = register(background, image)
+    assert len(calls) > 1 and found.shift == pytest.approx(9, abs=0.3)
