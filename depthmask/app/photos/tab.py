@@ -273,6 +273,7 @@ class PhotosTab:
             page,
             trigger_mode="multiple",  # the newest request replaces one that waits
             show_progress="hidden",
+            show_progress_on=[],  # Gradio would count its seconds in each frame, hidden or not
             concurrency_limit=None,  # `FairQueue` lets visitors in one by one
             api_visibility="private",
         )

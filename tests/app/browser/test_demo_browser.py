@@ -188,6 +188,20 @@ def page_colour(page: Page) -> list[int]:
     return [int(value) for value in re.findall(r"\d+", colour)[:3]]
 
 
+def test_a_page_at_rest_draws_no_frames(example_page: Page) -> None:
+    asked = example_page.evaluate(
+        """async () => {
+            const ask = window.requestAnimationFrame;
+            let asked = 0;
+            window.requestAnimationFrame = (work) => { asked += 1; return ask(work); };
+            await new Promise((done) => setTimeout(done, 3000));
+            window.requestAnimationFrame = ask;
+            return asked;
+        }"""
+    )
+    assert asked <= 5, "at most one a second"
+
+
 def test_programs_can_ask_for_a_prediction(demo_url: str) -> None:
     client = Client(demo_url, verbose=False)
     example = next(each for each in find_examples() if each.name == "teddy")
