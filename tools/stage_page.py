@@ -3,7 +3,8 @@
     python -m tools.stage_page FOLDER
 
 FOLDER has a folder for each scene, in which `depthmask.app.photos.scene.write_scene` wrote, with
-what it returned as scene.json. `open_scene("NAME")` in the browser's console shows one.
+what it returned as scene.json. `open_scene("NAME")` in the browser's console shows one; with
+`{ late: true }` as a second argument, its rest comes when `answer_rest()` is called.
 """
 
 import argparse
@@ -36,14 +37,20 @@ window.asked = [];
 window.stage = createStage(document.getElementById("stage"), {
     url: (path) => `/scenes/${path}`,
     downloads: { cutout: "Cut-out", mask: "Mask" },
+    rest: ({ folder, kept }) => new Promise((done, fail) => {
+        window.answer_rest = () => done({ ...kept, folder });
+        window.refuse_rest = () => fail(new Error("There is no server here."));
+    }),
+    photo: async () => window.own_photo || null,
     download: async (name, edits) => {
         window.asked.push([name, edits]);
         return { failed: "There is no server here." };
     },
 });
 window.open_scene = async (name, how) => {
-    const scene = await (await fetch(`/scenes/${name}/scene.json`)).json();
-    await window.stage.show({ ...scene, folder: name }, how);
+    const { rest, ...first } = await (await fetch(`/scenes/${name}/scene.json`)).json();
+    const kept = how?.late ? { kept: rest } : { rest: { ...rest, folder: name } };
+    await window.stage.show({ ...first, ...kept, folder: name }, how);
 };
 </script></body></html>"""
 

@@ -226,6 +226,34 @@ def test_files_are_saved_on_demand(uploads: DroppedFiles) -> None:
     assert "failed" in build().save(asking(uploads), "nonsense", None, "found")
 
 
+def test_a_scene_is_finished_on_demand(uploads: DroppedFiles, tmp_path: Path) -> None:
+    network = Fake()
+    tab = build(network)
+    scene = tab.answer(asking(uploads))["scene"]
+    rest = tab.rest(scene["pair"])
+    assert {"foreground", "relief", "image"} <= set(rest["files"])
+    assert all(Path(rest["folder"], name).is_file() for name in rest["files"].values())
+    assert len(network.pairs) == 1, "the pair is not predicted again"
+    for strange in ({}, {"background": 3, "image": None}, {**scene["pair"], "image": "/etc/hosts"}):
+        assert "not uploaded" in tab.rest(strange)["failed"]
+    Path(str(uploads.image)).unlink()
+    assert "deleted" in build().rest(scene["pair"])["failed"]
+
+
+def test_the_page_has_a_jpeg_itself(uploads: DroppedFiles, tmp_path: Path) -> None:
+    tab, photo = build(), tmp_path / "photo.png"
+    assert "image" in tab.answer(asking(uploads))["scene"]["files"]
+    Image.open(str(uploads.image)).convert("RGB").save(photo, "JPEG")  # by content, not by name
+    scene = tab.answer(asking(replace(uploads, image=str(photo))))["scene"]
+    assert "image" not in scene["files"]
+    assert "image" in tab.rest(scene["pair"])["files"]
+    turned = tmp_path / "turned.jpg"
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><tiff:Orientation>3</tiff:Orientation></x:xmpmeta>'
+    Image.open(str(uploads.image)).convert("RGB").save(turned, xmp=xmp)
+    answer = tab.answer(asking(replace(uploads, image=str(turned))))
+    assert "image" in answer["scene"]["files"], "browsers do not turn it"
+
+
 def test_files_of_an_example_have_its_name() -> None:
     bear = next(each for each in find_examples() if each.name == "teddy")
     answer = build(examples=[bear]).save(asking(DroppedFiles(*bear.files)), "mask", None, "found")

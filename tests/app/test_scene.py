@@ -1,19 +1,30 @@
 """The files of a scene: what the browser unpacks is what was predicted."""
 
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.photos.scene import DEPTH_STEPS, PREVIEW_SIDE, UNKNOWN, write_scene
+from depthmask.app.photos.scene import (
+    DEPTH_STEPS,
+    PREVIEW_SIDE,
+    UNKNOWN,
+    pack_planes,
+    write_first,
+    write_scene,
+)
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.inference.predictor import Prediction
 from tests.conftest import HEIGHT, WIDTH, Pair
+
+Plane = npt.NDArray[np.int64]
 
 
 @pytest.fixture
@@ -27,27 +38,50 @@ def analysis(pair: Pair) -> Analysis:
     return Analysis("", predicted=predicted, true_mask=pair.true_mask, depth_error=error, iou=0.9)
 
 
-def planes(folder: Path, name: str, count: int) -> npt.NDArray[np.int64]:
-    """The planes of a file, (count, H, W)."""
-    stacked = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-    assert stacked is not None and stacked.dtype == np.uint8 and stacked.ndim == 2
-    return stacked.reshape(count, -1, stacked.shape[1]).astype(np.int64)
+def unpack(content: bytes, kinds: list[int], width: int, height: int) -> list[Plane]:
+    """The planes of a file, of 1 or 2 bytes a value, as the browser unpacks them."""
+    values, found = np.frombuffer(zlib.decompress(content), np.uint8), []
+    for kind in kinds:
+        size = width * height
+        part, values = values[: kind * size].astype(np.int64), values[kind * size :]
+        if kind == 2:
+            folded = 256 * part[:size] + part[size:]
+            part = (folded >> 1) ^ -(folded & 1)
+        change = part.reshape(height, width)
+        found.append(change.cumsum(axis=0).cumsum(axis=1) % 256**kind)
+    assert not len(values)
+    return found
+
+
+def read_maps(scene: dict[str, Any]) -> dict[str, Plane]:
+    """The planes of a scene by their names."""
+    kinds = [2 if name in ("depth", "error") else 1 for name in scene["planes"]]
+    content = Path(scene["folder"], scene["files"]["maps"]).read_bytes()
+    return dict(zip(scene["planes"], unpack(content, kinds, *scene["pixels"]), strict=True))
+
+
+@pytest.mark.parametrize("level", [1, 9])
+def test_planes_are_packed_without_loss(level: int) -> None:
+    random = np.random.default_rng(3)
+    small = random.integers(0, 256, (7, 5)).astype(np.uint8)
+    wide = random.integers(0, 2**16, (7, 5)).astype(np.uint16)
+    found = unpack(pack_planes([small, wide, small], level=level), [1, 2, 1], 5, 7)
+    assert all((one == other).all() for one, other in zip(found, (small, wide, small), strict=True))
 
 
 def test_the_files_hold_mask_truth_depth_and_error(analysis: Analysis, tmp_path: Path) -> None:
     scene = write_scene(analysis, name="bear", words={"iou": "good"}, folder=tmp_path)
     assert json.loads(json.dumps(scene)) == scene
-    assert {path.name for path in tmp_path.iterdir()} == set(scene["files"].values())
-    mask, truth, shadow = planes(tmp_path, scene["files"]["maps"], 3)
+    named = {*scene["files"].values(), *scene["rest"]["files"].values()}
+    assert {path.name for path in tmp_path.iterdir()} == named
+    maps = read_maps(scene)
+    mask, truth = maps["alpha"], maps["truth"]
     assert mask[30, 20] == 64 and mask[40, 40] == 255 and mask[0, 0] == 0
     assert truth[40, 40] == 255 and truth[0, 0] == 0
-    assert shadow.max() == 0
-    high, low = planes(tmp_path, scene["files"]["depth"], 2)
-    depth = (256 * high + low) / DEPTH_STEPS
     assert analysis.predicted is not None
+    depth = maps["depth"] / DEPTH_STEPS
     assert abs(depth - analysis.predicted.prediction.depth).max() <= 0.5 / DEPTH_STEPS + 1e-6
-    high, low = planes(tmp_path, scene["files"]["error"], 2)
-    error = 256 * high + low
+    error = maps["error"]
     assert error[0, 0] == 0, "not known"
     assert abs(2 * error[5, 5] / DEPTH_STEPS - 1 - 0.125) < 1e-3
     assert scene["figures"]["iou"] == {"value": 0.9, "words": "good"}
@@ -55,10 +89,18 @@ def test_the_files_hold_mask_truth_depth_and_error(analysis: Analysis, tmp_path:
     assert scene["truth"] == {"mask": True, "depth": True}
 
 
+def test_where_the_truth_is_not_known_it_is_unknown(analysis: Analysis, tmp_path: Path) -> None:
+    known = np.ones((HEIGHT, WIDTH), bool)
+    known[2, 3] = False
+    scene = write_first(replace(analysis, mask_known=known), folder=tmp_path)
+    truth = read_maps(scene)["truth"]
+    assert truth[2, 3] == UNKNOWN and np.unique(truth).tolist() == [0, UNKNOWN, 255]
+
+
 def test_the_relief_has_the_foreground_before_the_scene(analysis: Analysis, tmp_path: Path) -> None:
-    scene = write_scene(analysis, folder=tmp_path)
-    near_high, near_low, far_high, far_low = planes(tmp_path, scene["files"]["relief"], 4)
-    near, far = 256 * near_high + near_low, 256 * far_high + far_low
+    rest = write_scene(analysis, folder=tmp_path)["rest"]
+    content = (tmp_path / rest["files"]["relief"]).read_bytes()
+    near, far = unpack(content, [2, 2], *rest["grid"])
     assert near[40, 40] < far[40, 40]
 
 
@@ -68,11 +110,15 @@ def test_a_scene_without_truth_or_background_has_fewer_files(
     predicted = analysis.predicted
     assert predicted is not None
     bare = predicted._replace(prediction=replace(predicted.prediction, background=None))
-    alone = Analysis("", predicted=bare)
-    scene = write_scene(alone, folder=tmp_path)
-    assert not {"background", "error"} & set(scene["files"])
-    assert (planes(tmp_path, scene["files"]["maps"], 3)[1] == UNKNOWN).all()
+    scene = write_scene(Analysis("", predicted=bare), folder=tmp_path)
+    assert set(scene["rest"]["files"]) == {"foreground", "relief"}
+    assert scene["planes"] == ["alpha", "depth"]
     assert scene["truth"] == {"mask": False, "depth": False}
+
+
+def test_the_first_picture_may_do_without_the_image(analysis: Analysis, tmp_path: Path) -> None:
+    assert set(write_first(analysis, folder=tmp_path)["files"]) == {"maps", "image"}
+    assert set(write_first(analysis, folder=tmp_path, with_image=False)["files"]) == {"maps"}
 
 
 def test_large_pictures_are_shrunk_for_the_screen(tmp_path: Path) -> None:
@@ -80,9 +126,10 @@ def test_large_pictures_are_shrunk_for_the_screen(tmp_path: Path) -> None:
     picture = np.zeros((*mask.shape, 3), np.uint8)
     predicted = PredictedPair(picture, Prediction(mask, mask + 1, 0), (9, 9), ())
     scene = write_scene(Analysis("", predicted=predicted, true_mask=mask > 1), folder=tmp_path)
-    assert scene["size"] == [4 * PREVIEW_SIDE, 10]
-    for name, count in (("maps", 3), ("depth", 2)):
-        assert planes(tmp_path, scene["files"][name], count).shape[1:] == (2, PREVIEW_SIDE)
+    assert scene["size"] == [4 * PREVIEW_SIDE, 10] and scene["pixels"] == [PREVIEW_SIDE, 2]
+    assert all(plane.shape == (2, PREVIEW_SIDE) for plane in read_maps(scene).values())
+    with Image.open(tmp_path / scene["files"]["image"]) as image:
+        assert image.size == (PREVIEW_SIDE, 2)
 
 
 def test_nothing_predicted_is_no_scene() -> None:

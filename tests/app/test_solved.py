@@ -45,14 +45,17 @@ def test_what_comes_with_the_examples_is_up_to_date() -> None:
 def test_shipped_scenes_have_the_parts_of_new_ones(example: Example, weights: Path) -> None:
     solve(example, Fake(), weights, "fast")
     new = find_solved([example], weights, "fast")[example.name]
-    optional = {"background"}  # the fake network has none
+    optional = {"background", "shadow"}  # the fake network has none
     for each in find_examples():
         answer = json.loads(Path(each.solved, ANSWER).read_text("utf-8"))
         assert answer.keys() - {"made_of"} == new.keys()
         assert answer["scene"].keys() | {"folder"} == new["scene"].keys()
-        files = answer["scene"]["files"]
-        assert files.keys() - optional == new["scene"]["files"].keys()
-        assert all(Path(each.solved, name).is_file() for name in files.values())
+        for part, other in (
+            (answer["scene"], new["scene"]),
+            (answer["scene"]["rest"], new["scene"]["rest"]),
+        ):
+            assert part["files"].keys() - optional == other["files"].keys()
+            assert all(Path(each.solved, name).is_file() for name in part["files"].values())
 
 
 def test_other_weights_quality_or_photos_are_noticed(example: Example, weights: Path) -> None:
@@ -76,6 +79,7 @@ def test_an_example_that_is_solved_is_not_predicted(example: Example, weights: P
     tab = build(network, [example], solved=find_solved([example], weights, "fast"))
     *_, answer = ask(tab, asking(example="box"))
     assert answer["scene"]["folder"] == example.solved and answer["example"] == "box"
+    assert answer["scene"]["rest"]["folder"] == example.solved
     assert network.pairs == []
     shutil.rmtree(example.solved)
     *_, answer = ask(build(network, [example]), asking(example="box"))

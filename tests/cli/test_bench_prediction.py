@@ -10,6 +10,7 @@ from depthmask.inference.predictor import Predictor
 from depthmask.inference.registration import register
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Picture, read_picture
+from tests.app.test_scene import unpack
 
 STAGES = {"decode", "register", "light", "network", "quality", "refine", "scene"}
 
@@ -27,10 +28,9 @@ def test_every_stage_is_timed_and_the_pictures_are_made(
     watch = Stopwatch()
     files = predict_files(predictor, *draw_pair(tmp_path, 90, 120, shift=0), watch)
     assert set(watch.seconds) == STAGES
-    for name in ("image.jpg", "maps.png"):
-        (tmp_path / name).write_bytes(files[name])
+    (tmp_path / "image.jpg").write_bytes(files["image.jpg"])
     assert read_picture(tmp_path / "image.jpg").shape == (90, 120, 3)
-    mask = read_picture(tmp_path / "maps.png")[:90]
+    mask, _ = unpack(files["maps.bin"], [1, 2], 120, 90)
     assert mask[:, :55].min() == 255 and mask[:, 65:].max() == 0
 
 

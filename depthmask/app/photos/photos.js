@@ -7,6 +7,7 @@ import { watchDrops } from "./drops.js";
 import { addressOf, fetchAddress, uploadFile } from "./server.js";
 import { createStage } from "./stage.js";
 import { calm } from "./stage_dom.js";
+import { readPhoto } from "./stage_scene.js";
 import { Zone } from "./zone.js";
 
 const PHOTOS = ["background", "image"];
@@ -27,6 +28,8 @@ class Photos {
         this.stage = createStage(this.part("stage"), {
             url: addressOf,
             downloads: props.downloads,
+            rest: (scene) => this.finishScene(scene),
+            photo: (scene) => this.readImage(scene),
             download: (name, edits) => this.download(name, edits),
         });
         this.zones = {};
@@ -127,6 +130,7 @@ class Photos {
             name: isFile ? source.name : source.split("/").pop() || source,
             url: isFile ? URL.createObjectURL(source) : source, path: null,
         };
+        if (key === "image" && source.type === "image/jpeg") this.decode(file, source); // while the server works
         if (isFile) this.show(key, file);
         else this.tell("Fetching the picture…");
         try {
@@ -240,6 +244,24 @@ class Photos {
             unordered,
             replaces,
         };
+    }
+
+    // The pixels of a zone's photo; they are decoded once.
+    decode(file, photo = file.url) {
+        file.pixels ||= readPhoto(photo, this.props.preview_side);
+        file.pixels.catch(() => {}); // who needs them sees it
+        return file.pixels;
+    }
+
+    async readImage({ pair }) {
+        const file = PHOTOS.map((key) => this.zones[key].file).find((each) => each?.path === pair.image);
+        return file ? this.decode(file) : null;
+    }
+
+    async finishScene({ pair }) {
+        const answer = await this.server.rest(pair);
+        if (answer.failed) throw new Error(answer.failed);
+        return answer;
     }
 
     // Lets the server write one of its files, of the mask as it was repaired.

@@ -1,11 +1,12 @@
 """A prediction as the few small files from which the browser draws every view of it.
 
-Photos are JPEG. What must be exact is grey PNG: each plane of 8 bits below the one before. Alpha in
-a PNG would not do, because browsers lose colours when they multiply with it. stage_scene.js reads
-what is written here.
+The first picture needs mask and depth alone. `write_first` writes those; `write_rest` writes what
+other views need, which the page asks for once it shows something. Photos are JPEG. What must be
+exact is planes: see `pack_planes`. stage_scene.js reads what is written here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.inference.shadow import cast_shadow
-from depthmask.pictures import Map, Picture, preview_file
+from depthmask.pictures import Grey, Map, Mask, Picture, preview_file
 from depthmask.render.mesh import relief_layers
 from depthmask.render.views import at_most, colour_depth
 
@@ -27,17 +27,8 @@ PREVIEW_SIDE = 1600  # longest side of the pictures sent to the browser, in pixe
 RELIEF_SIDE = 256  # the same of the grid of the 3D view
 DEPTH_STEPS = 4095  # from depth 0 to 1; an error of depth from -1 to 1 has as many
 UNKNOWN = 128  # in the true mask, in which 0 is background and 255 foreground
-# of the pairs of these, the one that takes least time for its size
-PNG_OPTIONS = (
-    cv2.IMWRITE_PNG_COMPRESSION,
-    2,
-    cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_UP,
-)
 PACKERS = 4  # files that are packed at the same time
 BLANK_REACH = 16  # pixels around the foreground whose colours are kept
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def write_scene(
@@ -47,12 +38,28 @@ def write_scene(
     words: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Writes the files of a scene, at most `PREVIEW_SIDE` pixels a side, and describes them.
+    """Writes all files of a scene; see `write_first`."""
+    first = write_first(analysis, name=name, words=words, folder=folder)
+    assert analysis.predicted is not None
+    rest = write_rest(analysis.predicted, with_image=False, folder=Path(first["folder"]))
+    return {**first, "rest": rest}
+
+
+def write_first(
+    analysis: Analysis,
+    *,
+    name: str = "",
+    words: Mapping[str, str] | None = None,
+    with_image: bool = True,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Writes what the first picture needs, at most `PREVIEW_SIDE` pixels a side, and describes it.
 
     Args:
         analysis: Of a pair that was predicted.
         name: What the names of saved files begin with; the stem of the image's name.
         words: Of the verdicts on "iou" and "rmse".
+        with_image: Whether to write the image, which a page may have itself.
         folder: An existing one to write into. Without it, a new one of the cache.
 
     Returns:
@@ -66,31 +73,88 @@ def write_scene(
     if predicted is None:
         raise ValueError("this analysis has no prediction to show")
     folder = folder or new_file("scene").parent
-    with storing(), ThreadPoolExecutor(PACKERS) as pool:
-        packed = [(stem, pool.submit(pack)) for stem, pack in _packers(analysis, predicted)]
-        files = {}
-        for stem, future in packed:
-            content, ending = future.result()
-            path = folder / f"{stem}.{ending}"
-            path.write_bytes(content)
-            files[stem] = path.name
+    planes = _planes(analysis, predicted)
+    packers: dict[str, Callable[[], tuple[bytes, str]]] = {
+        "maps": lambda: (pack_planes([*planes.values()]), "bin")
+    }
+    if with_image:
+        packers["image"] = lambda: preview_file(at_most(predicted.image, PREVIEW_SIDE))
+    files = _write(packers, folder)
     height, width = predicted.prediction.mask.shape
+    rows, columns = planes["alpha"].shape
     figures = {"iou": analysis.iou, "rmse": analysis.rmse}
     return {
         "name": name,
         "size": [width, height],
+        "pixels": [columns, rows],
         "folder": str(folder),
         "files": files,
-        "truth": {
-            "mask": analysis.true_mask is not None,
-            "depth": analysis.depth_error is not None,
-        },
+        "planes": [*planes],
+        "truth": {"mask": "truth" in planes, "depth": "error" in planes},
         "figures": {
             key: {"value": value, "words": (words or {}).get(key, "")}
             for key, value in figures.items()
         },
         "palette": colour_depth(np.linspace(0, 1, 256, dtype=np.float32)[None]).tobytes().hex(),
     }
+
+
+def write_rest(
+    predicted: PredictedPair, *, with_image: bool = True, folder: Path | None = None
+) -> dict[str, Any]:
+    """Writes what views need that are not shown first.
+
+    Args:
+        predicted: The pair.
+        with_image: Whether to write the image, for a page that cannot use its own.
+        folder: An existing one to write into. Without it, a new one of the cache.
+
+    Returns:
+        The "rest" of a scene, ready for JSON: "folder" is where the "files" are, and "grid" the
+        columns and rows of the relief.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    folder = folder or new_file("scene").parent
+    found = predicted.prediction
+    image, mask, depth = (
+        at_most(x, PREVIEW_SIDE) for x in (predicted.image, found.mask, found.depth)
+    )
+    near, far = relief_layers(depth, mask, RELIEF_SIDE)
+    packers = dict(_rest_packers(image, mask, found.background, (near, far)))
+    if with_image:
+        packers["image"] = partial(preview_file, image)
+    files = _write(packers, folder)
+    return {"folder": str(folder), "files": files, "grid": [near.shape[1], near.shape[0]]}
+
+
+def pack_planes(planes: Sequence[Grey], *, level: int = 1) -> bytes:
+    """Packs planes (H, W) of 8 or 16 bits, one after the other, by deflate.
+
+    Each value becomes its difference from what left and upper neighbour let expect: left + upper -
+    upper left, as integers that wrap around. Of 16 bits, the differences 0, -1, 1, -2 ... become 0,
+    1, 2, 3 ..., and all high bytes come before all low ones.
+
+    Args:
+        planes: What to pack.
+        level: Of zlib. The least is best by time, and as small as level 3 is in PNG.
+    """
+    strategy = zlib.Z_RLE if level == 1 else zlib.Z_DEFAULT_STRATEGY
+    packer = zlib.compressobj(level, strategy=strategy)
+    parts = []
+    for plane in planes:
+        change = plane.copy()
+        change[1:] -= plane[:-1]
+        change[:, 1:] -= change[:, :-1].copy()
+        if change.dtype == np.uint8:
+            parts.append(packer.compress(change.tobytes()))
+            continue
+        signed = change.view(np.int16)
+        folded = ((signed << 1) ^ (signed >> 15)).view(np.uint16)
+        for part in (folded >> 8, folded & 255):
+            parts.append(packer.compress(part.astype(np.uint8).tobytes()))
+    return b"".join((*parts, packer.flush()))
 
 
 def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
@@ -105,26 +169,43 @@ def foreground_colours(image: Picture, background: Picture | None, mask: Map) ->
     return unmix(image, background, mask)
 
 
-def _packers(
-    analysis: Analysis, predicted: PredictedPair
-) -> Iterator[tuple[str, Callable[[], tuple[bytes, str]]]]:
-    """The files of a scene by their stem, each a function that makes content and ending."""
-    found = predicted.prediction
-    image = at_most(predicted.image, PREVIEW_SIDE)
-    yield "image", partial(preview_file, image)
-    mask, depth = at_most(found.mask, PREVIEW_SIDE), at_most(found.depth, PREVIEW_SIDE)
-    yield "depth", lambda: _png(*_split(depth * DEPTH_STEPS))
+def _write(packers: Mapping[str, Callable[[], tuple[bytes, str]]], folder: Path) -> dict[str, str]:
+    """Writes a file for each stem, of the content and ending that a function makes."""
+    with storing(), ThreadPoolExecutor(PACKERS) as pool:
+        packed = {stem: pool.submit(pack) for stem, pack in packers.items()}
+        files = {}
+        for stem, future in packed.items():
+            content, ending = future.result()
+            path = folder / f"{stem}.{ending}"
+            path.write_bytes(content)
+            files[stem] = path.name
+    return files
+
+
+def _planes(analysis: Analysis, predicted: PredictedPair) -> dict[str, Grey]:
+    """Mask and depth as levels and steps, and their truth where there is one."""
+    mask, depth = (
+        at_most(x, PREVIEW_SIDE) for x in (predicted.prediction.mask, predicted.prediction.depth)
+    )
+    planes: dict[str, Grey] = {"alpha": _levels(mask), "depth": _steps(depth)}
+    if analysis.true_mask is not None:
+        planes["truth"] = _truth(analysis.true_mask, analysis.mask_known)
     if analysis.depth_error is not None:
-        error = analysis.depth_error
-        yield "error", lambda: _png(*_error(error))
-    near, far = relief_layers(depth, mask, RELIEF_SIDE)
-    yield "relief", lambda: _png(*_split(near * DEPTH_STEPS), *_split(far * DEPTH_STEPS))
-    background, shadow = None, np.zeros_like(mask)
-    if found.background is not None:
-        background = at_most(found.background, PREVIEW_SIDE)
+        planes["error"] = _error(analysis.depth_error)
+    return planes
+
+
+def _rest_packers(
+    image: Picture, mask: Map, background: Picture | None, relief: tuple[Map, Map]
+) -> Iterator[tuple[str, Callable[[], tuple[bytes, str]]]]:
+    """The other files of a scene by their stem, each a function that makes content and ending."""
+    yield "relief", lambda: (pack_planes([_steps(layer) for layer in relief]), "bin")
+    if background is not None:
+        background = at_most(background, PREVIEW_SIDE)
         yield "background", partial(preview_file, background)
-        shadow = cast_shadow(image, background, mask)
-    yield "maps", lambda: _png(_levels(mask), _truth(analysis), _levels(shadow))
+        shadow = _levels(cast_shadow(image, background, mask))
+        if shadow.any():
+            yield "shadow", lambda: (pack_planes([shadow]), "bin")
     colours = foreground_colours(image, background, mask)
     yield "foreground", lambda: preview_file(_blank_far(colours, mask))
 
@@ -136,38 +217,26 @@ def _blank_far(colours: Picture, mask: Map) -> Picture:
     return np.asarray(cv2.copyTo(colours, around, np.full_like(colours, 128)), np.uint8)
 
 
-def _truth(analysis: Analysis) -> Bytes:
-    """The true mask as levels, (H, W); all unknown where there is none."""
-    assert analysis.predicted is not None
-    if analysis.true_mask is None:
-        shape = at_most(analysis.predicted.prediction.mask, PREVIEW_SIDE).shape
-        return np.full(shape, UNKNOWN, np.uint8)
-    share = at_most(analysis.true_mask.astype(np.float32), PREVIEW_SIDE)
+def _truth(true_mask: Mask, known: Mask | None) -> Grey:
+    """The true mask as levels, (H, W)."""
+    share = at_most(true_mask.astype(np.float32), PREVIEW_SIDE)
     levels = np.where(share > 0.5, np.uint8(255), np.uint8(0))
-    if analysis.mask_known is not None:
-        levels[at_most(analysis.mask_known.astype(np.float32), PREVIEW_SIDE) < 1] = UNKNOWN
+    if known is not None:
+        levels[at_most(known.astype(np.float32), PREVIEW_SIDE) < 1] = UNKNOWN
     return levels
 
 
-def _error(error: Map) -> tuple[Bytes, Bytes]:
+def _error(error: Map) -> Grey:
     """Errors of depth from -1 to 1 as steps from 1; 0 is an unknown error."""
     small = at_most(error.astype(np.float32), PREVIEW_SIDE)
     known = np.isfinite(small)
-    steps = (np.clip(np.where(known, small, 0), -1, 1) + 1) / 2 * DEPTH_STEPS
-    return _split(np.where(known, np.maximum(steps, 1), 0))
+    steps = _steps((np.clip(np.where(known, small, 0), -1, 1) + 1) / 2)
+    return np.where(known, np.maximum(steps, 1), 0).astype(np.uint16)
 
 
-def _levels(values: Map) -> Bytes:
+def _levels(values: Map) -> Grey:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def _split(steps: Map) -> tuple[Bytes, Bytes]:
-    """Splits steps up to `DEPTH_STEPS` into high and low bytes."""
-    whole = np.rint(np.clip(steps, 0, DEPTH_STEPS)).astype(np.uint16)
-    return (whole >> 8).astype(np.uint8), (whole & 255).astype(np.uint8)
-
-
-def _png(*planes: Bytes) -> tuple[bytes, str]:
-    done, content = cv2.imencode(".png", np.vstack(planes), PNG_OPTIONS)
-    assert done
-    return content.tobytes(), "png"
+def _steps(values: Map) -> Grey:
+    return np.rint(np.clip(values, 0, 1) * np.float32(DEPTH_STEPS)).astype(np.uint16)

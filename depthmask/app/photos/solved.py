@@ -7,6 +7,7 @@ tools/solve_examples.py writes it.
 
 import json
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,6 @@ from depthmask.files import fingerprint
 
 ANSWER = "answer.json"
 JPEG_QUALITY = 82
-PNG_FILTERS = (
-    cv2.IMWRITE_PNG_FILTER_UP,
-    cv2.IMWRITE_PNG_FILTER_PAETH,
-    cv2.IMWRITE_PNG_FILTER_AVG,
-    cv2.IMWRITE_PNG_FILTER_SUB,
-)
 Answer = dict[str, Any]
 
 
@@ -42,7 +37,8 @@ def find_solved(examples: Sequence[Example], checkpoint: Path, quality: str) -> 
             continue
         answer = json.loads(path.read_text("utf-8"))
         if answer.pop("made_of") == made_of(example, weights, quality):
-            answer["scene"]["folder"] = example.solved
+            for part in (answer["scene"], answer["scene"]["rest"]):
+                part["folder"] = example.solved
             found[example.name] = answer
     return found
 
@@ -56,28 +52,25 @@ def solve(example: Example, predictor: Predicts, checkpoint: Path, quality: str)
     scene = write_scene(analysis, name=example.name, words=words(analysis), folder=folder)
     origin = made_of(example, fingerprint(checkpoint), quality)
     answer = {**describe(analysis, scene), "made_of": origin}
-    del scene["folder"]
-    _shrink(folder)
+    del scene["folder"], scene["rest"]["folder"]
     if max(scene["size"]) <= PREVIEW_SIDE and example.image.suffix == ".jpg":
         (folder / scene["files"]["image"]).unlink()  # it would be the photo again
         scene["files"]["image"] = f"../{example.image.name}"
+    _shrink(folder)
     text = json.dumps(answer, indent=1, ensure_ascii=False)
     (folder / ANSWER).write_text(f"{text}\n", "utf-8")
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _shrink(folder: Path) -> None:
-    """Packs pictures as tightly as time allows that nobody waits for."""
-    for path in [*folder.glob("*.png"), *folder.glob("*.jpg")]:
+    """Packs files as tightly as time allows that nobody waits for."""
+    for path in folder.glob("*.bin"):
+        path.write_bytes(zlib.compress(zlib.decompress(path.read_bytes()), 9))
+    for path in folder.glob("*.jpg"):
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert picture is not None
-        if path.suffix == ".jpg":
-            options = [[cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]]
-        else:
-            level = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_FILTER]
-            options = [[*level, filter_] for filter_ in PNG_FILTERS]
-        packed = [cv2.imencode(path.suffix, picture, each)[1].tobytes() for each in options]
-        path.write_bytes(min([path.read_bytes(), *packed], key=len))
+        _, packed = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        path.write_bytes(min(path.read_bytes(), packed.tobytes(), key=len))
 
 
 def made_of(example: Example, weights: str, quality: str) -> dict[str, str]:

@@ -1,13 +1,15 @@
 // The stage: image, mask and depth side by side, drawn here from one scene of the server.
 //
 //     const stage = createStage(element, options);
-//     await stage.show(scene, { arrival: true });  // what write_scene of scene.py returned
+//     await stage.show(scene, { arrival: true });  // what write_first of scene.py returned
 //     stage.clear("Drop two photos.");             // a sentence in place of the pictures
 //     stage.busy(true);                            // a new scene is on its way
 //
 // Options, all of them optional:
 //     url(path)              the address of a file of the server
 //     downloads              { name: label } of the files that the server makes at full size
+//     rest(scene)            asks the server for the "rest" of a scene that came without
+//     photo(scene)           the page's own pixels of the image, of readPhoto, or null
 //     download(name, edits)  asks the server for one: returns { url, name } or { failed: sentence };
 //                            edits is { mask: File or null, shadow: "found", "keep" or "drop" }
 
@@ -20,7 +22,7 @@ import { Relief } from "./stage_relief.js";
 import { iou, Repair } from "./stage_repair.js";
 import { RepairPanel } from "./stage_repair_panel.js";
 import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
-import { loadScene, UNKNOWN } from "./stage_scene.js";
+import { loadRelief, loadRest, loadScene, UNKNOWN } from "./stage_scene.js";
 import { Tile } from "./stage_tile.js";
 import {
     DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, preparations, REPAIR_VIEWS,
@@ -36,12 +38,13 @@ const EMPTY = "Mask and depth appear here.";
 const LOST = "The pictures of this result cannot be loaded; try again.";
 
 export function createStage(element, options = {}) {
-    return new Stage(element, { url: addressOf, downloads: {}, ...options });
+    return new Stage(element, { url: addressOf, downloads: {}, photo: async () => null, ...options });
 }
 
 class Stage {
     constructor(element, options) {
         this.options = options;
+        this.asked = new WeakMap(); // for which descriptions the server was asked for the rest
         this.shows = 0; // the newest call of show or clear wins
         this.look = null; // what the views draw: the scene, its mask as repaired, the choices
         this.image = this.tile("image", "Image", IMAGE_VIEWS);
@@ -55,7 +58,7 @@ class Stage {
         }, (text) => this.tell(text));
         this.compare = new Compare(this.mask, (share) => this.split(share));
         this.cursor = new Cursor(this.depth, () => this.look);
-        this.relief = new Relief(this.depth);
+        this.relief = new Relief(this.depth, () => this.readRelief());
         this.panel = new RepairPanel(this.mask, {
             changed: (area, settled) => this.repaired(area, settled),
             opened: (open) => this.offerViews(open),
@@ -81,7 +84,9 @@ class Stage {
         const mine = this.shows;
         let scene;
         try {
-            scene = await loadScene(description, this.options.url);
+            scene = await loadScene(description, {
+                url: this.options.url, rest: () => this.rest(description), photo: () => this.options.photo(description),
+            });
         } catch (error) {
             console.debug("depthmask: no scene", error);
             if (mine === this.shows) this.clear(LOST);
@@ -105,7 +110,50 @@ class Stage {
         for (const tile of this.tiles) this.choose(tile);
         if (this.mask.view === "compare" && arrival && !calm()) this.compare.sweep();
         this.busy(false);
-        this.prepare(preparations(this.look), mine);
+        // what is drawn is presented first
+        requestAnimationFrame(() => setTimeout(() => {
+            if (mine !== this.shows) return;
+            this.complete().catch((error) => console.debug("depthmask: no rest of the scene", error));
+        }));
+    }
+
+    // Describes the files that the first picture does not need; the server writes them when asked.
+    async rest(description) {
+        if (description.rest) return description.rest;
+        let asked = this.asked.get(description);
+        if (!asked) {
+            asked = this.options.rest(description);
+            this.asked.set(description, asked);
+            asked.catch(() => this.asked.delete(description)); // whoever needs it asks again
+        }
+        return asked;
+    }
+
+    // Fills in what the scene lacks at first.
+    complete() {
+        const { look } = this;
+        look.complete ||= this.fill(look, this.shows).catch((error) => {
+            look.complete = null;
+            throw error;
+        });
+        return look.complete;
+    }
+
+    async fill(look, mine) {
+        const parts = await loadRest(look.scene, await this.rest(look.scene.description), this.options.url);
+        if (mine !== this.shows) return;
+        Object.assign(look.scene, parts);
+        forget(look.scene);
+        this.panel.showShadow();
+        this.takeMask();
+        for (const tile of this.tiles) this.draw(tile);
+        this.prepare(preparations(look), mine);
+    }
+
+    async readRelief() {
+        const { description } = this.look.scene;
+        await this.complete(); // the relief has the colours of background and foreground
+        return loadRelief(await this.rest(description), this.options.url);
     }
 
     // Computes what views will need, a piece at a time, as long as the scene stays.
@@ -242,6 +290,13 @@ class Stage {
 
     // Saves the view on screen, named after the photo.
     async save(tile) {
+        try {
+            await this.complete();
+        } catch {
+            this.tell(LOST);
+            return;
+        }
+        if (!this.look) return;
         const { scene, found } = this.look;
         const { view, shown } = tile;
         if (shown.foreground && !found) {

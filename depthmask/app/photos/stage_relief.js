@@ -39,8 +39,9 @@ void main() {
 }`;
 
 export class Relief {
-    constructor(tile) {
-        this.tile = tile;
+    // `load()` completes the scene and returns what loadRelief of stage_scene.js returns.
+    constructor(tile, load) {
+        [this.tile, this.loadGrid] = [tile, load];
         this.canvas = make("canvas", {
             class: "stage-relief", hidden: true, tabindex: 0, role: "img",
             "aria-label": "The scene as a relief; arrow keys tilt it",
@@ -106,7 +107,7 @@ export class Relief {
         }
         this.tile.say("Loading…");
         try {
-            this.grid ||= await look.scene.readRelief();
+            this.grid ||= await this.loadGrid();
         } catch (error) {
             console.debug("depthmask: no relief", error);
             if (this.shown && look === this.look) this.tile.say("The 3D view cannot be loaded; choose it again.");

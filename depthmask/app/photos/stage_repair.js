@@ -2,6 +2,8 @@
 //
 // alpha = what the network found, less its shadow, grown or shrunk, feathered, then painted over.
 
+import { reaches } from "./stage_scene.js";
+
 const MAX_UNDONE = 60;
 const SHADOW_FULL = 30; // of 255: a darker shadow is taken out of the mask as a whole
 const EDGE_SHARE = 0.004; // of the longest side, as in shadow.py
@@ -24,7 +26,7 @@ export class Repair {
 
     get changed() {
         const { grow, feather, shadow } = this.settings;
-        return Boolean(grow || feather) || shadow !== "found" || this.weight.some(Boolean);
+        return Boolean(grow || feather) || shadow !== "found" || reaches(this.weight, 1);
     }
 
     // The soft black that lies under the cut-out, or null.
@@ -35,7 +37,7 @@ export class Repair {
     }
 
     get found() {
-        return this.alpha.some((level) => level > 127);
+        return reaches(this.alpha, 128);
     }
 
     // Changes some of the settings. Moves of the same slider are undone as one.

@@ -125,8 +125,10 @@ function drawMaskErrors({ scene, alpha }, out, area) {
 
 function drawDepth({ scene }, out, area) {
     const { depth, palette } = scene;
+    const colours = Int32Array.from(
+        { length: DEPTH_STEPS + 1 }, (_, step) => palette[Math.round(step * 255 / DEPTH_STEPS)]);
     eachRow(area, scene.width, (first, end) => {
-        for (let i = first; i < end; i += 1) out[i] = palette[(depth[i] * 255 / DEPTH_STEPS + 0.5) | 0];
+        for (let i = first; i < end; i += 1) out[i] = colours[depth[i]];
     });
 }
 

@@ -39,7 +39,7 @@ from depthmask.app.photos.analysis import (
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request, read_request
-from depthmask.app.photos.scene import PREVIEW_SIDE, write_scene
+from depthmask.app.photos.scene import PREVIEW_SIDE, write_first, write_rest
 from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.errors import PictureError, StorageError
@@ -194,6 +194,19 @@ class PhotosTab:
         )
         return {"failed": complaint} if path is None else {"path": str(path), "name": path.name}
 
+    def rest(self, pair: Mapping[str, Any]) -> Answer:
+        """Writes what a scene of a pair still lacks; returns its "rest", or what failed."""
+        paths = [pair.get(key) for key in ("background", "image")]
+        if not (all(isinstance(path, str) for path in paths) and self.knows(paths)):
+            return {"failed": NOT_UPLOADED}
+        analysis = analyse(self._predictor, self._cache, DroppedFiles(*paths))
+        if analysis.predicted is None:
+            return {"failed": analysis.message}
+        try:
+            return write_rest(analysis.predicted)
+        except StorageError as error:
+            return {"failed": str(error)}
+
     def _answer_example(self, name: str) -> Answer:
         example = self._examples.get(name)
         if example is None:
@@ -217,7 +230,13 @@ class PhotosTab:
     def _describe(self, analysis: Analysis, files: DroppedFiles, *, name: str = "") -> Answer:
         scene = None
         if analysis.predicted is not None:
-            scene = write_scene(analysis, name=name or self._name(files), words=words(analysis))
+            scene = write_first(
+                analysis,
+                name=name or self._name(files),
+                words=words(analysis),
+                with_image=not _is_plain_jpeg(files.image),
+            )
+            scene["pair"] = {"background": files.background, "image": files.image}
         return describe(analysis, scene)
 
     def _name(self, files: DroppedFiles) -> str:
@@ -229,8 +248,9 @@ class PhotosTab:
         """Copies for browsers of those pictures that they cannot show."""
         found = {}
         for zone, path in vars(files).items():
-            copy = browser_copy(path, PREVIEW_SIDE) if path and zone not in unreadable else None
-            if copy:
+            if not path or zone in unreadable or _is_plain_jpeg(path):
+                continue
+            if copy := browser_copy(path, PREVIEW_SIDE):
                 found[zone] = {"shown": copy}
         return found
 
@@ -255,13 +275,17 @@ class PhotosTab:
         def fetch_address(address: Any) -> Answer:
             return self.fetch(str(address))
 
+        def rest(pair: Any) -> Answer:
+            return self.rest(pair if isinstance(pair, dict) else {})
+
         page = gr.HTML(
             html_template="${markup}",
             markup=markup(list(self._examples.values())),
             downloads={name: each.label for name, each in DOWNLOADS.items()},
             css_template=(FOLDER / "photos.css").read_text("utf-8"),
             js_on_load=import_module(FOLDER / "photos.js", events=("submit",)),
-            server_functions=[keep_files, fetch_address, save],
+            preview_side=PREVIEW_SIDE,
+            server_functions=[keep_files, fetch_address, rest, save],
             solved={n: self._answer_example(n) for n in self._examples if n in self._solved},
             elem_id="photos",
             apply_default_css=False,
@@ -287,6 +311,15 @@ def describe(analysis: Analysis, scene: Answer | None) -> Answer:
         "scene": scene,
         "swapped": analysis.verdict == "swapped",
     }
+
+
+def _is_plain_jpeg(path: str | None) -> bool:
+    """Whether every browser reads a file as we do: a JPEG that is not turned by its XMP alone."""
+    if path is None or not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        head = file.read(2**16)
+    return head.startswith(b"\xff\xd8\xff") and b"tiff:Orientation" not in head
 
 
 def took(analysis: Analysis) -> str:

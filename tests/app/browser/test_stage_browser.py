@@ -433,6 +433,60 @@ def test_a_newer_scene_wins_and_clear_empties_the_stage(open_stage: OpenStage) -
     assert page.locator("[data-do=save]").first.is_disabled()
 
 
+def test_the_rest_of_a_scene_comes_later(open_stage: OpenStage) -> None:
+    page = open_stage()
+    choose(page, "image", "background")
+    choose(page, "mask", "cutout")
+    page.evaluate("open_scene('block', { late: true })")
+    page.wait_for_function("!!window.answer_rest")
+    first = pixels(page, "mask")
+    assert close(first[60, 60], COLOUR), "the image's colours serve until then"
+    assert close(pixels(page, "image")[60, 60], COLOUR)
+    page.locator("[data-tile=mask] [data-do=save]").click()  # waits for the colours
+    choose(page, "depth", "3d")
+    with page.expect_download() as saved:
+        page.evaluate("answer_rest()")
+    assert saved.value.suggested_filename == "block-cutout.png"
+    assert close(pixels(page, "image")[60, 60], WALL)
+    half = pixels(page, "mask")[60, HALF]
+    assert abs(half - first[60, HALF]).sum() > 20, "the wall no longer shines through"
+    page.wait_for_selector("canvas.stage-relief[data-frames]")
+    page.get_by_role("button", name="Repair mask").click()
+    assert page.get_by_role("radiogroup", name="Shadow").is_visible()
+
+
+def test_a_rest_that_did_not_come_is_asked_for_again(open_stage: OpenStage) -> None:
+    page = open_stage()
+    page.evaluate("open_scene('block', { late: true })")
+    page.wait_for_function("!!window.refuse_rest")
+    page.evaluate("() => { refuse_rest(); window.answer_rest = null; }")
+    page.locator("[data-tile=image] [data-do=save]").click()
+    page.wait_for_function("!!window.answer_rest")
+    with page.expect_download():
+        page.evaluate("answer_rest()")
+
+
+def test_the_pages_own_photo_is_shown_if_it_fits(open_stage: OpenStage) -> None:
+    page = open_stage()
+    for width, expected in ((WIDTH, (1, 2, 3)), (WIDTH + 1, COLOUR)):
+        page.evaluate(
+            """async ([width, height]) => {
+                const pixels = new Int32Array(width * height).fill(0xff030201);
+                window.own_photo = { width, height, pixels };
+                window.answer_rest = null;
+                const answer = await fetch("/scenes/block/scene.json");
+                const { rest, files: { image, maps }, ...scene } = await answer.json();
+                const kept = { ...rest, files: { ...rest.files, image } };
+                const shown = stage.show({ ...scene, kept, files: { maps }, folder: "block" });
+                while (!window.answer_rest) await new Promise((go) => setTimeout(go, 10));
+                answer_rest();
+                await shown;
+            }""",
+            [width, HEIGHT],
+        )
+        assert close(view(page, "image", "image")[60, 60], expected)
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_full_screen_fills_the_screen(open_stage: OpenStage, refused: bool) -> None:
     page = open_stage()
