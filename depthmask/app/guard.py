@@ -32,6 +32,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
 MAX_CALL_BYTES = 64_000  # of a request to the queue, which names files; Gradio may keep it for long
 MAX_UPLOAD_BYTES = 65_000_000  # of a request that uploads files
+MAX_INLINE_BYTES = 70_000_000  # of one that holds two files as base64
+MAX_INLINE_REQUESTS = 20  # of these at a time: each lies on the disk until it is served
 MAX_VALUES = 20_000  # of JSON, each of which takes about a hundred bytes of memory
 MAX_PAUSE_S = 15.0  # between two pieces of a body
 MAX_BODY_S, MAX_UPLOAD_S = 60.0, 600.0  # for a whole body
@@ -42,6 +44,7 @@ UNKNOWN_NAME = (
     "This server does not know that name; start it with --root-path and the address of its page."
 )
 UPLOAD_PATH, LOGIN_PATH, FILE_PATH = "/upload", "/login", "/file="
+PLAIN_API_PATH, GRADIO_PATH = "/api/predict", "/gradio_api/"
 CALL_PATHS = ("/queue/join", "/call/")
 
 # Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
@@ -124,6 +127,7 @@ class Guard:
     ) -> None:
         self._app, self._hosts, self._max_pause_s = app, hosts, max_pause_s
         self._quota, self._guesses = quota, guesses or Guesses()
+        self._inline = 0  # requests with files inside that are served or arrive
         frames = " ".join(("'self'", *framed_by))
         self._headers = [
             (b"x-content-type-options", b"nosniff"),
@@ -195,19 +199,27 @@ class Guard:
             await send(message)
 
         body = _Body(receive, scope, self._max_pause_s)
+        inline = _is_upload(scope) and not _is_plain_upload(scope)
+        self._inline += inline
         try:
+            if self._inline > MAX_INLINE_REQUESTS and inline:
+                raise Refused(429, "Too many requests with files at a time; try again soon.")
             if scope["method"] == "POST" and not _is_upload(scope):
                 await body.read()
-            if scope["method"] == "POST" and scope["path"].rstrip("/").endswith(LOGIN_PATH):
+            if _asks_for_password(scope):
                 await self._guesses.take(self._app, scope, body.receive, send_with_headers)
             else:
                 await self._app(scope, body.receive, send_with_headers)
-        except _Refused as refused:
+        except Refused as refused:
             if not started:
                 await _answer(send_with_headers, refused.status, str(refused))
+        finally:
+            self._inline -= inline
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """A body is too large or too slow; the guard answers with the status and the sentence."""
+
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
@@ -233,7 +245,7 @@ class _Body:
             pieces.append(message.get("body", b""))
         body = b"".join(pieces)
         if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise _Refused(413, f"A request may have {MAX_VALUES:,} values.")
+            raise Refused(413, f"A request may have {MAX_VALUES:,} values.")
         self._read.append({"type": "http.request", "body": body, "more_body": False})
 
     async def receive(self) -> Message:
@@ -245,12 +257,12 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(wait, 0))
         except TimeoutError:
-            raise _Refused(408, "The request did not arrive in time; send it again.") from None
+            raise Refused(408, "The request did not arrive in time; send it again.") from None
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._bytes > self._limit:
-                raise _Refused(413, f"A request may have {self._limit:,} bytes; upload files.")
+                raise Refused(413, f"A request may have {self._limit:,} bytes; upload files.")
         return message
 
 
@@ -273,7 +285,7 @@ class Guesses:
         if wrong < FREE_GUESSES:
             await self._try(app, scope, receive, send, address)
         elif address in self._busy:
-            raise _Refused(429, "Too many wrong passwords; wait a minute, and try again.")
+            raise Refused(429, "Too many wrong passwords; wait a minute, and try again.")
         else:
             self._busy.add(address)
             try:
@@ -303,16 +315,43 @@ class Guesses:
             self._wrong.pop(next(iter(self._wrong)))
 
 
+def is_plain_api(path: str) -> bool:
+    """Whether a path is that of `depthmask.app.plain_api`; Gradio has one that ends alike."""
+    return path.rstrip("/").endswith(PLAIN_API_PATH) and GRADIO_PATH not in path
+
+
 def _limit(scope: Scope) -> int:
     if _is_upload(scope):
-        return MAX_UPLOAD_BYTES
+        return MAX_UPLOAD_BYTES if _is_plain_upload(scope) else MAX_INLINE_BYTES
     called = any(path in scope["path"] for path in CALL_PATHS)
     return MAX_CALL_BYTES if called else MAX_BODY_BYTES
 
 
 def _is_upload(scope: Scope) -> bool:
+    """Whether a request holds files: what comes next stores them, and does not keep its body."""
+    path: str = scope["path"].rstrip("/")
+    if scope.get("method") != "POST":
+        return False
+    if _is_plain_upload(scope) or is_plain_api(path):
+        return True
+    return "/call/" in path and path.endswith("/predict") and _length(scope) > MAX_CALL_BYTES
+
+
+def _is_plain_upload(scope: Scope) -> bool:
     path: str = scope["path"]
-    return scope.get("method") == "POST" and path.rstrip("/").endswith(UPLOAD_PATH)
+    return path.rstrip("/").endswith(UPLOAD_PATH)
+
+
+def _length(scope: Scope) -> int:
+    """How long a request says that its body is; 0 if it does not."""
+    text = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text) if text.isdigit() and len(text) <= 18 else 0
+
+
+def _asks_for_password(scope: Scope) -> bool:
+    path: str = scope["path"]
+    logs_in = scope["method"] == "POST" and path.rstrip("/").endswith(LOGIN_PATH)
+    return logs_in or is_plain_api(path)
 
 
 def _freshness(scope: Scope) -> list[tuple[bytes, bytes]]:

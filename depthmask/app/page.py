@@ -31,6 +31,7 @@ def build_demo(
     live: Callable[[], HasNetwork] | None = None,
     live_fast: Callable[[], HasNetwork] | None = None,
     solved: Mapping[str, dict[str, Any]] | None = None,
+    queue: FairQueue | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.
@@ -43,10 +44,11 @@ def build_demo(
         live: Returns the predictor of the live tab once it is loaded; without it, there is no tab.
         live_fast: Returns one of the fast network, which that tab uses where the other is too slow.
         solved: What `find_solved` found: examples that need no prediction.
+        queue: In which visitors wait for their turn.
         debug: The live tab shows how long each stage of a frame takes.
     """
     gr.set_static_paths([path for e in examples for path in (*e.files, e.solved) if path])
-    cache, queue = PredictionCache(), FairQueue()
+    cache, queue = PredictionCache(), FairQueue() if queue is None else queue
     with gr.Blocks(
         title="depthmask",
         analytics_enabled=False,

@@ -17,9 +17,11 @@ import httpx
 from starlette.middleware import Middleware
 
 from depthmask.app.connections import bound
+from depthmask.app.data_urls import DataUrls
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
 from depthmask.app.page_head import DESCRIPTION, NAME, PageHead
+from depthmask.app.plain_api import PlainApi, PlainApiRoute
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
@@ -105,6 +107,7 @@ def launch(
     *,
     load: Callable[[], None],
     has_room: Callable[[], bool] = lambda: True,
+    api: PlainApi | None = None,
 ) -> None:
     """Serves the page until interrupted, and prints its address.
 
@@ -114,6 +117,7 @@ def launch(
         load: Called once the page is up: loads what predictions need. What it raises ends
             the serving, and is raised again.
         has_room: Whether the disk has room for more uploads.
+        api: What answers /api/predict; without it, nothing does.
 
     Raises:
         LaunchError: The port is taken, the host is not this computer's, or this computer cannot
@@ -124,7 +128,10 @@ def launch(
     around = [
         Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
         Middleware(PageHead, root_path=serving.root_path),
+        Middleware(DataUrls, auth=serving.auth is not None),
     ]
+    if api is not None:
+        around.append(Middleware(PlainApiRoute, api=api))
     spare_from_proxy(serving.host, *LOCAL)
     try:
         url, share_url = _serve(page, serving, around)

@@ -71,7 +71,9 @@ def run(options: argparse.Namespace) -> None:
     checkpoint = _check_network(options)
     load = _start_loading(options)
     from depthmask.app import (
+        FairQueue,
         LoadingPredictor,
+        PlainApi,
         Serving,
         build_demo,
         find_card,
@@ -94,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
         key=options.ssl_keyfile,
         mcp=options.mcp,
     )
-    predictor = LoadingPredictor(load)
+    predictor, queue = LoadingPredictor(load), FairQueue()
     examples = find_examples()
     page = build_demo(
         predictor,
@@ -104,10 +106,12 @@ def run(options: argparse.Namespace) -> None:
         card=find_card(checkpoint),
         live=predictor.ready,
         live_fast=_fast_network(options, checkpoint),
+        queue=queue,
         debug=options.debug,
     )
+    api = PlainApi(predictor, queue, model=checkpoint.name, auth=serving.auth)
     try:
-        launch(page, serving, load=predictor.load, has_room=folder.has_room)
+        launch(page, serving, load=predictor.load, has_room=folder.has_room, api=api)
     finally:
         folder.close()
 

@@ -9,6 +9,8 @@ import pytest
 from depthmask.app.guard import (
     MAX_BODY_BYTES,
     MAX_CALL_BYTES,
+    MAX_INLINE_BYTES,
+    MAX_INLINE_REQUESTS,
     MAX_UPLOAD_BYTES,
     MAX_VALUES,
     Guard,
@@ -128,13 +130,43 @@ def test_a_proxy_may_ask_under_the_name_of_this_server() -> None:
     assert ask(guarded(), **page)[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/app/gradio_api/call/predict"])
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/app/gradio_api/call/other"])
 def test_a_request_to_predict_is_small(path: str) -> None:
     page = Page()
     assert ask(guarded(page), path=path, content_length=str(MAX_CALL_BYTES + 1))[0] == 413
     assert ask(guarded(page), path=path, body=[b"x" * MAX_CALL_BYTES, b"x"])[0] == 413
     assert page.asked == 0
     assert ask(guarded(page), path=path, body=[b"x" * MAX_CALL_BYTES])[0] == 200
+
+
+def test_files_inside_of_json_have_a_bound_of_their_own() -> None:
+    call, plain = "/app/gradio_api/call/predict", "/app/api/predict/"
+    for path in (call, plain):
+        page = Page()
+        assert ask(guarded(page), path=path, content_length=str(MAX_INLINE_BYTES + 1))[0] == 413
+        assert page.asked == 0
+        values = [b"[", b"1," * MAX_VALUES, b"1]"]  # what is stored first is counted later
+        length = str(sum(map(len, values)) + 100_000)
+        assert ask(guarded(page), path=path, content_length=length, body=values)[0] == 200
+    assert ask(guarded(), path=call, body=[b"x" * (MAX_CALL_BYTES + 1)])[0] == 413
+    gradios = "/gradio_api/api/predict"
+    assert ask(guarded(), path=gradios, content_length=str(MAX_BODY_BYTES + 1))[0] == 413
+    quota = UploadQuota(lambda: False)
+    assert ask(guarded(quota=quota), path=plain)[0] == 429
+
+
+def test_few_requests_with_files_inside_are_served_at_a_time() -> None:
+    statuses: list[int] = []
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        statuses.append(ask(guard, path="/api/predict")[0])  # while this one is served
+        await Page()(scope, receive, send)
+
+    guard = Guard(page, hosts=Hosts())
+    for _ in range(2):  # what is served gives its place back
+        statuses.clear()
+        assert ask(guard, path="/api/predict")[0] == 200
+        assert statuses == [429] + [200] * (MAX_INLINE_REQUESTS - 1)
 
 
 def test_json_of_many_values_is_refused_before_it_is_parsed() -> None:
