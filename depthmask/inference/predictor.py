@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
 from depthmask.errors import OptionError, PictureError
+from depthmask.inference.background import Choice, LearnedBackground, assemble, closest, frame
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, light_copy, match_light
 from depthmask.inference.pair_quality import (
     MIN_SWAP_EVIDENCE,
@@ -20,9 +22,8 @@ from depthmask.inference.pair_quality import (
     swap_evidence,
 )
 from depthmask.inference.refinement import refine_depth, refine_mask
-from depthmask.inference.registration import NOT_REGISTERED, register
 from depthmask.inference.stopwatch import Stopwatch
-from depthmask.inference.unknown_area import covered_share, frame_background, keep_joined
+from depthmask.inference.unknown_area import covered_share, keep_joined
 from depthmask.network.checkpoint import SHIPPED, check_tasks, read_info
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import resize
@@ -100,7 +101,7 @@ class Predictor:
 
     def predict(
         self,
-        background: Picture,
+        background: Picture | LearnedBackground,
         image: Picture,
         *,
         align: bool = True,
@@ -112,7 +113,7 @@ class Predictor:
 
         Args:
             background: (h, w, 3), uint8, RGB: the empty scene, of any size. It is scaled to
-                cover the image and cropped around its centre, never squashed.
+                cover the image and cropped around its centre, never squashed. Or a learned one.
             image: (H, W, 3), uint8, RGB, of any size.
             align: Move the background to where the camera stood for the image.
             light: Give the background the exposure and white balance of the image.
@@ -124,25 +125,31 @@ class Predictor:
         """
         start = time.perf_counter()
         watch = stopwatch or Stopwatch()
-        check_picture(background, "background")
+        photo = None if isinstance(background, LearnedBackground) else background
+        if not isinstance(background, LearnedBackground):
+            check_picture(background, "background")
         check_picture(image, "image")
         height, width = image.shape[:2]
-        registration = register(background, image) if align else NOT_REGISTERED
-        fitted, unknown = frame_background(background, image, registration)
+        framed = frame(background, image, align=align)
         watch.lap("register")
         size = network_size(height, width, self.resolution)
-        small_background, small_image = (resize(x, *size) for x in (fitted, image))
-        small_unknown = None if unknown is None else resize(unknown.astype(np.float32), *size) > 0
-        maps, lighting = self._see(small_background, small_image, small_unknown, watch, light=light)
-        matched = apply_light(fitted, lighting)
+        copies = [resize(picture, *size) for picture in framed.pictures]
+        small_image = resize(image, *size)
+        unknown, small_unknown = framed.unknown, None
+        if unknown is not None:
+            small_unknown = resize(unknown.astype(np.float32), *size) > 0
+            unknown = resize(unknown.astype(np.uint8), height, width) > 0
+        maps, lighting, choice = self._see(copies, small_image, small_unknown, watch, light=light)
+        matched = resize(apply_light(assemble(framed.pictures, choice), lighting), height, width)
         watch.lap("light")
-        evidence = swap_evidence(apply_light(small_background, lighting), small_image, maps["mask"])
+        seen = apply_light(assemble(copies, choice), lighting)
+        evidence = swap_evidence(seen, small_image, maps["mask"])
         fitness = judge(
-            registration,
+            framed.registration,
             lighting,
             diagonal=math.hypot(height, width),
             covered=float((maps["mask"] > 0.5).mean()),
-            same=is_same(background, image),
+            same=photo is not None and is_same(photo, image),
             swapped=evidence > MIN_SWAP_EVIDENCE,
         )
         watch.lap("quality")
@@ -157,20 +164,20 @@ class Predictor:
             mask,
             depth,
             time.perf_counter() - start,
-            PairReport(registration, lighting, fitness, covered_share(unknown, image)),
+            PairReport(framed.registration, lighting, fitness, covered_share(unknown, image)),
             matched,
             unknown,
         )
 
     def _see(
         self,
-        background: Picture,
+        candidates: Sequence[Picture],
         image: Picture,
         unknown: Mask | None,
         watch: Stopwatch,
         *,
         light: bool,
-    ) -> tuple[dict[str, Map], LightMatch]:
+    ) -> tuple[dict[str, Map], LightMatch, Choice]:
         """Runs the network on two pictures of its size, in the same light if so wanted.
 
         Foreground in the unknown area is kept where it goes on from foreground that is known.
@@ -179,28 +186,30 @@ class Predictor:
         predicted mask, differs by `MAX_GAIN_CHANGE_STOPS`, the network runs once more with it.
 
         Returns:
-            Mask and depth, and how the light was matched.
+            Mask and depth, how the light was matched, and which candidate was the background where.
         """
 
-        def run(match: LightMatch) -> dict[str, Map]:
-            lit = apply_light(background, match)
+        def run(match: LightMatch) -> tuple[dict[str, Map], LightMatch, Choice]:
+            lit = [apply_light(candidate, match) for candidate in candidates]
+            choice = closest(lit, image)
             watch.lap("light")
-            maps = self.backend.run(lit, image)
+            maps = self.backend.run(assemble(lit, choice), image)
             watch.lap("network")
             if unknown is not None:
                 maps["mask"] = keep_joined(maps["mask"], unknown, image)
-            return maps
+            return maps, match, choice
 
         if not light:
-            return run(NOT_MATCHED), NOT_MATCHED
+            return run(NOT_MATCHED)
+        background = assemble(candidates, closest(candidates, image))
         copies = light_copy(background), light_copy(image)
         first = match_light(*copies, foreground=_hidden(unknown))
-        maps = run(first)
-        second = match_light(*copies, foreground=_hidden(unknown, maps["mask"]))
+        result = run(first)
+        second = match_light(*copies, foreground=_hidden(unknown, result[0]["mask"]))
         # where the mask leaves nothing to compare, the first fit stands
         if second.reason or np.abs(np.log2(second.gain / first.gain)).max() < MAX_GAIN_CHANGE_STOPS:
-            return maps, first
-        return run(second), second
+            return result
+        return run(second)
 
 
 def weights_for(quality: str) -> Path:

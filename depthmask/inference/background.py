@@ -1,0 +1,254 @@
+"""A background that is learned from several photos of one scene, parts of which may move.
+
+Leaves, water and screens look different in each photo, so no single one is the empty scene. A few
+photos are kept, and what the network compares an image with is taken from the one that is closest
+to it, pixel by pixel. What only passed through is cleaned out of them: the look of a place counts
+if it comes back in other photos.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from depthmask.errors import PictureError
+from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
+from depthmask.inference.unknown_area import frame_background
+from depthmask.pictures import Map, Mask, Picture
+from depthmask.pictures.resize import crop_to_aspect, fit_size, resize, shrink, shrink_by_halves
+
+T = TypeVar("T")
+Choice = npt.NDArray[np.uint8]  # (h, w): for each pixel, the index of a candidate
+
+MAX_FRAMES = 24  # are kept, evenly spread over what was given
+FRAME_SIDE = 1280  # pixels at most, longest side of the frames that are kept
+VOTING_SIDE = 320  # pixels at most, longest side of the copies on which places are compared
+VOTING_WINDOW = 9  # pixels of a copy, side of the square around a place that is compared
+SAME_LEVELS = 10  # by which a place differs, in the mean of its window, between looks of one kind
+MAX_SWAY = 3  # pixels of a copy: how far what moves at a place may come from
+SWAY_LEVELS = 14  # beyond the range of colours within that distance is another kind
+MIN_MOVE_SHARE = 0.03  # of the diagonal: photos of a camera that moved by more are moved back
+MAX_NEEDED_RETURNS = 2  # other photos, not neighbours in time, in which a look comes back
+PHOTOS_A_RETURN = 4  # with fewer, what moves at a place cannot be told from what passed there
+EDGE = 7  # pixels of a copy, side of the square by which what passed is widened
+NEAREST_SIDE = 48  # pixels, of the squares on which the photo nearest to an image is found
+CLOSEST_WINDOW = 5  # pixels of what the network sees, side of the square that is compared
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedBackground:
+    """The empty scene, as far as several photos tell."""
+
+    plate: Picture  # (H, W, 3), RGB: what each place looks like most often
+    frames: tuple[Picture, ...]  # (H, W, 3) each: photos of the scene, cleaned of what passed
+    unseen: Mask  # (H, W): places of which no look came back
+
+    @property
+    def candidates(self) -> tuple[Picture, ...]:
+        """Every picture of the scene that an image may be compared with."""
+        return (self.plate, *self.frames)
+
+
+@dataclass(frozen=True, eq=False)
+class FramedBackground:
+    """A background in the frame of an image, and perhaps smaller than that."""
+
+    pictures: tuple[Picture, ...]  # (H, W, 3) each, RGB: one photo, or all candidates
+    unknown: Mask | None  # (H, W): what none of them shows; None: nothing
+    registration: Registration  # of a photo to the image
+
+
+def frame(
+    background: Picture | LearnedBackground, image: Picture, *, align: bool
+) -> FramedBackground:
+    """Lays a background on an image.
+
+    Args:
+        background: (h, w, 3), uint8, RGB, or learned.
+        image: (H, W, 3), uint8, RGB.
+        align: Move the background to where the camera stood for the image.
+
+    Returns:
+        It is of the image's size. A learned one has `FRAME_SIDE` pixels at most.
+    """
+    if not isinstance(background, LearnedBackground):
+        registration = register(background, image) if align else NOT_REGISTERED
+        framed, unknown = frame_background(background, image, registration)
+        return FramedBackground((framed,), unknown, registration)
+    view = shrink(image, *fit_size(image.shape, FRAME_SIDE))
+    nearest = _nearest(background.candidates, view)
+    registration = register(nearest, view) if align else NOT_REGISTERED
+    pictures = [frame_background(x, view, registration)[0] for x in background.candidates]
+    unseen = np.repeat(background.unseen[..., None], 3, axis=2).astype(np.uint8)
+    framed, unknown = frame_background(unseen, view, registration)
+    unseen_here = framed[..., 0] > 0
+    unknown = unseen_here if unknown is None else unknown | unseen_here
+    scale = image.shape[1] / view.shape[1]
+    registration = replace(registration, shift=registration.shift * scale)
+    return FramedBackground(tuple(pictures), unknown if unknown.any() else None, registration)
+
+
+def learn_background(photos: Sequence[Picture], *, align: bool = True) -> LearnedBackground:
+    """Learns the empty scene from photos in the order in which they were taken.
+
+    Objects may stand in some of them. A place is taken from the look that most photos share, so
+    each place must be free in more photos than it is hidden in one way.
+
+    Args:
+        photos: At least two, (h, w, 3), uint8, RGB. The first gives the frame and the aspect.
+        align: Move a photo to where the camera stood for the first, if it stood far from there.
+
+    Raises:
+        PictureError: There are fewer than two photos.
+    """
+    if len(photos) < 2:
+        raise PictureError("A background is learned from two photos or more; give another one.")
+    frames: list[Picture] = list(_framed(spread_evenly(photos, MAX_FRAMES), align=align))
+    size = fit_size(frames[0].shape, VOTING_SIDE)
+    copies = [_blurred(resize(frame, *size)) for frame in frames]
+    plate, votes = _plate(frames, copies)
+    returns = _returns(copies)
+    height, width = plate.shape[:2]
+    cleaned = tuple(
+        np.where(_enlarged(back, height, width)[..., None], frame, plate)
+        for frame, back in zip(frames, returns, strict=True)
+    )
+    unseen = (votes <= _needed(len(frames))) & ~returns.any(axis=0)
+    return LearnedBackground(plate, cleaned, _enlarged(unseen, height, width))
+
+
+def spread_evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most so many of a sequence, from the first to the last."""
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[index] for index in chosen]
+
+
+def closest(candidates: Sequence[Picture], image: Picture) -> Choice:
+    """Tells, for each pixel, which candidate differs least from an image in a square around it.
+
+    Args:
+        candidates: (h, w, 3), uint8, RGB, in the image's frame and light; at most 255.
+        image: (h, w, 3), uint8, RGB, in the size that the network sees.
+    """
+    choice = np.zeros(image.shape[:2], dtype=np.uint8)
+    if len(candidates) == 1:
+        return choice
+    least = np.full(image.shape[:2], 255, dtype=np.uint8)
+    for index, candidate in enumerate(candidates):
+        distance = _distance(candidate, image, CLOSEST_WINDOW)
+        choice[distance < least] = index
+        least = np.minimum(least, distance)
+    return choice
+
+
+def assemble(candidates: Sequence[Picture], choice: Choice) -> Picture:
+    """Puts one picture together from candidates, (H, W, 3), by a choice of any size, (h, w)."""
+    if len(candidates) == 1:
+        return candidates[0]
+    height, width = candidates[0].shape[:2]
+    indices = cv2.resize(choice, (width, height), interpolation=cv2.INTER_NEAREST)
+    picture = np.zeros_like(candidates[0])
+    for index in np.unique(choice):
+        np.copyto(picture, candidates[index], where=(indices == index)[..., None])
+    return picture
+
+
+def _nearest(candidates: Sequence[Picture], image: Picture) -> Picture:
+    """The candidate that differs least from an image in most places."""
+    size = (NEAREST_SIDE, NEAREST_SIDE)
+    tiny = resize(image, *size).astype(np.int16)
+
+    def difference(candidate: Picture) -> float:
+        fitted = crop_to_aspect(candidate, *image.shape[:2])
+        return float(np.median(np.abs(resize(fitted, *size) - tiny)))
+
+    return min(candidates, key=difference)
+
+
+def _framed(photos: Sequence[Picture], *, align: bool) -> Iterator[Picture]:
+    """The photos in the frame of the first, at most `FRAME_SIDE` pixels wide or high.
+
+    A camera that shakes leaves photos beside each other, and the closest of them is chosen for
+    each pixel. So they stay as they are: moved on one another, they would fit one position only.
+    """
+    first = shrink_by_halves(photos[0], *fit_size(photos[0].shape, FRAME_SIDE))
+    height, width = first.shape[:2]
+    far = MIN_MOVE_SHARE * math.hypot(height, width)
+    yield first
+    for photo in photos[1:]:
+        registration = register(photo, first) if align else NOT_REGISTERED
+        if registration.accepted and registration.shift > far:
+            yield warp(photo, registration, height, width)
+        else:
+            yield resize(crop_to_aspect(photo, height, width), height, width)
+
+
+def _plate(frames: Sequence[Picture], copies: Sequence[Picture]) -> tuple[Picture, Map]:
+    """What each place looks like most often, (H, W, 3), and in how many frames, (h, w).
+
+    For each place, the frame that most others agree with is found. The plate is their mean.
+    """
+    count = len(frames)
+    alike = np.zeros((count, count, *copies[0].shape[:2]), dtype=bool)
+    for a in range(count):
+        alike[a, a] = True
+        for b in range(a):
+            alike[a, b] = _distance(copies[a], copies[b], VOTING_WINDOW) < SAME_LEVELS
+            alike[b, a] = alike[a, b]
+    winner = alike.sum(axis=1).argmax(axis=0)
+    voters = np.take_along_axis(alike, winner[None, None], axis=0)[0]  # (count, h, w)
+    height, width = frames[0].shape[:2]
+    total = np.zeros(frames[0].shape, dtype=np.float32)
+    weight = np.zeros((height, width, 1), dtype=np.float32)
+    for frame, voter in zip(frames, voters, strict=True):
+        share = cv2.resize(voter.astype(np.float32), (width, height))[..., None]
+        total += frame * share
+        weight += share
+    plate = np.asarray(np.rint(total / np.maximum(weight, 1e-6)), dtype=np.uint8)
+    return plate, np.asarray(voters.sum(axis=0), dtype=np.float32)
+
+
+def _returns(copies: Sequence[Picture]) -> npt.NDArray[np.bool_]:
+    """Where the look of a copy comes back in others that are not its neighbours in time.
+
+    Returns:
+        (N, h, w) of N copies. A look comes back if its colour is within the range that the other
+        copy has around the place: leaves that sway come from a few pixels away.
+    """
+    square = np.ones((2 * MAX_SWAY + 1,) * 2, dtype=np.uint8)
+    ranges = [(cv2.erode(copy, square), cv2.dilate(copy, square)) for copy in copies]
+    counts = np.zeros((len(copies), *copies[0].shape[:2]), dtype=np.int16)
+    for index, copy in enumerate(copies):
+        for other, (low, high) in enumerate(ranges):
+            if abs(index - other) > 1:
+                beyond = np.maximum(cv2.subtract(low, copy), cv2.subtract(copy, high)).max(axis=2)
+                counts[index] += cv2.blur(beyond, (3, 3)) < SWAY_LEVELS
+    passed = (counts < _needed(len(copies))).astype(np.uint8)
+    for index, mask in enumerate(passed):  # specks are noise; an object's soft edge is the object's
+        opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        passed[index] = cv2.dilate(opened, np.ones((EDGE, EDGE), np.uint8))
+    return passed == 0
+
+
+def _needed(photos: int) -> int:
+    """In how many others of so many photos a look has to come back."""
+    return min(MAX_NEEDED_RETURNS, photos // PHOTOS_A_RETURN)
+
+
+def _distance(first: Picture, second: Picture, window: int) -> npt.NDArray[np.uint8]:
+    """Mean over a square of the largest difference among the channels, in levels, (h, w)."""
+    red, green, blue = cv2.split(cv2.absdiff(first, second))
+    return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (window, window)))
+
+
+def _blurred(picture: Picture) -> Picture:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), dtype=np.uint8)
+
+
+def _enlarged(mask: Mask, height: int, width: int) -> Mask:
+    values = mask.astype(np.uint8)
+    return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
