@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.command import run
 from depthmask.evaluation.sequences import Evaluation, Predict, evaluate_folder
+from depthmask.inference.background import Background, LearnedBackground
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.network.checkpoint import WEIGHTS
 from depthmask.pictures import Mask, Picture
@@ -56,8 +57,10 @@ def gain_match(background: Picture, image: Picture) -> Mask:
 def with_flat_depth(find_mask: Callable[[Picture, Picture], Mask]) -> Predict:
     """Makes a prediction of a method that finds masks. The background is fitted to the image."""
 
-    def predict(background: Picture, image: Picture) -> Prediction:
+    def predict(background: Background, image: Picture) -> Prediction:
         height, width = image.shape[:2]
+        if isinstance(background, LearnedBackground):
+            background = background.plate
         fitted = resize(crop_to_aspect(background, height, width), height, width)
         mask = find_mask(fitted, image).astype(np.float32)
         return Prediction(mask, np.full_like(mask, 0.5), 0)

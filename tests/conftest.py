@@ -14,6 +14,7 @@ from PIL import Image
 from depthmask.backends import graph_of, user_cache
 from depthmask.backends.base import check_pair
 from depthmask.export.exporter import export
+from depthmask.inference.background import Background, LearnedBackground
 from depthmask.inference.predictor import Prediction
 from depthmask.network.checkpoint import CheckpointInfo, save_checkpoint
 from depthmask.network.u2net import Stage, U2Net
@@ -76,7 +77,9 @@ class FakePredictor:
     device = "cpu"
     info = CheckpointInfo(resolution=64)
 
-    def predict(self, background: Picture, image: Picture) -> Prediction:
+    def predict(self, background: Background, image: Picture) -> Prediction:
+        if isinstance(background, LearnedBackground):
+            background = background.plate
         if background.shape != image.shape:
             background = np.full_like(image, background.mean())
         difference = image.astype(np.float32) - background

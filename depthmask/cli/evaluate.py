@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a data set that `depthmask build` or the original project made; or sequences: "
         "SEQ/background.png, SEQ/image/*.png, SEQ/mask/*.png (255 foreground, 0 background, 85 "
-        "and 170 ignored) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown), or other formats",
+        "and 170 ignored) and SEQ/depth/*.png (16 bits, millimetres, 0 unknown), or other formats; "
+        "SEQ/before/*.png: photos from which the background is learned; or videos of CDnet 2014",
     )
     add("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     add("--html", type=Path, metavar="FILE", help="of a data set: write a page with the samples")

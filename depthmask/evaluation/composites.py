@@ -12,7 +12,7 @@ from depthmask.datasets.reader import Dataset, Sample, SamplePictures, pick_even
 from depthmask.depth import align_inverse_depth, inverse_from_depth
 from depthmask.errors import DatasetError
 from depthmask.evaluation import array_metrics, matting, metrics
-from depthmask.evaluation.sequences import Predict
+from depthmask.evaluation.sequences import PredictPair
 from depthmask.pictures import Map
 
 _ORIGINAL_BATCH_PICTURES = 16  # the original's metrics depend on it
@@ -46,7 +46,7 @@ class CompositesEvaluation(TypedDict):
 
 
 def evaluate_composites(
-    predict: Predict,
+    predict: PredictPair,
     dataset: Dataset,
     *,
     side: str = TEST,

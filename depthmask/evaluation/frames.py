@@ -1,11 +1,19 @@
 """Finds sequences in a folder, and in each the frames that have ground truth.
 
-A folder holds one folder for each sequence, and in it:
+A folder is a sequence, or holds one folder for each, or folders of such. A sequence holds:
 
     background.png      the empty scene
+    before/NAME.png     or several photos of it, in order, from which it is learned
     image/NAME.png      the frames
     mask/NAME.png       see `read_true_mask` (optional)
     depth/NAME.png      see `read_true_depth` (optional)
+
+or, as in CDnet 2014:
+
+    input/NAME.jpg          the frames
+    groundtruth/NAME.png    the masks
+    temporalROI.txt         the numbers of the first and last frame that count, from 1: the scene is
+                            learned from those before
 
 The pictures may have any format that is read, and masks and depth maps may be `.npy`. Pictures of
 one frame have one NAME. Where no name agrees, the last number in them tells which belong together,
@@ -13,6 +21,7 @@ as in in000001.jpg and gt000001.png of CDnet 2014.
 """
 
 import re
+import sys
 from collections.abc import Set
 from pathlib import Path
 
@@ -21,6 +30,7 @@ from depthmask.pictures import is_picture
 from depthmask.pictures.arrays import holds_array
 
 PARTS = ("mask", "depth")
+_FOLDERS = {"image": ("image", "input"), "mask": ("mask", "groundtruth"), "depth": ("depth",)}
 
 
 def find_sequences(folder: Path) -> list[Path]:
@@ -31,13 +41,22 @@ def find_sequences(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise PictureError(f"There is no folder at {folder}; check the path.")
-    sequences = sorted(path for path in folder.iterdir() if (path / "image").is_dir())
-    if not sequences:
-        raise PictureError(
-            f"{folder} holds no sequence; it needs folders with background.png, image/*.png, and "
-            "mask/*.png or depth/*.png, or the same in other formats."
-        )
-    return sequences
+    if part_of(folder, "image").is_dir():
+        return [folder]
+    for pattern in ("*", "*/*"):
+        sequences = sorted(path for path in folder.glob(pattern) if part_of(path, "image").is_dir())
+        if sequences:
+            return sequences
+    raise PictureError(
+        f"{folder} holds no sequence; it needs folders with background.png, image/*.png, and "
+        "mask/*.png or depth/*.png, or the same in other formats."
+    )
+
+
+def part_of(sequence: Path, part: str) -> Path:
+    """The folder of a sequence's images, masks or depth maps, by the first name of it there is."""
+    folders = [sequence / name for name in _FOLDERS[part]]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def background_of(sequence: Path) -> Path:
@@ -47,6 +66,30 @@ def background_of(sequence: Path) -> Path:
         PictureError: There are two backgrounds.
     """
     return pictures_of(sequence, "background").get("background", sequence / "background.png")
+
+
+def photos_before(sequence: Path) -> list[Path]:
+    """Photos of the scene from before the frames, in order; none where there is no such folder.
+
+    Raises:
+        PictureError: The file with the first frame that counts is damaged.
+    """
+    if (sequence / "before").is_dir():
+        return list(pictures_of(sequence / "before").values())
+    first, _ = _counted(sequence)
+    images = list(pictures_of(part_of(sequence, "image")).values())
+    return images[: first - 1]
+
+
+def _counted(sequence: Path) -> tuple[int, int]:
+    """The numbers of the first and the last frame that count, from 1."""
+    path = sequence / "temporalROI.txt"
+    if not path.is_file():
+        return 1, sys.maxsize
+    numbers = path.read_text(encoding="utf-8", errors="replace").split()
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers) or numbers[0] == "0":
+        raise PictureError(f"{path} must hold two numbers, of the first and the last frame.")
+    return int(numbers[0]), int(numbers[1])
 
 
 def pictures_of(folder: Path, stem: str | None = None) -> dict[str, Path]:
@@ -80,21 +123,27 @@ def frames_with_truth(sequence: Path, *, needed: Set[str] = frozenset()) -> list
     Raises:
         PictureError: There is truth, and none of it has the name of an image.
     """
-    images = pictures_of(sequence / "image")
-    truth = {part: _by_image(images, sequence / part) for part in PARTS}
-    frames = [
+    first, last = _counted(sequence)
+    frames = _all_frames(sequence)[first - 1 : last]
+    return [frame for frame in frames if len(frame) > 1 and needed <= frame.keys()]
+
+
+def _all_frames(sequence: Path) -> list[dict[str, Path]]:
+    """The files of every frame, in order, whether it counts or not."""
+    images = pictures_of(part_of(sequence, "image"))
+    truth = {part: _by_image(images, part_of(sequence, part)) for part in PARTS}
+    return [
         {"image": image, **{part: files[name] for part, files in truth.items() if name in files}}
         for name, image in images.items()
     ]
-    return [frame for frame in frames if len(frame) > 1 and needed <= frame.keys()]
 
 
 def passed_over(sequence: Path) -> list[str]:
     """Names files of a sequence that are not used: no picture, or truth of no image."""
-    used = {path for frame in frames_with_truth(sequence) for path in frame.values()}
-    folders = [sequence / part for part in PARTS]
+    used = {path for frame in _all_frames(sequence) for path in frame.values()}
+    folders = [part_of(sequence, part) for part in PARTS]
     others = [path for folder in folders for path in _files(folder) if path not in used]
-    others += [path for path in _files(sequence / "image") if not _is_read(path)]
+    others += [path for path in _files(part_of(sequence, "image")) if not _is_read(path)]
     return [f"{path.parent.name}/{path.name}" for path in others]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from depthmask.datasets.inspect import draw_histogram, import_figure
 from depthmask.datasets.reader import Dataset
 from depthmask.evaluation.composites import CompositesEvaluation, SampleScores
-from depthmask.evaluation.sequences import Predict
+from depthmask.evaluation.sequences import PredictPair
 from depthmask.pictures import Picture
 
 _SAMPLES_PER_GROUP = 4
@@ -46,7 +46,7 @@ def report_page(
     result: CompositesEvaluation,
     scored: Sequence[SampleScores],
     dataset: Dataset,
-    predict: Predict,
+    predict: PredictPair,
 ) -> bytes:
     """Makes the page, as an HTML file's content.
 
@@ -116,7 +116,9 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _samples(title: str, group: Sequence[SampleScores], dataset: Dataset, predict: Predict) -> str:
+def _samples(
+    title: str, group: Sequence[SampleScores], dataset: Dataset, predict: PredictPair
+) -> str:
     rows = []
     for one in group:
         example = dataset.read(one.sample)

@@ -1,7 +1,8 @@
 """How well a predictor does on sequences with ground truth.
 
 The folder is as `frames` describes. Each number is computed for each frame at its native size. The
-mean over the frames of a sequence is taken first, then the mean over the sequences. A number that
+mean over the frames of a sequence is taken first, then the mean over the sequences. Precision,
+recall and their F-measure count the pixels of a whole sequence, as CDnet 2014 does. A number that
 no frame has is left out.
 """
 
@@ -9,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Required, TypedDict, cast
+from typing import NamedTuple, Required, TypedDict, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from depthmask.data.folders import named
 from depthmask.depth import align_inverse_depth, inverse_from_depth
@@ -28,6 +30,7 @@ from depthmask.evaluation.frames import (
     find_sequences,
     frames_with_truth,
     passed_over,
+    photos_before,
 )
 from depthmask.evaluation.truth import (
     depth_doubts,
@@ -35,6 +38,12 @@ from depthmask.evaluation.truth import (
     mask_doubts,
     relative_depth,
     split_labels,
+)
+from depthmask.inference.background import (
+    MAX_FRAMES,
+    Background,
+    learn_background,
+    spread_evenly,
 )
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import (
@@ -48,14 +57,16 @@ from depthmask.pictures import (
     read_true_mask,
 )
 
-Predict = Callable[[Picture, Picture], Prediction]  # (background, image) -> Prediction
+Predict = Callable[[Background, Picture], Prediction]  # (background, image) -> Prediction
+PredictPair = Callable[[Picture, Picture], Prediction]  # the same of two photos
+Counts = npt.NDArray[np.int64]  # (3,), of pixels
 Scores = dict[str, dict[str, float]]  # {"mask": {"iou": 0.9, ...}, "depth": {...}}
 
 
 class Evaluation(TypedDict, total=False):
     """The result of `evaluate_folder`, ready for JSON."""
 
-    mask: dict[str, float]  # "iou", "false_foreground"
+    mask: dict[str, float]  # "iou", "false_foreground", "precision", "recall", "f_measure"
     depth: dict[str, float]  # "abs_rel", "delta1", "rmse_m", of metres; else "rmse"
     sequences: Required[dict[str, Scores]]  # the same for each, by name
 
@@ -83,18 +94,34 @@ def evaluate_folder(
     """
     sequences: dict[str, Scores] = {}
     for sequence in find_sequences(folder):
+        name = sequence.name if sequence == folder else sequence.relative_to(folder).as_posix()
         frames = frames_with_truth(sequence)
-        progress(f"{sequence.name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
+        progress(f"{name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
         if others := passed_over(sequence):
-            progress(f"{sequence.name}: passed over {named(others)}")
-        background = read_picture(background_of(sequence))
+            progress(f"{name}: passed over {named(others)}")
+        background = read_background(sequence)
         found = [_evaluate_frame(predict, background, frame) for frame in frames]
-        sequences[sequence.name] = _mean_scores(scores for scores, _ in found)
-        for remark, count in Counter(chain.from_iterable(more for _, more in found)).items():
-            progress(f"{sequence.name}: {remark} ({count} of {len(frames)} frames)")
+        scores = _mean_scores(frame.scores for frame in found)
+        if pooled := pooled_scores(sum((x.counts for x in found), np.zeros(3, np.int64))):
+            scores["mask"] |= pooled
+        sequences[name] = scores
+        for remark, count in Counter(chain.from_iterable(x.remarks for x in found)).items():
+            progress(f"{name}: {remark} ({count} of {len(frames)} frames)")
     if not any(sequences.values()):
         raise PictureError(f"No frame in {folder} has a mask or a depth map to compare with.")
     return cast(Evaluation, {**_mean_scores(sequences.values()), "sequences": sequences})
+
+
+def read_background(sequence: Path) -> Background:
+    """Learns the background from what a sequence shows before its frames, else reads the photo.
+
+    Raises:
+        PictureError: There is neither, or a file is damaged.
+    """
+    before = photos_before(sequence)
+    if len(before) < 2:
+        return read_picture(background_of(sequence))
+    return learn_background([read_picture(path) for path in spread_evenly(before, MAX_FRAMES)])
 
 
 def score_prediction(
@@ -153,6 +180,34 @@ def mask_scores(pred: Map, labels: Picture) -> dict[str, float]:
     return scores
 
 
+def mask_counts(pred: Map, labels: Picture) -> Counts:
+    """Hits, false alarms and misses of a mask, (3,): numbers of pixels, of what counts.
+
+    Args:
+        pred: (H, W), in [0, 1].
+        labels: (H, W), as for `mask_scores`.
+    """
+    true, valid = split_labels(labels)
+    found = pred > MASK_THRESHOLD
+    kinds = found & true, found & ~true, ~found & true
+    return np.array([np.count_nonzero(kind & valid) for kind in kinds])
+
+
+def pooled_scores(counts: Counts) -> dict[str, float]:
+    """ "precision", "recall" and "f_measure" (β = 1) of hits, false alarms and misses, (3,).
+
+    Empty where no pixel is foreground in truth.
+    """
+    hits, alarms, misses = (float(count) for count in counts)
+    if not hits + misses:
+        return {}
+    return {
+        "precision": hits / (hits + alarms) if hits + alarms else 0.0,
+        "recall": hits / (hits + misses),
+        "f_measure": 2 * hits / (2 * hits + alarms + misses),
+    }
+
+
 def depth_scores(pred: Map, metres: Map) -> dict[str, float]:
     """Scores a depth map, after fitting its inverse to the truth by a scale and a shift.
 
@@ -178,21 +233,27 @@ def depth_scores(pred: Map, metres: Map) -> dict[str, float]:
     }
 
 
-def _evaluate_frame(
-    predict: Predict, background: Picture, frame: dict[str, Path]
-) -> tuple[Scores, tuple[str, ...]]:
-    """Scores of a frame, and sentences on its truth."""
+class _Frame(NamedTuple):
+    """What was found of a frame."""
+
+    scores: Scores
+    counts: Counts  # see `mask_counts`; 0 without a true mask
+    remarks: tuple[str, ...]  # on its truth
+
+
+def _evaluate_frame(predict: Predict, background: Background, frame: dict[str, Path]) -> _Frame:
     image = read_picture(frame["image"])
     mask, depth = read_truth(frame.get("mask"), frame.get("depth"), image)
     prediction = predict(background, image)
-    scores, remarks = {}, truth_remarks(prediction, mask, depth)
+    scores, counts = {}, np.zeros(3, np.int64)
     if mask is not None:
         scores["mask"] = mask_scores(prediction.mask, mask.labels)
+        counts = mask_counts(prediction.mask, mask.labels)
     if depth is not None and depth.in_metres:
         scores["depth"] = depth_scores(prediction.depth, depth.values)
     elif depth is not None:
         scores["depth"] = score_prediction(prediction, true_depth=depth)
-    return scores, remarks
+    return _Frame(scores, counts, truth_remarks(prediction, mask, depth))
 
 
 def read_truth(

@@ -53,6 +53,9 @@ class LearnedBackground:
         return (self.plate, *self.frames)
 
 
+Background = Picture | LearnedBackground  # one photo, (h, w, 3), uint8, RGB, or what several taught
+
+
 @dataclass(frozen=True, eq=False)
 class FramedBackground:
     """A background in the frame of an image, and perhaps smaller than that."""
@@ -62,13 +65,11 @@ class FramedBackground:
     registration: Registration  # of a photo to the image
 
 
-def frame(
-    background: Picture | LearnedBackground, image: Picture, *, align: bool
-) -> FramedBackground:
+def frame(background: Background, image: Picture, *, align: bool) -> FramedBackground:
     """Lays a background on an image.
 
     Args:
-        background: (h, w, 3), uint8, RGB, or learned.
+        background: One photo, or a learned one.
         image: (H, W, 3), uint8, RGB.
         align: Move the background to where the camera stood for the image.
 

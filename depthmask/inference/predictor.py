@@ -12,7 +12,14 @@ import numpy as np
 from depthmask.backends import Backend, make_backend
 from depthmask.backends.base import STRIDE
 from depthmask.errors import OptionError, PictureError
-from depthmask.inference.background import Choice, LearnedBackground, assemble, closest, frame
+from depthmask.inference.background import (
+    Background,
+    Choice,
+    LearnedBackground,
+    assemble,
+    closest,
+    frame,
+)
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, light_copy, match_light
 from depthmask.inference.pair_quality import (
     MIN_SWAP_EVIDENCE,
@@ -101,7 +108,7 @@ class Predictor:
 
     def predict(
         self,
-        background: Picture | LearnedBackground,
+        background: Background,
         image: Picture,
         *,
         align: bool = True,

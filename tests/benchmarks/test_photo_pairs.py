@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.photo_pairs import CHANGES, Sample, measure, read_examples, show_orders
+from depthmask.inference.background import Background
 from depthmask.inference.light import match_light
 from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.inference.registration import register
@@ -41,7 +42,7 @@ class Truthful(Predictor):
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
 
-    def predict(self, background: Picture, image: Picture, **_: object) -> Prediction:
+    def predict(self, background: Background, image: Picture, **_: object) -> Prediction:
         right = np.array_equal(image, self.sample.image)
         mask = self.sample.true.astype(np.float32) * right
         return Prediction(mask, np.full_like(mask, 0.5), 0.0)

@@ -16,12 +16,20 @@ from depthmask.evaluation.sequences import (
     score_prediction,
 )
 from depthmask.evaluation.truth import INVERTED
+from depthmask.inference.background import MAX_FRAMES, Background, LearnedBackground
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture, TrueDepth
 from depthmask.pictures.truth import MILLIMETRES, PALETTE
 from tests.conftest import FakePredictor, Pair
 
 SIZE = 40
+PERFECT = {
+    "iou": 1.0,
+    "false_foreground": 0.0,
+    "precision": 1.0,
+    "recall": 1.0,
+    "f_measure": 1.0,
+}
 
 
 def save(path: Path, values: np.ndarray) -> None:
@@ -54,7 +62,7 @@ def test_a_perfect_prediction(fake_predictor: FakePredictor, tmp_path: Path) -> 
     lines: list[str] = []
     result = evaluate_folder(fake_predictor.predict, tmp_path, progress=lines.append)
     scores = {
-        "mask": {"iou": 1.0, "false_foreground": 0.0},
+        "mask": PERFECT,
         "depth": {
             "abs_rel": pytest.approx(0, abs=1e-6),
             "delta1": 1.0,
@@ -71,12 +79,13 @@ def test_averages_are_over_frames_then_over_sequences(tmp_path: Path) -> None:
         add_frame(tmp_path / "long", name)
     add_frame(tmp_path / "short", "0.png", side=10)
 
-    def all_of_it(background: Picture, image: Picture) -> Prediction:
+    def all_of_it(background: Background, image: Picture) -> Prediction:
         ones = np.ones(image.shape[:2], np.float32)
         return Prediction(ones, ones, 0)
 
     result = evaluate_folder(all_of_it, tmp_path)
-    assert result["mask"] == {"iou": (400 / 1600 + 100 / 1600) / 2, "false_foreground": 1.0}
+    assert result["mask"]["iou"] == (400 / 1600 + 100 / 1600) / 2
+    assert result["mask"]["false_foreground"] == 1.0
 
 
 def test_what_no_frame_tells_is_left_out(fake_predictor: FakePredictor, tmp_path: Path) -> None:
@@ -87,16 +96,16 @@ def test_what_no_frame_tells_is_left_out(fake_predictor: FakePredictor, tmp_path
     result = evaluate_folder(fake_predictor.predict, tmp_path)
     sequences = result["sequences"]
     assert sequences["empty"] == {"mask": {"false_foreground": 0.0}}
-    assert sequences["masks"] == {"mask": {"iou": 1.0, "false_foreground": 0.0}}
+    assert sequences["masks"] == {"mask": PERFECT}
     assert list(sequences["depths"]) == ["depth"]
-    assert result["mask"] == {"iou": 1.0, "false_foreground": 0.0}
+    assert result["mask"] == PERFECT
 
 
 def test_a_background_of_another_size(fake_predictor: FakePredictor, tmp_path: Path) -> None:
     add_frame(tmp_path / "room", "0.png")
     save(tmp_path / "room" / "background.png", np.full((7, 90, 3), 50, np.uint8))
     result = evaluate_folder(fake_predictor.predict, tmp_path)
-    assert result["mask"] == {"iou": 1.0, "false_foreground": 0.0}
+    assert result["mask"] == PERFECT
 
 
 def test_pictures_of_other_formats(fake_predictor: FakePredictor, tmp_path: Path) -> None:
@@ -291,3 +300,77 @@ def test_labels_that_do_not_count_and_unknown_depth_are_left_out(pair: Pair) -> 
     }
     nothing = np.zeros_like(depth)
     assert score_prediction(prediction, true_depth=TrueDepth(nothing)) == {}
+
+
+def test_precision_and_recall_count_the_pixels_of_a_sequence(tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png", side=20)  # 400 pixels
+    add_frame(tmp_path / "room", "1.png", side=10)  # 100 pixels
+
+    def a_strip(background: Background, image: Picture) -> Prediction:
+        mask = np.zeros(image.shape[:2], np.float32)
+        mask[:10, :20] = 1
+        return Prediction(mask, np.ones_like(mask), 0)
+
+    scores = evaluate_folder(a_strip, tmp_path)["mask"]  # 200 + 100 hits, 0 + 100 false alarms
+    assert scores["precision"] == 300 / 400
+    assert scores["recall"] == 300 / 500
+    assert scores["f_measure"] == pytest.approx(2 * 0.75 * 0.6 / 1.35)
+
+
+class Seen:
+    """Predicts nothing, and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.backgrounds: list[Background] = []
+        self.images: list[Picture] = []
+
+    def __call__(self, background: Background, image: Picture) -> Prediction:
+        self.backgrounds.append(background)
+        self.images.append(image)
+        nothing = np.zeros(image.shape[:2], np.float32)
+        return Prediction(nothing, nothing + 1, 0)
+
+
+def test_a_background_is_learned_from_photos_before_the_frames(tmp_path: Path) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    for index in range(30):
+        save(
+            tmp_path / "room" / "before" / f"{index:02}.png",
+            np.full((SIZE, SIZE, 3), index + 50, np.uint8),
+        )
+    seen = Seen()
+    evaluate_folder(seen, tmp_path)
+    (learned,) = seen.backgrounds
+    assert isinstance(learned, LearnedBackground) and len(learned.frames) == MAX_FRAMES
+    assert (int(learned.frames[0][0, 0, 0]), int(learned.frames[-1][0, 0, 0])) == (50, 79)
+
+
+def cdnet(video: Path, *, interest: str = "4 6") -> None:
+    """Seven frames of which each is as bright as its number; the mask of each is a square."""
+    for number in range(1, 8):
+        save(
+            video / "input" / f"in{number:06}.jpg", np.full((SIZE, SIZE, 3), 10 * number, np.uint8)
+        )
+        save(video / "groundtruth" / f"gt{number:06}.png", labels(number))
+    (video / "temporalROI.txt").write_text(interest)
+
+
+def test_videos_of_cdnet(tmp_path: Path) -> None:
+    cdnet(tmp_path / "dynamicBackground" / "fall")
+    seen, lines = Seen(), list[str]()
+    result = evaluate_folder(seen, tmp_path, progress=lines.append)
+    assert [int(image.mean()) for image in seen.images] == [40, 50, 60]
+    learned = seen.backgrounds[0]
+    assert isinstance(learned, LearnedBackground)
+    assert [int(frame.mean()) for frame in learned.frames] == [10, 20, 30]
+    assert lines == ["dynamicBackground/fall: 3 frames"]
+    assert result["mask"]["recall"] == 0
+    alone = evaluate_folder(Seen(), tmp_path / "dynamicBackground" / "fall")
+    assert list(alone["sequences"]) == ["fall"]
+
+
+@pytest.mark.parametrize("interest", ["", "4", "0 3", "four six"])
+def test_frames_of_interest_that_are_no_numbers(tmp_path: Path, interest: str) -> None:
+    cdnet(tmp_path / "fall", interest=interest)
+    with pytest.raises(PictureError, match=r"temporalROI.txt must hold two numbers"):
+        evaluate_folder(Seen(), tmp_path)
