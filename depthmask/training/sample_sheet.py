@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from depthmask.composites.compose import compose
 from depthmask.composites.pools import Pools
 from depthmask.composites.recipe import Recipe
-from depthmask.network.device import autocast
-from depthmask.training.validation import COMPOSITES_SEED
+from depthmask.training.validation import COMPOSITES_SEED, finite_logits
 
 _ROWS = 6
 _TILE, _GAP = 128, 4  # pixels
@@ -34,11 +33,13 @@ def draw_sample_sheet(model: nn.Module, pools: Pools, size: int, recipe: Recipe)
 
     Returns:
         (H, W, 3) uint8, RGB, on the CPU. A task the network lacks leaves its prediction grey.
+
+    Raises:
+        FloatingPointError: As `finite_logits`.
     """
     numbers = torch.arange(_ROWS, device=pools.foregrounds.aspect.device)
     batch = compose(pools, numbers, size=(size, size), seed=COMPOSITES_SEED, recipe=recipe)
-    with autocast(numbers.device):
-        logits = model(batch.background, batch.image)
+    logits = finite_logits(model, batch)
     pred = {task: maps[:, :1].float().sigmoid() for task, maps in logits.items()}
     missing = torch.full_like(batch.background, 0.5)
     tiles = [

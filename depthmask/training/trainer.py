@@ -129,13 +129,16 @@ class Trainer:
         """Measures the averaged weights on composites of pictures never trained on.
 
         Raises:
-            TrainingError: A weight or metric is not finite.
+            TrainingError: A weight, a metric or an output is not finite; nothing is saved.
         """
         model = _random_model(self.config).to(self.device)
         model.load_state_dict(self.average)
-        metrics = validation_metrics(
-            model.eval(), self.validation_pools, size, self.config.validation, self.config.recipe
-        )
+        pools, recipe = self.validation_pools, self.config.recipe
+        try:
+            metrics = validation_metrics(model.eval(), pools, size, self.config.validation, recipe)
+            sheet = draw_sample_sheet(model, pools, size, recipe)
+        except FloatingPointError as error:
+            raise self._not_finite() from error
         self._check_finite(*metrics.values())
         info = CheckpointInfo(
             tasks=self.config.tasks,
@@ -150,9 +153,7 @@ class Trainer:
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         print_status(f"validation at {size} px after {self.position.samples:,} samples:  {shown}")
         self.log.write("validation", size, self.position, metrics)
-        self.log.add_sheet(
-            draw_sample_sheet(model, self.validation_pools, size, self.config.recipe), self.position
-        )
+        self.log.add_sheet(sheet, self.position)
         return info
 
     def ready(self) -> nn.Module:
@@ -213,11 +214,14 @@ class Trainer:
         # A loss is of the weights before the last step, which may have broken them.
         are_finite = torch.stack([value.isfinite().all() for value in floats]).all()
         if not (all(map(math.isfinite, figures)) and are_finite):
-            raise TrainingError(
-                f"The loss is not finite at sample {self.position.samples:,}: lower the rate (the "
-                "last number of --phases) and train into another --out; --start can begin there "
-                "from this run's last checkpoint, if it has one."
-            )
+            raise self._not_finite()
+
+    def _not_finite(self) -> TrainingError:
+        return TrainingError(
+            f"The loss is not finite at sample {self.position.samples:,}: lower the rate (the "
+            "last number of --phases) and train into another --out; --start can begin there "
+            "from this run's last checkpoint, if it has one."
+        )
 
     def _enter_training(self) -> None:
         only = self.config.only

@@ -31,6 +31,9 @@ def validation_metrics(
         `iou`, `boundary_iou` and `rmse` (means over pictures), `batch_iou` and `batch_rmse` (the
         original's), and `rmse_over_deviation`: RMSE over the standard deviation of the true depth
         of all samples.
+
+    Raises:
+        FloatingPointError: The network gave something that is no finite number.
     """
     device = pools.foregrounds.aspect.device
     found: dict[str, list[Tensor]] = {}
@@ -38,8 +41,7 @@ def validation_metrics(
     for first in range(0, samples, batch):
         numbers = torch.arange(first, min(first + batch, samples), device=device)
         made = compose(pools, numbers, size=(size, size), seed=COMPOSITES_SEED, recipe=recipe)
-        with autocast(device):
-            logits = model(made.background, made.image)
+        logits = finite_logits(model, made)
         for name, value in batch_metrics(logits, made).items():
             found.setdefault(name, []).append(value.reshape(-1))
         depths.append(made.true_depth.flatten())
@@ -47,6 +49,19 @@ def validation_metrics(
     if "rmse" in metrics:
         metrics["rmse_over_deviation"] = metrics["rmse"] / torch.cat(depths).std().item()
     return metrics
+
+
+def finite_logits(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """What a network predicts of a batch.
+
+    Raises:
+        FloatingPointError: Some of it is no finite number, which a mask's metrics would not show.
+    """
+    with autocast(batch.image.device):
+        logits: dict[str, Tensor] = model(batch.background, batch.image)
+    if not all(maps.isfinite().all() for maps in logits.values()):
+        raise FloatingPointError("the network gave no finite numbers")
+    return logits
 
 
 def batch_metrics(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from depthmask.composites.pools import load_pools
 from depthmask.composites.recipe import Recipe
 from depthmask.training.sample_sheet import draw_sample_sheet, encode_png
+from depthmask.training.validation import validation_metrics
 from tests.data import packs
 
 TILE = 132  # pixels, its frame included
@@ -21,9 +22,9 @@ TILE = 132  # pixels, its frame included
 class Certain(nn.Module):
     """Says that all is foreground, and all is near."""
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    def __init__(self, tasks: Sequence[str], *, mask: float = 20.0) -> None:
         super().__init__()
-        self.logits = {"mask": 20.0, "depth": -20.0}
+        self.logits = {"mask": mask, "depth": -20.0}
         self.tasks = tasks
 
     def forward(self, background: Tensor, image: Tensor) -> dict[str, Tensor]:
@@ -43,6 +44,17 @@ def test_each_column_is_in_its_place(tmp_path: Path, tasks: tuple[str, ...]) -> 
     assert inside[3].min() == 255, "the predicted one"
     near = (252, 253, 191) if "depth" in tasks else (128, 128, 128)
     assert inside[5].flatten(0, 1).unique(dim=0).tolist() == [list(near)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_outputs_that_are_no_numbers_are_told(tmp_path: Path, value: float) -> None:
+    data = packs.write(tmp_path / "pack.safetensors")
+    _, pools = load_pools(data, torch.device("cpu"), held_out=0.3)
+    broken = Certain(("mask",), mask=value)
+    with pytest.raises(FloatingPointError):
+        draw_sample_sheet(broken, pools, 32, Recipe())
+    with pytest.raises(FloatingPointError):
+        validation_metrics(broken, pools, 32, 2, Recipe())
 
 
 def test_a_png_holds_what_went_in() -> None:

@@ -113,6 +113,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(
         assert all(value.isfinite().all() for value in state.values())
 
 
+def test_outputs_that_are_not_finite_stop_the_run_before_anything_is_saved(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(*_: object) -> None:
+        raise FloatingPointError("more composites than validation had")
+
+    trainer = Trainer(config)
+    trainer.validate(32)
+    good = (config.out / "last.safetensors").read_bytes()
+    trainer.position.samples = 12
+    monkeypatch.setattr("depthmask.training.trainer.draw_sample_sheet", draw)
+    with pytest.raises(TrainingError, match="not finite at sample 12: lower the rate"):
+        trainer.validate(32)
+    assert (config.out / "last.safetensors").read_bytes() == good
+
+
 @pytest.mark.usefixtures("tiny_train")
 def test_a_loss_that_is_not_finite_is_a_sentence(
     config: TrainConfig, capsys: pytest.CaptureFixture[str]
