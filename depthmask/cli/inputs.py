@@ -1,7 +1,7 @@
 """The photos that a command reads: files, standard input, or addresses of the web."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -31,6 +31,40 @@ class Input(NamedTuple):
             raise PictureError(str(error).replace(str(self.path), self.name)) from error
 
 
+def find_backgrounds(
+    texts: Sequence[str], place: Path, *, allow_private: bool = False
+) -> list[Input]:
+    """Finds the photos of an empty scene, each as `find_input` does, or the pictures of a folder.
+
+    Args:
+        texts: What was given. Of a folder, as many pictures are taken as a background learns from.
+        place: The folder to make for copies.
+        allow_private: As for `find_input`.
+
+    Raises:
+        PictureError: An address cannot be fetched, or a folder holds no picture.
+        OptionError: As for `find_input`, or standard input is named twice.
+    """
+    from depthmask.evaluation.frames import pictures_of
+    from depthmask.inference.background import MAX_FRAMES, spread_evenly
+
+    if list(texts).count(STREAM) > 1:
+        raise OptionError("Standard input is one picture; name it once.")
+    found: list[Input] = []
+    for index, text in enumerate(texts):
+        if not Path(text).is_dir():
+            found.append(find_input(text, place / str(index), allow_private=allow_private))
+            continue
+        paths = list(pictures_of(Path(text)).values())
+        if not paths:
+            raise PictureError(f"The folder {text} holds no picture; name one that does.")
+        found += [
+            Input(str(path), path, path.stem, path.parent)
+            for path in spread_evenly(paths, MAX_FRAMES)
+        ]
+    return found
+
+
 def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
     """Finds a photo, and copies what is no file into a folder.
 
@@ -58,6 +92,6 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
 
 
 def _copied(name: str, stem: str, content: bytes, place: Path) -> Input:
-    place.mkdir()
+    place.mkdir(parents=True)
     (place / "picture").write_bytes(content)
     return Input(name, place / "picture", stem, Path())

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from depthmask.cli.inputs import STREAM, Input, find_input
+from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input
 from depthmask.cli.options import (
     add_network_arguments,
     add_pair_arguments,
@@ -22,6 +22,7 @@ from depthmask.errors import OptionError, PictureError
 from depthmask.files import refuse_links, write_together
 
 if TYPE_CHECKING:
+    from depthmask.inference.background import Background
     from depthmask.inference.outputs import Wanted
     from depthmask.inference.predictor import Prediction, Predictor
     from depthmask.pictures import Photo, Picture
@@ -34,7 +35,11 @@ _FORMATS = ("png", "webp", "tiff", "jpeg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     where = "a file, an http(s) address, or - for standard input"
-    add("background", help=f"photo of the empty scene: {where}")
+    add(
+        "background",
+        help=f"photo of the empty scene: {where}; or a folder with several, in which leaves, water "
+        "or screens may move",
+    )
     add("image", help="photo of the same scene with something in it: likewise")
     add(
         "-o",
@@ -42,6 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the results go, made if it is missing; - writes the cut-out to standard output "
         "and the JSON to standard error (default: beside the image, IMAGE-mask.png and so on)",
+    )
+    add(
+        "--background",
+        dest="more_backgrounds",
+        action="append",
+        default=[],
+        metavar="PHOTO",
+        help="one more photo of the empty scene, or a folder of them; can be repeated",
     )
     _add_output_arguments(parser)
     add_network_arguments(parser)
@@ -101,42 +114,56 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     from depthmask.inference.outputs import crop_box, encode
     from depthmask.pictures import read_metadata, read_photo
 
-    if options.background == options.image == STREAM:
+    given = [options.background, *options.more_backgrounds]
+    if STREAM in given and options.image == STREAM:
         raise OptionError("Only one of the photos can come from standard input; name the other.")
     start = time.perf_counter()
-    inputs = [
-        find_input(text, folder / part, allow_private=options.allow_private)
-        for text, part in ((options.background, "background"), (options.image, "image"))
-    ]
+    allow = options.allow_private
+    empty = find_backgrounds(given, folder / "backgrounds", allow_private=allow)
+    shown = find_input(options.image, folder / "image", allow_private=allow)
+    inputs = [*empty, shown]
     wanted = _wanted(options, folder)
-    files = _outputs(options, inputs[1], wanted)
+    files = _outputs(options, shown, wanted)
     places = list(files.values())
     _check_outputs(options, inputs, places)
     with ThreadPoolExecutor(1) as pool:  # the network is loaded while the photos are read
         network = pool.submit(make_predictor, options, resolution=options.resolution)
-        background, image = (each.read(read_photo) for each in inputs)
+        *backgrounds, image = (each.read(read_photo) for each in inputs)
         mask, depth = read_truth(options.true_mask, options.true_depth, image.picture)
         _make_folders(places)
         predictor = network.result()
     loaded = time.perf_counter()
-    _print_notes(inputs, (background, image))
-    prediction = make_predict(predictor, options)(background.picture, image.picture)
+    _print_notes(inputs, (*backgrounds, image))
+    background = _background([photo.picture for photo in backgrounds], options)
+    prediction = make_predict(predictor, options)(background, image.picture)
     writing = time.perf_counter()
-    encoded = encode(image.picture, prediction, wanted, inputs[1].read(read_metadata))
+    encoded = encode(image.picture, prediction, wanted, shown.read(read_metadata))
     _write({files[name]: content for name, content in encoded.items()})
     written = time.perf_counter()
     remarks = truth_remarks(prediction, mask, depth)
     seconds = (loaded - start, prediction.seconds, written - writing)
+    notes = dict.fromkeys(note for photo in backgrounds for note in photo.notes)
     report = {
         **{name: str(path) for name, path in files.items()},
         **score_prediction(prediction, true_labels=mask and mask.labels, true_depth=depth),
         **({"crop": crop_box(prediction.mask)} if options.crop else {}),
         **_describe(predictor, prediction, dict(zip(_STEPS, seconds, strict=True))),
-        "notes": {"background": background.notes, "image": image.notes, "truth": remarks},
+        "notes": {"background": tuple(notes), "image": image.notes, "truth": remarks},
     }
     for remark in remarks:
         print(remark, file=sys.stderr)
     print(json.dumps(report, indent=2), file=sys.stderr if options.output == STREAM else sys.stdout)
+
+
+def _background(pictures: Sequence["Picture"], options: argparse.Namespace) -> "Background":
+    """The photo of the empty scene, or what several teach."""
+    from depthmask.inference.background import learn_background
+
+    return (
+        pictures[0]
+        if len(pictures) == 1
+        else learn_background(pictures, align=not options.no_align)
+    )
 
 
 def _describe(

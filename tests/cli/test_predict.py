@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 from depthmask.cli.inputs import find_input
 from depthmask.cli.main import main
 from depthmask.errors import OptionError, PictureError
+from depthmask.inference.background import MAX_FRAMES, LearnedBackground
 from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality, PairReport
 from depthmask.inference.predictor import Prediction
@@ -300,3 +301,35 @@ def test_an_empty_mask_is_not_cropped(
     monkeypatch.setattr(f"{__name__}.HEIGHT", 0)
     report = run(capsys, *pair_files, "-o", tmp_path, "--crop")
     assert report["crop"] == [0, 0, 80, 60]
+
+
+def test_a_background_is_learned_from_a_folder_and_more_photos(
+    pair_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def predict(self: Finds, background: object, image: Picture, **_: bool) -> Prediction:
+        seen.append(background)
+        everything = np.ones(image.shape[:2], np.float32)
+        return Prediction(everything, everything, 0, REPORT)
+
+    monkeypatch.setattr(Finds, "predict", predict)
+    empty = pair_folder / "empty"
+    empty.mkdir()
+    for index in range(30):
+        Image.new("RGB", (80, 60), (index, 0, 0)).save(empty / f"{index:02}.png")
+    more = pair_folder / "later.png"
+    Image.new("RGB", (80, 60), (30, 0, 0)).save(more)
+    run(capsys, empty, pair_folder / "image.png", "--background", more, "-o", pair_folder / "out")
+    (learned,) = seen
+    assert isinstance(learned, LearnedBackground) and len(learned.frames) == MAX_FRAMES
+    assert learned.frames[0][0, 0].tolist() == [0, 0, 0]
+    assert learned.frames[-1][0, 0].tolist() == [30, 0, 0]
+
+
+def test_a_folder_without_pictures_is_no_background(
+    pair_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pair_folder / "none").mkdir()
+    error = refused(capsys, pair_folder / "none", pair_folder / "image.png")
+    assert "holds no picture; name one that does" in error
