@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFile, UnidentifiedImageError
 
 from depthmask.errors import PictureError
 from depthmask.pictures.bounds import StructureError, check_bounds
@@ -26,7 +26,7 @@ MAX_PIXELS = 8192 * 6144  # what phones call 50 megapixels; as RGB they take 150
 
 # What Pillow may open. Its other readers, such as the one that starts Ghostscript, stay shut.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF", "BMP", "PPM")
-_SHOWN_IN_BROWSERS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP")
+_SHOWN_IN_BROWSERS = ("PNG", "WEBP", "AVIF", "GIF", "BMP")
 _ANIMATED = "The picture is animated; its first frame was taken."
 _SEVERAL_PICTURES = "The file holds several pictures; its main one was taken."
 # not MPO: what phones and cameras add to a photo there is a preview or a second view of it
@@ -109,10 +109,16 @@ def open_header(path: Path) -> Iterator[Image.Image]:
 
 
 def shows_in_browsers(path: str | Path) -> bool:
-    """Tells from a file's header whether browsers can show it: not TIFF, HEIC, or no picture."""
+    """Tells from a file's header whether browsers show it as it is read.
+
+    They show no TIFF or HEIC, and not all of them turn other pictures than JPEGs upright.
+    """
     try:
         with open_header(Path(path)) as image:
-            return image.format in _SHOWN_IN_BROWSERS
+            if image.format in ("JPEG", "MPO"):
+                return True
+            upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+            return image.format in _SHOWN_IN_BROWSERS and upright
     except PictureError:
         return False
 

@@ -379,6 +379,11 @@ def test_what_browsers_show(tmp_path: Path) -> None:
         Image.fromarray(scene()).save(tmp_path / f"a.{suffix}")
         shown = suffix not in ("tif", "ppm")
         assert pictures.shows_in_browsers(tmp_path / f"a.{suffix}") == shown, suffix
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        if suffix in ("jpg", "webp", "png"):  # Chromium turns no WebP
+            Image.fromarray(scene()).save(tmp_path / f"a.{suffix}", exif=exif)
+            assert pictures.shows_in_browsers(tmp_path / f"a.{suffix}") == (suffix == "jpg")
     assert not pictures.shows_in_browsers(TURNED)
     assert not pictures.shows_in_browsers(tmp_path / "missing.png")
     (tmp_path / "text.png").write_text("no picture")

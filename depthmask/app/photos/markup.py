@@ -51,6 +51,7 @@ def markup(examples: Sequence[Example]) -> str:
 def _zone(zone: str) -> str:
     """A drop zone: a button that chooses a file, and two more once there is one."""
     name = escape(ZONES[zone].capitalize())
+    more = {".npy"} if zone in TRUTHS else set()
     return f"""
 <div class="zone" id="{zone.replace("_", "-")}" data-zone="{zone}" data-name="{name}">
   <div class="strip"><span class="name">{name}</span>
@@ -60,7 +61,7 @@ def _zone(zone: str) -> str:
       hidden>✕</button></div>
   <button type="button" class="field" data-do="choose" aria-label="{name}: {escape(HINTS[zone])}">
     <span class="hint">{escape(HINTS[zone])}</span></button>
-  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES))}" tabindex="-1" hidden
+  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES | more))}" tabindex="-1" hidden
     aria-label="{name}">
 </div>"""
 
