@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from depthmask.errors import OptionError, PictureError
-from depthmask.pictures.web import fetch
 
 STREAM = "-"  # standard input or output
 MAX_BYTES = 100_000_000  # of what does not lie on the disk
@@ -85,6 +84,8 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
             raise OptionError(f"Standard input has more than {MAX_BYTES / 1e6:.0f} MB.")
         return _copied("standard input", "image", content, place)
     if text.lower().startswith(("http://", "https://")):
+        from depthmask.pictures.web import fetch
+
         found = fetch(text, max_bytes=MAX_BYTES, limit_s=MAX_FETCH_S, allow_private=allow_private)
         return _copied(text, Path(found.name).stem, found.content, place)
     path = Path(text)

@@ -1,16 +1,16 @@
 """The command line: `depthmask COMMAND --help`, or `python -m depthmask COMMAND --help`.
 
-A command is a row in `COMMANDS`. What a command needs is imported when it runs, so that help is
-quick.
+A command is a row in `COMMANDS`. Its module is imported when the command is named, and what it
+needs when it runs, so that help and the other commands are quick.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NamedTuple
 
 from depthmask import __version__
-from depthmask.cli import bench, data, demo, evaluate, export, predict
 from depthmask.errors import DepthmaskError, error_sentence, printable
 
 INSTALL = (
@@ -21,57 +21,60 @@ BAD_INPUT = 2  # exit code, the same as argparse's
 
 
 class Command(NamedTuple):
-    """One sub-command."""
+    """One sub-command: a module of this package and two functions in it, imported when it runs."""
 
     summary: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], None]
+    module: str
+    add_arguments: str = "add_arguments"  # takes a parser
+    run: str = "run"  # takes the options that the parser found
+
+    def function(self, name: str) -> Callable[..., None]:
+        found: Callable[..., None] = getattr(import_module(f"depthmask.cli.{self.module}"), name)
+        return found
 
 
 COMMANDS = {
-    "demo": Command("Serve the web page.", demo.add_arguments, demo.run),
-    "predict": Command(
-        "Find the mask and the depth of a pair of photos.", predict.add_arguments, predict.run
-    ),
-    "evaluate": Command(
-        "Measure masks and depth against ground truth.", evaluate.add_arguments, evaluate.run
-    ),
+    "demo": Command("Serve the web page.", "demo"),
+    "predict": Command("Find the mask and the depth of a pair of photos.", "predict"),
+    "evaluate": Command("Measure masks and depth against ground truth.", "evaluate"),
     "build": Command(
         "Build a data set of composites on disk, with masks and depth.",
-        data.add_build_arguments,
-        data.run_build,
+        "data",
+        "add_build_arguments",
+        "run_build",
     ),
     "merge": Command(
         "Join and check the parts of a data set that `build --shard` made.",
-        data.add_merge_arguments,
-        data.run_merge,
+        "data",
+        "add_merge_arguments",
+        "run_merge",
     ),
     "inspect": Command(
         "Draw a sheet of a data set's samples and distributions.",
-        data.add_inspect_arguments,
-        data.run_inspect,
+        "data",
+        "add_inspect_arguments",
+        "run_inspect",
     ),
     "pack": Command(
         "Pack folders of cut-outs and backgrounds into one file to train on.",
-        data.add_pack_arguments,
-        data.run_pack,
+        "data",
+        "add_pack_arguments",
+        "run_pack",
     ),
     "export": Command(
-        "Write the network as a graph for other runtimes, and compare it with torch.",
-        export.add_arguments,
-        export.run,
+        "Write the network as a graph for other runtimes, and compare it with torch.", "export"
     ),
-    "bench": Command(
-        "Measure how fast each backend predicts here.", bench.add_arguments, bench.run
-    ),
+    "bench": Command("Measure how fast each backend predicts here.", "bench"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code: 2 after one sentence on stderr for bad input."""
-    options = _make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        COMMANDS[options.command].run(options)
+        options = _make_parser(words).parse_args(words)
+        command = COMMANDS[options.command]
+        command.function(command.run)(options)
     except DepthmaskError as error:
         return _refuse(str(error))
     except OSError as error:
@@ -90,7 +93,8 @@ def _refuse(sentence: str) -> int:
     return BAD_INPUT
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def _make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Makes a parser that knows the options of those commands that are named in `words`."""
     parser = argparse.ArgumentParser(
         prog="depthmask",
         description="Foreground mask and dense depth from two photos: the empty scene, and the "
@@ -99,9 +103,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"depthmask {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        command.add_arguments(
-            commands.add_parser(name, help=command.summary, description=command.summary)
-        )
+        part = commands.add_parser(name, help=command.summary, description=command.summary)
+        if name in words:
+            command.function(command.add_arguments)(part)
     return parser
 
 
