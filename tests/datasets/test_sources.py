@@ -57,7 +57,7 @@ def write_bad(folder: Path) -> dict[str, str]:
         "full.png": "is opaque all over",
         "short.png": "is damaged or cut short",
         "text.png": "is not a picture",
-        "nothing.png": "is not a picture",
+        "nothing.png": "is damaged or cut short",
     }
 
 
