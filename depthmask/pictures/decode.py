@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFile, UnidentifiedIm
 
 from depthmask.errors import PictureError
 from depthmask.pictures.bounds import StructureError, check_bounds
-from depthmask.pictures.kinds import is_heif
+from depthmask.pictures.kinds import RAW_SUFFIXES, is_heif
 from depthmask.pictures.tiff import holds_floats, is_raw
 
 MAX_PIXELS = 8192 * 6144  # what phones call 50 megapixels; as RGB they take 150 MB
@@ -37,6 +37,7 @@ _SEQUENCES = {
 _MAX_NAME_CHARACTERS = 80  # of a path in a message, in characters
 
 _JPEG_END, _FILLING = b"\xff\xd9", b"\xaa" * 40
+_TIFF = (b"II", b"MM")
 _TRANSPARENT_GREY = (128, 128, 128)  # what shows through transparent pixels
 _MAX_SAME_LEVELS = (
     2  # levels of 255; profiles that differ from sRGB by less are sRGB in all but name
@@ -173,7 +174,7 @@ def _check_structure(path: Path, file: IO[bytes]) -> None:
         raise PictureError(
             f"{path} holds {error}, more than a picture needs; save it anew as JPEG or PNG."
         ) from error
-    if is_raw(content):
+    if is_raw(content) or (path.suffix.lower() in RAW_SUFFIXES and bytes(content[:2]) in _TIFF):
         raise PictureError(f"{path} is a camera's raw file, which is not read; export it as JPEG.")
 
 

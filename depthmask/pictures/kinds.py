@@ -8,6 +8,11 @@ SUFFIXES = {  # of what is meant as a picture, whatever it holds
     *(".png", ".webp", ".jpg", ".jpeg", ".jfif", ".jpe", ".tif", ".tiff", ".bmp", ".gif"),
     *(".avif", ".heic", ".heif", ".ppm"),
 }
+# of cameras' raw files, most of which are a TIFF with a thumbnail as its first picture
+RAW_SUFFIXES = {
+    *(".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srf", ".dng", ".orf", ".rw2", ".pef"),
+    *(".srw", ".3fr", ".fff", ".iiq", ".erf", ".mef", ".mos", ".kdc", ".dcr", ".rwl"),
+}
 _HEAD_BYTES = 64
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -40,7 +45,7 @@ def _starts_a_picture(head: bytes) -> bool:
         head.startswith(_STARTS + RAW_STARTS)
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[:2] == b"BM" and head[6:10] == bytes(4))
-        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#")
+        or (head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3] in b" \t\r\n#")
         or not _brands(head).isdisjoint(_HEIF_BRANDS | _AVIF_BRANDS)
     )
 

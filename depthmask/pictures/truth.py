@@ -95,7 +95,8 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> TrueDe
     """Reads a true depth map, relative or in metres.
 
     8 bits are relative, full scale is 1. 16 bits are millimetres if 98 % of them are at most
-    20,000, else relative. Floats are relative up to 1, else metres, or millimetres above 300.
+    20,000, else relative; 65535 does not count for that, and is unknown among millimetres. Floats
+    are relative up to 1, else metres, or millimetres above 300.
 
     Args:
         path: A grey picture, or a `.npy` file of (H, W).
@@ -233,8 +234,9 @@ def _depth(values: Values) -> TrueDepth:
     if values.dtype.itemsize == 1:
         return TrueDepth(values.astype(np.float32) / np.float32(255))
     levels = np.clip(values.astype(np.int64), 0, 65535).astype(np.float32)
-    if levels.any() and not _exceeds(levels, _MAX_MILLIMETRES):
-        return TrueDepth(levels / np.float32(1000), True, (MILLIMETRES,))
+    measured = np.where(levels == 65535, np.float32(0), levels)  # some cameras' "unknown"
+    if measured.any() and not _exceeds(measured, _MAX_MILLIMETRES):
+        return TrueDepth(measured / np.float32(1000), True, (MILLIMETRES,))
     return TrueDepth(levels / np.float32(65535))
 
 

@@ -435,6 +435,9 @@ def test_a_raw_file_is_refused_with_the_cure(tmp_path: Path, tags: dict[int, int
     with pytest.raises(PictureError, match="raw file, which is not read; export it as JPEG"):
         pictures.read_picture(tmp_path / "a.tif")
     assert not pictures.shows_in_browsers(tmp_path / "a.tif")
+    raw_tiff(tmp_path / "a.PEF", {})
+    with pytest.raises(PictureError, match="raw file"):
+        pictures.read_picture(tmp_path / "a.PEF")
     raw_tiff(tmp_path / "a.tif", {254: 0})
     assert np.array_equal(pictures.read_picture(tmp_path / "a.tif"), scene())
 

@@ -200,7 +200,10 @@ def test_a_camera_may_write_a_few_values_that_are_none(tmp_path: Path) -> None:
     values = np.tile(MILLIMETRES, (4, 4))
     values[0, :5], values[1, :9] = 65535, 0
     found = read_true_depth(save(tmp_path, Image.fromarray(values)))
-    assert found.in_metres and found.values[1, 0] == 0
+    assert found.in_metres and found.values[1, 0] == 0 == found.values[0, 0]
+    values[:9] = 65535  # what a camera did not measure, in a third of the picture
+    found = read_true_depth(save(tmp_path, Image.fromarray(values)))
+    assert found.in_metres and not found.values[:9].any() and found.values[9:].all()
     floats = np.where(values > 0, values / 1000, np.nan)
     floats[0, :5] = np.inf
     found = read_true_depth(save(tmp_path, floats))
