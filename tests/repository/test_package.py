@@ -50,6 +50,17 @@ def test_importing_the_page_leaves_the_files_of_gradio_alone() -> None:
     assert run(program).split() == ["[]", "True"]
 
 
+def test_importing_the_page_leaves_out_what_it_never_uses() -> None:
+    program = (
+        "import sys, depthmask.app, gradio.caching\n"
+        "left_out = 'pandas', 'httpx._main'\n"
+        "before = [name for name in left_out if name in sys.modules]\n"
+        "import pandas\n"
+        "print(before, gradio.caching.pd.DataFrame is pandas.DataFrame)\n"
+    )
+    assert run(program).split() == ["[]", "True"]
+
+
 def test_imports_run_one_way() -> None:
     above = ["depthmask.data", "depthmask.training.trainer", "depthmask.app", "gradio"]
     modules = (
