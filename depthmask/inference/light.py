@@ -23,12 +23,16 @@ MAX_SOUGHT_PIXELS = 500  # of these, from which the best start is chosen
 WIDE, NARROW = (0.8, 0.4, 0.2, 0.2), (0.1, 0.1, 0.1)  # stops, widths of kernels: to seek, to fit
 AGREEING_WIDTH = 0.2  # stops
 MAX_STOPS = 3.0
-MAX_TINT_STOPS = 0.75  # stops between two channels
+MAX_TINT_STOPS = 2.2  # stops between two channels: daylight and a light bulb
 MIN_STOPS = 0.02  # less cannot be seen; 8 bits are left as they are
-MIN_AGREEING_SHARE = 0.15  # share of pixels that one gain explains
+USUAL_TINT_STOPS = 0.75  # more needs surer evidence
+# share of pixels that one gain explains
+MIN_AGREEING_SHARE, SURE_SHARE = 0.15, 0.4
 
 TOO_FEW = "too few pixels are neither black nor white to compare the light"
 NO_GAIN = "no change of exposure explains the difference"
+TOO_BRIGHT_OR_DARK = "the exposure differs by too much to be matched"
+TOO_TINTED = "the white balance differs by too much to be matched"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +40,10 @@ class LightMatch:
     """How the light of the background differs from that of the image."""
 
     gain: Gain  # of linear light, red, green, blue; 1 where not accepted
-    stops: float  # mean of log2(gain): above 0, the image is brighter
+    stops: float  # mean of log2(gain) as found: above 0, the image is brighter
     accepted: bool  # whether the background is to be changed
     reason: str  # one phrase for the user why it is not; "" where nothing is wrong
+    tint: float = 0.0  # stops between the channels that differ most and least, as found
 
 
 NOT_MATCHED = LightMatch(np.ones(3), 0.0, False, "not asked for")
@@ -61,12 +66,16 @@ def match_light(
     if len(ratios) < MIN_PIXELS:
         return _unchanged(TOO_FEW)
     mode, agreement = _find_mode(ratios)
-    stops = float(mode.mean())
-    if agreement < MIN_AGREEING_SHARE or abs(stops) > MAX_STOPS or np.ptp(mode) > MAX_TINT_STOPS:
+    stops, tint = float(mode.mean()), float(np.ptp(mode))
+    if agreement < (MIN_AGREEING_SHARE if tint <= USUAL_TINT_STOPS else SURE_SHARE):
         return _unchanged(NO_GAIN)
+    if abs(stops) > MAX_STOPS:
+        return _unchanged(TOO_BRIGHT_OR_DARK, stops, tint)
+    if tint > MAX_TINT_STOPS:
+        return _unchanged(TOO_TINTED, stops, tint)
     if np.abs(mode).max() < MIN_STOPS:
-        return LightMatch(np.ones(3), stops, False, "")
-    return LightMatch(np.exp2(mode), stops, True, "")
+        return _unchanged("", stops, tint)
+    return LightMatch(np.exp2(mode), stops, True, "", tint)
 
 
 def light_copy(picture: Picture) -> Picture:
@@ -86,8 +95,8 @@ def apply_light(background: Picture, match: LightMatch) -> Picture:
     return np.asarray(cv2.LUT(np.ascontiguousarray(background), levels), dtype=np.uint8)
 
 
-def _unchanged(reason: str) -> LightMatch:
-    return LightMatch(np.ones(3), 0.0, False, reason)
+def _unchanged(reason: str, stops: float = 0.0, tint: float = 0.0) -> LightMatch:
+    return LightMatch(np.ones(3), stops, False, reason, tint)
 
 
 def _log_ratios(background: Picture, image: Picture, foreground: Map | None) -> Gain:

@@ -6,6 +6,8 @@ import pytest
 from depthmask.inference.light import (
     NO_GAIN,
     NOT_MATCHED,
+    TOO_BRIGHT_OR_DARK,
+    TOO_TINTED,
     LightMatch,
     apply_light,
     light_copy,
@@ -85,12 +87,27 @@ def test_what_cannot_be_matched_is_left_with_a_reason(background: Picture, image
     assert np.array_equal(match.gain, np.ones(3))
 
 
-def test_a_strong_tint_is_no_white_balance() -> None:
-    """Between two of its channels a camera's gains differ by less."""
+def test_a_strong_tint_needs_sure_evidence() -> None:
+    """A light bulb turns daylight's colours by 2 stops; an object may seem to, in a few pixels."""
     background = (scene() * 0.7).astype(np.uint8)
-    assert match_light(background, expose(background, 0.3, 0.0, -0.3)).accepted
-    found = match_light(background, expose(background, 0.5, 0.0, -0.5))
+    image = expose(background, 0.5, 0.0, -0.5)
+    found = match_light(background, image)
+    assert found.accepted and found.tint == pytest.approx(1.0, abs=0.1)
+    image[:, 80:] = scene(seed=4)[:, 80:]  # three quarters of the picture
+    found = match_light(background, image)
     assert not found.accepted and found.reason == NO_GAIN
+    too_warm = match_light(background, expose(background, 1.3, 0.0, -1.3))
+    assert not too_warm.accepted and too_warm.reason == TOO_TINTED
+    assert too_warm.tint == pytest.approx(2.6, abs=0.2)
+
+
+def test_an_exposure_beyond_what_can_be_matched_is_measured() -> None:
+    background = scene()
+    three = match_light(background, expose(background, -2.9, -2.9, -2.9))
+    assert three.accepted and three.stops == pytest.approx(-2.9, abs=0.1)
+    four = match_light(background, expose(background, -4, -4, -4))
+    assert not four.accepted and four.reason == TOO_BRIGHT_OR_DARK
+    assert four.stops == pytest.approx(-4, abs=0.1)
 
 
 def test_everything_is_foreground() -> None:
