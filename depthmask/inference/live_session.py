@@ -22,7 +22,7 @@ from depthmask.inference.light import (
     apply_light,
     match_light,
 )
-from depthmask.inference.pair_quality import MIN_SWAP_EVIDENCE, swap_evidence
+from depthmask.inference.outlines import MIN_SWAP_EVIDENCE, swap_evidence
 from depthmask.inference.registration import MAX_SHIFT_SHARE, Registration, register, warp
 from depthmask.inference.registration_views import fine_structure, to_grey
 from depthmask.inference.stopwatch import Stopwatch

@@ -1,27 +1,58 @@
-"""Judges whether a pair of photos is fit for the task: a number, and a sentence on what to do."""
+"""Judges whether a pair of photos is fit for the task: what is wrong with it, and what to do."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from depthmask.inference.light import LightMatch
-from depthmask.inference.registration import NOT_REGISTERED, TOO_FAR, Registration
-from depthmask.pictures import Map, Mask, Picture
+from depthmask.inference.colours import Colours
+from depthmask.inference.light import NOT_MATCHED, LightMatch
+from depthmask.inference.pair_signs import PairSigns
+from depthmask.inference.registration import (
+    NOT_REGISTERED,
+    TOO_FAR,
+    TOO_PLAIN,
+    TOO_SMALL,
+    Registration,
+)
 
-Verdict = Literal["good", "moved", "exposure", "swapped", "same", "changed"]
+Kind = Literal[
+    "same", "black", "white", "mirrored", "changed", "swapped", "exchanged", "grey", "small",
+    "unaligned", "moved", "covered", "most", "stirring", "gone", "light", "exposure", "balance",
+    "blurred", "plain",
+]  # fmt: skip
+Verdict = Literal["good"] | Kind
 
 MIN_SHIFT_SHARE = 0.01  # of the image's diagonal; the user is told of more
-MIN_EXPOSURE_STOPS = 0.33  # the user is told of more
+MIN_EXPOSURE_STOPS = 1.0  # the user is told of more; less is matched without loss
+MIN_TINT_STOPS = 0.5  # the same for the white balance
+MIN_ALIGNED = 0.3  # agreement of fine structure of photos that no movement brought together
+MIN_COVERED = 0.97  # of the image that the background shows; the user is told of less
 MIN_RELATED_AGREEMENT = 0.25  # of fine structure: two scenes had at most 0.18, one at least 0.4
 MAX_FOREGROUND_SHARE = 0.8  # of the image; pairs of two scenes in the examples have 0.86 to 0.99
-MIN_SWAP_EVIDENCE = 0.0  # see `swap_evidence`; pairs in the right order had at most -0.14
-MAX_SAME_LEVELS = 3  # saving a photo again changes hardly a pixel by more
-MAX_CHANGED_SHARE = 1e-4  # of the pixels differ by more than that between copies of one photo
-SOBEL_NOISE_LEVELS = 4.0  # of Sobel's filter
-MIN_MASK_SHARE = 0.002  # of the picture; the border of a smaller mask tells nothing
+# of a photo that is black or white: a blank one, by how much more than the other, and a plain case
+BLANK_SHARE, MORE_SHARE, NOTHING_SHARE = 0.8, 0.25, 0.97
+MAX_OPPOSED_HUE = -0.35  # correlation of hues; pairs that are sound had at least -0.1
+MIN_HUE_SPREAD = 0.1  # stops; with less colour, exchanged channels cannot be seen, and do no harm
+MAX_GREY_COLOURED = 0.01  # share of a grey photo that has colour
+MIN_COLOURED = 0.15  # share of a coloured photo that has
+MAX_BLUR_OCTAVES = 0.95  # of sharpness; sound pairs had at most 0.7
+MIN_MIXED = 0.28  # of a border: an outline in the background, though the part came
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that makes a pair less fit."""
+
+    kind: Kind
+    score: float  # in [0, 1]: how fit the pair still is
+    sentence: str  # what is wrong, and what to do
+    numbers: dict[str, object] = field(default_factory=dict)  # for JSON
+
+    def summary(self) -> dict[str, object]:
+        """The same for JSON."""
+        return {"kind": self.kind, "sentence": self.sentence, **self.numbers}
 
 
 @dataclass(frozen=True)
@@ -29,8 +60,20 @@ class PairQuality:
     """How fit a pair is."""
 
     score: float  # in [0, 1], 1 is best
-    verdict: Verdict
-    sentence: str
+    verdict: Verdict  # the kind of the worst trouble
+    sentence: str  # of the worst trouble
+    troubles: tuple[Trouble, ...] = ()  # worst first
+
+    @property
+    def also(self) -> str:
+        """The other troubles in one short sentence; "" if there are none."""
+        briefs = [trouble.sentence.split(":")[0].rstrip(".") for trouble in self.troubles[1:]]
+        return f"Also: {'; '.join(briefs)}." if briefs else ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a user is told."""
+        return (self.sentence, self.also) if self.also else (self.sentence,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +85,11 @@ class PairReport:
     quality: PairQuality
     covered: float = 1.0  # in [0, 1]: share of the image, less its black bars, that is shown
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether the background's mirror image fits the image, and the background does not."""
+        return self.quality.verdict == "mirrored"
+
     def summary(self) -> dict[str, object]:
         """The same for JSON: numbers, phrases and truth values alone."""
         registration, light = self.registration, self.light
@@ -49,6 +97,8 @@ class PairReport:
             "score": round(self.quality.score, 3),
             "verdict": self.quality.verdict,
             "sentence": self.quality.sentence,
+            "troubles": [trouble.summary() for trouble in self.quality.troubles],
+            "mirrored": self.mirrored,
             "covered": round(self.covered, 4),
             "registration": {
                 "accepted": registration.accepted,
@@ -63,124 +113,210 @@ class PairReport:
                 "accepted": light.accepted,
                 "reason": light.reason,
                 "stops": round(light.stops, 3),
+                "tint_stops": round(light.tint, 3),
                 "gain": [round(float(gain), 4) for gain in light.gain],
             },
         }
 
 
-def judge(
-    registration: Registration,
-    light: LightMatch,
-    *,
-    diagonal: float,
-    covered: float = 0.0,
-    same: bool = False,
-    swapped: bool = False,
-) -> PairQuality:
-    """Finds what limits a pair most.
+def judge(signs: PairSigns) -> PairQuality:
+    """Finds what limits a pair, worst first.
 
-    Args:
-        registration: Of the background to the image.
-        light: Of the background to the image.
-        diagonal: Of the image, in pixels.
-        covered: Share of the image that is taken for foreground.
-        same: Whether both are one photo, see `is_same`.
-        swapped: Whether they seem to be in the wrong order, see `swap_evidence`.
+    Some troubles explain all others: of two scenes, nothing else need be said.
     """
-    if same:
-        return PairQuality(0.0, "same", "Both photos are the same: take one with, one without.")
-    if is_changed(registration, light, covered):
-        return PairQuality(
-            0.0, "changed", "The scene changed too much: take both photos from the same place."
-        )
-    if swapped:
-        return PairQuality(
-            0.1, "swapped", "The two photos seem to be swapped: exchange background and image."
-        )
-    moved = registration.shift / diagonal
-    score = float(np.clip(1 - 4 * moved - 0.15 * abs(light.stops), 0, 1))
-    if registration.reason == TOO_FAR:
-        sentence = f"The camera moved by {moved:.0%}, too far: take both photos from one place."
-        return PairQuality(min(score, 0.2), "moved", sentence)
-    if moved >= MIN_SHIFT_SHARE:
-        return PairQuality(score, "moved", f"The camera moved by {moved:.1%} between the photos.")
-    if abs(light.stops) >= MIN_EXPOSURE_STOPS:
-        sentence = f"The exposure differs by {abs(light.stops):.1f} stops: lock it if you can."
-        return PairQuality(score, "exposure", sentence)
-    return PairQuality(score, "good", "The photos fit together well.")
+    found = next(filter(None, (next(check(signs), None) for check in _EXPLAIN_ALL)), None)
+    troubles = [found] if found else [trouble for check in _OTHERS for trouble in check(signs)]
+    troubles.sort(key=lambda trouble: trouble.score)
+    fine = float(np.clip(1 - 4 * signs.moved - 0.15 * abs(signs.light.stops), 0, 1))
+    if not troubles:
+        return PairQuality(fine, "good", "The photos fit together well.")
+    worst = troubles[0]
+    return PairQuality(min(worst.score, fine), worst.kind, worst.sentence, tuple(troubles))
 
 
-def is_changed(registration: Registration, light: LightMatch, covered: float) -> bool:
-    """Whether the photos show two scenes: no movement brings them together, nor does a gain.
+def _same(signs: PairSigns) -> Iterator[Trouble]:
+    if signs.same:
+        yield Trouble("same", 0.0, "Both photos are the same: take one with, one without.")
+
+
+def _blank(signs: PairSigns) -> Iterator[Trouble]:
+    """A photo shows next to nothing; less than that where the other shows more."""
+    for name, photo, other in _named(signs):
+        if photo.dark > min(NOTHING_SHARE, max(BLANK_SHARE, other.dark + MORE_SHARE)):
+            sentence = f"The {name} is almost black: take it again with more light."
+            yield Trouble("black", 0.1, sentence, {"photo": name})
+        if photo.bright > min(NOTHING_SHARE, max(BLANK_SHARE, other.bright + MORE_SHARE)):
+            sentence = f"The {name} is almost white: take it again with less exposure."
+            yield Trouble("white", 0.1, sentence, {"photo": name})
+
+
+def _mirrored(signs: PairSigns) -> Iterator[Trouble]:
+    if signs.mirrored:
+        sentence = "The background is a mirror image: mirror it, or switch mirroring off."
+        yield Trouble("mirrored", 0.1, sentence)
+
+
+def _changed(signs: PairSigns) -> Iterator[Trouble]:
+    """No movement brings the photos together, nor does a gain.
 
     A gain is found between many scenes. Then nearly everything is foreground, as it is not where
     fine structure disagrees for want of any: on a plain wall.
     """
+    registration = signs.registration
     if registration is NOT_REGISTERED or registration.after >= MIN_RELATED_AGREEMENT:
-        return False
-    return bool(registration.reason) and bool(light.reason or covered > MAX_FOREGROUND_SHARE)
+        return
+    unlike = signs.light.reason or signs.changed > MAX_FOREGROUND_SHARE
+    if registration.reason not in ("", TOO_SMALL) and unlike:
+        yield Trouble(
+            "changed", 0.0, "The scene changed too much: take both photos from the same place."
+        )
 
 
-def is_same(background: Picture, image: Picture) -> bool:
-    """Whether two pictures, (h, w, 3) and (H, W, 3) uint8, are one, perhaps saved twice."""
-    if background.shape != image.shape:
-        return False
-    red, green, blue = cv2.split(cv2.absdiff(background, image))
-    largest = cv2.max(cv2.max(red, green), blue)
-    return bool(np.count_nonzero(largest > MAX_SAME_LEVELS) < MAX_CHANGED_SHARE * largest.size)
+def _swapped(signs: PairSigns) -> Iterator[Trouble]:
+    if signs.swapped:
+        yield Trouble(
+            "swapped", 0.1, "The two photos seem to be swapped: exchange background and image."
+        )
 
 
-def swap_evidence(background: Picture, image: Picture, mask: Map) -> float:
-    """Tells in which photo the mask's border is an outline.
+def _exchanged(signs: PairSigns) -> Iterator[Trouble]:
+    spread = min(signs.background.hue_spread, signs.image.hue_spread)
+    if signs.hue < MAX_OPPOSED_HUE and spread > MIN_HUE_SPREAD:
+        yield Trouble(
+            "exchanged", 0.2, "Red and blue are exchanged in one photo: save both as RGB."
+        )
 
-    What has entered hides the scene, so colours change across its border in the image, and go on
-    across the same line in the background. If it is the other way round, the object is in the
-    background. The mask may come from either order: the network finds what differs.
 
-    Args:
-        background: (H, W, 3), uint8, RGB, in the image's frame and light.
-        image: (H, W, 3), uint8, RGB.
-        mask: (h, w), in [0, 1]: the photos are looked at in its size, about 256 x 256.
+def _grey(signs: PairSigns) -> Iterator[Trouble]:
+    for name, photo, other in _named(signs):
+        if photo.coloured < MAX_GREY_COLOURED and other.coloured > MIN_COLOURED:
+            rest = "image" if name == "background" else "background"
+            sentence = (
+                f"The {name} is grey and the {rest} is not: use both in colour, or both grey."
+            )
+            yield Trouble("grey", 0.3, sentence, {"photo": name})
 
-    Returns:
-        log(step in the background / step in the image), the mean over the border; 0 where the
-        mask is too small to tell, or covers everything.
-    """
-    foreground = mask > 0.5
-    if not MIN_MASK_SHARE < foreground.mean() < 1:
-        return 0.0
-    normal = _normalised(_slope(cv2.GaussianBlur(mask, (0, 0), 2.0)))
-    border = _border(foreground)
-    size = (mask.shape[1], mask.shape[0])
-    behind, before = (
-        _step(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)), normal, border)
-        for picture in (background, image)
+
+def _unaligned(signs: PairSigns) -> Iterator[Trouble]:
+    registration = signs.registration
+    if registration is NOT_REGISTERED:
+        return
+    if registration.reason == TOO_SMALL:
+        sentence = "The photos are too small to align: use photos of at least 100 pixels a side."
+        yield Trouble("small", 0.4, sentence)
+    elif registration.reason == TOO_FAR and signs.moved >= MIN_SHIFT_SHARE:
+        sentence = (
+            f"The camera moved by {signs.moved:.0%}, too far: take both photos from one place."
+        )
+        yield Trouble("moved", 0.2, sentence, {"share": round(signs.moved, 4)})
+    elif registration.reason == TOO_PLAIN:
+        sentence = "There is too little texture to align the photos: keep the camera still."
+        yield Trouble("plain", 0.7, sentence)
+    elif registration.reason and registration.after < MIN_ALIGNED:
+        sentence = "The photos cannot be aligned: take both from one place, with the same zoom."
+        yield Trouble("unaligned", 0.3, sentence)
+    elif signs.moved >= MIN_SHIFT_SHARE:
+        sentence = f"The camera moved by {signs.moved:.1%} between the photos."
+        yield Trouble("moved", 1 - 4 * signs.moved, sentence, {"share": round(signs.moved, 4)})
+
+
+def _covered(signs: PairSigns) -> Iterator[Trouble]:
+    if signs.covered < MIN_COVERED:
+        sentence = (
+            f"The background shows only {signs.covered:.0%} of the image: "
+            "take both photos with the same framing."
+        )
+        yield Trouble("covered", min(0.9, signs.covered), sentence)
+
+
+def _most(signs: PairSigns) -> Iterator[Trouble]:
+    if signs.changed > MAX_FOREGROUND_SHARE:
+        sentence = (
+            f"{signs.changed:.0%} of the picture changed: check that both photos show one scene."
+        )
+        yield Trouble("most", 0.3, sentence, {"share": round(signs.changed, 4)})
+
+
+def _stirring(signs: PairSigns) -> Iterator[Trouble]:
+    """Photos that could not be matched differ everywhere, without outlines."""
+    if any(_without_colour(signs)) or any(_unmatched(signs)) or signs.swapped:
+        return
+    if signs.stirring and (
+        not signs.registration.reason or signs.registration.after >= MIN_ALIGNED
+    ):
+        sentence = (
+            "Parts of the scene move, such as leaves or a screen: give several background photos, "
+            "else they may be in the mask."
+        )
+        yield Trouble("stirring", 0.4, sentence)
+
+
+def _gone(signs: PairSigns) -> Iterator[Trouble]:
+    if not signs.gone and (signs.mixed < MIN_MIXED or signs.swapped or signs.stirring):
+        return
+    outcome = "it was left out of the mask" if signs.gone else "the mask may hold it"
+    sentence = (
+        f"Something in the background photo is gone from the image: {outcome}. "
+        "Take the background when the scene is empty."
     )
-    return float(np.log((behind + SOBEL_NOISE_LEVELS) / (before + SOBEL_NOISE_LEVELS)))
+    parts = [
+        {"box": [round(side, 3) for side in part.box], "share": round(part.share, 4)}
+        for part in signs.gone
+    ]
+    yield Trouble("gone", 0.5, sentence, {"parts": parts})
 
 
-def _border(foreground: Mask) -> Mask:
-    """The pixels within two of a mask's border; where the picture ends is no border."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    values = foreground.astype(np.uint8)
-    return np.asarray(cv2.dilate(values, disc) > cv2.erode(values, disc))
+def _unmatched(signs: PairSigns) -> Iterator[Trouble]:
+    reason = signs.light.reason
+    if reason in ("", NOT_MATCHED.reason) or any(_without_colour(signs)):
+        return
+    sentence = (
+        f"The light could not be matched, for {reason}: "
+        "take both photos in the same light, with exposure and white balance locked."
+    )
+    yield Trouble("light", 0.3, sentence, _light_numbers(signs))
 
 
-def _step(picture: Picture, normal: Map, border: Mask) -> float:
-    """Mean change of colour along the normal (2, h, w) of the border, in levels of Sobel."""
-    values = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
-    right, down = (slope[border] for slope in _slope(values))  # (N, 3)
-    across = right * normal[0][border][:, None] + down * normal[1][border][:, None]
-    return float(np.abs(across).max(axis=1).mean()) if len(across) else 0.0
+def _exposure(signs: PairSigns) -> Iterator[Trouble]:
+    light = signs.light
+    if light.reason or any(_without_colour(signs)):
+        return
+    if abs(light.stops) >= MIN_EXPOSURE_STOPS:
+        sentence = f"The exposure differs by {abs(light.stops):.1f} stops: lock it if you can."
+        yield Trouble("exposure", 1 - 0.15 * abs(light.stops), sentence, _light_numbers(signs))
+    if light.tint >= MIN_TINT_STOPS:
+        sentence = f"The white balance differs by {light.tint:.1f} stops: lock it if you can."
+        yield Trouble("balance", 1 - 0.15 * light.tint, sentence, _light_numbers(signs))
 
 
-def _slope(values: npt.ArrayLike) -> Map:
-    """Derivatives to the right and downwards, (h, w, ...) -> (2, h, w, ...)."""
-    plane = np.asarray(values, dtype=np.float32)
-    slopes = [cv2.Sobel(plane, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))]
-    return np.asarray(slopes, dtype=np.float32)
+def _blurred(signs: PairSigns) -> Iterator[Trouble]:
+    octaves = np.subtract(signs.background.sharpness, signs.image.sharpness)
+    worst = float(max(octaves, key=abs))
+    if abs(worst) > MAX_BLUR_OCTAVES:
+        name, other = ("image", "background") if worst > 0 else ("background", "image")
+        sentence = f"The {name} is blurred, and the {other} is not: take it again, in focus."
+        yield Trouble("blurred", 0.6, sentence, {"photo": name})
 
 
-def _normalised(vectors: Map) -> Map:
-    """Vectors (2, h, w) of length 1, or 0 where they had hardly any."""
-    return np.asarray(vectors / (np.linalg.norm(vectors, axis=0) + 1e-6), dtype=np.float32)
+def _without_colour(signs: PairSigns) -> Iterator[Trouble]:
+    """Troubles of colour that explain why the light was not matched."""
+    yield from _exchanged(signs)
+    yield from _grey(signs)
+
+
+def _light_numbers(signs: PairSigns) -> dict[str, object]:
+    return {"stops": round(signs.light.stops, 2), "tint_stops": round(signs.light.tint, 2)}
+
+
+def _named(signs: PairSigns) -> tuple[tuple[str, Colours, Colours], ...]:
+    """Both photos, each with its name and the other."""
+    background, image = signs.background, signs.image
+    return ("background", background, image), ("image", image, background)
+
+
+Check = Callable[[PairSigns], Iterator[Trouble]]
+_EXPLAIN_ALL: tuple[Check, ...] = (_same, _blank, _mirrored, _changed)
+_OTHERS: tuple[Check, ...] = (
+    _swapped, _exchanged, _grey, _unaligned, _covered, _most, _stirring, _gone, _unmatched,
+    _exposure, _blurred,
+)  # fmt: skip

@@ -20,14 +20,10 @@ from depthmask.inference.background import (
     closest,
     frame,
 )
+from depthmask.inference.gone import leave_out
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, light_copy, match_light
-from depthmask.inference.pair_quality import (
-    MIN_SWAP_EVIDENCE,
-    PairReport,
-    is_same,
-    judge,
-    swap_evidence,
-)
+from depthmask.inference.pair_quality import PairReport, judge
+from depthmask.inference.pair_signs import is_same, measure
 from depthmask.inference.refinement import refine_depth, refine_mask
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.inference.unknown_area import covered_share, keep_joined
@@ -149,16 +145,19 @@ class Predictor:
         maps, lighting, choice = self._see(copies, small_image, small_unknown, watch, light=light)
         matched = resize(apply_light(assemble(framed.pictures, choice), lighting), height, width)
         watch.lap("light")
-        seen = apply_light(assemble(copies, choice), lighting)
-        evidence = swap_evidence(seen, small_image, maps["mask"])
-        fitness = judge(
+        covered = covered_share(unknown, image)
+        signs = measure(
+            assemble(copies, choice),
+            small_image,
+            maps["mask"],
             framed.registration,
             lighting,
-            diagonal=math.hypot(height, width),
-            covered=float((maps["mask"] > 0.5).mean()),
+            moved=framed.registration.shift / math.hypot(height, width),
+            covered=covered,
+            unknown=small_unknown,
             same=photo is not None and is_same(photo, image),
-            swapped=evidence > MIN_SWAP_EVIDENCE,
         )
+        maps["mask"] = leave_out(maps["mask"], signs.gone)
         watch.lap("quality")
         if refine:
             mask = refine_mask(maps["mask"], height, width)
@@ -171,7 +170,7 @@ class Predictor:
             mask,
             depth,
             time.perf_counter() - start,
-            PairReport(framed.registration, lighting, fitness, covered_share(unknown, image)),
+            PairReport(framed.registration, lighting, judge(signs), covered),
             matched,
             unknown,
         )
