@@ -59,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_output_arguments(parser)
     add_network_arguments(parser)
     add_pair_arguments(parser)
+    add(
+        "--mirror-background",
+        action="store_true",
+        help="mirror the background first, for a camera that mirrored one of the photos",
+    )
     add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
     add("--true-mask", type=Path, metavar="FILE", help="compare with it; white is foreground")
     add(
@@ -157,8 +162,12 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
 
 def _background(pictures: Sequence["Picture"], options: argparse.Namespace) -> "Background":
     """The photo of the empty scene, or what several teach."""
+    import numpy as np
+
     from depthmask.inference.background import learn_background
 
+    if options.mirror_background:
+        pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
     return (
         pictures[0]
         if len(pictures) == 1
@@ -173,7 +182,9 @@ def _describe(
     from depthmask.depth import CONVENTION
 
     assert prediction.pair is not None, "a Predictor reports on the pair"
-    print(prediction.pair.quality.sentence, file=sys.stderr)
+    print(*prediction.pair.quality.sentences, file=sys.stderr)
+    if prediction.pair.mirrored:
+        print("The option --mirror-background mirrors it.", file=sys.stderr)
     return {
         "resolution": predictor.resolution,
         "device": predictor.device,

@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -333,3 +334,28 @@ def test_a_folder_without_pictures_is_no_background(
     (pair_folder / "none").mkdir()
     error = refused(capsys, pair_folder / "none", pair_folder / "image.png")
     assert "holds no picture; name one that does" in error
+
+
+def test_a_mirrored_background_is_told_and_mirrored(
+    pair_files: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    seen: list[Picture] = []
+    mirrored = PairReport(
+        NOT_REGISTERED, NOT_MATCHED, PairQuality(0.1, "mirrored", "It is a mirror image.")
+    )
+
+    class Mirrored(Finds):
+        def predict(self, background: Picture, image: Picture, **options: bool) -> Prediction:
+            seen.append(background)
+            return replace(super().predict(background, image, **options), pair=mirrored)
+
+    monkeypatch.setattr("depthmask.cli.predict.make_predictor", lambda *_, **__: Mirrored())
+    assert main(["predict", *map(str, pair_files), "-o", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "It is a mirror image." in printed.err and "--mirror-background" in printed.err
+    assert json.loads(printed.out)["pair"]["mirrored"] is True
+    run(capsys, *pair_files, "-o", tmp_path, "--mirror-background")
+    assert np.array_equal(seen[1], seen[0][:, ::-1])

@@ -179,9 +179,9 @@ def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     if is_turned(predicted):
         return TURNED, found, *predicted.notes
     if has_other_shape(predicted):
-        fits = (pair.quality.sentence,) if pair and pair.quality.verdict != "good" else ()
+        fits = pair.quality.sentences if pair and pair.quality.verdict != "good" else ()
         return (*fits, found, OTHER_SHAPE, *predicted.notes)
-    fits = (pair.quality.sentence,) if pair else ()
+    fits = pair.quality.sentences if pair else ()
     fitted = (OTHER_SIZE,) if predicted.background_size != mask.shape else ()
     return (*fits, found, *fitted, *predicted.notes)
 
