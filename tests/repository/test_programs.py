@@ -18,6 +18,7 @@ PROGRAMS = {
     "benchmarks.live_session": [NOPE],
     "benchmarks.pipeline": ["--checkpoint", NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
+    "benchmarks.troubles": ["--real", NOPE],
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
