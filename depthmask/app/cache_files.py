@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from gradio.utils import get_upload_folder
 
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
 from depthmask.pictures import Picture, preview_file
-from depthmask.render.views import at_most
+from depthmask.render.views import at_most, colour_depth
 
 SWEEP_INTERVAL_S = 600  # between the deletions of old files
 FILE_LIFETIME_S = 3000  # a file is gone within the hour
@@ -66,6 +67,30 @@ def browser_copy(path: str, side: int) -> str | None:
     except PictureError:
         return None  # the analysis, which reads it next, tells why
     return save_preview(picture, "preview")
+
+
+def mask_copy(path: str, side: int) -> str | None:
+    """As `browser_copy`, of a true mask; also of one that means another thing than it shows."""
+    try:
+        found = photo_reader().true_mask(Path(path))
+    except PictureError:
+        return None
+    if not found.notes and photo_reader().shows_in_browsers(Path(path)):
+        return None
+    return save_preview(at_most(found.labels, side), "preview")
+
+
+def depth_copy(path: str, side: int) -> str | None:
+    """As `browser_copy`, of a true depth, in colours; also of millimetres, which look black."""
+    try:
+        found = photo_reader().true_depth(Path(path))
+    except PictureError:
+        return None
+    if not found.in_metres and photo_reader().shows_in_browsers(Path(path)):
+        return None
+    values = at_most(found.values, side)
+    farthest = max(float(np.quantile(values, 0.98)), np.finfo(np.float32).tiny)
+    return save_preview(colour_depth(values / farthest), "preview")
 
 
 def is_cached(path: str) -> bool:

@@ -20,6 +20,7 @@ FULL = "The true mask is full: does it belong to this image, and is white the fo
 INVERTED = "The true mask fits better when it is inverted: white must be the foreground."
 UNRELATED = "The true mask has nothing in common with the prediction: does it belong to this image?"
 UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
+UNRELATED_DEPTH = "The true depth falls where the prediction rises: does it belong to this image?"
 OPPOSITE_DEPTH = "The true depth falls where the prediction rises: is near bright in it?"
 
 
@@ -88,7 +89,7 @@ def depth_doubts(pred: Map, true: TrueDepth) -> tuple[str, ...]:
     if not known.any():
         return (UNKNOWN_DEPTH,)
     if _correlation(pred[known], true.values[known]) < _OPPOSITE:
-        return (OPPOSITE_DEPTH,)
+        return (UNRELATED_DEPTH if true.in_metres else OPPOSITE_DEPTH,)
     return ()
 
 

@@ -68,6 +68,34 @@ def test_a_picture_browsers_cannot_show_gets_a_stand_in(tmp_path: Path) -> None:
     assert cache_files.browser_copy(str(scan), 20) is None
 
 
+def test_truth_is_shown_as_it_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    classes = np.zeros((30, 40), np.uint8)
+    classes[10:20] = 1
+    for values, shown in ((classes, True), (classes * 255, False)):
+        Image.fromarray(values).save(tmp_path / "mask.png")
+        copy = cache_files.mask_copy(str(tmp_path / "mask.png"), 40)
+        assert (copy is not None) == shown
+        if copy:
+            with Image.open(copy) as picture:
+                assert np.array_equal(np.asarray(picture), classes * 255)
+    metres = np.linspace(1, 4, 1200, dtype=np.float32).reshape(30, 40)
+    np.save(tmp_path / "metres.npy", metres)
+    Image.fromarray((metres * 1000).astype(np.uint16)).save(tmp_path / "millimetres.png")
+    Image.fromarray((metres * 60).astype(np.uint8)).save(tmp_path / "relative.png")
+    for name, shown in (("metres.npy", True), ("millimetres.png", True), ("relative.png", False)):
+        copy = cache_files.depth_copy(str(tmp_path / name), 20)
+        assert (copy is not None) == shown, name
+        if copy:
+            with Image.open(copy) as picture:
+                assert picture.size == (20, 15)
+                top, bottom = np.asarray(picture).mean(axis=(1, 2))[[0, -1]]
+                assert top > bottom + 50, "near is bright"
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY")
+    assert cache_files.depth_copy(str(tmp_path / "bad.npy"), 20) is None
+    assert cache_files.mask_copy(str(tmp_path / "bad.npy"), 20) is None
+
+
 def test_a_mask_is_shown_exactly_and_a_photo_as_jpeg() -> None:
     mask = np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)
     shown = cache_files.save_preview(mask, "mask")

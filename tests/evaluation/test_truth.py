@@ -11,6 +11,7 @@ from depthmask.evaluation.truth import (
     OPPOSITE_DEPTH,
     UNKNOWN_DEPTH,
     UNRELATED,
+    UNRELATED_DEPTH,
     depth_doubts,
     mask_doubts,
     relative_depth,
@@ -64,6 +65,7 @@ def ramp() -> Map:
 def test_a_depth_is_questioned() -> None:
     assert depth_doubts(ramp(), TrueDepth(ramp() ** 2)) == ()
     assert depth_doubts(ramp(), TrueDepth(1.2 - ramp())) == (OPPOSITE_DEPTH,)
+    assert depth_doubts(ramp(), TrueDepth(1.2 - ramp(), in_metres=True)) == (UNRELATED_DEPTH,)
     assert depth_doubts(ramp(), TrueDepth(np.zeros_like(ramp()))) == (UNKNOWN_DEPTH,)
     assert depth_doubts(ramp(), TrueDepth(np.full_like(ramp(), 0.5))) == ()
 

@@ -20,8 +20,10 @@ from anyio.to_thread import run_sync
 from depthmask.app.cache_files import (
     SWEEP_INTERVAL_S,
     browser_copy,
+    depth_copy,
     is_cached,
     keep,
+    mask_copy,
     new_file,
     storing,
 )
@@ -47,6 +49,7 @@ from depthmask.pictures.web import fetch
 from depthmask.schema import SchemaError
 
 FOLDER = Path(__file__).parent
+_COPY = {"true_mask": mask_copy, "true_depth": depth_copy}
 WORKING = "Working…"
 PUT_IN_ORDER = "The two photos were put in this order; Swap turns it round."
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
@@ -250,7 +253,7 @@ class PhotosTab:
         for zone, path in vars(files).items():
             if not path or zone in unreadable or _is_plain_jpeg(path):
                 continue
-            if copy := browser_copy(path, PREVIEW_SIDE):
+            if copy := _COPY.get(zone, browser_copy)(path, PREVIEW_SIDE):
                 found[zone] = {"shown": copy}
         return found
 
