@@ -138,7 +138,7 @@ def _from_alpha(image: Image.Image, alpha: Picture) -> Reading:
     visible = colours[alpha > 0]
     plain = not len(visible) or bool((np.ptp(visible, axis=0) <= 2).all())
     if plain or (np.ptp(visible, axis=1) > _COLOUR_SPREAD).mean() > 0.01:
-        return _without_ignored(alpha), ALPHA
+        return _without_ignored(alpha) if alpha.max() > 127 else _from_values(alpha)[0], ALPHA
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     return _from_values(
         np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("L"))
@@ -177,14 +177,15 @@ def _from_values(values: Values) -> Reading:
         return np.where(values, np.uint8(FOREGROUND), np.uint8(0)), ""
     if not np.isfinite(values).all() or values.min() < 0:
         raise _Unclear("holds values below 0, or none at all")
-    if values.dtype.kind == "f":
-        if values.max() <= 1:  # shares
-            return _without_ignored(np.rint(values * FOREGROUND).astype(np.uint8)), ""
+    floats = values.dtype.kind == "f"
+    if floats and values.max() <= 1:  # shares
+        return _without_ignored(np.rint(values * FOREGROUND).astype(np.uint8)), ""
+    if floats:
         values = np.rint(values).astype(np.uint32)
     highest = int(values.max())
     if highest <= 255:
         labels, note = _from_bytes(values.astype(np.uint8))
-        deep = values.dtype.kind != "f" and values.dtype.itemsize > 1
+        deep = values.dtype.itemsize > 1 and not floats
         return labels, note or (SIXTEEN_BITS if deep else "")
     if highest > 65535:
         raise _Unclear(f"holds values up to {highest}")

@@ -52,6 +52,7 @@ PLAIN = {
     ),
     "white with alpha": (rgba((255, 255, 255), square(255)), kinds.ALPHA),
     "black with alpha": (rgba((0, 0, 0), square(255)), kinds.ALPHA),
+    "alpha of 0 and 1": (rgba((255, 255, 255), square(1)), kinds.ALPHA),
     "mask with full alpha": (Image.fromarray(square(255)).convert("RGBA"), ""),
     "colours": (coloured((0, 0, 0), (128, 0, 0), (0, 128, 0), (255, 0, 0)), kinds.COLOURS),
     "0 and 1": (Image.fromarray(square(1)), kinds.ONE_VALUE.format(1)),
@@ -62,6 +63,7 @@ PLAIN = {
     "one class": (Image.fromarray(square(50)), kinds.ONE_VALUE.format(50)),
     "booleans": (square(1).astype(bool), ""),
     "shares": (square(1, np.float32), ""),
+    "floats up to 255": (square(255, np.float32), ""),
     "shares in a picture": (Image.fromarray(square(1, np.float32)), ""),
     "64-bit integers": (square(1, np.int64), kinds.ONE_VALUE.format(1)),
 }
