@@ -169,7 +169,7 @@ def _eight_bits(path: Path, image: Image.Image) -> tuple[Image.Image, tuple[str,
     if values is None or image.has_transparency_data:
         return image, ()
     highest = int(values.max())
-    bits = next((bits for bits in (8, 12) if 2 ** (bits - 1) <= highest < 2**bits), 16)
+    bits = next((bits for bits in (8, 10, 12) if 2 ** (bits - 1) <= highest < 2**bits), 16)
     made = Image.fromarray((values >> (bits - 8)).astype(np.uint8))
     made.info = {key: image.info[key] for key in ("icc_profile",) if key in image.info}
     return made, () if bits == 16 else (FEW_BITS.format(bits),)

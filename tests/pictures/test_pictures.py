@@ -480,7 +480,7 @@ def test_an_orientation_in_xmp_does_not_count_as_browsers_do_not_see_it(tmp_path
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
 def test_few_bits_of_sixteen_are_not_black(tmp_path: Path, suffix: str, bits: int) -> None:
     path = tmp_path / f"a.{suffix}"
     deep = scene().astype(np.uint16) << (bits - 8)
