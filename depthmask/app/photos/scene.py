@@ -118,9 +118,8 @@ def write_rest(
     """
     folder = folder or new_file("scene").parent
     found = predicted.prediction
-    image, mask, depth = (
-        at_most(x, PREVIEW_SIDE) for x in (predicted.image, found.mask, found.depth)
-    )
+    image = at_most(predicted.image, PREVIEW_SIDE)
+    mask, depth = (at_most(each, PREVIEW_SIDE) for each in (found.mask, found.depth))
     near, far = relief_layers(depth, mask, RELIEF_SIDE)
     packers = dict(_rest_packers(image, mask, found.background, (near, far)))
     if with_image:
@@ -230,7 +229,7 @@ def _error(error: Map) -> Grey:
     """Errors of depth from -1 to 1 as steps from 1; 0 is an unknown error."""
     small = at_most(error.astype(np.float32), PREVIEW_SIDE)
     known = np.isfinite(small)
-    steps = _steps((np.clip(np.where(known, small, 0), -1, 1) + 1) / 2)
+    steps = _steps(np.clip(np.where(known, (small + 1) / 2, 0), 0, 1).astype(np.float32))
     return np.where(known, np.maximum(steps, 1), 0).astype(np.uint16)
 
 
