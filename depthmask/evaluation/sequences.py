@@ -35,9 +35,11 @@ from depthmask.evaluation.frames import (
 from depthmask.evaluation.truth import (
     depth_doubts,
     known_depth,
+    leave_out,
     mask_doubts,
     relative_depth,
     split_labels,
+    unknown_remarks,
 )
 from depthmask.inference.background import (
     MAX_FRAMES,
@@ -138,8 +140,9 @@ def score_prediction(
         true_depth: (H, W), by depthmask.depth.CONVENTION, or in metres; 0 where it is not known.
 
     Returns:
-        "iou" if there is a true mask. "rmse" if any true depth is known, in units of relative
-        depth; of metres, which are fitted to the prediction for it, also what `depth_scores` has.
+        "iou" of what is not unknown, if there is a true mask. "rmse" if any true depth is known,
+        in units of relative depth; of metres, which are fitted to the prediction for it, also what
+        `depth_scores` has.
 
     Raises:
         PictureError: The truth has another size than the prediction.
@@ -147,7 +150,8 @@ def score_prediction(
     scores = {}
     if true_labels is not None:
         check_size(true_labels, prediction.mask, "The true mask")
-        scores["iou"] = mask_iou(prediction.mask, *split_labels(true_labels))
+        labels = leave_out(true_labels, prediction.unknown)
+        scores["iou"] = mask_iou(prediction.mask, *split_labels(labels))
     if true_depth is not None:
         check_size(true_depth.values, prediction.depth, "The true depth")
         known = known_depth(true_depth.values)
@@ -247,8 +251,9 @@ def _evaluate_frame(predict: Predict, background: Background, frame: dict[str, P
     prediction = predict(background, image)
     scores, counts = {}, np.zeros(3, np.int64)
     if mask is not None:
-        scores["mask"] = mask_scores(prediction.mask, mask.labels)
-        counts = mask_counts(prediction.mask, mask.labels)
+        labels = leave_out(mask.labels, prediction.unknown)
+        scores["mask"] = mask_scores(prediction.mask, labels)
+        counts = mask_counts(prediction.mask, labels)
     if depth is not None and depth.in_metres:
         scores["depth"] = depth_scores(prediction.depth, depth.values)
     elif depth is not None:
@@ -279,7 +284,9 @@ def truth_remarks(
     """Sentences on how the truth was read, and on whether it can belong to the picture."""
     remarks: tuple[str, ...] = ()
     if mask is not None:
-        remarks += (*mask.notes, *mask_doubts(prediction.mask, mask.labels))
+        labels = leave_out(mask.labels, prediction.unknown)
+        remarks += (*mask.notes, *mask_doubts(prediction.mask, labels))
+        remarks += unknown_remarks(prediction.unknown)
     if depth is not None:
         remarks += (*depth.notes, *depth_doubts(prediction.depth, depth))
     return remarks

@@ -10,6 +10,7 @@ from depthmask.evaluation.array_metrics import MASK_THRESHOLD, Valid, mask_iou
 from depthmask.pictures import IGNORED_LABELS, Map, Mask, Picture, TrueDepth
 
 _FULL_LABEL = 255
+_MIN_UNKNOWN_SHARE = 0.01  # of a picture; less needs no word
 _MIN_SHARE = 0.001  # of a picture: a smaller mask counts as empty
 _INVERTED_GAIN = 0.3  # by which IoU is higher with the inverted truth, of one that is inverted
 _MAX_UNRELATED = 0.05  # correlation of two masks that have nothing in common
@@ -19,6 +20,7 @@ EMPTY = "The true mask is empty, but something new was found: does it belong to 
 FULL = "The true mask is full: does it belong to this image, and is white the foreground?"
 INVERTED = "The true mask fits better when it is inverted: white must be the foreground."
 UNRELATED = "The true mask has nothing in common with the prediction: does it belong to this image?"
+LEFT_OUT = "The background does not show all of the picture; the rest is left out of IoU."
 UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
 UNRELATED_DEPTH = "The true depth falls where the prediction rises: does it belong to this image?"
 OPPOSITE_DEPTH = "The true depth falls where the prediction rises: is near bright in it?"
@@ -31,6 +33,17 @@ def split_labels(labels: Picture) -> tuple[Mask, Valid]:
         What is foreground (above 127), and which pixels count, (H, W) each.
     """
     return labels > _FULL_LABEL // 2, ~np.isin(labels, IGNORED_LABELS)
+
+
+def leave_out(labels: Picture, unknown: Mask | None) -> Picture:
+    """Labels in which the unknown area of a prediction does not count, (H, W)."""
+    return labels if unknown is None else np.where(unknown, np.uint8(IGNORED_LABELS[0]), labels)
+
+
+def unknown_remarks(unknown: Mask | None) -> tuple[str, ...]:
+    """Says that an unknown area is left out, unless it is less than 1 % of the picture."""
+    is_large = unknown is not None and unknown.mean() >= _MIN_UNKNOWN_SHARE
+    return (LEFT_OUT,) if is_large else ()
 
 
 def known_depth(true: Map) -> Valid:

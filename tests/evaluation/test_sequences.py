@@ -1,6 +1,7 @@
 """Scores worked out by hand, and folders that are not complete."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from depthmask.evaluation.sequences import (
     mask_scores,
     score_prediction,
 )
-from depthmask.evaluation.truth import INVERTED
+from depthmask.evaluation.truth import INVERTED, LEFT_OUT
 from depthmask.inference.background import MAX_FRAMES, Background, LearnedBackground
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture, TrueDepth
@@ -374,3 +375,26 @@ def test_frames_of_interest_that_are_no_numbers(tmp_path: Path, interest: str) -
     cdnet(tmp_path / "fall", interest=interest)
     with pytest.raises(PictureError, match=r"temporalROI.txt must hold two numbers"):
         evaluate_folder(Seen(), tmp_path)
+
+
+def test_what_the_background_does_not_show_is_left_out_with_a_word(
+    fake_predictor: FakePredictor, tmp_path: Path
+) -> None:
+    add_frame(tmp_path / "room", "0.png")
+    truth = labels(20)
+    truth[:, 30:] = 255  # nobody could find that
+    save(tmp_path / "room" / "mask" / "0.png", truth)
+    unknown = np.zeros(truth.shape, bool)
+    unknown[:, 30:] = True
+
+    def predict(background: Picture, image: Picture) -> Prediction:
+        return replace(fake_predictor.predict(background, image), unknown=unknown)
+
+    lines: list[str] = []
+    result = evaluate_folder(predict, tmp_path, progress=lines.append)
+    assert result["mask"]["iou"] == 1 and lines[1:] == [f"room: {LEFT_OUT} (1 of 1 frames)"]
+    found = predict(*(np.zeros((*truth.shape, 3), np.uint8),) * 2)
+    assert score_prediction(found, true_labels=truth)["iou"] == 0  # it found nothing of the rest
+    assert (
+        score_prediction(found, true_labels=np.where(unknown, 255, 0).astype(np.uint8))["iou"] == 1
+    )

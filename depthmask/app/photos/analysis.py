@@ -23,9 +23,11 @@ from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou, masked_
 from depthmask.evaluation.truth import (
     depth_doubts,
     known_depth,
+    leave_out,
     mask_doubts,
     relative_depth,
     split_labels,
+    unknown_remarks,
 )
 from depthmask.pictures import Map, Mask, TrueDepth, check_size
 
@@ -134,9 +136,12 @@ def analyse(
     mask, depth = predicted.prediction.mask, predicted.prediction.depth
     true_mask = known = iou = error = rmse = None
     if given is not None and reader.fits("true_mask", given.labels, mask):
-        true_mask, known = split_labels(given.labels)
+        unknown = predicted.prediction.unknown
+        labels = leave_out(given.labels, unknown)
+        true_mask, known = split_labels(labels)
         iou = mask_iou(mask, true_mask, known)
-        reader.note("true_mask", given.notes, mask_doubts(mask, given.labels))
+        notes = (*given.notes, *unknown_remarks(unknown))
+        reader.note("true_mask", notes, mask_doubts(mask, labels))
     if true_depth is not None and reader.fits("true_depth", true_depth.values, mask):
         convention = convention or Convention()
         error = depth_error(depth, true_depth, convention)
