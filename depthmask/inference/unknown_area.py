@@ -17,7 +17,6 @@ from depthmask.inference.transforms import Transform, fit, translation
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
 
-GRABCUT_ROUNDS = 3
 MIN_CUT_SHARE = 0.002  # of the picture; with less foreground in the unknown area, it is not cut
 _SUBPIXEL_BITS = 4  # of positions that cv2 draws
 
@@ -108,7 +107,7 @@ def _grabcut(foreground: Mask, unknown: Mask, image: Picture) -> Mask:
         return foreground
     cv2.setRNGSeed(0)  # the same photos give the same mask
     models = np.zeros((1, 65)), np.zeros((1, 65))  # of the background, of the foreground
-    cv2.grabCut(image, classes, (0, 0, 0, 0), *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image, classes, (0, 0, 0, 0), *models, 1, cv2.GC_INIT_WITH_MASK)
     return np.isin(classes, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 

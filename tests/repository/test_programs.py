@@ -19,6 +19,7 @@ PROGRAMS = {
     "benchmarks.pipeline": ["--checkpoint", NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.troubles": ["--real", NOPE],
+    "benchmarks.registration": [NOPE],
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
