@@ -50,10 +50,7 @@ DROP_BACKGROUND = "Now drop the background: the same view, empty."
 DROP_NEXT_IMAGE = "Now drop the image of this background; the earlier one shows another scene."
 WITH_EARLIER_IMAGE = "Compared with the earlier image."
 TURNED = "One photo is upright, the other lies across: take both from the same spot, held alike."
-OTHER_SHAPE = (
-    "The photos differ in shape, so the background was cropped to the image's: what one of them "
-    "does not show cannot be compared."
-)
+OTHER_SHAPE = "The photos differ in shape: what the background does not show cannot be compared."
 OTHER_SIZE = "The photos differ in size, so the background was fitted to the image."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."

@@ -182,11 +182,14 @@ def _write(packers: Mapping[str, Callable[[], tuple[bytes, str]]], folder: Path)
 
 
 def _planes(analysis: Analysis, predicted: PredictedPair) -> dict[str, Grey]:
-    """Mask and depth as levels and steps, and their truth where there is one."""
+    """Mask and depth as levels and steps, with the unknown area and the truth if there is one."""
     mask, depth = (
         at_most(x, PREVIEW_SIDE) for x in (predicted.prediction.mask, predicted.prediction.depth)
     )
     planes: dict[str, Grey] = {"alpha": _levels(mask), "depth": _steps(depth)}
+    if predicted.prediction.unknown is not None:
+        unknown = at_most(predicted.prediction.unknown.astype(np.float32), PREVIEW_SIDE)
+        planes["unknown"] = _levels(unknown)
     if analysis.true_mask is not None:
         planes["truth"] = _truth(analysis.true_mask, analysis.mask_known)
     if analysis.depth_error is not None:

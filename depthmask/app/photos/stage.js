@@ -174,6 +174,7 @@ class Stage {
         for (const tile of this.tiles) {
             tile.say(tile === this.mask ? sentence : " ");
             tile.explain(tile.shown.legend?.every((part) => typeof part === "string") ? tile.shown.legend : []);
+            tile.mark(false);
         }
         this.panel.close();
         this.enable(false);
@@ -209,6 +210,7 @@ class Stage {
             (part) => (typeof part === "function" ? part(this.look.scene) : part)));
         if (view === "backdrop") tile.legend.replaceChildren(this.choices.backdropRow);
         if (view === "blur") tile.legend.replaceChildren(this.choices.blurRow);
+        tile.mark(!missing && shown.hatched);
         if (tile === this.depth) {
             this.relief.show(view === "3d");
             this.cursor.show(missing ? null : shown.tell);

@@ -109,6 +109,7 @@ export async function loadScene(description, { url, rest, photo }) {
     return {
         description, width, height, image,
         alpha: of.alpha, depth: of.depth, truth: of.truth || null, error: of.error || null,
+        unknown: of.unknown || null,
         background: null, shadow: null, foreground: image,
         palette: readPalette(description.palette),
     };

@@ -1,6 +1,7 @@
 // One of the pictures side by side: a row of views, the picture, its legend and a figure.
 
 import { iconButton, make, radioRow } from "./stage_dom.js";
+import { hatch, hatchLayer, hatchLegend } from "./stage_unknown.js";
 
 const FULL = "M4 9V4h5 M15 4h5v5 M20 15v5h-5 M9 20H4v-5";
 const SAVE = "M12 4v11 M7 10.5l5 5 5-5 M5 20h14";
@@ -12,7 +13,8 @@ export class Tile {
         this.view = Object.keys(views)[0];
         this.choose = choose;
         this.canvas = make("canvas", { width: 4, height: 3, role: "img", "data-picture": name });
-        this.picture = make("div", { class: "stage-picture" }, this.canvas);
+        this.unknown = hatchLayer();
+        this.picture = make("div", { class: "stage-picture" }, this.canvas, this.unknown);
         this.waits = make("p", { class: "stage-waits" });
         this.tools = make("div", { class: "stage-tools" },
             iconButton(`Download this view of the ${label.toLowerCase()}`, SAVE, save, { "data-do": "save" }),
@@ -54,14 +56,18 @@ export class Tile {
         return this.views[this.view];
     }
 
-    // Gives the picture the scene's size.
-    resize({ width, height }) {
+    // Gives the picture the scene's size, and what the background does not show of it.
+    resize(scene) {
+        const { width, height } = scene;
         [this.canvas.width, this.canvas.height] = [width, height];
         this.pencil = this.canvas.getContext("2d");
         const pixels = this.pencil.createImageData(width, height);
         this.pixels = pixels;
         this.out = new Int32Array(pixels.data.buffer);
         this.frame.style.setProperty("--stage-aspect", width / height);
+        this.hatched = scene.unknown ? hatchLegend(scene) : null;
+        if (scene.unknown) hatch(this.unknown, scene);
+        this.unknown.hidden = true;
     }
 
     put({ left, top, right, bottom }) {
@@ -79,6 +85,12 @@ export class Tile {
             ...(left ? [make("span", {}, left)] : []),
             ...(bar ? [make("span", { class: "stage-bar", style: `background: ${bar}` })] : []),
             ...(right ? [make("span", {}, right)] : []));
+    }
+
+    // Hatches the unknown area, if there is one, and says so below the legend.
+    mark(on) {
+        this.unknown.hidden = !(on && this.hatched);
+        if (!this.unknown.hidden) this.legend.append(this.hatched);
     }
 
     // Where a pointer is, in pixels of the picture.

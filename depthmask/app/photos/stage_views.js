@@ -346,7 +346,8 @@ function errorAt({ error, depth }, i) {
 }
 
 // Each view: its label, its alternative text, how it is drawn, [left, bar, right] of its legend, what
-// it tells of a pixel, and, if it needs a truth, which, and what to say without it.
+// it tells of a pixel, whether the unknown area is hatched, and, if it needs a truth, which, and what to
+// say without it.
 export const IMAGE_VIEWS = {
     image: {
         label: "Image", alt: "The image", draw: drawCopy((scene) => scene.image),
@@ -355,7 +356,7 @@ export const IMAGE_VIEWS = {
     background: {
         label: "Background", alt: "The background, moved and lit as the image",
         draw: drawCopy((scene) => scene.background || scene.image),
-        legend: ["moved and lit as the image"],
+        legend: ["moved and lit as the image"], hatched: true,
     },
 };
 
@@ -363,20 +364,20 @@ export const MASK_VIEWS = {
     mask: {
         label: "Mask", alt: "The foreground in white, the background in black",
         draw: drawLevels((level) => (level > 127 ? 255 : 0)),
-        legend: ["background", halves("#000", "#fff"), "foreground"],
+        legend: ["background", halves("#000", "#fff"), "foreground"], hatched: true,
     },
     alpha: {
         label: "Soft", alt: "How much of each pixel is foreground, from black to white",
         draw: drawLevels((level) => level),
-        legend: ["background", "linear-gradient(90deg, #000, #fff)", "foreground"],
+        legend: ["background", "linear-gradient(90deg, #000, #fff)", "foreground"], hatched: true,
     },
     cutout: {
         label: "Cut-out", alt: "The foreground alone, on a checkerboard", draw: drawCutout,
-        legend: ["", CHECKS_CSS, "transparent"], foreground: true,
+        legend: ["", CHECKS_CSS, "transparent"], foreground: true, hatched: true,
     },
     compare: {
         label: "Compare", alt: "The image on the left of the handle, the cut-out on the right",
-        draw: drawCutout, legend: ["image", CHECKS_CSS, "cut-out"], foreground: true,
+        draw: drawCutout, legend: ["image", CHECKS_CSS, "cut-out"], foreground: true, hatched: true,
     },
     backdrop: {
         label: "Backdrop", alt: "The foreground on a new background", draw: drawBackdrop,
@@ -385,13 +386,13 @@ export const MASK_VIEWS = {
     "mask-errors": {
         label: "Errors", alt: "Missed foreground in blue, false foreground in orange",
         draw: drawMaskErrors, legend: ["missed", halves(css(MISSED), css(FALSE)), "false"],
-        truth: "mask", needs: "Add the true mask to see where the mask errs.",
+        hatched: true, truth: "mask", needs: "Add the true mask to see where the mask errs.",
     },
 };
 
 const OVERLAY = {
     label: "Overlay", alt: "The foreground as it is, the rest under a pink veil", draw: drawOverlay,
-    legend: ["what is pink is left out"],
+    legend: ["what is pink is left out"], hatched: true,
 };
 
 // While the mask is repaired: what is left out can be seen, and there is no handle in the way.

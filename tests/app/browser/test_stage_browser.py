@@ -25,6 +25,7 @@ pytestmark = pytest.mark.browser
 HEIGHT, WIDTH = 160, 120  # portrait
 THING, SHADOW = np.s_[40:120, 30:80], np.s_[100:120, 80:105]
 UNKNOWN = np.s_[130:150, 5:25]  # where the true mask does not count
+UNSHOWN = np.s_[:, 90:]  # a quarter, in the scene "narrow": what the background does not show
 WALL, COLOUR = (150, 160, 170), (200, 60, 40)
 NEAR, FAR = 0.4, 0.8
 HALF = 35  # a column of the thing where the mask is half sure
@@ -32,7 +33,7 @@ OpenStage = Callable[..., Page]
 Rgb = npt.NDArray[np.int64]
 
 
-def draw_analysis(*, truth: bool = True, found: bool = True) -> Analysis:
+def draw_analysis(*, truth: bool = True, found: bool = True, narrow: bool = False) -> Analysis:
     """A red block before a grey wall, with its shadow; the mask also takes ten columns too many."""
     background = np.full((HEIGHT, WIDTH, 3), WALL, np.uint8)
     image = background.copy()
@@ -49,9 +50,12 @@ def draw_analysis(*, truth: bool = True, found: bool = True) -> Analysis:
     depth = np.where(true, np.float32(NEAR), np.float32(FAR))
     error = np.where(true, np.float32(0.1), np.float32(-0.2))
     error[:5] = np.nan
-    predicted = PredictedPair(
-        image, Prediction(mask, depth, 0.1, background=background), (HEIGHT, WIDTH), ()
+    unknown = np.zeros_like(true)
+    unknown[UNSHOWN] = True
+    prediction = Prediction(
+        mask, depth, 0.1, background=background, unknown=unknown if narrow else None
     )
+    predicted = PredictedPair(image, prediction, (HEIGHT, WIDTH), ())
     if not truth:
         return Analysis("", predicted=predicted)
     known = np.ones_like(true)
@@ -74,6 +78,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("block", draw_analysis()),
         ("bare", draw_analysis(truth=False)),
         ("nobody", draw_analysis(found=False)),
+        ("narrow", draw_analysis(narrow=True)),
     ):
         (folder / name).mkdir()
         scene = write_scene(analysis, name=name, folder=folder / name, words={"iou": "good"})
@@ -555,3 +560,33 @@ def test_no_state_has_a_serious_fault_of_accessibility(open_stage: OpenStage, da
     choose(page, "mask", "mask-errors")
     look("without truth")
     assert {state: found for state, found in faults.items() if found} == {}
+
+
+def test_what_the_background_does_not_show_is_hatched(open_stage: OpenStage) -> None:
+    page = open_stage("narrow")
+    layer = page.locator("[data-tile=mask] .stage-unknown")
+    legend = page.locator("[data-tile=mask] .stage-legend")
+    for name in ("mask", "alpha", "cutout", "compare", "mask-errors"):
+        choose(page, "mask", name)
+        assert layer.is_visible()
+        assert "25% of the picture is not shown by the background" in legend.inner_text()
+    stripes = np.array(
+        page.evaluate(
+            "() => { const c = document.querySelector('[data-tile=mask] .stage-unknown');"
+            " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }"
+        )
+    ).reshape(HEIGHT, WIDTH, 4)
+    assert (stripes[UNSHOWN][..., 3] > 0).all() and not stripes[:, :90, 3].any()
+    assert stripes[UNSHOWN][..., :3].std() > 50
+    # the stripes are no part of the picture, so they are not saved
+    assert close(view(page, "mask", "mask")[:20], 0)
+    choose(page, "mask", "backdrop")
+    assert not layer.is_visible()
+    choose(page, "image", "background")
+    assert page.locator("[data-tile=image] .stage-unknown").is_visible()
+    choose(page, "image", "image")
+    assert not page.locator("[data-tile=image] .stage-unknown").is_visible()
+    choose(page, "mask", "mask")
+    page.evaluate("() => open_scene('block')")
+    page.wait_for_function("() => window.stage && !document.querySelector('.stage-busy')")
+    assert not layer.is_visible() and "not shown" not in legend.inner_text()
