@@ -41,6 +41,7 @@ from depthmask.backends.base import LockedBackend
 from depthmask.evaluation.frames import background_of, frames_with_truth
 from depthmask.files import EXAMPLES
 from depthmask.inference import live_session as live
+from depthmask.inference.capture import CAPTURE_FRAMES, EmptyScene
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.pictures import Map, Mask, Picture, read_mask, read_picture
 
@@ -170,7 +171,7 @@ def time_stages(predictor: Predictor, clip: Clip) -> None:
 def capture(server: LiveServer, token: str, background: Picture) -> None:
     """Learns a background as a page does it."""
     frame, answer = jpeg_url(background), {}
-    for place in range(live.CAPTURE_FRAMES):
+    for place in range(CAPTURE_FRAMES):
         message = {"token": token, "do": "capture", "first": place == 0, "frame": frame}
         answer = server.answer(message)
     assert answer.get("captured"), answer
@@ -238,7 +239,7 @@ def smoothed(
     frames: list[Picture], seen: list[dict[str, Map]], keep: float, adaptive: bool
 ) -> Iterator[tuple[Map, Map]]:
     """Mask and depth after each frame; without regard to motion, every frame looks alike."""
-    session = live.Session(live.EmptyScene(frames[0], 0.0, 1.0))
+    session = live.Session(EmptyScene(frames[0], 0.0, 1.0))
     for frame, maps in zip(frames, seen, strict=True):
         shown = frame if adaptive else np.zeros_like(frame)
         session = live.smooth(session, shown, maps["mask"], maps["depth"], keep=keep)

@@ -1,17 +1,25 @@
 """A live session as a value: the background is learned once, then each frame is a step.
 
-This module knows neither a camera nor a page. The caller passes in the session, a frame and a
-function that runs the network, and gets the next session back.
+`capture` learns it. This module knows neither a camera nor a page. The caller passes in the
+session, a frame and a function that runs the network, and gets the next session back.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from depthmask.errors import CaptureError
+from depthmask.inference.background import assemble, closest
+from depthmask.inference.capture import (
+    MASK,
+    MIN_BACKGROUND_SHARE,
+    EmptyScene,
+    RunNetwork,
+    agreement,
+    unmasked,
+)
 from depthmask.inference.light import (
     LIGHT_SIDE,
     MAX_LEVEL,
@@ -26,19 +34,12 @@ from depthmask.inference.outlines import MIN_SWAP_EVIDENCE, swap_evidence
 from depthmask.inference.registration import MAX_SHIFT_SHARE, Registration, register, warp
 from depthmask.inference.registration_views import fine_structure, to_grey
 from depthmask.inference.stopwatch import Stopwatch
-from depthmask.pictures import Map, Mask, Picture
-from depthmask.pictures.resize import fit_size, shrink_by_halves
+from depthmask.inference.transforms import scaling
+from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import fit_size, resize, shrink_by_halves
 
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
-CAPTURE_FRAMES = 15  # the background is their median
-CHECKED_FRAMES = 3  # of them, on which the network must find nothing
-MAX_STILL_LEVELS = 18.0  # by which a pixel of a small copy changes without motion
-MAX_MOTION_SHARE = 0.004  # of the picture: the area of a moving blob that is taken for noise
-MAX_CAPTURE_DRIFT_STOPS = 0.15  # up or down between the frames of a capture
-MAX_FALSE_SHARE = 0.02  # of the empty scene may be taken for foreground
-
-MIN_BACKGROUND_SHARE = 0.1  # of the picture must be background to compare with
 LEVEL_STOPS = 2.2 * np.log2(np.arange(256, dtype=np.float32).clip(1) / 255)  # of each level
 MAX_GAIN_STOPS = 2.5  # beyond, a photo has lost its shadows or its highlights
 MIN_STILL_AGREEMENT = 0.2  # on a still scene; with less, a bump cannot be told from noise
@@ -52,7 +53,7 @@ MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
 MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
 
-MASK, BOTH = ("mask",), ("mask", "depth")  # tasks
+BOTH = ("mask", "depth")  # tasks
 CALM = (5, 5)  # pixels of a small copy that are averaged before two frames are compared
 SAME_LEVELS = 3  # by which a pixel of a small, blurred copy differs between two frames of a scene
 STILL_FRAMES = 3  # in a row are predicted, and so smoothed; like ones after them are not
@@ -64,27 +65,6 @@ SENTENCES: dict[Health, str] = {
     "bumped": "The camera was moved, or the scene is hidden: step out and press Recapture.",
     "swapped": "Something stood in the scene during the capture: step out and press Recapture.",
 }
-
-
-class RunNetwork(Protocol):
-    """Runs the network on two pictures of a size.
-
-    It takes background and image, (h, w, 3), uint8, and the tasks that are needed, and returns at
-    least these: "mask" and "depth", (h, w).
-    """
-
-    def __call__(
-        self, background: Picture, image: Picture, tasks: Sequence[str]
-    ) -> dict[str, Map]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class EmptyScene:
-    """The learned background."""
-
-    picture: Picture  # (H, W, 3), RGB
-    self_check: float  # in [0, 1]: share of the empty scene that is taken for foreground
-    agreement: float  # of fine structure, between it and a frame of the empty scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +84,13 @@ class Copies:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What is kept between two frames. Begin with `Session(learn(frames, see, size=size))`."""
+    """What is kept between two frames. Begin with `Session(learn(...))`, see `capture`."""
 
     learned: EmptyScene
     background: Picture | None = None  # (H, W, 3): `learned`, moved along with the camera
+    candidates: tuple[Picture, ...] = ()  # those of `learned`, moved along likewise
     empty: Copies | None = None  # of the background, made when it changes
+    choices: tuple[Picture, ...] = ()  # (h, w, 3) each: copies of `candidates`
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
     depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
     small: Picture | None = None  # (h, w, 3): the frame of the mask, as the network saw it
@@ -140,39 +122,6 @@ class Sight:
     def sentence(self) -> str:
         """A sentence for the user; "" where all is well."""
         return SENTENCES[self.health]
-
-
-def learn(frames: Sequence[Picture], see: RunNetwork, *, size: tuple[int, int]) -> EmptyScene:
-    """Learns the background from frames of the empty scene: their median, pixel by pixel.
-
-    Args:
-        frames: (H, W, 3), uint8, RGB, all of one size; about `CAPTURE_FRAMES` over a second or two.
-        see: Runs the network on two pictures of a size.
-        size: Height and width at which the network is run.
-
-    Raises:
-        CaptureError: Something moved, the light changed, or the network sees something in it.
-    """
-    if len(frames) < 3 or len({frame.shape for frame in frames}) > 1:
-        raise CaptureError("The camera sent too few frames: capture the background again.")
-    picture = np.median(np.stack(frames), axis=0).astype(np.uint8)
-    _check_light(frames)
-    _check_still(picture, frames)
-    small = shrink_by_halves(picture, *size)
-    places = np.linspace(0, len(frames) - 1, min(CHECKED_FRAMES, len(frames))).astype(int)
-    shown = [shrink_by_halves(frames[place], *size) for place in places]
-    masks = [see(small, frame, MASK)["mask"] for frame in shown]
-    check = float(np.mean([(mask > 0.5).mean() for mask in masks]))
-    if check > MAX_FALSE_SHARE:
-        raise CaptureError(
-            f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
-            "the scene empty? Capture again."
-        )
-    first, last = (
-        fine_structure(to_grey(shrink_by_halves(each, *fit_size(each.shape, LIGHT_SIDE))))
-        for each in (picture, frames[-1])
-    )
-    return EmptyScene(picture, check, _agreement(first, last, None) or 0.0)
 
 
 def step(
@@ -213,7 +162,7 @@ def step(
     session = _with_copies(session, size)
     assert session.empty is not None
     gain, health = _match(session.empty, seen, session)
-    lit = apply_light(session.empty.small, gain)
+    lit = _lit(session, gain, seen.small)
     clock.lap("align")
     maps = see(lit, seen.small, BOTH if wants_depth else MASK)
     clock.lap("network")
@@ -285,31 +234,19 @@ def _may_rest(session: Session, size: tuple[int, int], *, wants_depth: bool) -> 
     return not checks and not (wants_depth and session.depth_age > 0)
 
 
-def _check_light(frames: Sequence[Picture]) -> None:
-    """Raises CaptureError if exposure or white balance drift from frame to frame."""
-    means = np.array([frame[::4, ::4].mean(axis=(0, 1)) for frame in frames])
-    stops = np.log2((means + 1) / (np.median(means, axis=0) + 1))
-    if np.ptp(stops, axis=0).max() > 2 * MAX_CAPTURE_DRIFT_STOPS:
-        raise CaptureError("The light changed during the capture: wait a moment, capture again.")
-
-
-def _check_still(picture: Picture, frames: Sequence[Picture]) -> None:
-    """Raises CaptureError if a part of the scene moved."""
-    size = fit_size(picture.shape, LIGHT_SIDE)
-    still = shrink_by_halves(picture, *size).astype(np.int16)
-    moved = np.zeros(size, np.uint8)
-    for frame in frames:
-        change = np.abs(shrink_by_halves(frame, *size) - still).max(axis=2)
-        # a change of light of the whole frame is not motion; it was checked before
-        moved |= (change - np.median(change) > MAX_STILL_LEVELS).astype(np.uint8)
-    _, _, blobs, _ = cv2.connectedComponentsWithStats(moved)
-    largest = blobs[1:, cv2.CC_STAT_AREA].max(initial=0) / moved.size
-    if largest > MAX_MOTION_SHARE:
-        raise CaptureError("Something moved during the capture: step out and capture again.")
-
-
 def _background(session: Session) -> Picture:
     return session.learned.picture if session.background is None else session.background
+
+
+def _candidates(session: Session) -> tuple[Picture, ...]:
+    return session.learned.candidates if session.background is None else session.candidates
+
+
+def _lit(session: Session, gain: LightMatch, image: Picture) -> Picture:
+    """The background in the light of a frame: of a scene that moves, what is closest to it."""
+    assert session.empty is not None
+    lit = [apply_light(each, gain) for each in session.choices or (session.empty.small,)]
+    return assemble(lit, closest(lit, image))
 
 
 def _with_copies(session: Session, size: tuple[int, int]) -> Session:
@@ -317,7 +254,8 @@ def _with_copies(session: Session, size: tuple[int, int]) -> Session:
     background, empty = _background(session), session.empty
     if empty is not None and empty.picture is background and empty.small.shape[:2] == size:
         return session
-    return replace(session, empty=Copies.make(background, size))
+    choices = tuple(resize(each, *size) for each in _candidates(session))
+    return replace(session, empty=Copies.make(background, size), choices=choices)
 
 
 def _follow(session: Session, seen: Copies) -> Session:
@@ -325,7 +263,7 @@ def _follow(session: Session, seen: Copies) -> Session:
     assert session.empty is not None
     frame = seen.picture
     limit = MIN_AGREEMENT_RATIO * session.learned.agreement
-    score = _agreement(session.empty.fine, seen.fine, session.mask)
+    score = agreement(session.empty.fine, seen.fine, session.mask)
     if session.learned.agreement < MIN_STILL_AGREEMENT or not _is_doubtful(
         session, seen, score, limit
     ):
@@ -337,7 +275,9 @@ def _follow(session: Session, seen: Copies) -> Session:
     found = register(session.learned.picture, frame)
     if _is_usable(found, frame):
         background = warp(session.learned.picture, found, *frame.shape[:2])
-        return replace(session, background=background, suspicious=0, attempts=0, health="moved")
+        candidates = tuple(_moved(each, found, frame) for each in session.learned.candidates)
+        moved = replace(session, background=background, candidates=candidates, health="moved")
+        return replace(moved, suspicious=0, attempts=0)
     if not found.reason and session.background is not None:  # back where it was
         return replace(session, background=None, suspicious=0, attempts=0, health="good")
     # the camera is at rest, or enough of the scene is visible to see that it has not moved
@@ -346,6 +286,15 @@ def _follow(session: Session, seen: Copies) -> Session:
     attempts = session.attempts + 1
     health = "bumped" if attempts >= MAX_ATTEMPTS else session.health
     return replace(session, attempts=attempts, health=health)
+
+
+def _moved(candidate: Picture, found: Registration, frame: Picture) -> Picture:
+    """Moves a candidate, which is smaller, as a registration moves the background."""
+    height, width = candidate.shape[:2]
+    assert found.homography is not None, "only an accepted registration moves pictures"
+    smaller = scaling(width / frame.shape[1], height / frame.shape[0])
+    homography = smaller @ found.homography @ np.linalg.inv(smaller)
+    return warp(candidate, replace(found, homography=homography), height, width)
 
 
 def _is_doubtful(session: Session, seen: Copies, score: float | None, limit: float) -> bool:
@@ -358,7 +307,7 @@ def _is_doubtful(session: Session, seen: Copies, score: float | None, limit: flo
     assert session.empty is not None
     if session.mask is None or (session.mask > 0.5).mean() < 0.5:
         return False
-    whole = _agreement(session.empty.fine, seen.fine, None)
+    whole = agreement(session.empty.fine, seen.fine, None)
     return whole is not None and whole < limit
 
 
@@ -367,27 +316,13 @@ def _is_usable(found: Registration, frame: Picture) -> bool:
     return found.accepted and found.shift < MAX_SHIFT_SHARE * diagonal
 
 
-def _agreement(first: Map, second: Map, mask: Map | None) -> float | None:
-    """Correlation of two pictures' fine structure where no foreground is known, in [-1, 1].
-
-    None where too little of the background is visible, or it has no structure.
-    """
-    counts = _unmasked(mask, second.shape)
-    if counts.mean() < MIN_BACKGROUND_SHARE:
-        return None
-    # sums as products of vectors: choosing the pixels one by one would take longer than all else
-    first, second = ((fine * counts).ravel() for fine in (first, second))
-    energy = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
-    return float(np.dot(first, second)) / energy if energy > counts.sum() else None
-
-
 def _match(empty: Copies, seen: Copies, session: Session) -> tuple[LightMatch, Health]:
     """Finds the gains that give the background the frame's light; faster where a mask is known.
 
     A mask that covers nearly everything may come from a change of light. Then, and for the first
     frame, the gains are found without a mask.
     """
-    counts = _unmasked(session.mask, seen.tiny.shape[:2])
+    counts = unmasked(session.mask, seen.tiny.shape[:2])
     if session.mask is None or counts.mean() < MIN_BACKGROUND_SHARE:
         found = match_light(empty.tiny, seen.tiny)
         return found, "dark" if found.reason else "good"
@@ -436,12 +371,3 @@ def _motion(before: Picture, now: Picture) -> Map:
 
 def _mix(before: Map, now: Map, fresh: Map) -> Map:
     return np.asarray(before + (now - before) * fresh, dtype=np.float32)
-
-
-def _unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:
-    if mask is None:
-        return np.ones(size, dtype=bool)
-    # widened: shadows and soft edges are not background
-    small = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    wide = cv2.dilate(small, np.ones((5, 5), np.uint8))
-    return np.asarray(wide) < 0.2

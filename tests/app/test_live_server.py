@@ -34,7 +34,8 @@ from depthmask.app.live.server import (
 from depthmask.backends import Backend
 from depthmask.backends.base import LockedBackend
 from depthmask.errors import CheckpointError
-from depthmask.inference.live_session import CAPTURE_FRAMES, STILL_FRAMES
+from depthmask.inference.capture import CAPTURE_FRAMES, MOVING_FRAMES
+from depthmask.inference.live_session import STILL_FRAMES
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.worker import LARGEST_SIDE, SMALLEST_SIDE
 
@@ -73,9 +74,17 @@ def scene(seed: int = 0) -> Picture:
     return np.asarray(wall, dtype=np.uint8)
 
 
-def with_object(picture: Picture) -> Picture:
+def with_object(picture: Picture, left: int = 50) -> Picture:
     shown = picture.copy()
-    shown[30:90, 50:110] = (255, 10, 250)
+    shown[30:90, left : left + 60] = (255, 10, 250)
+    return shown
+
+
+def with_screen(picture: Picture, seed: int) -> Picture:
+    """A part of the scene shows one of five patterns."""
+    shown, rng = picture.copy(), np.random.default_rng(seed % 5)
+    pattern = rng.integers(0, 2, (3, WIDTH // 10), np.uint8) * 200
+    shown[:30] = pattern.repeat(10, axis=0).repeat(10, axis=1)[..., None]
     return shown
 
 
@@ -154,12 +163,28 @@ def test_each_page_has_its_own_background(server: LiveServer) -> None:
 
 def test_somebody_in_the_scene_is_told_and_capturing_again_works(server: LiveServer) -> None:
     message: dict[str, Any] = {"do": "capture", "token": ONE}
-    for place in range(CAPTURE_FRAMES):
-        picture = with_object(scene()) if place % 2 else scene()
+    for place in range(MOVING_FRAMES):
+        picture = with_object(scene(), left=3 * place)
         answer = server.answer(message | {"first": place == 0, "frame": url(picture)})
     assert "moved during the capture" in answer["failed"]
     assert look(server, ONE, scene())["failed"] == NO_BACKGROUND
     assert capture(server, ONE, scene())["captured"]
+
+
+def test_a_scene_that_moves_is_watched_for_longer(server: LiveServer) -> None:
+    message: dict[str, Any] = {"do": "capture", "token": ONE}
+    answers = []
+    for place in range(MOVING_FRAMES):
+        picture = url(with_screen(scene(), place))
+        answers.append(server.answer(message | {"first": place == 0, "frame": picture}))
+    assert answers[CAPTURE_FRAMES - 2] == {"missing": 1}
+    assert answers[CAPTURE_FRAMES - 1]["missing"] == MOVING_FRAMES - CAPTURE_FRAMES
+    assert answers[CAPTURE_FRAMES - 1]["enough"] == MOVING_FRAMES
+    assert "hold on" in answers[CAPTURE_FRAMES - 1]["sentence"]
+    assert answers[-1]["captured"]
+    for place in (2, 4, 3):
+        assert mask_of(look(server, ONE, with_screen(scene(), place))).mean() < 0.03
+    assert mask_of(look(server, ONE, with_object(with_screen(scene(), 1)))).mean() > 0.1
 
 
 def test_iou_is_told_where_a_frame_has_a_true_mask(server: LiveServer) -> None:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from depthmask.errors import CaptureError
+from depthmask.inference.capture import MOVING_FRAMES, EmptyScene, learn
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.live_session import (
     SENTENCES,
     STILL_FRAMES,
-    EmptyScene,
     Session,
-    learn,
     smooth,
     step,
 )
@@ -101,6 +100,43 @@ def test_the_background_is_the_median_of_its_frames(scene: Picture, plate: Empty
 
 def test_somebody_who_moves_is_not_learned(scene: Picture) -> None:
     frames = [with_object(scene, 60 + 5 * place) for place in range(15)]
+    with pytest.raises(CaptureError, match="moved during the capture"):
+        learn(frames, see, size=SIZE)
+
+
+def with_leaves(picture: Picture, seed: int) -> Picture:
+    """The right fifth shows one of five patterns of leaves."""
+    coarse = np.random.default_rng(seed % 5).integers(0, 2, (24, 6), dtype=np.uint8)
+    shown, width = picture.copy(), WIDTH // 5
+    leaves = cv2.resize(coarse, (width, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    shown[:, -width:] = np.where(leaves[..., None], (40, 110, 30), (150, 200, 120))
+    return shown
+
+
+def test_leaves_that_move_are_learned(scene: Picture) -> None:
+    frames = [noisy(with_leaves(scene, seed), seed) for seed in range(MOVING_FRAMES)]
+    learned = learn(frames, see, size=SIZE)
+    assert learned.candidates and learned.self_check < 0.01
+    shown = [noisy(with_leaves(scene, seed), 100 + seed) for seed in range(4)]
+    shares = [share for _, share, _ in run(learned, shown)]
+    assert max(shares) < 0.03
+    ((_, share, _),) = run(learned, [with_object(with_leaves(scene, 2))])
+    assert share == pytest.approx(120 * 70 / scene[..., 0].size, rel=0.25)
+    still = learn([noisy(with_leaves(scene, 0), seed) for seed in range(15)], see, size=SIZE)
+    ((_, share, _),) = run(still, [with_leaves(scene, 2)])
+    assert share > 0.05  # what one plate makes of leaves
+
+
+def test_leaves_move_along_with_the_camera(scene: Picture) -> None:
+    frames = [noisy(with_leaves(scene, seed), seed) for seed in range(MOVING_FRAMES)]
+    bumped = [moved(with_leaves(scene, seed), 9, 4) for seed in range(12)]
+    found = run(learn(frames, see, size=SIZE), bumped)
+    assert found[-1][2] == "moved"
+    assert found[-1][1] < 0.03
+
+
+def test_somebody_who_walks_is_not_learned_as_leaves(scene: Picture) -> None:
+    frames = [with_object(scene, 5 * place) for place in range(MOVING_FRAMES)]
     with pytest.raises(CaptureError, match="moved during the capture"):
         learn(frames, see, size=SIZE)
 

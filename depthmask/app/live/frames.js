@@ -22,15 +22,18 @@ export async function learn({ source, link, count, quality, tell }) {
         locked = await source.lock("manual");
     }
     if (source.isOpen) tell("Learning the background…");
-    const enough = Number(count.dataset.frames);
+    let enough = Number(count.dataset.frames);
     let answer = {};
     count.textContent = `0 of ${enough}`;
     for (let first = true; source.isOpen; first = false) {
         const { message } = source.grab();
         answer = await link.ask({ do: "capture", first, quality, ...message });
         if (!answer.missing && !answer.dropped) break;
+        if (answer.enough > enough) tell(answer.sentence); // the scene moves, and is watched for longer
+        enough = answer.enough ?? enough;
         if (answer.missing) count.textContent = `${enough - answer.missing} of ${enough}`;
-        await (source.isClip ? source.skip(CAPTURE_STEP_MS) : pause(CAPTURE_STEP_MS));
+        const step = answer.pause ?? CAPTURE_STEP_MS;
+        await (source.isClip ? source.skip(step) : pause(step));
     }
     return { ...answer, locked };
 }

@@ -24,14 +24,14 @@ from depthmask.backends import Backend, BatchBackend
 from depthmask.errors import DepthmaskError
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, mask_iou
 from depthmask.evaluation.truth import split_labels
-from depthmask.inference.live_session import (
+from depthmask.inference.capture import (
     CAPTURE_FRAMES,
+    MOVING_FRAMES,
     RunNetwork,
-    Session,
-    Sight,
+    is_moving,
     learn,
-    step,
 )
+from depthmask.inference.live_session import Session, Sight, step
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import IGNORED_LABELS, Map, Picture
 
@@ -41,6 +41,7 @@ VISITOR_LIFETIME_S = 600.0  # a visitor who sends no picture for this long has l
 IDLE_S = 20.0
 IDLE_WITHOUT_BACKGROUND_S = 5.0
 FRAMES_UNDER_WAY = 2  # of a page: one that is predicted, and one that waits
+MOVING_PAUSE_MS = 150  # between two frames of an empty scene that moves
 MAX_PERIOD_MS = 2000.0  # between two frames; who takes longer has paused
 LABEL_NOISE = 25  # levels by which a video may change a label of a true mask
 MIN_SHOWN_SHARE = 0.002  # of the picture; with less, nothing has entered the scene
@@ -51,6 +52,7 @@ NO_PLACE_LEFT = (
 )
 NO_BACKGROUND = "Capture the background first."
 BAD_MESSAGE = "The page is of another version than the server; reload the page."
+HOLD_ON = "Something moves. Leaves, water and screens are learned: keep out, and hold on."
 STEP_IN = "Nothing is in the scene: step in."
 Answer = dict[str, Any]
 
@@ -71,6 +73,7 @@ class Visit:
 
     session: Session | None = None
     captured: list[Picture] = field(default_factory=list)
+    enough: int = CAPTURE_FRAMES  # of these, to learn from
     quality: Quality | None = None
     began: float = 0.0  # when the work on the last frame began, by time.monotonic()
     depth: Map | None = None  # what the page has of these,
@@ -197,12 +200,19 @@ class LiveServer:
             self._visits.pop(token, None)
 
     def _capture(self, visit: Visit, message: Answer) -> Answer:
-        """Takes one frame of the empty scene; after the last, learns the background."""
+        """Takes one frame of the empty scene; after the last, learns the background.
+
+        A scene that moves is watched for longer.
+        """
         if message.get("first"):
-            visit.captured = []
+            visit.captured, visit.enough = [], CAPTURE_FRAMES
         visit.captured.append(visit.decode(message.get("frame")))
-        if len(visit.captured) < CAPTURE_FRAMES:
-            return {"missing": CAPTURE_FRAMES - len(visit.captured)}
+        if len(visit.captured) == CAPTURE_FRAMES and is_moving(visit.captured):
+            visit.enough = MOVING_FRAMES
+        if len(visit.captured) < visit.enough:
+            more = {"enough": visit.enough, "pause": MOVING_PAUSE_MS, "sentence": HOLD_ON}
+            moving = more if visit.enough > CAPTURE_FRAMES else {}
+            return {"missing": visit.enough - len(visit.captured), **moving}
         frames, visit.captured = visit.captured, []
         if visit.quality is None:
             visit.quality = Quality(

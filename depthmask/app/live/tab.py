@@ -16,7 +16,7 @@ import numpy as np
 
 from depthmask.app.live.server import HasNetwork, LiveServer
 from depthmask.app.modules import import_module
-from depthmask.inference.live_session import CAPTURE_FRAMES
+from depthmask.inference.capture import CAPTURE_FRAMES
 from depthmask.render.views import colour_depth
 
 FOLDER = Path(__file__).parent
