@@ -89,7 +89,7 @@ def depth_copy(path: str, side: int) -> str | None:
     if not found.in_metres and photo_reader().shows_in_browsers(Path(path)):
         return None
     values = at_most(found.values, side)
-    farthest = max(float(np.quantile(values, 0.98)), np.finfo(np.float32).tiny)
+    farthest = float(np.quantile(values, 0.98)) or 1.0
     return save_preview(colour_depth(values / farthest), "preview")
 
 

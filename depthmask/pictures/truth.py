@@ -235,7 +235,7 @@ def _depth(values: Values) -> TrueDepth:
     if values.dtype.itemsize == 1:
         return TrueDepth(values.astype(np.float32) / np.float32(255))
     levels = np.clip(values.astype(np.int64), 0, 65535).astype(np.float32)
-    measured = np.where(levels == 65535, np.float32(0), levels)  # some cameras' "unknown"
+    measured: Map = np.where(levels < 65535, levels, np.float32(0))  # some cameras' "unknown"
     if measured.any() and not _exceeds(measured, _MAX_MILLIMETRES):
         return TrueDepth(measured / np.float32(1000), True, (MILLIMETRES,))
     return TrueDepth(levels / np.float32(65535))
