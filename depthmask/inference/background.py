@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.errors import PictureError
+from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.inference.unknown_area import frame_background
 from depthmask.pictures import Map, Mask, Picture
@@ -128,20 +129,25 @@ def spread_evenly(items: Sequence[T], count: int) -> list[T]:
     return [items[index] for index in chosen]
 
 
-def closest(candidates: Sequence[Picture], image: Picture) -> Choice:
+def closest(
+    candidates: Sequence[Picture], image: Picture, light: LightMatch = NOT_MATCHED
+) -> Choice:
     """Tells, for each pixel, which candidate differs least from an image in a square around it.
 
     Args:
-        candidates: (h, w, 3), uint8, RGB, in the image's frame and light; at most 255.
+        candidates: (h, w, 3), uint8, RGB, in the image's frame; at most 255.
         image: (h, w, 3), uint8, RGB, in the size that the network sees.
+        light: What gives the candidates the light of the image.
     """
     choice = np.zeros(image.shape[:2], dtype=np.uint8)
     if len(candidates) == 1:
         return choice
+    # one picture is changed instead of all candidates
+    alike = apply_light(image, replace(light, gain=1 / light.gain))
     least = np.full(image.shape[:2], 255, dtype=np.uint8)
     for index, candidate in enumerate(candidates):
-        distance = _distance(candidate, image, CLOSEST_WINDOW)
-        choice[distance < least] = index
+        distance = _distance(candidate, alike, CLOSEST_WINDOW)
+        np.putmask(choice, distance < least, np.uint8(index))
         least = np.minimum(least, distance)
     return choice
 
@@ -154,7 +160,7 @@ def assemble(candidates: Sequence[Picture], choice: Choice) -> Picture:
     indices = cv2.resize(choice, (width, height), interpolation=cv2.INTER_NEAREST)
     picture = np.zeros_like(candidates[0])
     for index in np.unique(choice):
-        np.copyto(picture, candidates[index], where=(indices == index)[..., None])
+        cv2.copyTo(candidates[index], (indices == index).view(np.uint8), picture)
     return picture
 
 

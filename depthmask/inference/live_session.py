@@ -245,8 +245,8 @@ def _candidates(session: Session) -> tuple[Picture, ...]:
 def _lit(session: Session, gain: LightMatch, image: Picture) -> Picture:
     """The background in the light of a frame: of a scene that moves, what is closest to it."""
     assert session.empty is not None
-    lit = [apply_light(each, gain) for each in session.choices or (session.empty.small,)]
-    return assemble(lit, closest(lit, image))
+    choices = session.choices or (session.empty.small,)
+    return apply_light(assemble(choices, closest(choices, image, gain)), gain)
 
 
 def _with_copies(session: Session, size: tuple[int, int]) -> Session:

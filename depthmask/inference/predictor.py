@@ -196,10 +196,10 @@ class Predictor:
         """
 
         def run(match: LightMatch) -> tuple[dict[str, Map], LightMatch, Choice]:
-            lit = [apply_light(candidate, match) for candidate in candidates]
-            choice = closest(lit, image)
+            choice = closest(candidates, image, match)
+            lit = apply_light(assemble(candidates, choice), match)
             watch.lap("light")
-            maps = self.backend.run(assemble(lit, choice), image)
+            maps = self.backend.run(lit, image)
             watch.lap("network")
             if unknown is not None:
                 maps["mask"] = keep_joined(maps["mask"], unknown, image)

@@ -14,6 +14,7 @@ from depthmask.inference.background import (
     learn_background,
     spread_evenly,
 )
+from depthmask.inference.light import LightMatch, apply_light
 from depthmask.pictures import Picture
 from depthmask.pictures.resize import resize
 
@@ -130,3 +131,11 @@ def test_few_photos_of_leaves_are_taken_as_they_are() -> None:
     learned = learn_background(photos)
     assert not learned.unseen.any()
     assert all(error(x, y) == 0 for x, y in zip(photos, learned.frames, strict=True))
+
+
+def test_photos_are_chosen_in_the_light_of_the_image() -> None:
+    dark = [np.full((20, 20, 3), level, np.uint8) for level in (60, 90, 120)]
+    light = LightMatch(np.full(3, 2.0), 1.0, True, "")
+    image = apply_light(dark[0], light)
+    assert closest(dark, image, light).max() == 0
+    assert closest(dark, image).min() > 0
