@@ -20,6 +20,7 @@ from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request
 from depthmask.app.photos.tab import (
     MAX_FETCHES,
+    NOT_UPLOADED,
     PUT_IN_ORDER,
     TOO_MANY_FETCHES,
     PhotosTab,
@@ -31,7 +32,7 @@ from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality, PairReport
 from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
-from depthmask.pictures import Picture
+from depthmask.pictures import Picture, read_picture
 from depthmask.pictures.web import WebFile
 from tests.app.pages import Broken, Fake, files, in_own_loop
 
@@ -185,6 +186,31 @@ def test_two_photos_at_once_are_put_in_order(uploads: DroppedFiles) -> None:
         assert background.mean() < image.mean()
     answer = build(Judging()).answer(asking(turned))
     assert answer["swapped"] and not answer["exchanged"], "who chose the order is asked"
+
+
+def test_a_mirrored_background_is_told_and_mirrored(uploads: DroppedFiles) -> None:
+    class Mirrored(Fake):
+        def predict(self, background: Picture, image: Picture) -> Prediction:
+            quality = PairQuality(0.1, "mirrored", "Mirrored.")
+            pair = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+            return replace(super().predict(background, image), pair=pair)
+
+    assert build(Mirrored()).answer(asking(uploads))["mirrored"]
+    assert not build().answer(asking(uploads))["mirrored"]
+    half = np.zeros((24, 32, 3), np.uint8)
+    half[:, :16] = 200
+    Image.fromarray(half).save(str(uploads.background))
+    found = build().mirror(str(uploads.background))
+    assert found["name"] == "background, mirrored"
+    mirrored = read_picture(Path(found["path"]))
+    assert mirrored.shape == half.shape
+    assert mirrored[:, 20:].min() > 150 and mirrored[:, :12].max() < 50
+
+
+def test_only_uploads_are_mirrored(uploads: DroppedFiles) -> None:
+    assert build().mirror("/etc/passwd") == {"failed": NOT_UPLOADED}
+    Path(str(uploads.background)).write_text("no picture")
+    assert "picture" in build().mirror(str(uploads.background))["failed"]
 
 
 def test_few_addresses_are_fetched_at_a_time(

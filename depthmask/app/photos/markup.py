@@ -24,6 +24,9 @@ def markup(examples: Sequence[Example]) -> str:
   <section class="input" aria-label="Photos">
     <div class="pair">{"".join(map(_zone, PHOTOS))}</div>
     <p class="message calm" id="message" data-photos="message" role="status">{escape(DROP_BOTH)}</p>
+    <div class="row" data-photos="mirror" hidden>
+      <button type="button" id="mirror" class="suggested">Mirror the background</button>
+    </div>
     <div class="row">
       <form class="address" data-photos="address">
         <input type="url" name="url" aria-label="Address of a picture" autocomplete="off"

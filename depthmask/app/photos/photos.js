@@ -63,6 +63,7 @@ class Photos {
             this.fill([["background", detail.background], ["image", detail.image]], {});
         });
         this.part("swap").addEventListener("click", () => this.swap());
+        this.root.querySelector("#mirror").addEventListener("click", () => this.mirror());
         this.part("address").addEventListener("submit", (event) => {
             event.preventDefault();
             const field = event.target.elements.url;
@@ -166,6 +167,23 @@ class Photos {
         background.show(second);
         image.show(first);
         this.closeExample({ keep: true });
+        this.ask();
+    }
+
+    // Lets the server mirror the background, for a camera that mirrored it.
+    async mirror() {
+        const { file } = this.zones.background;
+        this.part("mirror").hidden = true;
+        this.stage.busy(true);
+        const answer = await this.server.mirror(file.path);
+        if (this.zones.background.file !== file) return; // it was replaced meanwhile
+        if (answer.failed) {
+            this.stage.busy(false);
+            this.tell(answer.failed, "failed");
+            return;
+        }
+        this.closeExample({ keep: true });
+        this.show("background", { ...answer, url: addressOf(answer.path) });
         this.ask();
     }
 
@@ -323,6 +341,7 @@ class Photos {
         this.remark = "";
         this.part("took").textContent = answer.took || ""; // of this request, not of an older one
         this.part("swap").classList.toggle("suggested", Boolean(answer.swapped));
+        this.part("mirror").hidden = !answer.mirrored;
         if (answer.scene) this.stage.show(answer.scene, { arrival: answer.serial === 0 });
         else if (answer.scene === null) this.stage.clear();
         this.root.classList.toggle("solved", Boolean(answer.scene));

@@ -25,6 +25,7 @@ from depthmask.app.cache_files import (
     keep,
     mask_copy,
     new_file,
+    save_preview,
     storing,
 )
 from depthmask.app.examples import Example
@@ -44,6 +45,7 @@ from depthmask.app.photos.request import Request, read_request
 from depthmask.app.photos.scene import PREVIEW_SIDE, write_first, write_rest
 from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
+from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
 from depthmask.pictures.web import fetch
 from depthmask.schema import SchemaError
@@ -145,6 +147,7 @@ class PhotosTab:
             **self._describe(analysis, files),
             "took": "" if known or exchanged else took(analysis),
             "exchanged": exchanged,
+            "mirrored": analysis.verdict == "mirrored",
             "zones": {
                 **dict.fromkeys(analysis.unreadable),
                 **self._stand_ins(files, analysis.unreadable),
@@ -172,6 +175,17 @@ class PhotosTab:
         finally:
             self._fetches.release()
         return {"path": str(path), "name": found.name}
+
+    def mirror(self, path: str) -> Answer:
+        """Writes the mirror image of an upload; returns its path and name, or what failed."""
+        if not self.knows([path]):
+            return {"failed": NOT_UPLOADED}
+        try:
+            picture = photo_reader().picture(Path(path), max_bytes=MAX_FILE_BYTES)
+            mirrored = save_preview(picture[:, ::-1], "mirrored")
+        except (PictureError, StorageError) as error:
+            return {"failed": str(error)}
+        return {"path": mirrored, "name": f"{Path(path).stem}, mirrored"}
 
     def save(self, request: Request, name: str, mask: str | None, shadow: str) -> Answer:
         """Writes one of `DOWNLOADS`; returns its path and name, or what failed.
@@ -278,6 +292,9 @@ class PhotosTab:
         def fetch_address(address: Any) -> Answer:
             return self.fetch(str(address))
 
+        def mirror(path: Any) -> Answer:
+            return self.mirror(str(path))
+
         def rest(pair: Any) -> Answer:
             return self.rest(pair if isinstance(pair, dict) else {})
 
@@ -288,7 +305,7 @@ class PhotosTab:
             css_template=(FOLDER / "photos.css").read_text("utf-8"),
             js_on_load=import_module(FOLDER / "photos.js", events=("submit",)),
             preview_side=PREVIEW_SIDE,
-            server_functions=[keep_files, fetch_address, rest, save],
+            server_functions=[keep_files, fetch_address, mirror, rest, save],
             solved={n: self._answer_example(n) for n in self._examples if n in self._solved},
             elem_id="photos",
             apply_default_css=False,

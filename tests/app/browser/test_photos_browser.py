@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from depthmask.app.examples import find_examples
 from depthmask.app.photos import tab
 from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
 from depthmask.errors import PictureError
+from depthmask.inference.light import NOT_MATCHED
+from depthmask.inference.pair_quality import PairQuality, PairReport
+from depthmask.inference.predictor import Prediction
+from depthmask.inference.registration import NOT_REGISTERED
+from depthmask.pictures import Picture
 from depthmask.pictures.web import WebFile
 from tests.app.browser.conftest import Visit, serving
 from tests.app.browser.dragging import drag
@@ -383,3 +389,40 @@ def test_answers_to_older_requests_are_left_out(empty_page: Page, photos: dict[s
     expect(page.locator("#examples [data-name=desk]")).to_have_attribute("aria-pressed", "true")
     expect(message(page)).to_contain_text("What is new")
     named(page, "#image", "desk-image.jpg")
+
+
+def test_a_mirrored_background_is_mirrored_by_a_button(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    class Judging(Fake):
+        """Takes a background that is darker on its left for a mirror image."""
+
+        def predict(self, background: Picture, image: Picture) -> Prediction:
+            half = background.shape[1] // 2
+            mirrored = background[:, :half].mean() < background[:, half:].mean()
+            quality = PairQuality(1.0, "good", "The photos fit.")
+            if mirrored:
+                quality = PairQuality(0.1, "mirrored", "The background is a mirror image.")
+            report = PairReport(NOT_REGISTERED, NOT_MATCHED, quality)
+            return replace(super().predict(background, image), pair=report)
+
+    pair = tmp_path / "empty.png", tmp_path / "full.png"
+    for path in pair:
+        gradient = Image.linear_gradient("L").rotate(90).resize((64, 48))  # dark on its left
+        gradient.convert("RGB").save(path)
+    with serving(
+        tmp_path_factory.mktemp("cache"), lambda: build_demo(Judging(), [], model="fake")
+    ) as address:
+        visit = Visit(browser, address)
+        page = visit.open()
+        button = page.locator("#mirror")
+        expect(button).to_be_hidden()
+        drag(page, pair[0], onto="#background")
+        drag(page, pair[1], onto="#image")
+        expect(message(page)).to_contain_text("mirror image")
+        button.click()
+        expect(message(page)).to_contain_text("The photos fit.")
+        expect(button).to_be_hidden()
+        named(page, "#background", "empty, mirrored")
+        visit.close()
+        visit.check()
