@@ -281,20 +281,20 @@ def gone(size: float) -> Spoil:
 
 
 def stepped_aside(share: float) -> Spoil:
-    """The foreground stood aside in the background photo: by a share of its width."""
+    """The foreground stood aside in the background photo: by a share of its width.
+
+    It stood where there is more room, and at least half of it within the frame.
+    """
 
     def spoil(base: Base) -> Sample:
         sample = base.sample
+        height, width = sample.true.shape
         columns = np.nonzero(sample.true.any(axis=0))[0]
-        by = (
-            share
-            * (columns[-1] - columns[0] + 1)
-            * (1 if columns.mean() < sample.true.shape[1] / 2 else -1)
-        )
+        own, left, right = np.ptp(columns) + 1, columns[0], width - 1 - columns[-1]
+        by = min(share * own, max(left, right) + own / 2) * (1 if right > left else -1)
         shift = np.array([[1, 0, by], [0, 1, 0]], np.float32)
-        size = sample.true.shape[::-1]
-        alpha = cv2.warpAffine(sample.true.astype(np.float32), shift, size)[..., None]
-        there = cv2.warpAffine(sample.image, shift, size)
+        alpha = cv2.warpAffine(sample.true.astype(np.float32), shift, (width, height))[..., None]
+        there = cv2.warpAffine(sample.image, shift, (width, height))
         mixed = sample.background + alpha * (there.astype(np.float32) - sample.background)
         return sample._replace(background=np.rint(mixed).astype(np.uint8))
 
