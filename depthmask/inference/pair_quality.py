@@ -68,7 +68,8 @@ class PairQuality:
     def also(self) -> str:
         """The other troubles in one short sentence; "" if there are none."""
         briefs = [trouble.sentence.split(":")[0].rstrip(".") for trouble in self.troubles[1:]]
-        return f"Also: {'; '.join(briefs)}." if briefs else ""
+        told = "; ".join(brief[0].lower() + brief[1:] for brief in briefs)
+        return f"Also: {told}." if told else ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -152,7 +153,9 @@ def _blank(signs: PairSigns) -> Iterator[Trouble]:
 
 def _mirrored(signs: PairSigns) -> Iterator[Trouble]:
     if signs.mirrored:
-        sentence = "The background is a mirror image: mirror it, or switch mirroring off."
+        sentence = (
+            "The background is a mirror image: mirror it, or switch mirroring off in the camera."
+        )
         yield Trouble("mirrored", 0.1, sentence)
 
 

@@ -93,7 +93,7 @@ def test_all_troubles_are_told_the_worst_first() -> None:
     assert [trouble.kind for trouble in judge(signs).troubles] == ["swapped", "exposure", "moved"]
     assert judge(signs).score == 0.1
     assert judge(signs).also == (
-        "Also: The exposure differs by 1.5 stops; The camera moved by 2.0% between the photos."
+        "Also: the exposure differs by 1.5 stops; the camera moved by 2.0% between the photos."
     )
     assert judge(signs).sentences == (judge(signs).sentence, judge(signs).also)
     assert len(judge(SOUND).sentences) == len(judge(lit(-1.5)).sentences) == 1
