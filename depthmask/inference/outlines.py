@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from depthmask.pictures import Map, Mask, Picture
 
@@ -143,7 +142,7 @@ def local_evidence(background: Picture, image: Picture, mask: Map) -> tuple[Map,
 
 def _steps(background: Picture, image: Picture, mask: Map, border: Mask) -> tuple[Map, Map]:
     """Changes of colour across a border, (N,) for its pixels, in the background and the image."""
-    normal = _normalised(_slope(cv2.GaussianBlur(mask, (0, 0), 2.0)))[:, border]
+    normal = _normals(cv2.GaussianBlur(mask, (0, 0), 2.0), border)
     size = (mask.shape[1], mask.shape[0])
     behind, before = (
         _across(np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA)), normal, border)
@@ -173,17 +172,17 @@ def _border(foreground: Mask) -> Mask:
 def _across(picture: Picture, normal: Map, border: Mask) -> Map:
     """Change of colour along normals (2, N), in levels of Sobel, of the channel with most."""
     values = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
-    right, down = (slope[border] for slope in _slope(values))  # (N, 3)
-    return np.asarray(np.abs(right * normal[0][:, None] + down * normal[1][:, None]).max(axis=1))
+    right, down = (slope[border].T for slope in _slopes(values))  # (3, N)
+    return np.asarray(np.abs(right * normal[0] + down * normal[1]).max(axis=0))
 
 
-def _slope(values: npt.ArrayLike) -> Map:
-    """Derivatives to the right and downwards, (h, w, ...) -> (2, h, w, ...)."""
-    plane = np.asarray(values, dtype=np.float32)
-    slopes = [cv2.Sobel(plane, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))]
-    return np.asarray(slopes, dtype=np.float32)
+def _normals(mask: Map, border: Mask) -> Map:
+    """Normals of a border, (2, N), of length 1, or 0 where the mask hardly changes."""
+    slopes = np.stack([slope[border] for slope in _slopes(mask)])
+    return np.asarray(slopes / (np.linalg.norm(slopes, axis=0) + 1e-6))
 
 
-def _normalised(vectors: Map) -> Map:
-    """Vectors (2, h, w) of length 1, or 0 where they had hardly any."""
-    return np.asarray(vectors / (np.linalg.norm(vectors, axis=0) + 1e-6), dtype=np.float32)
+def _slopes(values: Map) -> tuple[Map, Map]:
+    """Derivatives to the right and downwards, each as the values, (h, w, ...)."""
+    right, down = (cv2.Sobel(values, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
+    return np.asarray(right, np.float32), np.asarray(down, np.float32)
