@@ -104,9 +104,9 @@ def bar(across: float, down: float, level: int) -> Change:
     def change(picture: Picture) -> Picture:
         height, width = picture.shape[:2]
         barred = np.full_like(picture, level)
-        inside = np.s_[round(down * height) : height - round(down * height)]
-        inside = (inside, np.s_[round(across * width) : width - round(across * width)])
-        barred[inside] = picture[inside]
+        rows = slice(round(down * height), height - round(down * height))
+        columns = slice(round(across * width), width - round(across * width))
+        barred[rows, columns] = picture[rows, columns]
         return compress(80)(barred)
 
     return change
@@ -160,7 +160,7 @@ def alignment_error(camera: Matrix, found: Matrix | None, height: int, width: in
     points = np.stack((x, y), axis=-1).reshape(-1, 1, 2)
     there = cv2.perspectiveTransform(points, camera)
     back = there if found is None else cv2.perspectiveTransform(there, found)
-    shown = ((there >= 0) & (there < (width, height))).all(axis=2)[:, 0]
+    shown = np.all((there >= 0) & (there < (width, height)), axis=2)[:, 0]
     return float(np.linalg.norm(back - points, axis=2)[shown].mean() * WIDTH / width)
 
 

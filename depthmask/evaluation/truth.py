@@ -10,7 +10,7 @@ from depthmask.evaluation.array_metrics import MASK_THRESHOLD, Valid, mask_iou
 from depthmask.pictures import IGNORED_LABELS, Map, Mask, Picture, TrueDepth
 
 _FULL_LABEL = 255
-_MIN_UNKNOWN_SHARE = 0.01  # of a picture; less needs no word
+MIN_UNKNOWN_SHARE = 0.01  # of a picture; less needs no word
 _MIN_SHARE = 0.001  # of a picture: a smaller mask counts as empty
 _INVERTED_GAIN = 0.3  # by which IoU is higher with the inverted truth, of one that is inverted
 _MAX_UNRELATED = 0.05  # correlation of two masks that have nothing in common
@@ -42,7 +42,7 @@ def leave_out(labels: Picture, unknown: Mask | None) -> Picture:
 
 def unknown_remarks(unknown: Mask | None) -> tuple[str, ...]:
     """Says that an unknown area is left out, unless it is less than 1 % of the picture."""
-    is_large = unknown is not None and unknown.mean() >= _MIN_UNKNOWN_SHARE
+    is_large = unknown is not None and unknown.mean() >= MIN_UNKNOWN_SHARE
     return (LEFT_OUT,) if is_large else ()
 
 

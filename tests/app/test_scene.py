@@ -135,3 +135,16 @@ def test_large_pictures_are_shrunk_for_the_screen(tmp_path: Path) -> None:
 def test_nothing_predicted_is_no_scene() -> None:
     with pytest.raises(ValueError, match="no prediction"):
         write_scene(Analysis("Drop a pair."))
+
+
+@pytest.mark.parametrize("columns", [0, 30])
+def test_the_unknown_area_is_sent_unless_it_hardly_shows(analysis: Analysis, columns: int) -> None:
+    assert analysis.predicted is not None
+    unknown = np.zeros((HEIGHT, WIDTH), bool)
+    unknown[0, 0] = unknown[:, WIDTH - columns :] = True
+    found = replace(analysis.predicted.prediction, unknown=unknown)
+    scene = write_first(replace(analysis, predicted=analysis.predicted._replace(prediction=found)))
+    maps = read_maps(scene)
+    assert ("unknown" in maps) == (columns > 0)
+    if columns:
+        assert np.array_equal(maps["unknown"] > 127, unknown)

@@ -387,7 +387,8 @@ def test_what_the_background_does_not_show_is_left_out_with_a_word(
     unknown = np.zeros(truth.shape, bool)
     unknown[:, 30:] = True
 
-    def predict(background: Picture, image: Picture) -> Prediction:
+    def predict(background: Background, image: Picture) -> Prediction:
+        assert not isinstance(background, LearnedBackground)
         return replace(fake_predictor.predict(background, image), unknown=unknown)
 
     lines: list[str] = []

@@ -18,6 +18,7 @@ import numpy as np
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.prediction_cache import PredictedPair
+from depthmask.evaluation.truth import MIN_UNKNOWN_SHARE
 from depthmask.inference.shadow import cast_shadow
 from depthmask.pictures import Grey, Map, Mask, Picture, preview_file
 from depthmask.render.mesh import relief_layers
@@ -187,9 +188,9 @@ def _planes(analysis: Analysis, predicted: PredictedPair) -> dict[str, Grey]:
         at_most(x, PREVIEW_SIDE) for x in (predicted.prediction.mask, predicted.prediction.depth)
     )
     planes: dict[str, Grey] = {"alpha": _levels(mask), "depth": _steps(depth)}
-    if predicted.prediction.unknown is not None:
-        unknown = at_most(predicted.prediction.unknown.astype(np.float32), PREVIEW_SIDE)
-        planes["unknown"] = _levels(unknown)
+    unknown = predicted.prediction.unknown
+    if unknown is not None and unknown.mean() >= MIN_UNKNOWN_SHARE:
+        planes["unknown"] = _levels(at_most(unknown.astype(np.float32), PREVIEW_SIDE))
     if analysis.true_mask is not None:
         planes["truth"] = _truth(analysis.true_mask, analysis.mask_known)
     if analysis.depth_error is not None:

@@ -31,9 +31,8 @@ export function hatch(layer, { unknown, width, height }) {
 export function hatchLegend({ unknown }) {
     let count = 0;
     for (let i = 0; i < unknown.length; i += 1) count += unknown[i] > 127;
-    const share = 100 * count / unknown.length;
-    const told = share < 1 ? "less than 1%" : `${Math.round(share)}%`;
+    const share = Math.round(100 * count / unknown.length);
     return make("span", { class: "stage-hatched" },
         make("span", { class: "stage-bar", style: `background: ${HATCH_CSS}` }),
-        make("span", {}, `${told} of the picture is not shown by the background`));
+        make("span", {}, `${share}% of the picture is not shown by the background`));
 }
