@@ -50,7 +50,7 @@ DROP_BACKGROUND = "Now drop the background: the same view, empty."
 DROP_NEXT_IMAGE = "Now drop the image of this background; the earlier one shows another scene."
 WITH_EARLIER_IMAGE = "Compared with the earlier image."
 TURNED = "One photo is upright, the other lies across: take both from the same spot, held alike."
-OTHER_SHAPE = "The photos differ in shape: what the background does not show cannot be compared."
+OTHER_SHAPE = "The photos differ in shape, so the background was fitted to the image."
 OTHER_SIZE = "The photos differ in size, so the background was fitted to the image."
 NOTHING_NEW = "Nothing new in this picture: the mask is empty."
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
@@ -180,11 +180,10 @@ def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     )
     if is_turned(predicted):
         return TURNED, found, *predicted.notes
-    if has_other_shape(predicted):
-        fits = pair.quality.sentences if pair and pair.quality.verdict != "good" else ()
-        return (*fits, found, OTHER_SHAPE, *predicted.notes)
     fits = pair.quality.sentences if pair else ()
-    fitted = (OTHER_SIZE,) if predicted.background_size != mask.shape else ()
+    fitted: tuple[str, ...] = ()
+    if predicted.background_size != mask.shape:
+        fitted = (OTHER_SHAPE if has_other_shape(predicted) else OTHER_SIZE,)
     return (*fits, found, *fitted, *predicted.notes)
 
 
