@@ -17,6 +17,7 @@ PROGRAMS = {
     "benchmarks.depth_labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
     "benchmarks.live_session": [NOPE],
     "benchmarks.pipeline": ["--checkpoint", NOPE],
+    "benchmarks.moving_scenes": ["--sheet", f"{NOPE}/sheet.png"],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.troubles": ["--real", NOPE],
     "benchmarks.registration": [NOPE],
