@@ -12,6 +12,8 @@ SEARCH_SIDE = 480  # lines of a picture, at most, that are looked at on the way 
 BLACK_LEVEL = 40  # 16 is black in video; JPEG adds noise
 BLACK_SHARE = 0.98  # of a line's pixels are darker than that in a bar
 MAX_BAR_DEVIATION = 8.0  # levels; a dark part of a scene has more
+MAX_LEVEL_RATIO = 0.4  # of a bar to the scene's brighter parts
+SCENE_PERCENTILE = 75  # what these are, so that a bar opposite does not count
 MIN_BAR_SHARE = 0.01  # of the picture's side
 MAX_BAR_SHARE = 0.45
 MIN_STEP_LEVELS = 20  # from a bar to the scene
@@ -48,7 +50,9 @@ def _bar(picture: Picture) -> int:
     beyond = _levels(picture[end + 1 : end + 2, ::across])
     bar = levels[:lines]
     is_sharp = np.mean(beyond > bar.mean() + MIN_STEP_LEVELS) > MIN_STEP_SHARE
-    return end if is_sharp and bar.std() < MAX_BAR_DEVIATION else 0
+    # in a photo that is dark all over, the floor is as dark as a bar
+    is_darker = bar.mean() < MAX_LEVEL_RATIO * np.percentile(levels[lines:], SCENE_PERCENTILE)
+    return end if is_sharp and is_darker and bar.std() < MAX_BAR_DEVIATION else 0
 
 
 def _levels(picture: Picture) -> Levels:

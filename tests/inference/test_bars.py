@@ -54,7 +54,9 @@ def test_a_dark_scene_has_no_bars() -> None:
     roofs = scene()
     roofs[:80] = 5
     roofs[50:80, 30:200] = scene()[50:80, 30:200]  # a sky whose lower end is no line
-    for picture in (scene(), night, dusk, np.zeros_like(night)):
+    room = np.asarray(45 + scene() // 20, dtype=np.uint8)
+    room[160:] = 22  # an even floor
+    for picture in (scene(), night, dusk, room, np.zeros_like(night)):
         assert sides(picture) == (0, 0, 0, 0)
     assert sides(roofs)[0] in (0, 50)
 
