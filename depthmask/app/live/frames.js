@@ -15,7 +15,7 @@ export async function learn({ source, link, count, quality, tell }) {
     } else {
         tell("Leave the picture, and let nothing move.");
         await source.lock("continuous");
-        for (const second of [3, 2, 1]) {
+        for (let second = Number(count.dataset.seconds); second; second -= 1) {
             if (source.isOpen) count.textContent = second;
             await pause(1000);
         }

@@ -21,6 +21,7 @@ from depthmask.render.views import colour_depth
 
 FOLDER = Path(__file__).parent
 FIRST_STEPS = "Start the camera, step out of the picture, capture the empty scene, and step in."
+COUNTDOWN_S = 3  # before the empty scene is captured
 OWN_COLOUR = "#3f7d6e"  # the one that the choice of a colour begins with
 
 # What compose.js draws: {view: label}.
@@ -70,7 +71,8 @@ def markup() -> str:
 <div class="live-frames" data-live="frames" data-phase="waiting">
   <figure class="camera">
     <video data-live="video" playsinline muted aria-label="The camera"></video>
-    <span data-live="count" data-frames="{CAPTURE_FRAMES}" role="status"></span>
+    <span data-live="count" data-frames="{CAPTURE_FRAMES}"
+      data-seconds="{COUNTDOWN_S}" role="status"></span>
     <button type="button" class="main" data-live="start">Start camera</button>
     <figcaption>Camera</figcaption>
   </figure>
