@@ -7,6 +7,7 @@ import base64
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,11 +17,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from depthmask.app.live.server import LiveServer
+from depthmask.app.live.server import HasNetwork, LiveServer
 from depthmask.app.live.tab import build_live_tab
 from depthmask.pictures import Map, Mask, Picture
 from tests.app.browser.cameras import Clip, example
-from tests.app.browser.conftest import serve
+from tests.app.browser.conftest import serving
 from tests.app.test_live_server import FakePredictor
 from tools.axe import MISSING as MISSING_AXE
 from tools.axe import find_axe
@@ -119,7 +120,6 @@ class Served(NamedTuple):
     url: str
     server: LiveServer
     cache: Path
-    close: Callable[[], None]
 
 
 @pytest.fixture(autouse=True)
@@ -127,43 +127,82 @@ def waits() -> None:
     expect.set_options(timeout=WAIT_MS)
 
 
-@pytest.fixture
-def network() -> type[Quick]:
-    return Quick
+@contextmanager
+def serving_tab(network: Callable[[], HasNetwork], cache: Path) -> Iterator[Served]:
+    """Serves a page with nothing but the tab, and closes it."""
+    servers: list[LiveServer] = []
+
+    def make() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False, fill_width=True) as demo:
+            servers.append(build_live_tab(network))
+        return demo
+
+    with serving(cache, make) as url:
+        yield Served(url, servers[0], cache)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A page for all tests that do not count its visitors."""
+    with serving_tab(Quick, tmp_path_factory.mktemp("cache")) as served:
+        yield served
 
 
 @pytest.fixture
-def served(
-    network: type[Quick], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Served]:
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
-    with gr.Blocks(analytics_enabled=False, fill_width=True) as demo:
-        server = build_live_tab(network)
-    yield Served(serve(demo), server, cache, lambda: demo.close(verbose=False))
-    demo.close(verbose=False)
+def served_alone(tmp_path: Path) -> Iterator[Served]:
+    """A page without visitors of other tests."""
+    with serving_tab(Quick, tmp_path / "cache") as served:
+        yield served
 
 
-@pytest.fixture
-def start(browser: Browser) -> Iterator[Start]:
-    """Starts a browser of its own, as its camera can be chosen only then."""
+@pytest.fixture(scope="module")
+def served_slowly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving_tab(Slow, tmp_path_factory.mktemp("cache")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browsers(browser: Browser) -> Iterator[Callable[..., Browser]]:
+    """A browser for each set of options: its camera can be chosen only when it starts."""
     executable = find_browser()
-    browsers: list[Browser] = []
+    started: dict[tuple[str, ...], Browser] = {}
 
-    def start(*options: str) -> BrowserContext:
-        arguments = [*FLAGS, *options]
-        browsers.append(browser.browser_type.launch(executable_path=executable, args=arguments))
-        return browsers[-1].new_context()
+    def start(*options: str) -> Browser:
+        if options not in started:
+            started[options] = browser.browser_type.launch(
+                executable_path=executable, args=[*FLAGS, *options]
+            )
+        return started[options]
 
     yield start
-    for each in browsers:
+    for each in started.values():
         each.close()
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Clip:
+def start(browsers: Callable[..., Browser]) -> Iterator[Start]:
+    """Opens a context of the test's own in a browser with these options."""
+    contexts: list[BrowserContext] = []
+
+    def start(*options: str) -> BrowserContext:
+        contexts.append(browsers(*options).new_context())
+        return contexts[-1]
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the clips of the cameras lie."""
+    return tmp_path_factory.mktemp("cameras")
+
+
+@pytest.fixture
+def room(cameras: Path) -> Clip:
     """A camera that looks at an empty room."""
-    return Clip(tmp_path / "room.y4m", example("teddy")[0])
+    return Clip(cameras / "room.y4m", example("teddy")[0])
 
 
 def open_tab(context: BrowserContext, url: str) -> Page:
@@ -186,7 +225,9 @@ def look(page: Page, view: str) -> None:
     page.locator(f'#live label[data-view="{view}"]').first.click()
 
 
-def capture(page: Page) -> None:
+def capture(page: Page, *, seconds: int = 0) -> None:
+    """Turns the camera on, and captures the background after so many seconds."""
+    part(page, "count").evaluate("(count, all) => { count.dataset.seconds = all; }", seconds)
     part(page, "start").click()
     expect(part(page, "capture")).to_be_enabled()
     part(page, "capture").click()
@@ -280,10 +321,8 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
     assert overlap(alpha[..., 3] > 127, truth) > 0.8
 
 
-@pytest.mark.parametrize("network", [Slow])
-@pytest.mark.long
-def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) -> None:
-    page = open_tab(start(*room.options), served.url)
+def test_the_page_says_how_fast_it_is(start: Start, served_slowly: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served_slowly.url)
     capture(page)
     room.show(example("teddy")[0], passes=True)
     frames(page, 8)  # until the camera shows it
@@ -299,9 +338,10 @@ def test_the_page_says_how_fast_it_is(start: Start, served: Served, room: Clip) 
     assert float(latency.removesuffix(" ms")) >= 1000 * NETWORK_S
 
 
-@pytest.mark.parametrize("network", [Slow])
-def test_the_page_says_that_quality_was_lowered(start: Start, served: Served, room: Clip) -> None:
-    page = open_tab(start(*room.options), served.url)
+def test_the_page_says_that_quality_was_lowered(
+    start: Start, served_slowly: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served_slowly.url)
     capture(page)
     room.show(example("teddy")[0], passes=True)
     told = part(page, "quality")
@@ -338,7 +378,6 @@ def test_a_recording_is_of_the_view_on_screen(
     assert files(served.cache) == before, "nothing passes the server's disk"
 
 
-@pytest.mark.long
 def test_a_recording_of_the_cut_out_is_transparent(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -353,7 +392,6 @@ def test_a_recording_of_the_cut_out_is_transparent(
     assert b"\x53\xc0\x81\x01" in header, "WebM's AlphaMode is 1"
 
 
-@pytest.mark.long
 def test_a_recording_is_saved_when_the_camera_is_turned_off(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -394,13 +432,13 @@ def test_background_and_frame_become_photos(start: Start, served: Served, room: 
         assert abs(decoded(data).astype(int) - expected).mean() < 8
 
 
-@pytest.mark.long
 def test_the_background_is_learned_before_the_visitors_eyes(
     start: Start, served: Served, room: Clip
 ) -> None:
     page = open_tab(start(*room.options), served.url)
     page.evaluate(NOTE_COUNT)
-    capture(page)
+    expect(part(page, "count")).to_have_attribute("data-seconds", "3")
+    capture(page, seconds=3)
     noted = page.evaluate("window.counted")
     assert noted[:3] == ["3", "2", "1"]
     assert [text for text in noted if "of" in text][:3] == ["0 of 15", "1 of 15", "2 of 15"]
@@ -457,7 +495,6 @@ def test_swatches_are_one_group_for_the_keyboard(start: Start, served: Served, r
         frames(page, 1)
 
 
-@pytest.mark.long
 def test_a_colour_and_a_picture_of_the_visitors_own(
     start: Start, served: Served, room: Clip, tmp_path: Path
 ) -> None:
@@ -497,7 +534,6 @@ def test_a_clip_with_true_masks_is_scored(start: Start, served: Served, tmp_path
     expect(part(page, "iou")).not_to_be_visible()
 
 
-@pytest.mark.long
 def test_a_clip_that_cannot_be_played_is_told(start: Start, served: Served, tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("no video")
     page = open_tab(start(), served.url)
@@ -508,12 +544,13 @@ def test_a_clip_that_cannot_be_played_is_told(start: Start, served: Served, tmp_
     expect(part(page, "start")).to_be_visible()
 
 
-@pytest.mark.long
-def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_path: Path) -> None:
+def test_two_visitors_have_a_background_each(
+    start: Start, served_alone: Served, cameras: Path
+) -> None:
     pages, clips = [], []
     for name in ("teddy", "desk"):
-        clips.append(Clip(tmp_path / f"{name}.y4m", example(name)[0]))
-        pages.append(open_tab(start(*clips[-1].options), served.url))
+        clips.append(Clip(cameras / f"{name}.y4m", example(name)[0]))
+        pages.append(open_tab(start(*clips[-1].options), served_alone.url))
         look(pages[-1], "mask")
     for page in pages:
         capture(page)
@@ -525,23 +562,21 @@ def test_two_visitors_have_a_background_each(start: Start, served: Served, tmp_p
     wait_for_share(pages[0], 0.1, 1)
     frames(pages[1], 2)
     assert share(pages[1]) < 0.02
-    assert len(served.server) == 2
+    assert len(served_alone.server) == 2
 
 
-@pytest.mark.long
-def test_who_closes_the_page_is_forgotten(start: Start, served: Served, room: Clip) -> None:
-    page = open_tab(start(*room.options), served.url)
+def test_who_closes_the_page_is_forgotten(start: Start, served_alone: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served_alone.url)
     capture(page)
-    assert len(served.server) == 1
+    assert len(served_alone.server) == 1
     page.goto("about:blank")
     for _ in range(WAIT_MS // 200):
-        if len(served.server) == 0:
+        if len(served_alone.server) == 0:
             break
         page.wait_for_timeout(200)
-    assert len(served.server) == 0
+    assert len(served_alone.server) == 0
 
 
-@pytest.mark.long
 def test_another_view_asks_for_a_new_capture(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -564,7 +599,6 @@ def test_a_request_that_fails_is_told_and_the_page_goes_on(
     frames(page, 2)
 
 
-@pytest.mark.long
 def test_a_complaint_stands_until_it_can_be_read(
     start: Start, served: Served, room: Clip, tmp_path: Path
 ) -> None:
@@ -581,7 +615,6 @@ def test_a_complaint_stands_until_it_can_be_read(
     assert after - before > 1, "it did not go with the next frame"
 
 
-@pytest.mark.long
 def test_the_last_frame_can_be_looked_at_while_paused(
     start: Start, served: Served, room: Clip
 ) -> None:
@@ -625,7 +658,6 @@ def test_a_refused_camera_is_told(start: Start, served: Served) -> None:
     expect(part(page, "start")).to_be_enabled()
 
 
-@pytest.mark.long
 def test_a_computer_without_camera_is_told(start: Start, served: Served) -> None:
     page = open_tab(start("--use-fake-ui-for-media-stream"), served.url)
     part(page, "start").click()
