@@ -74,6 +74,7 @@ def test_the_files_hold_mask_truth_depth_and_error(analysis: Analysis, tmp_path:
     assert json.loads(json.dumps(scene)) == scene
     named = {*scene["files"].values(), *scene["rest"]["files"].values()}
     assert {path.name for path in tmp_path.iterdir()} == named
+    assert set(scene["rest"]["files"]) == {"background", "foreground", "relief"}
     maps = read_maps(scene)
     mask, truth = maps["alpha"], maps["truth"]
     assert mask[30, 20] == 64 and mask[40, 40] == 255 and mask[0, 0] == 0
