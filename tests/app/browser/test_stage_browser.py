@@ -1,5 +1,6 @@
 """The stage alone, on a drawn scene of known values: pixels of the views, repair, saving, keys."""
 
+import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -115,14 +116,21 @@ def choose(page: Page, tile: str, view: str) -> None:
     page.locator(f"[data-tile={tile}] > .stage-views input[value='{view}']").check(force=True)
 
 
+def canvas_pixels(page: Page, selector: str) -> Rgb:
+    """The pixels of a canvas: (H, W, 4)."""
+    text = page.evaluate(
+        "selector => { const c = document.querySelector(selector);"
+        " const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+        " return btoa(Array.from(data, (value) => String.fromCharCode(value)).join('')); }",
+        selector,
+    )
+    values = np.frombuffer(base64.b64decode(text), np.uint8)
+    return values.reshape(HEIGHT, WIDTH, 4).astype(np.int64)
+
+
 def pixels(page: Page, tile: str) -> Rgb:
     """What a tile shows: (H, W, 3)."""
-    values = page.evaluate(
-        "tile => { const c = document.querySelector(`canvas[data-picture=${tile}]`);"
-        " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }",
-        tile,
-    )
-    return np.array(values).reshape(HEIGHT, WIDTH, 4)[..., :3]
+    return canvas_pixels(page, f"canvas[data-picture={tile}]")[..., :3]
 
 
 def view(page: Page, tile: str, name: str) -> Rgb:
@@ -570,12 +578,7 @@ def test_what_the_background_does_not_show_is_hatched(open_stage: OpenStage) -> 
         choose(page, "mask", name)
         assert layer.is_visible()
         assert "25% of the picture is not shown by the background" in legend.inner_text()
-    stripes = np.array(
-        page.evaluate(
-            "() => { const c = document.querySelector('[data-tile=mask] .stage-unknown');"
-            " return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }"
-        )
-    ).reshape(HEIGHT, WIDTH, 4)
+    stripes = canvas_pixels(page, "[data-tile=mask] .stage-unknown")
     assert (stripes[UNSHOWN][..., 3] > 0).all() and not stripes[:, :90, 3].any()
     assert stripes[UNSHOWN][..., :3].std() > 50
     # the stripes are no part of the picture, so they are not saved
