@@ -20,7 +20,7 @@ from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
 from depthmask.pictures.web import WebFile
-from tests.app.browser.conftest import Visit, serving
+from tests.app.browser.conftest import WAIT_LIMIT_MS, Visit, serving
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 
@@ -31,7 +31,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture(autouse=True)
 def waits() -> None:
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=WAIT_LIMIT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +62,7 @@ def message(page: Page) -> Locator:
 
 
 def solved(page: Page) -> None:
-    try:
-        expect(page.locator(".photos.solved")).to_have_count(1)
-    except AssertionError:
-        print("MESSAGE", page.locator("#message").inner_text())
-        raise
+    expect(page.locator(".photos.solved")).to_have_count(1)
 
 
 def named(page: Page, zone: str, name: str) -> None:
