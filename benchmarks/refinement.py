@@ -33,7 +33,7 @@ from depthmask.files import EXAMPLES
 from depthmask.inference.light import apply_light, match_light
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.refinement import refine_depth, refine_mask, unmix
-from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture
+from depthmask.pictures import Map, Mask, Picture, read_labels, read_picture
 from depthmask.pictures.resize import crop_to_aspect, enlarge, resize
 
 COMPOSITE_WIDTH = 1280  # pixels
@@ -142,7 +142,7 @@ def _photograph(scene: Map, numbers: np.random.Generator) -> Picture:
 
 
 def _truth(path: Path) -> tuple[Map, Mask]:
-    grey = read_grey(path)
+    grey = read_labels(path)
     _, known = split_labels(grey)
     return np.where(known, grey, 0).astype(np.float32) / np.float32(255), known
 

@@ -148,7 +148,7 @@ def test_depth_as_points(
     import trimesh
 
     common = (*pair_files, "-o", tmp_path, "--depth", "ply", "--crop")
-    cloud = trimesh.load(run(capsys, *common, "--scale", "2", "8")["depth"])
+    cloud: Any = trimesh.load(run(capsys, *common, "--scale", "2", "8")["depth"])
     assert cloud.vertices.shape == (WIDTH * HEIGHT, 3)
     assert np.allclose(cloud.vertices[:, 2], -2, atol=1e-4)
     image = pixels(pair_files[1])

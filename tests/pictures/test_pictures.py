@@ -6,6 +6,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -406,7 +407,8 @@ def test_what_phones_call_50_megapixels_is_read(tmp_path: Path) -> None:
 
 def test_a_jpeg_without_its_last_bytes(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 96, 3)).astype(np.uint8)
-    for options in ({}, {"progressive": True}, {"optimize": True}):
+    choices: list[dict[str, Any]] = [{}, {"progressive": True}, {"optimize": True}]
+    for options in choices:
         path = tmp_path / "a.jpg"
         Image.fromarray(noise).save(path, quality=90, **options)
         whole, content = pictures.read_picture(path), path.read_bytes()
@@ -472,7 +474,8 @@ def test_an_orientation_in_xmp_does_not_count_as_browsers_do_not_see_it(tmp_path
     exif[0x010F], exif[0x011A], exif[0x0128] = "Maker", 72.0, 2
     for suffix in ("jpg", "webp", "png"):
         path = tmp_path / f"a.{suffix}"
-        for more in ({}, {"exif": exif}):
+        choices: list[dict[str, Any]] = [{}, {"exif": exif}]
+        for more in choices:
             Image.fromarray(scene()).save(path, xmp=xmp, **more)
             if suffix == "jpg":  # without JFIF, Pillow looks into EXIF when it opens the file
                 path.write_bytes(path.read_bytes().replace(b"JFIF", b"none"))

@@ -18,7 +18,7 @@ VOC[-3:] = [224, 224, 192]
 
 
 def square(value: int = 1, kind: type = np.uint8, ground: int = 0) -> Values:
-    values = np.full((8, 12), ground, kind)
+    values: Values = np.full((8, 12), ground, kind)
     values[2:6, 3:9] = value
     return values
 
@@ -37,13 +37,13 @@ def rgba(colour: tuple[int, ...], alpha: Values) -> Image.Image:
 
 def coloured(*colours: tuple[int, int, int]) -> Image.Image:
     """Stripes of colours on the square's place, the first around it."""
-    values = np.zeros((8, 12, 3), np.uint8) + np.uint8(colours[0])
+    values = np.full((8, 12, 3), colours[0], np.uint8)
     for number, colour in enumerate(colours[1:]):
         values[2:6, 3 + number : 9] = colour
     return Image.fromarray(values)
 
 
-PLAIN = {
+PLAIN: dict[str, tuple[Image.Image | Values, str]] = {
     "palette": (palette(square(), VOC), kinds.PALETTE),
     "grey palette": (palette(square(255), list(np.repeat(range(256), 3))), ""),
     "palette whose first colour is the object's": (
@@ -100,8 +100,8 @@ def test_classes_and_their_void(tmp_path: Path) -> None:
 
 def test_labels_of_cdnet_stay(tmp_path: Path) -> None:
     for values in ([[0, 50, 85, 170, 255]], [[0, 85, 85]], [[0, 170, 0]], [[0, 0, 0]]):
-        path = save(tmp_path, Image.fromarray(np.array(values, np.uint8)))
-        assert read_true_mask(path) == (pytest.approx(np.array(values)), ())
+        found = read_true_mask(save(tmp_path, Image.fromarray(np.array(values, np.uint8))))
+        assert found.labels.tolist() == values and found.notes == ()
 
 
 def test_soft_masks_stay_soft(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_grey_with_alpha_is_laid_on_black(tmp_path: Path) -> None:
     assert np.array_equal(read_true_mask(save(tmp_path, image)).labels, expected)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Image.Image | Values, str]] = {
     "no pixel reaches half": (np.arange(96, dtype=np.uint8).reshape(8, 12), "half of full scale"),
     "instances": (np.array([[0, 1001, 2001]], np.uint16), "half of full scale"),
     "colours without black": (coloured((90, 0, 0), (0, 200, 9)), "in colour"),
@@ -177,7 +177,7 @@ def test_an_array_that_claims_more_than_it_has(tmp_path: Path) -> None:
 
 
 MILLIMETRES = np.linspace(500, 8000, 96).astype(np.uint16).reshape(8, 12)
-DEPTHS = {
+DEPTHS: dict[str, tuple[Image.Image | Values, bool]] = {
     "millimetres": (Image.fromarray(MILLIMETRES), True),
     "float metres": ((MILLIMETRES / 1000).astype(np.float32), True),
     "float millimetres": (MILLIMETRES.astype(np.float64), True),
