@@ -1,6 +1,6 @@
 """Small grey copies of two photos, and how well they fit when one is laid on the other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ class Views:
     start: Transform  # given background -> given image, the camera at rest
     to_background: Transform  # from the given background to its copy
     to_image: Transform  # from the given image to its copy
+    laid: dict[bytes, Laid] = field(default_factory=dict)  # what `lay` returned, by transform
 
     @classmethod
     def make(
@@ -79,6 +80,12 @@ class Views:
 
     def lay(self, transform: Transform) -> Laid:
         """Lays the background on the image."""
+        key = transform.tobytes()
+        if key not in self.laid:
+            self.laid[key] = self._lay(transform)
+        return self.laid[key]
+
+    def _lay(self, transform: Transform) -> Laid:
         height, width = self.image.shape
         whole = np.full(self.background.shape, 255, np.uint8)
         covered = np.asarray(cv2.warpPerspective(whole, transform, (width, height))) > 254
