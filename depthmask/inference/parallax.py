@@ -19,7 +19,7 @@ ValueT = TypeVar("ValueT", np.uint8, np.float32)
 MIN_DIFFERENCE_LEVELS = 4.0  # of fine structure, mean around a pixel; less is noise
 MIN_FLOW_PIXELS = 1.0  # the network is trained with less
 MAX_RETURN_ERROR_PIXELS = 1.0  # from where a pixel began, after following the flow there and back
-MIN_MOVED_SHARE = 0.05  # of the pixels must show parallax
+MIN_MOVED_SHARE = 0.02  # of the pixels must show parallax
 MAX_REMAINING_DIFFERENCE = 0.5  # of the difference before, where a pixel shows parallax
 
 
@@ -33,7 +33,7 @@ def find_parallax(background: Plane, image: Plane, covered: Mask) -> Flow | None
 
     Returns:
         Flow from the image to the background, by DIS (Kroeger et al. 2016). None where less than
-        5 % of the pixels show parallax: their flow moves them, leads back in the other direction,
+        2 % of the pixels show parallax: their flow moves them, leads back in the other direction,
         and makes the photos match better. Pixels of objects that entered the scene do not.
     """
     if min(image.shape) < 32:

@@ -26,7 +26,7 @@ from depthmask.pictures import Map, Picture
 
 MIN_SIDE = 32  # pixels, of each side of a copy: with less there are no corners to find
 MIN_REST_SCORE = 0.8  # of photos that agree so well that a look at half the size is enough
-MAX_STRAY_SHARE = 0.05  # of the corners that were found again; with more, there may be parallax
+MAX_STRAY_SHARE = 0.02  # of the corners that were found again; with more, there may be parallax
 MIN_SCORE_GAIN = 0.01  # of the score; less is within what noise does
 MIN_SCORE = 0.4  # below, it is chance; two eyes' views of a workshop have 0.5
 MIN_SHIFT_PIXELS = 1 / 3  # pixels of the image; to move by less would only blur
