@@ -80,7 +80,7 @@ def _kept(file: Path, make: Callable[[], Iterator[Sample]]) -> Iterator[Sample]:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         stacks = [np.stack(values) for values in zip(*make(), strict=True)]
-        np.savez(file, **dict(zip(Sample._fields, stacks, strict=True)))
+        np.savez(file, allow_pickle=False, **dict(zip(Sample._fields, stacks, strict=True)))
     with np.load(file) as stored:
         stacks = [stored[name] for name in Sample._fields]
     return (Sample(*values) for values in zip(*stacks, strict=True))
@@ -142,7 +142,7 @@ def paste(picture: Picture, thing: Sample, size: float, place: np.ndarray) -> tu
         for x in (alpha, thing.image)
     )
     mixed = picture + alpha[..., None] * (colours.astype(np.float32) - picture)
-    return np.rint(mixed).clip(0, 255).astype(np.uint8), alpha
+    return np.rint(mixed).clip(0, 255).astype(np.uint8), alpha.astype(np.float32)
 
 
 def on_background(change: Change) -> Spoil:

@@ -85,7 +85,7 @@ class CachedBackend:
         if not file.exists():
             maps = self.backend.run(background, image)
             levels = {task: np.rint(values * 255).astype(np.uint8) for task, values in maps.items()}
-            np.savez_compressed(file, **levels)
+            np.savez_compressed(file, allow_pickle=False, **levels)
         with np.load(file) as stored:
             maps = {task: stored[task].astype(np.float32) / 255 for task in stored.files}
         self.last = maps["mask"].copy()
