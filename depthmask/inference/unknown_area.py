@@ -115,8 +115,9 @@ def _fill(
     size: tuple[int, ...], transform: Transform, height: int, width: int
 ) -> npt.NDArray[np.uint8]:
     """Where a picture of a size lies in a frame: (height, width), 1 there, 0 elsewhere."""
-    bottom, right = size[0] - 0.5, size[1] - 0.5
-    corners = np.array([[[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]]])
+    # a pixel reaches half a pixel around its centre; less, as cv2 also draws what it only touches
+    start, bottom, right = -0.4, size[0] - 0.6, size[1] - 0.6
+    corners = np.array([[[start, start], [right, start], [right, bottom], [start, bottom]]])
     moved = cv2.perspectiveTransform(corners, transform)
     points = np.rint(moved * 2**_SUBPIXEL_BITS).astype(np.int32)
     shown = np.zeros((height, width), np.uint8)

@@ -48,8 +48,8 @@ def test_strips_that_the_background_does_not_show_are_unknown(predictor: Predict
     found = predictor.predict(narrow(), image)
     assert found.unknown is not None and found.pair is not None
     assert found.pair.covered == pytest.approx(1 - 2 * EDGE / WIDTH, abs=0.01)
-    assert found.unknown[:, : EDGE - 1].all() and found.unknown[:, 1 - EDGE :].all()
-    assert not found.unknown[:, EDGE + 1 : -EDGE - 1].any()
+    assert found.unknown[:, :EDGE].all() and found.unknown[:, -EDGE:].all()
+    assert not found.unknown[:, EDGE:-EDGE].any()
     assert not (found.mask[found.unknown] > 0.5).any()
     assert (found.mask > 0.5)[mask].mean() > 0.9
 
