@@ -24,6 +24,7 @@ _SHADOW = 50  # the same data set's label of a shadow, which is background
 _MAX_CLASS, _MAX_CLASSES = 90, 40  # the highest class of COCO, and how many one picture may have
 _VOID, _VOID_COLOUR = 255, (224, 224, 192)  # what Pascal VOC draws around its objects
 _MAX_COLOURS = 64  # of a picture of classes; a photo has more
+_MAX_LEVEL = 230  # above it, greys are white that was changed a little, and no classes
 _COLOUR_SPREAD = 24  # levels between the channels of a pixel that JPEG may have changed
 _MAX_MILLIMETRES = 20_000  # above it, 16 bits are relative depth, whose farthest is near 65535
 _MAX_METRES = 300.0  # above it, floats are millimetres
@@ -38,6 +39,7 @@ ONE_VALUE = "The mask holds 0 and {0} only, so {0} was read as foreground."
 MILLIMETRES = "The depth was read as millimetres."
 METRES = "The depth was read as metres."
 
+_NEVER_HALF = "has no pixel that reaches half of full scale"
 _CURE = "save the mask with 255 where the foreground is, and 0 elsewhere"
 
 Values = npt.NDArray[Any]  # of any real type
@@ -103,15 +105,15 @@ def read_true_depth(path: str | Path, *, max_bytes: int | None = None) -> TrueDe
         max_bytes: Larger files are refused.
 
     Raises:
-        PictureError: The file cannot be read, or it is coloured.
+        PictureError: The file cannot be read, is coloured, or its values are no depth.
     """
     path = Path(path)
     if holds_array(path):
-        return _depth(read_array(path, max_bytes=max_bytes))
+        return _depth(path, read_array(path, max_bytes=max_bytes))
     image, _ = decode(path, max_bytes=max_bytes)
     if _is_coloured(image):
         raise PictureError(f"{path} is a picture in colour; depth is grey, of 8 or 16 bits.")
-    return _depth(grey_values(path, image, floats=True))
+    return _depth(path, grey_values(path, image, floats=True))
 
 
 class _Unclear(ValueError):
@@ -120,14 +122,15 @@ class _Unclear(ValueError):
 
 def _labels(path: Path, image: Image.Image) -> Reading:
     """Labels of a picture with alpha, a palette, colours or greys, and a note if one is due."""
-    coloured = _is_coloured(image)
+    from_jpeg = image.format in ("JPEG", "MPO")
+    coloured = _is_coloured(image) or (not from_jpeg and _has_dark_or_rare_colours(image))
     values = None if coloured else grey_values(path, image, floats=True)
     image = upright(image)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     if alpha is not None and alpha.getextrema() != (255, 255):
         return _from_alpha(image, np.array(alpha))
     if values is not None:
-        return _from_values(values)
+        return _from_noisy(values) if from_jpeg else _from_values(values)
     if image.mode == "P" and _palette(image)[:1].tolist() == [[0, 0, 0]]:
         return _from_palette(image)
     return _from_colours(image.convert("RGB"))
@@ -171,6 +174,13 @@ def _from_colours(image: Image.Image) -> Reading:
     return labels, COLOURS
 
 
+def _from_noisy(values: Picture) -> Reading:
+    """Labels of a JPEG, (H, W), uint8, which changes values a little: it holds no classes."""
+    if values.any() and values.max() <= FOREGROUND // 2:
+        return _one_value(values, np.unique(values))
+    return _without_ignored(values), ""
+
+
 def _from_values(values: Values) -> Reading:
     """Labels of greys, (H, W), of any type."""
     if values.dtype == np.bool_:
@@ -178,7 +188,11 @@ def _from_values(values: Values) -> Reading:
     if not np.isfinite(values).all() or values.min() < 0:
         raise _Unclear("holds values below 0, or none at all")
     floats = values.dtype.kind == "f"
+    if float(values.max()) > 65535:  # whatever the type of the values can hold
+        raise _Unclear(f"holds values up to {values.max():g}")
     if floats and values.max() <= 1:  # shares
+        if 0 < values.max() < 0.5:
+            raise _Unclear(_NEVER_HALF)
         return _without_ignored(np.rint(values * FOREGROUND).astype(np.uint8)), ""
     if floats:
         values = np.rint(values).astype(np.uint32)
@@ -187,8 +201,6 @@ def _from_values(values: Values) -> Reading:
         labels, note = _from_bytes(values.astype(np.uint8))
         deep = values.dtype.itemsize > 1 and not floats
         return labels, note or (SIXTEEN_BITS if deep else "")
-    if highest > 65535:
-        raise _Unclear(f"holds values up to {highest}")
     if highest > 65535 // 2:
         return (values >> 8).astype(np.uint8), ""
     return _one_value(values, np.unique(values))
@@ -205,36 +217,51 @@ def _from_bytes(values: Picture) -> Reading:
         return _one_value(values, present)
     classes = above - {_VOID}
     plain = max(classes) <= _MAX_CLASS and len(classes) <= _MAX_CLASSES
+    low, high = counts[1:128].sum(), counts[128:].sum()
     if plain and counts[list(classes)].sum() > counts[_VOID]:
+        if not counts[0]:
+            raise _Unclear("holds classes, but no 0, which would be background")
         labels = np.where(values > 0, np.uint8(FOREGROUND), np.uint8(0))
         labels[values == _VOID] = UNKNOWN
         return labels, CLASSES
     if max(above) <= 127:
-        raise _Unclear("has no pixel that reaches half of full scale")
+        raise _Unclear(_NEVER_HALF)
+    few = len(classes) <= _MAX_CLASSES and max(classes) < _MAX_LEVEL
+    if few and low and (low > high or not counts[FOREGROUND]):
+        raise _Unclear(f"holds {len(above)} values, which may be classes or shares")
     return values, ""
 
 
 def _one_value(values: Values, present: Values) -> Reading:
     """Labels of 0 and one other value."""
     above = [int(value) for value in present if value]
+    if len(present) == 1:
+        raise _Unclear(f"holds {above[0]} all over")
     if len(above) > 1:
-        raise _Unclear("has no pixel that reaches half of full scale")
+        raise _Unclear(_NEVER_HALF)
     labels = np.where(values > 0, np.uint8(FOREGROUND), np.uint8(0))
     return labels, ONE_VALUE.format(above[0])
 
 
-def _depth(values: Values) -> TrueDepth:
+def _depth(path: Path, values: Values) -> TrueDepth:
     if values.dtype.kind == "f":
-        known = np.isfinite(values) & (values > 0)
-        metres = np.where(known, values, 0).astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+            metres = values.astype(np.float32)
+        metres = np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
         if not _exceeds(metres, 1):
             return TrueDepth(np.clip(metres, 0, 1))
         if _exceeds(metres, _MAX_METRES):
             return TrueDepth(metres / np.float32(1000), True, (MILLIMETRES,))
         return TrueDepth(metres, True, (METRES,))
-    if values.dtype.itemsize == 1:
+    if values.dtype == np.uint8:
         return TrueDepth(values.astype(np.float32) / np.float32(255))
-    levels = np.clip(values.astype(np.int64), 0, 65535).astype(np.float32)
+    highest = int(values.max())
+    if 0 < highest <= 255 or highest > 65535:
+        raise PictureError(
+            f"{path} holds whole numbers up to {highest}, which are no depth in 16 bits; save "
+            "millimetres, relative depth up to 65535, or floats."
+        )
+    levels = np.maximum(values, 0).astype(np.float32)
     measured: Map = np.where(levels < 65535, levels, np.float32(0))  # some cameras' "unknown"
     if measured.any() and not _exceeds(measured, _MAX_MILLIMETRES):
         return TrueDepth(measured / np.float32(1000), True, (MILLIMETRES,))
@@ -257,6 +284,17 @@ def _is_coloured(image: Image.Image) -> bool:
     small = image.convert("RGB")
     small.thumbnail((256, 256), Image.Resampling.NEAREST)
     return bool((np.ptp(np.asarray(small), axis=2) > _COLOUR_SPREAD).mean() > 0.01)
+
+
+def _has_dark_or_rare_colours(image: Image.Image) -> bool:
+    """Whether grey would hide an object of a drawn picture: a small, dark or nameless one."""
+    if image.mode == "P":  # a palette may give all its indices one colour
+        used = np.unique(np.asarray(image))
+        return len(used) > 1 and len(np.unique(_palette(image)[used], axis=0)) == 1
+    found = image.convert("RGB").getcolors(_MAX_COLOURS) if len(image.getbands()) >= 3 else None
+    colours = np.array([colour for _, colour in found or [(1, (0, 0, 0))]])
+    spread = int(np.ptp(colours, axis=1).max())
+    return spread > min(_COLOUR_SPREAD, max(int(colours.max()) - 1, 0))
 
 
 def _palette(image: Image.Image) -> Picture:

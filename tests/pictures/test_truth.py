@@ -61,10 +61,13 @@ PLAIN: dict[str, tuple[Image.Image | Values, str]] = {
     "16 bits": (Image.fromarray(square(65535, np.uint16)), ""),
     "12 bits in 16": (Image.fromarray(square(4095, np.uint16)), kinds.ONE_VALUE.format(4095)),
     "one class": (Image.fromarray(square(50)), kinds.ONE_VALUE.format(50)),
+    "ids in one dark channel": (coloured((0, 0, 0), (1, 0, 0), (2, 0, 0)), kinds.COLOURS),
+    "a palette of one colour": (palette(square(), 768 * [0]), kinds.PALETTE),
     "booleans": (square(1).astype(bool), ""),
     "shares": (square(1, np.float32), ""),
     "floats up to 255": (square(255, np.float32), ""),
     "shares in a picture": (Image.fromarray(square(1, np.float32)), ""),
+    "half floats": (square(1, np.float16), ""),
     "64-bit integers": (square(1, np.int64), kinds.ONE_VALUE.format(1)),
 }
 
@@ -136,6 +139,15 @@ REFUSED: dict[str, tuple[Image.Image | Values, str]] = {
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)),
         "in colour",
     ),
+    "classes above those of COCO": (np.array([[0, 18, 200]], np.uint8), "classes or shares"),
+    "more classes than void": (
+        np.array([[0, 18, 18, 120, 255]], np.uint8),
+        "3 values, which may be classes",
+    ),
+    "a trimap of 1, 2 and 3": (np.array([[1, 2, 2, 3]], np.uint8), "no 0, which would be"),
+    "1 all over": (np.ones((3, 4), np.uint8), "holds 1 all over"),
+    "small shares": (square(1, np.float32) * np.float32(0.3), "half of full scale"),
+    "numbers beyond all types": (np.array([[0, 1e300]]), r"values up to 1e\+300"),
     "no numbers": (np.array([[0, np.nan]]), "none at all"),
     "large floats": (np.array([[0, 1e9]]), "values up to"),
 }
@@ -146,6 +158,33 @@ def test_what_is_not_plain_is_refused_with_the_cure(tmp_path: Path, kind: str) -
     what, words = REFUSED[kind]
     with pytest.raises(PictureError, match=rf"{words}.*; save the mask with 255 where"):
         read_true_mask(save(tmp_path, what))
+
+
+def test_a_few_low_values_beside_white_are_no_classes(tmp_path: Path) -> None:
+    values = square(255)
+    values[0, :3] = 7
+    assert np.array_equal(read_true_mask(save(tmp_path, Image.fromarray(values))).labels, values)
+
+
+def test_small_coloured_objects_are_all_seen(tmp_path: Path) -> None:
+    colours = np.zeros((100, 120, 3), np.uint8)
+    colours[4:8, 5:9], colours[40:44, 50:54] = (255, 0, 0), (255, 255, 0)
+    found = read_mask(save(tmp_path, Image.fromarray(colours)))
+    assert np.array_equal(found, colours.any(axis=2))
+
+
+def test_what_jpeg_adds_is_no_class(tmp_path: Path) -> None:
+    values = np.zeros((96, 96), np.uint8)
+    values[48:50, 20:80] = 255
+    noisy = values.copy()
+    noisy[40:48, 16:88] = 3  # of more pixels than the object
+    for quality in (60, 95):
+        Image.fromarray(noisy).save(tmp_path / "a.jpg", quality=quality)
+        found = read_true_mask(tmp_path / "a.jpg")
+        assert found.notes == () and ((found.labels > 127) != (values > 0)).mean() < 0.01
+    Image.fromarray(values // 17).save(tmp_path / "a.jpg", quality=60)
+    with pytest.raises(PictureError, match="half of full scale"):
+        read_true_mask(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +223,7 @@ DEPTHS: dict[str, tuple[Image.Image | Values, bool]] = {
     "float metres in a picture": (Image.fromarray((MILLIMETRES / 1000).astype(np.float32)), True),
     "16-bit relative": (Image.fromarray(MILLIMETRES * 8), False),
     "8-bit relative": (Image.fromarray((MILLIMETRES // 32).astype(np.uint8)), False),
+    "half floats": ((MILLIMETRES / 1000).astype(np.float16), True),
     "float relative": (MILLIMETRES / 8000, False),
 }
 
@@ -196,6 +236,20 @@ def test_metres_are_told_from_relative_depth(tmp_path: Path, kind: str) -> None:
     scale = 1 if in_metres else 1 / float(found.values.max())
     expected = MILLIMETRES / (1000 if in_metres else 8000)
     assert np.abs(found.values * scale - expected).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(256).astype(np.uint16), np.array([True, False]), np.arange(0, 90000, 900)],
+)
+def test_whole_numbers_that_are_no_depth_are_refused(tmp_path: Path, values: Values) -> None:
+    with pytest.raises(PictureError, match="which are no depth in 16 bits; save millimetres"):
+        read_true_depth(save(tmp_path, values[None]))
+
+
+def test_depth_that_is_too_large_for_a_float_is_unknown(tmp_path: Path) -> None:
+    found = read_true_depth(save(tmp_path, np.array([[1.5, 1e300, -1e300, np.inf]])))
+    assert found.values.tolist() == [[1.5, 0, 0, 0]]
 
 
 def test_a_camera_may_write_a_few_values_that_are_none(tmp_path: Path) -> None:
