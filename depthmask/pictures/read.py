@@ -166,13 +166,19 @@ def _eight_bits(path: Path, image: Image.Image) -> tuple[Image.Image, tuple[str,
     if not grey and np.asarray(image.convert("RGB")).max() > 15:
         return image, ()  # Pillow keeps the upper 8 bits of colours
     values = _grey(path, upright(image)) if grey else _deep_colours(path)
-    if values is None or image.has_transparency_data:
+    if values is None or not _is_opaque(image):
         return image, ()
     highest = int(values.max())
     bits = next((bits for bits in (8, 10, 12) if 2 ** (bits - 1) <= highest < 2**bits), 16)
     made = Image.fromarray((values >> (bits - 8)).astype(np.uint8))
     made.info = {key: image.info[key] for key in ("icc_profile",) if key in image.info}
     return made, () if bits == 16 else (FEW_BITS.format(bits),)
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return True
+    return image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
 
 
 def _has_sixteen_bits(path: Path, image: Image.Image) -> bool:

@@ -497,6 +497,18 @@ def test_few_bits_of_sixteen_are_not_black(tmp_path: Path, suffix: str, bits: in
     assert pictures.read_photo(path).notes == (), "black is black"
 
 
+def test_few_bits_of_sixteen_beside_alpha(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    deep = scene().astype(np.uint16)[..., ::-1] << 4
+    opaque = np.dstack([deep, np.full(deep.shape[:2], 65535, np.uint16)])
+    cv2.imwrite(str(path), opaque)
+    photo = pictures.read_photo(path)
+    assert np.array_equal(photo.picture, scene()) and photo.notes == (FEW_BITS.format(12),)
+    opaque[:9, :, 3] = 0
+    cv2.imwrite(str(path), opaque)
+    assert pictures.read_photo(path).picture[0, 0].tolist() == [128, 128, 128], "what is transparent is grey"
+
+
 def test_floating_point_colours_are_told(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.tif"), scene().astype(np.float32) / 255)
     with pytest.raises(PictureError, match="holds floating-point values; save it with 8 or 16"):
