@@ -5,6 +5,7 @@ needs when it runs, so that help and the other commands are quick.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,6 +19,7 @@ INSTALL = (
     "`apt-get install libgl1 libglib2.0-0`."
 )
 BAD_INPUT = 2  # exit code, the same as argparse's
+PIPE_CLOSED = 141  # as shells call the end of a program whose output nobody reads any more
 
 
 class Command(NamedTuple):
@@ -72,11 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code: 2 after one sentence on stderr for bad input."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _make_parser(words).parse_args(words)
-        command = COMMANDS[options.command]
-        command.function(command.run)(options)
+        try:
+            options = _make_parser(words).parse_args(words)
+            command = COMMANDS[options.command]
+            command.function(command.run)(options)
+        finally:
+            sys.stdout.flush()  # here, where it is told if nobody reads
     except DepthmaskError as error:
         return _refuse(str(error))
+    except BrokenPipeError:
+        return _end_quietly()
     except OSError as error:
         return _refuse(error_sentence(error))
     except RecursionError:
@@ -86,6 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         return _refuse(f"{error}. {INSTALL}")
     return 0
+
+
+def _end_quietly() -> int:
+    """Lets what is still to be written go nowhere, or Python would complain of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return PIPE_CLOSED
 
 
 def _refuse(sentence: str) -> int:

@@ -1,6 +1,7 @@
 """The command line: files and JSON out, or one sentence and exit code 2."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import partial
@@ -433,6 +434,19 @@ def test_help_in_a_process_of_its_own() -> None:
     )
     assert done.returncode == 0
     assert "predict" in done.stdout and "evaluate" in done.stdout
+
+
+def test_it_ends_quietly_where_nobody_reads() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = (
+        "from sys import exit; from depthmask.cli import main; "
+        "main.Command.function = lambda command, name: print; exit(main.main(['merge']))"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_full_disk_leaves_the_results_of_before(
