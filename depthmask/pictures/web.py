@@ -227,6 +227,8 @@ def _what_failed(error: Exception, line: _Line) -> str:
     """Returns the end of a sentence that begins with the name of the host."""
     if isinstance(error, urllib.error.HTTPError):
         error.close()
+        if error.code < 400:  # a circle, or what is not http
+            return "sends on to no picture; open the address in a browser, and copy the picture's."
         return f"answers {error.code} ({error.reason}); check the address in a browser."
     cause = getattr(error, "reason", error)
     if isinstance(cause, _NotPublicError):
