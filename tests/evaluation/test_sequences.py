@@ -265,6 +265,14 @@ def test_names_that_do_not_match_are_told(fake_predictor: FakePredictor, tmp_pat
         evaluate_folder(fake_predictor.predict, tmp_path)
 
 
+def test_numbers_of_two_frames_match_nothing(tmp_path: Path) -> None:
+    for name in ("left-1.png", "right-1.png"):
+        add_frame(tmp_path, name)
+        (tmp_path / "mask" / name).rename(tmp_path / "mask" / f"gt-{name}")
+    with pytest.raises(PictureError, match=r"do not match \(left-1\.png, gt-left-1\.png\)"):
+        frames_with_truth(tmp_path)
+
+
 def test_pictures_are_found_by_content(fake_predictor: FakePredictor, tmp_path: Path) -> None:
     add_frame(tmp_path / "room", "0.png")
     add_frame(tmp_path / "room", "1.png")
