@@ -1,15 +1,19 @@
 """The photos that a command reads: files, standard input, or addresses of the web."""
 
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from depthmask.data.folders import named, say
 from depthmask.errors import OptionError, PictureError
 
 STREAM = "-"  # standard input or output
 MAX_BYTES = 100_000_000  # of what does not lie on the disk
 MAX_FETCH_S = 60.0
+_ADDRESS = re.compile(r"[a-z][a-z+.-]+:(/|[\w.+-]+/)", re.IGNORECASE)  # ftp:/, data:image/
 
 T = TypeVar("T")
 
@@ -51,10 +55,11 @@ def find_backgrounds(
         raise OptionError("Standard input is one picture; name it once.")
     found: list[Input] = []
     for index, text in enumerate(texts):
-        if not Path(text).is_dir():
+        if not (text and Path(text).is_dir()):
             found.append(find_input(text, place / str(index), allow_private=allow_private))
             continue
         paths = list(pictures_of(Path(text)).values())
+        _tell_others(Path(text), paths)
         if not paths:
             raise PictureError(f"The folder {text} holds no picture; name one that does.")
         found += [
@@ -62,6 +67,13 @@ def find_backgrounds(
             for path in spread_evenly(paths, MAX_FRAMES)
         ]
     return found
+
+
+def _tell_others(folder: Path, used: Sequence[Path]) -> None:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    others = [path.name for path in files if path not in used and not path.name.startswith(".")]
+    if others:
+        say(f"{folder}: passed over {named(others)}, no picture")
 
 
 def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
@@ -74,8 +86,11 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
 
     Raises:
         PictureError: The address cannot be fetched.
-        OptionError: Standard input is empty or too large.
+        OptionError: Nothing or another kind of address is named, or standard input is empty or
+            too large.
     """
+    if not text:
+        raise OptionError("The name of a photo is empty; give a file, an address, or - .")
     if text == STREAM:
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
         if not content:
@@ -88,6 +103,11 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
 
         found = fetch(text, max_bytes=MAX_BYTES, limit_s=MAX_FETCH_S, allow_private=allow_private)
         return _copied(text, Path(found.name).stem, found.content, place)
+    if _ADDRESS.match(text) and not os.path.exists(text):
+        raise OptionError(
+            f"{text[:80]} is not read; give a file, or an address that begins with https:// or "
+            "http://."
+        )
     path = Path(text)
     return Input(text, path, path.stem, path.parent)
 

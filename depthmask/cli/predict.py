@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     from depthmask.pictures import read_metadata, read_photo
 
     given = [options.background, *options.more_backgrounds]
-    if STREAM in given and options.image == STREAM:
+    if [*given, options.image, options.backdrop].count(STREAM) > 1:
         raise OptionError("Only one of the photos can come from standard input; name the other.")
     start = time.perf_counter()
     allow = options.allow_private
@@ -200,6 +200,8 @@ def _wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
     """What to write; the backdrop is read before the prediction, which takes time."""
     from depthmask.inference.outputs import Wanted
 
+    if "" in (options.output, options.backdrop):
+        raise OptionError("-o and --backdrop must not be empty; give a name, or leave them out.")
     if options.format == "jpeg" and not (options.backdrop or options.mask_only):
         raise OptionError("JPEG has no transparency; add --backdrop, or choose another --format.")
     if options.depth == "metres" and not options.scale:
@@ -209,8 +211,10 @@ def _wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
         )
     if options.scale and options.depth not in ("metres", "npy", "ply"):
         raise OptionError("--scale is for --depth metres, npy or ply; leave it out, or choose one.")
-    if options.scale and not 0 < options.scale[0] < options.scale[1] < float("inf"):
-        raise OptionError("--scale takes two distances in metres, the nearer first, above 0.")
+    if options.scale and not 0.001 <= options.scale[0] < options.scale[1] <= 1e6:
+        raise OptionError(
+            "--scale takes two distances in metres, the nearer first, from 0.001 to 1,000,000."
+        )
     if options.depth == "metres" and options.scale[1] > 65:
         raise OptionError("16 bits of millimetres end at 65 m; use --depth npy.")
     return Wanted(
@@ -234,7 +238,7 @@ def _backdrop(options: argparse.Namespace, folder: Path) -> "Picture":
 
     try:
         return np.array([[ImageColor.getrgb(options.backdrop)[:3]]], np.uint8)
-    except ValueError:
+    except (ValueError, OverflowError):  # rgb(999, 0, 0)
         place = folder / "backdrop"
     try:
         found = find_input(options.backdrop, place, allow_private=options.allow_private)

@@ -19,6 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tiff": {"compression": "tiff_deflate"},
     "jpeg": {"quality": 95, "subsampling": 0},
 }
+_MAX_SIDES = {"webp": 16383, "jpeg": 65500}  # pixels, by which the formats are bounded
 PREVIEW_JPEG_QUALITY = 92  # photos of a screen's size take seconds as PNG
 
 
@@ -70,7 +71,16 @@ def encode_picture(picture: Grey, kind: str, metadata: Metadata | None = None) -
         kind: A key of `OPTIONS`. WebP and JPEG lose a little.
         metadata: Of the photo of which the picture was made; the colours are said to be sRGB
             where those of the photo were described.
+
+    Raises:
+        PictureError: The picture is larger than the format can be.
     """
+    most = _MAX_SIDES.get(kind, max(picture.shape))
+    if max(picture.shape) > most:
+        raise PictureError(
+            f"The picture has {max(picture.shape):,} pixels a side, and {kind} holds {most:,}; use "
+            "another format."
+        )
     file, more = BytesIO(), dict(OPTIONS[kind])
     if metadata and metadata.exif:
         more["exif"] = metadata.exif

@@ -143,7 +143,10 @@ def test_depth_as_numbers(
 
 
 def test_depth_as_points(
-    pair_files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pair_files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import trimesh
 
@@ -153,6 +156,11 @@ def test_depth_as_points(
     assert np.allclose(cloud.vertices[:, 2], -2, atol=1e-4)
     image = pixels(pair_files[1])
     assert cloud.colors[0, :3].tolist() == image[TOP, LEFT].tolist()
+    (left, top, _), (right, bottom, _) = cloud.vertices[[0, -1]]
+    assert left < 0 < right and bottom < 0 < top, "y is up"
+    monkeypatch.setattr("depthmask.render.points.MAX_SIDE", 40)
+    cloud = trimesh.load(run(capsys, *common)["depth"])
+    assert cloud.vertices.shape == (WIDTH * HEIGHT // 4, 3)
 
 
 @pytest.mark.parametrize("backdrop", ["lime", "#00ff00", "FILE"])
@@ -204,8 +212,30 @@ def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> io.BytesIO:
     """Puts bytes on standard input; returns what gets the bytes of standard output."""
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-    monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=written, write=lambda text: None))
+    monkeypatch.setattr(
+        "sys.stdout", SimpleNamespace(buffer=written, write=lambda text: None, flush=written.flush)
+    )
     return written
+
+
+def test_exif_that_has_no_room_is_left_out(
+    pair_files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = 70_000 * "a"
+    opened(pair_files[1]).save(tmp_path / "a.png", exif=exif)
+    options = ["--format", "jpeg", "--backdrop", "white", "-o", tmp_path]
+    report = run(capsys, pair_files[0], tmp_path / "a.png", *options)
+    assert not opened(report["composite"]).getexif()
+
+
+def test_a_backdrop_is_not_written_over(
+    pair_files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backdrop = tmp_path / "composite.png"
+    Image.new("RGB", (9, 9), "red").save(backdrop)
+    told = refused(capsys, *pair_files, "-o", tmp_path, "--backdrop", backdrop)
+    assert f"{backdrop} is an input and would be overwritten" in told
 
 
 def test_pipes(
@@ -238,6 +268,40 @@ def test_what_a_pipe_cannot_be(
 
     with pytest.raises(PictureError, match=r"^standard input is not a picture"):
         found.read(read_photo)
+
+
+def test_standard_input_is_read_once(
+    pair_files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(pair_files[1].read_bytes())))
+    told = refused(capsys, pair_files[0], "-", "-o", "o", "--backdrop", "-")
+    assert "Only one of the photos" in told
+    with monkeypatch.context() as patch:
+        patch.setattr("depthmask.cli.inputs.MAX_BYTES", 9)
+        patch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(bytes(10))))
+        assert "Standard input has more than" in refused(capsys, pair_files[0], "-", "-o", "o")
+
+
+@pytest.mark.parametrize("name", ["", "ftp://a.org/b.jpg", "file:///b.jpg", "https:/b.jpg"])
+def test_what_is_neither_file_nor_address(
+    pair_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    words = "is empty; give a file" if not name else f"{name} is not read; give a file, or an"
+    assert words in refused(capsys, name, pair_files[1], "-o", "o")
+    assert words in refused(capsys, pair_files[0], name, "-o", "o")
+
+
+@pytest.mark.parametrize(("kind", "side"), [("webp", 16384), ("jpeg", 65501)])
+def test_a_format_that_is_too_small(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, side: int
+) -> None:
+    Image.new("RGB", (side, 80)).save(tmp_path / "a.png")
+    options = ["--format", kind, "--backdrop", "white", "-o", tmp_path / "o"]
+    told = refused(capsys, tmp_path / "a.png", tmp_path / "a.png", *options)
+    assert f"has {side:,} pixels a side, and {kind} holds {side - 1:,}; use another" in told
+    assert not list((tmp_path / "o").iterdir())
 
 
 @pytest.fixture
@@ -276,9 +340,15 @@ def test_addresses(
         (["--format", "jpeg"], "JPEG has no transparency; add --backdrop"),
         (["--depth", "metres"], "Depth is relative; for metres, --scale NEAR FAR"),
         (["--depth", "npy", "--scale", "3", "1"], "the nearer first"),
-        (["--depth", "npy", "--scale", "0", "1"], "above 0"),
+        (["--depth", "npy", "--scale", "0", "1"], "from 0.001"),
+        (["--depth", "npy", "--scale", "1e-300", "1e-299"], "from 0.001"),
+        (["--depth", "npy", "--scale", "1", "inf"], "to 1,000,000"),
+        (["--depth", "npy", "--scale", "nan", "nan"], "the nearer first"),
         (["--depth", "metres", "--scale", "1", "90"], "end at 65 m; use --depth npy"),
         (["--scale", "1", "2"], "--scale is for --depth metres, npy or ply"),
+        (["--backdrop", "rgb(999, 0, 0)"], "There is no colour and no picture rgb(999"),
+        (["--backdrop", ""], "--backdrop must not be empty"),
+        (["-o", ""], "must not be empty"),
         (["--backdrop", "bleu"], "There is no colour and no picture bleu"),
     ],
 )
@@ -326,6 +396,9 @@ def test_a_background_is_learned_from_a_folder_and_more_photos(
     assert isinstance(learned, LearnedBackground) and len(learned.frames) == MAX_FRAMES
     assert learned.frames[0][0, 0].tolist() == [0, 0, 0]
     assert learned.frames[-1][0, 0].tolist() == [30, 0, 0]
+    (empty / "notes.txt").write_text("of that day")
+    assert main(["predict", str(empty), str(more), "-o", str(pair_folder / "out")]) == 0
+    assert f"{empty}: passed over 1 file (notes.txt), no picture" in capsys.readouterr().err
 
 
 def test_a_folder_without_pictures_is_no_background(
