@@ -116,7 +116,8 @@ def store_data(text: str, name: str) -> Path:
     if len(text) > _MOST_CHARS:
         raise PictureError(f"The {name} has more than {MAX_FILE_BYTES / 1e6:g} MB.")
     try:
-        content = base64.b64decode(text[head.end() :] if head else text, validate=True)
+        lines = (text[head.end() :] if head else text).split()  # many programs break it
+        content = base64.b64decode("".join(lines), validate=True)
     except (binascii.Error, ValueError) as error:
         raise PictureError(
             f"The {name} is no base64; send a file as base64, or as data:image/jpeg;base64,…"

@@ -14,6 +14,7 @@ that its scripts are to be asked for again.
 
 import asyncio
 import ipaddress
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class Guard:
         if refusal and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif refusal:
-            await _answer(send, *refusal)
+            await _answer(scope, send, *refusal)
         elif scope["type"] == "websocket":
             await self._app(scope, receive, send)
         else:
@@ -212,7 +213,7 @@ class Guard:
                 await self._app(scope, body.receive, send_with_headers)
         except Refused as refused:
             if not started:
-                await _answer(send_with_headers, refused.status, str(refused))
+                await _answer(scope, send_with_headers, refused.status, str(refused))
         finally:
             self._inline -= inline
 
@@ -388,10 +389,12 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    body = sentence.encode()
+async def _answer(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    body, kind = sentence.encode(), b"text/plain; charset=utf-8"
+    if is_plain_api(scope["path"]):  # whose errors are all alike
+        body, kind = json.dumps({"error": sentence}).encode(), b"application/json"
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),  # what the sender still has is not read
     ]

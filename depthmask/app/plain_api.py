@@ -84,8 +84,10 @@ class PlainApi:
 
     async def _serve(self, request: Request, receive: Receive) -> dict[str, Any]:
         visitor = f"address {request.client.host if request.client else ''}"
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=2, max_fields=3) as form:
+                if len(form.multi_items()) > len(form):
+                    raise PictureError(f"The form has a field twice. {HOW}")
                 return await self._queue.run(visitor, self._predict, dict(form))
         with TemporaryFile() as file:
             if not await store_body(receive, file):
@@ -140,7 +142,7 @@ def _is_known(request: Request, auth: tuple[str, str]) -> bool:
 
 def _wanted(names: object) -> list[str]:
     listed = names if isinstance(names, list) else str(names).split(",")
-    wanted = [str(name).strip() for name in listed]
+    wanted = list(dict.fromkeys(str(name).strip() for name in listed))  # each is made once
     for name in wanted:
         if name not in PARTS:
             raise PictureError(

@@ -15,11 +15,13 @@ import pytest
 from PIL import Image
 from starlette.middleware import Middleware
 
+from depthmask.app import plain_api
 from depthmask.app.data_urls import DataUrls
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import MAX_VALUES, Guard, Hosts
 from depthmask.app.page import build_demo
 from depthmask.app.photos.analysis import DroppedFiles
+from depthmask.app.photos.downloads import prepare
 from depthmask.app.plain_api import HOW, PlainApi, PlainApiRoute
 from depthmask.pictures import read_grey
 from tests.app.pages import HEIGHT, WIDTH, Fake, in_own_loop
@@ -100,11 +102,24 @@ def test_a_pair_is_predicted(address: str, files: DroppedFiles, folder: Path, ki
     assert stored(folder) == before, "nothing stays"
 
 
-def test_other_outputs_are_made_where_asked(address: str, files: DroppedFiles) -> None:
+def test_other_outputs_are_made_where_asked(
+    address: str, files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = {"background": coded(files.background), "image": coded(files.image)}
-    for outputs in ("cutout", ["cutout"]):
+    made: list[object] = []
+    monkeypatch.setattr(plain_api, "prepare", lambda *a: made.append(a) or prepare(*a))
+    for outputs in ("cutout", ["cutout"], 9 * ["cutout"]):
         answer = httpx.post(f"{address}/api/predict", json={**body, "outputs": outputs})
         assert list(answer.json()["files"]) == ["cutout"]
+    assert len(made) == 3, "each is made once, however often it is named"
+
+
+def test_base64_may_have_lines(address: str, files: DroppedFiles) -> None:
+    body = {
+        name: base64.encodebytes(Path(str(path)).read_bytes()).decode()
+        for name, path in (("background", files.background), ("image", files.image))
+    }
+    assert httpx.post(f"{address}/api/predict", json=body).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -139,9 +154,15 @@ def test_bodies_of_other_kinds(address: str) -> None:
     assert HOW in httpx.post(url, content=b"junk", headers=form).json()["error"]
     three = dict.fromkeys(("background", "image", "more"), b"x")
     assert "Too many files" in httpx.post(url, files=three).json()["error"]
+    twice = httpx.post(url, files=[("image", b"x"), ("image", b"y")])
+    assert "a field twice" in twice.json()["error"]
+    end = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n\r\n--x--\r\n'
+    capitals = {"content-type": "Multipart/Form-Data; boundary=x"}
+    assert "is missing" in httpx.post(url, content=end, headers=capitals).json()["error"]
     assert httpx.get(url).status_code == 405
     foreign = {"origin": "http://elsewhere.example"}
-    assert httpx.post(url, headers=foreign, content=b"").status_code == 403
+    refused = httpx.post(url, headers=foreign, content=b"")
+    assert refused.status_code == 403 and "Another website" in refused.json()["error"]
 
 
 def ask_gradio(address: str, data: list[Any], **more: Any) -> str:
