@@ -506,7 +506,9 @@ def test_few_bits_of_sixteen_beside_alpha(tmp_path: Path) -> None:
     assert np.array_equal(photo.picture, scene()) and photo.notes == (FEW_BITS.format(12),)
     opaque[:9, :, 3] = 0
     cv2.imwrite(str(path), opaque)
-    assert pictures.read_photo(path).picture[0, 0].tolist() == [128, 128, 128], "what is transparent is grey"
+    assert pictures.read_photo(path).picture[0, 0].tolist() == [128, 128, 128], (
+        "what is transparent is grey"
+    )
 
 
 def test_floating_point_colours_are_told(tmp_path: Path) -> None:
