@@ -103,9 +103,10 @@ class PlainApi:
     def _predict(self, values: Mapping[str, Any]) -> dict[str, Any]:
         wanted = _wanted(values.get("outputs") or ",".join(WANTED))
         with ExitStack() as stack:
-            paths = [_stored(values.get(name), name) for name in ("background", "image")]
-            for path in paths:
-                stack.callback(shutil.rmtree, path.parent, ignore_errors=True)
+            paths = []
+            for name in ("background", "image"):
+                paths.append(_stored(values.get(name), name))
+                stack.callback(shutil.rmtree, paths[-1].parent, ignore_errors=True)
             # not the page's cache: nobody comes back for this pair
             analysis = analyse(self._predictor, PredictionCache(), DroppedFiles(*map(str, paths)))
         if analysis.predicted is None:
@@ -135,9 +136,9 @@ class PlainApiRoute:
 
 
 def _is_known(request: Request, auth: tuple[str, str]) -> bool:
-    given = request.headers.get("authorization", "")
-    wanted = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    wanted = base64.b64encode(":".join(auth).encode())
+    return scheme.lower() == "basic" and hmac.compare_digest(given.strip().encode(), wanted)
 
 
 def _wanted(names: object) -> list[str]:

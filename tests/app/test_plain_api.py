@@ -129,6 +129,8 @@ def test_base64_may_have_lines(address: str, files: DroppedFiles) -> None:
         ([1], "POST two photos"),
         ({"background": "é", "image": "a"}, "The background is no base64"),
         ({"background": "data:image/png;base64,", "image": "a"}, "The background is empty"),
+        ({"background": "IMAGE"}, "The image is missing"),
+        ({"background": "IMAGE", "image": "***"}, "The image is no base64"),
         ({"background": "IMAGE", "image": "aGVsbG8="}, "image is not a picture"),
         ({"background": "IMAGE", "image": "IMAGE", "outputs": "smell"}, "no output called 'smell'"),
         ({"background": 3, "image": {"a": 1}}, "The background is missing"),
@@ -201,4 +203,8 @@ def test_with_a_password_programs_give_it(files: DroppedFiles) -> None:
     assert client.post("/api/predict", json=body).status_code == 401
     assert client.post("/api/predict", json=body, auth=("ann", "guess")).status_code == 401
     assert client.post("/api/predict", json=body, auth=USER).status_code == 200
+    known = base64.b64encode(":".join(USER).encode()).decode()
+    for scheme, status in (("basic", 200), ("Bearer", 401)):
+        named = {"authorization": f"{scheme} {known}"}
+        assert client.post("/api/predict", json=body, headers=named).status_code == status
     assert client.post("/gradio_api/call/predict", json={"data": ["data:a"]}).status_code == 401
