@@ -8,9 +8,11 @@ it.
 
 import errno
 import re
+from collections.abc import Sequence
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NAMED = 3  # files that a line names
 
 
 class DepthmaskError(ValueError):
@@ -85,3 +87,14 @@ def error_sentence(error: OSError) -> str:
 def printable(text: str) -> str:
     """Spells out control characters, which a file's name may hold and a terminal obeys."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def named(files: Sequence[str]) -> str:
+    """Counts files and names the first: "1 file (a.txt)", "5 files (a.txt, b.txt, c.txt, …)"."""
+    more = ", …" if len(files) > _NAMED else ""
+    return f"{counted(len(files), 'file')} ({', '.join(files[:_NAMED])}{more})"
+
+
+def counted(number: int, what: str) -> str:
+    """Returns a number with its noun: "1 cut-out", "2,000 cut-outs"."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -1,14 +1,11 @@
 """Pictures in folders, and messages about them."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from depthmask.errors import printable
+from depthmask.errors import named, printable
 from depthmask.files import walk
 from depthmask.pictures import is_picture
-
-_NAMED = 3  # files that a line names
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -28,14 +25,3 @@ def find_pictures(folder: Path) -> list[Path]:
 def say(line: str) -> None:
     """Prints a line to stderr at once."""
     print(printable(line), file=sys.stderr, flush=True)
-
-
-def named(files: Sequence[str]) -> str:
-    """Counts files and names the first: "1 file (a.txt)", "5 files (a.txt, b.txt, c.txt, …)"."""
-    more = ", …" if len(files) > _NAMED else ""
-    return f"{counted(len(files), 'file')} ({', '.join(files[:_NAMED])}{more})"
-
-
-def counted(number: int, what: str) -> str:
-    """Returns a number with its noun: "1 cut-out", "2,000 cut-outs"."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

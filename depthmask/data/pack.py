@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from depthmask.data.folders import counted, find_pictures, say
+from depthmask.data.folders import find_pictures, say
 from depthmask.data.packfile import (
     MAX_SIDE,
     PackedPictures,
@@ -23,7 +23,7 @@ from depthmask.data.packfile import (
     is_pack,
 )
 from depthmask.data.teachers import Ensemble, TeacherSpec
-from depthmask.errors import PackError, PictureError
+from depthmask.errors import PackError, PictureError, counted
 from depthmask.files import check_file, refuse_links, replacing, write_whole
 from depthmask.pictures import Picture, read_cutout, read_picture
 

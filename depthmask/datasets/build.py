@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from depthmask.data.folders import counted, say
+from depthmask.data.folders import say
 from depthmask.data.split import combined_split
 from depthmask.datasets.depth_labels import DepthSource, open_depth
 from depthmask.datasets.layout import Pixels, encode
@@ -44,7 +44,7 @@ from depthmask.datasets.sources import (
     read_square_background,
 )
 from depthmask.depth import depth_from_ratio
-from depthmask.errors import DatasetError, is_disk_full
+from depthmask.errors import DatasetError, counted, is_disk_full
 from depthmask.files import refuse_links, write_whole
 
 _MAX_BACKDROPS = 4  # in memory

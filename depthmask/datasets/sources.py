@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from depthmask.composites.pools import Pool, find_ground_points
-from depthmask.data.folders import counted, find_pictures, say
+from depthmask.data.folders import find_pictures, say
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
 from depthmask.data.split import TEST, TRAIN, split_by_group
-from depthmask.errors import DatasetError, PictureError
+from depthmask.errors import DatasetError, PictureError, counted
 from depthmask.files import file_name
 from depthmask.pictures import Picture, read_cutout, read_picture
 from depthmask.schema import Among, Within

@@ -15,9 +15,8 @@ from typing import NamedTuple, Required, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from depthmask.data.folders import named
 from depthmask.depth import align_inverse_depth, inverse_from_depth
-from depthmask.errors import PictureError
+from depthmask.errors import PictureError, named
 from depthmask.evaluation.array_metrics import (
     MASK_THRESHOLD,
     abs_rel,
