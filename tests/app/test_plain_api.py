@@ -16,13 +16,14 @@ from PIL import Image
 from starlette.middleware import Middleware
 
 from depthmask.app import plain_api
-from depthmask.app.data_urls import DataUrls
+from depthmask.app.data_urls import DataUrls, store_data
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import MAX_VALUES, Guard, Hosts
 from depthmask.app.page import build_demo
 from depthmask.app.photos.analysis import DroppedFiles
 from depthmask.app.photos.downloads import prepare
 from depthmask.app.plain_api import HOW, PlainApi, PlainApiRoute
+from depthmask.errors import PictureError
 from depthmask.pictures import read_grey
 from tests.app.pages import HEIGHT, WIDTH, Fake, in_own_loop
 from tests.app.pages import files as files
@@ -145,6 +146,12 @@ def test_what_is_wrong_is_said(
     assert answer.status_code == 422
     assert words in answer.json()["error"] and str(folder) not in answer.text
     assert stored(folder) == before
+
+
+def test_large_files_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depthmask.app.data_urls._MOST_CHARS", 7)
+    with pytest.raises(PictureError, match="The image has more than 25 MB"):
+        store_data("aGVsbG8=", "image")
 
 
 def test_bodies_of_other_kinds(address: str) -> None:
