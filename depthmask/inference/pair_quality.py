@@ -274,8 +274,8 @@ def _unmatched(signs: PairSigns) -> Iterator[Trouble]:
     if reason in ("", NOT_MATCHED.reason) or any(_without_colour(signs)):
         return
     sentence = (
-        f"The light could not be matched, for {reason}: "
-        "take both photos in the same light, with exposure and white balance locked."
+        f"The light could not be matched: {reason}. "
+        "Take both photos in the same light, with exposure and white balance locked."
     )
     yield Trouble("light", 0.3, sentence, _light_numbers(signs))
 
