@@ -24,7 +24,7 @@ class Colours(NamedTuple):
     """One photo's colours."""
 
     hue_spread: float = 1.0  # stops, deviation of log2(red / blue)
-    coloured: float = 1.0  # share of the pixels that are not grey
+    coloured: float = 1.0  # share of the pixels outside of the mask that are not grey
     dark: float = 0.0  # share of the pixels that are black
     bright: float = 0.0  # share of the pixels that are white
     # log2(fine / coarse structure) in four directions, where nothing is foreground
@@ -38,7 +38,7 @@ def describe(photo: Picture, free: Mask) -> Colours:
     most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     return Colours(
         float(hue(photo).std()),
-        _share(cv2.subtract(most, least) > COLOUR_LEVELS),
+        _coloured(cv2.subtract(most, least) > COLOUR_LEVELS, free[::2, ::2]),
         _share(most <= DARK_LEVEL),
         _share(least >= BRIGHT_LEVEL),
         _sharpness(photo, free),
@@ -63,6 +63,10 @@ def hue_agreement(background: Picture, image: Picture) -> float:
 def free_area(mask: Map) -> Mask:
     """Where nothing is foreground, (h, w), and nothing near is."""
     return cv2.dilate((mask > 0.3).astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+
+
+def _coloured(where: Mask, free: Mask) -> float:
+    return _share(where[free]) if np.count_nonzero(free) > MIN_FREE_PIXELS else _share(where)
 
 
 def _sharpness(photo: Picture, free: Mask) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from depthmask.inference.outlines import (
 )
 from depthmask.pictures import Map, Mask, Picture
 
-MIN_GONE_BORDER = 0.12  # see `Part.gone`; a part with more may be cut
+MIN_GONE_BORDER = 0.25  # see `Part.gone`; a part with more may be cut
 MAX_LEFT_BORDER = 0.6  # of `Part.gone`: a cut leaves less of it
 MIN_CUT_EVIDENCE = 0.1  # of what is cut off
 SEED_PIXELS = 9  # around a piece of the border that are sure to be like it

@@ -19,7 +19,8 @@ MIN_GONE_EVIDENCE = 0.35  # see `Part.evidence`; of what came, it was at most 0.
 MIN_SWAPPED_EVIDENCE, MAX_SWAPPED_CAME = 0.2, 0.1  # of the mask's whole border, of its area
 MIN_STIRRED_EVIDENCE, MAX_STIRRED_GONE = -0.15, 0.16  # of a part that did not come, nor is gone
 MIN_STIRRED_SHARE = 0.25  # of the mask, in such parts
-MIN_SCREEN_EVIDENCE, MIN_SCREEN_FILL = -0.7, 0.8  # of a part that is about a rectangle
+MIN_STIRRED_PICTURE = 0.005  # of the picture, a part of which this can be said
+MIN_SCREEN_EVIDENCE, MIN_SCREEN_FILL = -0.45, 0.8  # of a part that is about a rectangle
 MIN_UNSURE_SHARE, MIN_UNSURE_LENGTH = 0.4, 4.0  # of a border that is long, and no outline
 LOCAL_EVIDENCE = 0.5  # of a piece of the border, from where on it counts as an outline
 NEAR_PIXELS = 15  # of the border that are looked at together
@@ -65,9 +66,12 @@ class Outlines(NamedTuple):
             for part in self.parts
             if MIN_STIRRED_EVIDENCE < part.evidence < MIN_GONE_EVIDENCE
             and part.gone < MAX_STIRRED_GONE
+            and part.share > MIN_STIRRED_PICTURE
         ]
         screens = (
-            MIN_SCREEN_EVIDENCE < part.evidence < MIN_GONE_EVIDENCE and part.fill > MIN_SCREEN_FILL
+            MIN_SCREEN_EVIDENCE < part.evidence < MIN_GONE_EVIDENCE
+            and part.fill > MIN_SCREEN_FILL
+            and part.share > MIN_STIRRED_PICTURE
             for part in self.parts
         )
         return (

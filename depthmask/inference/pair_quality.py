@@ -33,11 +33,11 @@ MIN_RELATED_AGREEMENT = 0.25  # of fine structure: two scenes had at most 0.18, 
 MAX_FOREGROUND_SHARE = 0.8  # of the image; pairs of two scenes in the examples have 0.86 to 0.99
 # of a photo that is black or white: a blank one, by how much more than the other, and a plain case
 BLANK_SHARE, MORE_SHARE, NOTHING_SHARE = 0.8, 0.25, 0.97
-MAX_OPPOSED_HUE = -0.35  # correlation of hues; pairs that are sound had at least -0.1
+MAX_OPPOSED_HUE = -0.45  # correlation of hues; pairs that are sound had at least -0.1
 MIN_HUE_SPREAD = 0.1  # stops; with less colour, exchanged channels cannot be seen, and do no harm
 MAX_GREY_COLOURED = 0.01  # share of a grey photo that has colour
 MIN_COLOURED = 0.15  # share of a coloured photo that has
-MAX_BLUR_OCTAVES = 0.95  # of sharpness; sound pairs had at most 0.7
+MAX_BLUR_OCTAVES = 1.5  # of sharpness; of sound pairs, 1 in 200 had more
 MIN_MIXED = 0.28  # of a border: an outline in the background, though the part came
 
 
@@ -215,7 +215,7 @@ def _unaligned(signs: PairSigns) -> Iterator[Trouble]:
     elif registration.reason == TOO_PLAIN:
         sentence = "There is too little texture to align the photos: keep the camera still."
         yield Trouble("plain", 0.7, sentence)
-    elif registration.reason and registration.after < MIN_ALIGNED:
+    elif registration.reason and registration.after < MIN_ALIGNED and not signs.clear:
         sentence = "The photos cannot be aligned: take both from one place, with the same zoom."
         yield Trouble("unaligned", 0.3, sentence)
     elif signs.moved >= MIN_SHIFT_SHARE:
