@@ -36,7 +36,7 @@ BLANK_SHARE, MORE_SHARE, NOTHING_SHARE = 0.8, 0.25, 0.97
 MAX_OPPOSED_HUE = -0.45  # correlation of hues; pairs that are sound had at least -0.1
 MIN_HUE_SPREAD = 0.1  # stops; with less colour, exchanged channels cannot be seen, and do no harm
 MAX_GREY_COLOURED = 0.01  # share of a grey photo that has colour
-MIN_COLOURED = 0.15  # share of a coloured photo that has
+MIN_COLOURED = 0.3  # share of a coloured photo that has
 MAX_BLUR_OCTAVES = 1.5  # of sharpness; of sound pairs, 1 in 200 had more
 MIN_MIXED = 0.28  # of a border: an outline in the background, though the part came
 
