@@ -76,7 +76,7 @@ def _sharpness(photo: Picture, free: Mask) -> tuple[float, ...]:
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine, coarse = (_structure(grey, *band) for band in (FINE, COARSE))
     usual = _deviation(coarse[free]) + NOISE_DEVIATION
-    slopes = (cv2.filter2D(fine, -1, kernel)[free] for kernel in _DIRECTIONS)
+    slopes = (np.asarray(cv2.filter2D(fine, -1, k), np.float32)[free] for k in _DIRECTIONS)
     return tuple(float(np.log2((_deviation(slope) + NOISE_DEVIATION) / usual)) for slope in slopes)
 
 

@@ -90,5 +90,5 @@ def _grabcut(image: Picture, foreground: Mask, part: Mask, evidence: Map, border
     cv2.grabCut(image, classes, (0, 0, 0, 0), *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
     kept = (part & np.isin(classes, (cv2.GC_FGD, cv2.GC_PR_FGD))).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    kept = cv2.morphologyEx(cv2.morphologyEx(kept, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc)
-    return (kept > 0) & part
+    clean = cv2.morphologyEx(cv2.morphologyEx(kept, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc)
+    return np.asarray(clean > 0) & part

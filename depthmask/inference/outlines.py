@@ -146,7 +146,7 @@ def local_evidence(background: Picture, image: Picture, mask: Map) -> tuple[Map,
 
 def _steps(background: Picture, image: Picture, mask: Map, border: Mask) -> tuple[Map, Map]:
     """Changes of colour across a border, (N,) for its pixels, in the background and the image."""
-    normal = _normals(cv2.GaussianBlur(mask, (0, 0), 2.0), border)
+    normal = _normals(np.asarray(cv2.GaussianBlur(mask, (0, 0), 2.0), np.float32), border)
     size = (mask.shape[1], mask.shape[0])
     behind, before = (
         _across(np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA)), normal, border)
@@ -175,7 +175,7 @@ def _border(foreground: Mask) -> Mask:
 
 def _across(picture: Picture, normal: Map, border: Mask) -> Map:
     """Change of colour along normals (2, N), in levels of Sobel, of the channel with most."""
-    values = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0)
+    values = np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.0), np.float32)
     right, down = (slope[border].T for slope in _slopes(values))  # (3, N)
     return np.asarray(np.abs(right * normal[0] + down * normal[1]).max(axis=0))
 

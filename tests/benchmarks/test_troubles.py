@@ -58,7 +58,7 @@ def test_what_the_network_gave_is_remembered(tmp_path: Path) -> None:
         mask = np.linspace(0, 1, image.shape[0] * image.shape[1], dtype=np.float32)
         return {"mask": mask.reshape(image.shape[:2])}
 
-    backend = CachedBackend(SimpleNamespace(run=network, precision="fp32"), tmp_path)  # type: ignore[arg-type]
+    backend = CachedBackend(SimpleNamespace(run=network, precision="fp32"), tmp_path)
     pictures = [np.full((32, 64, 3), level, np.uint8) for level in (10, 20)]
     first, second = (backend.run(*pictures)["mask"] for _ in range(2))
     assert len(runs) == 1 and np.array_equal(first, second)

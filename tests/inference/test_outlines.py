@@ -26,7 +26,9 @@ def stand(picture: Picture, column: int, colour: tuple[int, int, int]) -> tuple[
     """A person of one colour in a picture, and where: (H, W), 1 there, 0 elsewhere."""
     where = np.zeros(picture.shape[:2], np.uint8)
     cv2.ellipse(where, (column, 110), (22, 70), 0, 0, 360, 1, -1)
-    return np.where(where[..., None] > 0, np.uint8(colour), picture), where.astype(np.float32)
+    return np.where(where[..., None] > 0, np.array(colour, np.uint8), picture), where.astype(
+        np.float32
+    )
 
 
 def test_a_border_is_an_outline_in_one_photo_only() -> None:
@@ -68,7 +70,7 @@ def test_of_two_parts_the_one_that_left_is_told() -> None:
 
 def test_soft_edges_go_with_what_is_gone() -> None:
     left = stand(smooth_scene(), 220, (0,) * 3)[1]
-    soft = cv2.GaussianBlur(left, (0, 0), 1.0)
+    soft = np.asarray(cv2.GaussianBlur(left, (0, 0), 1.0), np.float32)
     part = find_outlines(*(np.zeros((*left.shape, 3), np.uint8),) * 2, soft).parts[0]
     assert leave_out(soft, (part,)).max() < 0.02
     assert leave_out(soft, ()) is soft
@@ -79,7 +81,8 @@ def test_who_stepped_aside_is_cut_from_where_he_stood() -> None:
     (image, came), (background, left) = (
         stand(empty, column, (220, 40, 40)) for column in (150, 180)
     )
-    mask = cv2.morphologyEx(np.maximum(came, left), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    both, square = np.maximum(came, left), np.ones((9, 9), np.uint8)
+    mask = np.asarray(cv2.morphologyEx(both, cv2.MORPH_CLOSE, square), np.float32)
     outlines = find_outlines(background, image, mask)
     assert len(outlines.parts) == 1
     kept = leave_out(mask, find_gone(background, image, mask, outlines)) > 0.5

@@ -132,7 +132,9 @@ def test_the_report_as_json() -> None:
     signs = replace(SOUND, gone=(PART,))
     summary = PairReport(STILL, SAME_LIGHT, judge(signs)).summary()
     assert summary["verdict"] == "gone" and summary["mirrored"] is False
-    (told,) = summary["troubles"]  # type: ignore[misc]
+    troubles = summary["troubles"]
+    assert isinstance(troubles, list)
+    (told,) = troubles
     assert told["kind"] == "gone" and told["sentence"] == summary["sentence"]
     assert told["parts"] == [{"box": [0.1, 0.2, 0.3, 0.6], "share": 0.05}]
 
