@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from depthmask.data.folders import named, say
-from depthmask.errors import OptionError, PictureError
+from depthmask.data.folders import say
+from depthmask.errors import OptionError, PictureError, named
 
 STREAM = "-"  # standard input or output
 MAX_BYTES = 100_000_000  # of what does not lie on the disk

@@ -108,7 +108,12 @@ def test_other_outputs_are_made_where_asked(
 ) -> None:
     body = {"background": coded(files.background), "image": coded(files.image)}
     made: list[object] = []
-    monkeypatch.setattr(plain_api, "prepare", lambda *a: made.append(a) or prepare(*a))
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return prepare(*arguments)
+
+    monkeypatch.setattr(plain_api, "prepare", counted)
     for outputs in ("cutout", ["cutout"], 9 * ["cutout"]):
         answer = httpx.post(f"{address}/api/predict", json={**body, "outputs": outputs})
         assert list(answer.json()["files"]) == ["cutout"]
