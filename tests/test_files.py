@@ -241,7 +241,8 @@ TERMINATED = """
 import os, signal, sys
 from pathlib import Path
 from depthmask.files import write_together
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and a shell
+signal.signal(signal.SIGINT, signal.default_int_handler)  # has what it starts aside ignore this
 replace = os.replace
 def terminate(*paths):
     replace(*paths)
