@@ -215,7 +215,7 @@ def _unaligned(signs: PairSigns) -> Iterator[Trouble]:
     elif registration.reason == TOO_PLAIN:
         sentence = "There is too little texture to align the photos: keep the camera still."
         yield Trouble("plain", 0.7, sentence)
-    elif registration.reason and registration.after < MIN_ALIGNED and not signs.clear:
+    elif registration.reason and registration.after < MIN_ALIGNED:
         sentence = "The photos cannot be aligned: take both from one place, with the same zoom."
         yield Trouble("unaligned", 0.3, sentence)
     elif signs.moved >= MIN_SHIFT_SHARE:

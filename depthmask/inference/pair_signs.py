@@ -12,7 +12,6 @@ from depthmask.inference.outlines import Part, find_outlines
 from depthmask.inference.registration import MIN_SCORE, NOT_REGISTERED, Registration, register
 from depthmask.pictures import Map, Mask, Picture
 
-MAX_CLEAR_EVIDENCE = -1.0  # of a mask's border: the photos lie on each other, else it is weaker
 MAX_COMPARABLE_STOPS = 2.0  # of exposure; after more, outlines are weak in one photo
 MIN_MIRRORED_AGREEMENT = 0.6  # of fine structure, with the background's mirror image
 MIN_MIRRORED_GAIN = 0.15  # so much more than with the background itself
@@ -32,7 +31,6 @@ class PairSigns:
     same: bool = False  # whether both are one photo
     mirrored: bool = False  # whether the background's mirror image fits, and it does not
     swapped: bool = False  # whether the photos are in the wrong order
-    clear: bool = False  # whether what differs has sharp outlines in the image alone
     stirring: bool = False  # whether what differs moves in its place, see `Outlines.stirring`
     gone: tuple[Part, ...] = ()  # parts of the mask that only the background shows
     mixed: float = 0.0  # the largest `Part.gone` of what is left
@@ -88,7 +86,6 @@ def measure(
         same=same,
         mirrored=_is_mirrored(background, image, registration),
         swapped=swapped,
-        clear=comparable and outlines.evidence < MAX_CLEAR_EVIDENCE,
         stirring=stirring,
         gone=gone,
         mixed=max((part.gone for part in outlines.parts), default=0.0) if comparable else 0.0,

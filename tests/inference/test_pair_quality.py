@@ -52,7 +52,6 @@ def coloured(background: Colours, image: Colours, hue: float = 1.0) -> PairSigns
         (replace(refused(TOO_FAR, 0.2), moved=0.25), "moved", "25%, too far"),
         (refused(TOO_FAR, 0.2), "unaligned", "same zoom"),
         (refused(NO_MATCH, 0.2), "unaligned", "cannot be aligned"),
-        (replace(refused(NO_MATCH, 0.2), clear=True), "good", "fit together"),
         (refused(NO_BETTER, 0.9), "good", "fit together"),  # it fits as it is
         (refused(TOO_PLAIN, 0.0), "plain", "too little texture"),
         (refused(TOO_SMALL, 0.1), "small", "too small"),
