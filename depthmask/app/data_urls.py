@@ -18,13 +18,21 @@ from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse
 
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.guard import MAX_CALL_BYTES, MAX_VALUES, App, Receive, Scope, Send
+from depthmask.app.guard import (
+    MAX_CALL_BYTES,
+    TOO_MANY_VALUES,
+    App,
+    Receive,
+    Scope,
+    Send,
+    has_too_many_values,
+    is_call,
+)
 from depthmask.app.photos.analysis import MAX_FILE_BYTES
 from depthmask.errors import PictureError, StorageError
 
 _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
 _MOST_CHARS = MAX_FILE_BYTES * 4 // 3 + 1000
-_TOO_MANY = f"A request may have {MAX_VALUES:,} values."
 
 
 class DataUrls:
@@ -68,11 +76,6 @@ class DataUrls:
         await self._app({**scope, "headers": [*kept, length]}, receive_body, send)
 
 
-def is_call(path: str) -> bool:
-    """Whether a path is that by which programs call Gradio's endpoint /predict."""
-    return "/call/" in path and path.rstrip("/").endswith("/predict")
-
-
 async def store_body(receive: Receive, file: IO[bytes]) -> bool:
     """Writes the body of a request into a file; False if the sender has gone."""
     more = True
@@ -93,8 +96,8 @@ def read_json(file: IO[bytes]) -> Any:
     """
     file.seek(0)
     body = file.read()
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise PictureError(_TOO_MANY)
+    if has_too_many_values(body):
+        raise PictureError(TOO_MANY_VALUES)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -44,6 +44,7 @@ MAX_GUESSERS = 10_000  # addresses that are remembered
 UNKNOWN_NAME = (
     "This server does not know that name; start it with --root-path and the address of its page."
 )
+TOO_MANY_VALUES = f"A request may have {MAX_VALUES:,} values."
 UPLOAD_PATH, LOGIN_PATH, FILE_PATH = "/upload", "/login", "/file="
 PLAIN_API_PATH, GRADIO_PATH = "/api/predict", "/gradio_api/"
 CALL_PATHS = ("/queue/join", "/call/")
@@ -245,8 +246,8 @@ class _Body:
                 return
             pieces.append(message.get("body", b""))
         body = b"".join(pieces)
-        if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise Refused(413, f"A request may have {MAX_VALUES:,} values.")
+        if has_too_many_values(body):
+            raise Refused(413, TOO_MANY_VALUES)
         self._read.append({"type": "http.request", "body": body, "more_body": False})
 
     async def receive(self) -> Message:
@@ -316,6 +317,16 @@ class Guesses:
             self._wrong.pop(next(iter(self._wrong)))
 
 
+def has_too_many_values(body: bytes) -> bool:
+    """Whether JSON has more than `MAX_VALUES`, told before it is parsed."""
+    return sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES
+
+
+def is_call(path: str) -> bool:
+    """Whether a path is that by which programs call Gradio's endpoint /predict."""
+    return "/call/" in path and path.rstrip("/").endswith("/predict")
+
+
 def is_plain_api(path: str) -> bool:
     """Whether a path is that of `depthmask.app.plain_api`; Gradio has one that ends alike."""
     return path.rstrip("/").endswith(PLAIN_API_PATH) and GRADIO_PATH not in path
@@ -335,7 +346,7 @@ def _is_upload(scope: Scope) -> bool:
         return False
     if _is_plain_upload(scope) or is_plain_api(path):
         return True
-    return "/call/" in path and path.endswith("/predict") and _length(scope) > MAX_CALL_BYTES
+    return is_call(path) and _length(scope) > MAX_CALL_BYTES
 
 
 def _is_plain_upload(scope: Scope) -> bool:
