@@ -7,6 +7,7 @@ aside is both, and often one connected part of the mask: it is cut by the colour
 import cv2
 import numpy as np
 
+from depthmask.inference.grabcut import grab_cut
 from depthmask.inference.outlines import (
     LOCAL_EVIDENCE,
     MIN_GONE_EVIDENCE,
@@ -85,10 +86,7 @@ def _grabcut(image: Picture, foreground: Mask, part: Mask, evidence: Map, border
     others = foreground & ~part  # nothing is known of them
     if not (classes == cv2.GC_FGD).any() or not (classes[~others] == cv2.GC_BGD).any():
         return part
-    cv2.setRNGSeed(0)  # the same photos give the same mask
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(image, classes, (0, 0, 0, 0), *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    kept = (part & np.isin(classes, (cv2.GC_FGD, cv2.GC_PR_FGD))).astype(np.uint8)
+    kept = (part & grab_cut(image, classes, GRABCUT_ROUNDS)).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     clean = cv2.morphologyEx(cv2.morphologyEx(kept, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc)
     return np.asarray(clean > 0) & part

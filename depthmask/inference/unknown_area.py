@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.inference.bars import find_scene
+from depthmask.inference.grabcut import grab_cut
 from depthmask.inference.parallax import enlarge_flow, follow
 from depthmask.inference.registration import Registration, warp
 from depthmask.inference.transforms import Transform, fit, translation
@@ -105,10 +106,7 @@ def _grabcut(foreground: Mask, unknown: Mask, image: Picture) -> Mask:
     classes[unknown] = cv2.GC_PR_BGD
     if not (classes == cv2.GC_BGD).any():
         return foreground
-    cv2.setRNGSeed(0)  # the same photos give the same mask
-    models = np.zeros((1, 65)), np.zeros((1, 65))  # of the background, of the foreground
-    cv2.grabCut(image, classes, (0, 0, 0, 0), *models, 1, cv2.GC_INIT_WITH_MASK)
-    return np.isin(classes, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    return grab_cut(image, classes, 1)
 
 
 def _fill(
