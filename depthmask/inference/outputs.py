@@ -10,7 +10,7 @@ import numpy as np
 
 from depthmask.depth import metres_from_depth
 from depthmask.inference.predictor import Prediction
-from depthmask.inference.refinement import unmix
+from depthmask.inference.refinement import foreground_colours
 from depthmask.pictures import Grey, Map, Metadata, Picture
 from depthmask.pictures.write import depth_levels, encode_picture, mask_levels
 from depthmask.render.points import to_ply
@@ -109,9 +109,7 @@ def _whole(picture: Picture | Map) -> Box:
 
 def _picture(image: Picture, prediction: Prediction, backdrop: Picture | None) -> Picture:
     """The cut-out, (H, W, 4), or the foreground before a backdrop, (H, W, 3)."""
-    colours = image
-    if prediction.background is not None:
-        colours = unmix(image, prediction.background, prediction.mask)
+    colours = foreground_colours(image, prediction.background, prediction.mask)
     cut = cutout(colours, prediction.mask)
     return cut if backdrop is None else lay_over(cut, fill(backdrop, *image.shape[:2]))
 

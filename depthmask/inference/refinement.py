@@ -60,6 +60,11 @@ def refine_depth(depth: Map, low_mask: Map, mask: Map) -> Map:
     return result
 
 
+def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
+    """As `unmix`; the image as it is where no background is known."""
+    return image if background is None else unmix(image, background, mask)
+
+
 def unmix(image: Picture, background: Picture, mask: Map) -> Picture:
     """Takes the background out of the colours where foreground covers a part of a pixel.
 

@@ -26,10 +26,10 @@ from depthmask.app.photos.downloads import (
     prepare,
     read_edits,
 )
-from depthmask.app.photos.scene import foreground_colours
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction
+from depthmask.inference.refinement import foreground_colours
 from depthmask.pictures import Map, write_mask
 from depthmask.render.views import at_most
 from tests.app.pages import Fake, files, in_own_loop

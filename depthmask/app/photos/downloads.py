@@ -13,12 +13,13 @@ import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import MAX_FILE_BYTES, Analysis
-from depthmask.app.photos.scene import PREVIEW_SIDE, foreground_colours
+from depthmask.app.photos.scene import PREVIEW_SIDE
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.app.reading import photo_reader
 from depthmask.depth import CONVENTION
 from depthmask.errors import PictureError, StorageError
 from depthmask.evaluation.array_metrics import mask_iou
+from depthmask.inference.refinement import foreground_colours
 from depthmask.inference.shadow import cast_shadow, under_edges
 from depthmask.pictures import Map, write_cutout, write_depth, write_mask
 from depthmask.pictures.resize import enlarge

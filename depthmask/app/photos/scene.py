@@ -19,6 +19,7 @@ from depthmask.app.cache_files import new_file, storing
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.evaluation.truth import MIN_UNKNOWN_SHARE
+from depthmask.inference.refinement import foreground_colours
 from depthmask.inference.shadow import cast_shadow
 from depthmask.pictures import Grey, Map, Mask, Picture, preview_file
 from depthmask.render.mesh import relief_layers
@@ -155,18 +156,6 @@ def pack_planes(planes: Sequence[Grey], *, level: int = 1) -> bytes:
         for part in (folded >> 8, folded & 255):
             parts.append(packer.compress(part.astype(np.uint8).tobytes()))
     return b"".join((*parts, packer.flush()))
-
-
-def foreground_colours(image: Picture, background: Picture | None, mask: Map) -> Picture:
-    """Removes the background that shines through at the foreground's border from its colours.
-
-    (H, W, 3), (H, W, 3) and (H, W) -> (H, W, 3).
-    """
-    if background is None:
-        return image
-    from depthmask.inference.refinement import unmix
-
-    return unmix(image, background, mask)
 
 
 def _write(packers: Mapping[str, Callable[[], tuple[bytes, str]]], folder: Path) -> dict[str, str]:
