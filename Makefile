@@ -1,7 +1,7 @@
 # Each target works in a fresh clone: it makes .venv first if it is missing.
 PYTHON := .venv/bin/python
 # Tests in parallel: one more than there are cores, since tests of the page wait a third of their time.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
+WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
 .PHONY: help demo test check train weights clean
 
