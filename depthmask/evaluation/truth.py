@@ -8,6 +8,7 @@ import numpy as np
 from depthmask.depth import align_inverse_depth, inverse_from_depth
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD, Valid, mask_iou
 from depthmask.pictures import IGNORED_LABELS, Map, Mask, Picture, TrueDepth
+from depthmask.texts import TEXTS
 
 _FULL_LABEL = 255
 MIN_UNKNOWN_SHARE = 0.01  # of a picture; less needs no word
@@ -16,14 +17,14 @@ _INVERTED_GAIN = 0.3  # by which IoU is higher with the inverted truth, of one t
 _MAX_UNRELATED = 0.05  # correlation of two masks that have nothing in common
 _OPPOSITE = -0.4  # correlation of two depth maps of which one has near bright
 
-EMPTY = "The true mask is empty, but something new was found: does it belong to this image?"
-FULL = "The true mask is full: does it belong to this image, and is white the foreground?"
-INVERTED = "The true mask fits better when it is inverted: white must be the foreground."
-UNRELATED = "The true mask has nothing in common with the prediction: does it belong to this image?"
-LEFT_OUT = "The background does not show all of the picture; the rest is left out of IoU."
-UNKNOWN_DEPTH = "The true depth is 0 all over, which means unknown: there is nothing to compare."
-UNRELATED_DEPTH = "The true depth falls where the prediction rises: does it belong to this image?"
-OPPOSITE_DEPTH = "The true depth falls where the prediction rises: is near bright in it?"
+EMPTY = TEXTS["truth"]["empty"]
+FULL = TEXTS["truth"]["full"]
+INVERTED = TEXTS["truth"]["inverted"]
+UNRELATED = TEXTS["truth"]["unrelated"]
+LEFT_OUT = TEXTS["truth"]["left_out"]
+UNKNOWN_DEPTH = TEXTS["truth"]["unknown_depth"]
+UNRELATED_DEPTH = TEXTS["truth"]["unrelated_depth"]
+OPPOSITE_DEPTH = TEXTS["truth"]["opposite_depth"]
 
 
 def split_labels(labels: Picture) -> tuple[Mask, Valid]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import fit_size, resize, shrink
+from depthmask.texts import TEXTS
 
 Gain = npt.NDArray[np.float64]  # (3,)
 
@@ -29,10 +30,11 @@ USUAL_TINT_STOPS = 0.75  # more needs surer evidence
 # share of pixels that one gain explains
 MIN_AGREEING_SHARE, SURE_SHARE = 0.15, 0.4
 
-TOO_FEW = "too few pixels are neither black nor white to compare the light"
-NO_GAIN = "no change of exposure explains the difference"
-TOO_BRIGHT_OR_DARK = "the exposure differs by too much to be matched"
-TOO_TINTED = "the white balance differs by too much to be matched"
+_TEXT = TEXTS["light"]
+TOO_FEW = _TEXT["too_few"]
+NO_GAIN = _TEXT["no_gain"]
+TOO_BRIGHT_OR_DARK = _TEXT["too_bright_or_dark"]
+TOO_TINTED = _TEXT["too_tinted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class LightMatch:
     tint: float = 0.0  # stops between the channels that differ most and least, as found
 
 
-NOT_MATCHED = LightMatch(np.ones(3), 0.0, False, "not asked for")
+NOT_MATCHED = LightMatch(np.ones(3), 0.0, False, _TEXT["not_asked"])
 
 
 def match_light(

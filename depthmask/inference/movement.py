@@ -8,6 +8,7 @@ import numpy as np
 
 from depthmask.inference.registration_views import Laid, Views
 from depthmask.inference.transforms import Transform
+from depthmask.texts import TEXTS
 
 MAX_CORNERS = 1500  # sought in each copy
 CORNER_MARGIN = (
@@ -22,8 +23,8 @@ MIN_SURE_SCORE = 0.8  # with more, no other movement is looked for; wrong ones h
 MAX_STRETCH = 2.0  # of a side, either way
 MAX_UNEVEN_STRETCH = 1.5  # between sides
 
-TOO_PLAIN = "there is too little texture to align the photos"
-NO_MATCH = "the photos do not show the same view"
+TOO_PLAIN = TEXTS["registration"]["too_plain"]
+NO_MATCH = TEXTS["registration"]["no_match"]
 
 
 class Found(NamedTuple):

@@ -16,7 +16,9 @@ from depthmask.inference.registration import (
     TOO_SMALL,
     Registration,
 )
+from depthmask.texts import TEXTS
 
+_TEXT = TEXTS["pair"]
 Kind = Literal[
     "same", "black", "white", "mirrored", "changed", "swapped", "exchanged", "grey", "small",
     "unaligned", "moved", "covered", "most", "stirring", "gone", "light", "exposure", "balance",
@@ -69,7 +71,7 @@ class PairQuality:
         """The other troubles in one short sentence; "" if there are none."""
         briefs = [trouble.sentence.split(":")[0].rstrip(".") for trouble in self.troubles[1:]]
         told = "; ".join(brief[0].lower() + brief[1:] for brief in briefs)
-        return f"Also: {told}." if told else ""
+        return _TEXT["also"].format(troubles=told) if told else ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -130,33 +132,30 @@ def judge(signs: PairSigns) -> PairQuality:
     troubles.sort(key=lambda trouble: trouble.score)
     fine = float(np.clip(1 - 4 * signs.moved - 0.15 * abs(signs.light.stops), 0, 1))
     if not troubles:
-        return PairQuality(fine, "good", "The photos fit together well.")
+        return PairQuality(fine, "good", _TEXT["good"])
     worst = troubles[0]
     return PairQuality(min(worst.score, fine), worst.kind, worst.sentence, tuple(troubles))
 
 
 def _same(signs: PairSigns) -> Iterator[Trouble]:
     if signs.same:
-        yield Trouble("same", 0.0, "Both photos are the same: take one with, one without.")
+        yield Trouble("same", 0.0, _TEXT["same"])
 
 
 def _blank(signs: PairSigns) -> Iterator[Trouble]:
     """A photo shows next to nothing; less than that where the other shows more."""
     for name, photo, other in _named(signs):
         if photo.dark > min(NOTHING_SHARE, max(BLANK_SHARE, other.dark + MORE_SHARE)):
-            sentence = f"The {name} is almost black: take it again with more light."
+            sentence = _TEXT["black"].format(photo=name)
             yield Trouble("black", 0.1, sentence, {"photo": name})
         if photo.bright > min(NOTHING_SHARE, max(BLANK_SHARE, other.bright + MORE_SHARE)):
-            sentence = f"The {name} is almost white: take it again with less exposure."
+            sentence = _TEXT["white"].format(photo=name)
             yield Trouble("white", 0.1, sentence, {"photo": name})
 
 
 def _mirrored(signs: PairSigns) -> Iterator[Trouble]:
     if signs.mirrored:
-        sentence = (
-            "The background is a mirror image: mirror it, or switch mirroring off in the camera."
-        )
-        yield Trouble("mirrored", 0.1, sentence)
+        yield Trouble("mirrored", 0.1, _TEXT["mirrored"])
 
 
 def _changed(signs: PairSigns) -> Iterator[Trouble]:
@@ -170,33 +169,25 @@ def _changed(signs: PairSigns) -> Iterator[Trouble]:
         return
     unlike = signs.light.reason or signs.changed > MAX_FOREGROUND_SHARE
     if registration.reason not in ("", TOO_SMALL) and unlike:
-        yield Trouble(
-            "changed", 0.0, "The scene changed too much: take both photos from the same place."
-        )
+        yield Trouble("changed", 0.0, _TEXT["changed"])
 
 
 def _swapped(signs: PairSigns) -> Iterator[Trouble]:
     if signs.swapped:
-        yield Trouble(
-            "swapped", 0.1, "The two photos seem to be swapped: exchange background and image."
-        )
+        yield Trouble("swapped", 0.1, _TEXT["swapped"])
 
 
 def _exchanged(signs: PairSigns) -> Iterator[Trouble]:
     spread = min(signs.background.hue_spread, signs.image.hue_spread)
     if signs.hue < MAX_OPPOSED_HUE and spread > MIN_HUE_SPREAD:
-        yield Trouble(
-            "exchanged", 0.2, "Red and blue are exchanged in one photo: save both as RGB."
-        )
+        yield Trouble("exchanged", 0.2, _TEXT["exchanged"])
 
 
 def _grey(signs: PairSigns) -> Iterator[Trouble]:
     for name, photo, other in _named(signs):
         if photo.coloured < MAX_GREY_COLOURED and other.coloured > MIN_COLOURED:
             rest = "image" if name == "background" else "background"
-            sentence = (
-                f"The {name} is grey and the {rest} is not: use both in colour, or both grey."
-            )
+            sentence = _TEXT["grey"].format(photo=name, other=rest)
             yield Trouble("grey", 0.3, sentence, {"photo": name})
 
 
@@ -205,38 +196,28 @@ def _unaligned(signs: PairSigns) -> Iterator[Trouble]:
     if registration is NOT_REGISTERED:
         return
     if registration.reason == TOO_SMALL:
-        sentence = "The photos are too small to align: use photos of at least 100 pixels a side."
-        yield Trouble("small", 0.4, sentence)
+        yield Trouble("small", 0.4, _TEXT["small"])
     elif registration.reason == TOO_FAR and signs.moved >= MIN_SHIFT_SHARE:
-        sentence = (
-            f"The camera moved by {signs.moved:.0%}, too far: take both photos from one place."
-        )
+        sentence = _TEXT["moved_too_far"].format(share=signs.moved)
         yield Trouble("moved", 0.2, sentence, {"share": round(signs.moved, 4)})
     elif registration.reason == TOO_PLAIN:
-        sentence = "There is too little texture to align the photos: keep the camera still."
-        yield Trouble("plain", 0.7, sentence)
+        yield Trouble("plain", 0.7, _TEXT["plain"])
     elif registration.reason and registration.after < MIN_ALIGNED:
-        sentence = "The photos cannot be aligned: take both from one place, with the same zoom."
-        yield Trouble("unaligned", 0.3, sentence)
+        yield Trouble("unaligned", 0.3, _TEXT["unaligned"])
     elif signs.moved >= MIN_SHIFT_SHARE:
-        sentence = f"The camera moved by {signs.moved:.1%} between the photos."
+        sentence = _TEXT["moved"].format(share=signs.moved)
         yield Trouble("moved", 1 - 4 * signs.moved, sentence, {"share": round(signs.moved, 4)})
 
 
 def _covered(signs: PairSigns) -> Iterator[Trouble]:
     if signs.covered < MIN_COVERED:
-        sentence = (
-            f"The background shows only {signs.covered:.0%} of the image: "
-            "take both photos with the same framing."
-        )
+        sentence = _TEXT["covered"].format(share=signs.covered)
         yield Trouble("covered", min(0.9, signs.covered), sentence)
 
 
 def _most(signs: PairSigns) -> Iterator[Trouble]:
     if signs.changed > MAX_FOREGROUND_SHARE:
-        sentence = (
-            f"{signs.changed:.0%} of the picture changed: check that both photos show one scene."
-        )
+        sentence = _TEXT["most"].format(share=signs.changed)
         yield Trouble("most", 0.3, sentence, {"share": round(signs.changed, 4)})
 
 
@@ -247,21 +228,14 @@ def _stirring(signs: PairSigns) -> Iterator[Trouble]:
     if signs.stirring and (
         not signs.registration.reason or signs.registration.after >= MIN_ALIGNED
     ):
-        sentence = (
-            "Parts of the scene move, such as leaves or a screen: give several background photos, "
-            "else they may be in the mask."
-        )
-        yield Trouble("stirring", 0.4, sentence)
+        yield Trouble("stirring", 0.4, _TEXT["stirring"])
 
 
 def _gone(signs: PairSigns) -> Iterator[Trouble]:
     if not signs.gone and (signs.mixed < MIN_MIXED or signs.swapped or signs.stirring):
         return
-    outcome = "it was left out of the mask" if signs.gone else "the mask may hold it"
-    sentence = (
-        f"Something in the background photo is gone from the image: {outcome}. "
-        "Take the background when the scene is empty."
-    )
+    outcome = _TEXT["gone_left_out" if signs.gone else "gone_kept"]
+    sentence = _TEXT["gone"].format(outcome=outcome)
     parts = [
         {"box": [round(side, 3) for side in part.box], "share": round(part.share, 4)}
         for part in signs.gone
@@ -273,10 +247,7 @@ def _unmatched(signs: PairSigns) -> Iterator[Trouble]:
     reason = signs.light.reason
     if reason in ("", NOT_MATCHED.reason) or any(_without_colour(signs)):
         return
-    sentence = (
-        f"The light could not be matched: {reason}. "
-        "Take both photos in the same light, with exposure and white balance locked."
-    )
+    sentence = _TEXT["light"].format(reason=reason)
     yield Trouble("light", 0.3, sentence, _light_numbers(signs))
 
 
@@ -285,10 +256,10 @@ def _exposure(signs: PairSigns) -> Iterator[Trouble]:
     if light.reason or any(_without_colour(signs)):
         return
     if abs(light.stops) >= MIN_EXPOSURE_STOPS:
-        sentence = f"The exposure differs by {abs(light.stops):.1f} stops: lock it if you can."
+        sentence = _TEXT["exposure"].format(stops=abs(light.stops))
         yield Trouble("exposure", 1 - 0.15 * abs(light.stops), sentence, _light_numbers(signs))
     if light.tint >= MIN_TINT_STOPS:
-        sentence = f"The white balance differs by {light.tint:.1f} stops: lock it if you can."
+        sentence = _TEXT["balance"].format(stops=light.tint)
         yield Trouble("balance", 1 - 0.15 * light.tint, sentence, _light_numbers(signs))
 
 
@@ -297,7 +268,7 @@ def _blurred(signs: PairSigns) -> Iterator[Trouble]:
     worst = float(max(octaves, key=abs))
     if abs(worst) > MAX_BLUR_OCTAVES:
         name, other = ("image", "background") if worst > 0 else ("background", "image")
-        sentence = f"The {name} is blurred, and the {other} is not: take it again, in focus."
+        sentence = _TEXT["blurred"].format(photo=name, other=other)
         yield Trouble("blurred", 0.6, sentence, {"photo": name})
 
 

@@ -23,6 +23,7 @@ from depthmask.inference.transforms import (
     warped,
 )
 from depthmask.pictures import Map, Picture
+from depthmask.texts import TEXTS
 
 MIN_SIDE = 32  # pixels, of each side of a copy: with less there are no corners to find
 MIN_REST_SCORE = 0.8  # of photos that agree so well that a look at half the size is enough
@@ -34,9 +35,10 @@ MAX_SHIFT_SHARE = 0.2  # of the image's diagonal
 MIN_OVERLAP = 0.25  # share of the image that the moved background covers
 MIN_FRAMING_SHARE = 0.01  # of the longest side: framings that differ by less are one
 
-TOO_SMALL = "the photos are too small to align"
-TOO_FAR = "the camera moved too far to align the photos"
-NO_BETTER = "no movement of the background fits the image better"
+_TEXT = TEXTS["registration"]
+TOO_SMALL = _TEXT["too_small"]
+TOO_FAR = _TEXT["too_far"]
+NO_BETTER = _TEXT["no_better"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Registration:
     flow: Flow | None = None  # of a smaller copy, from the image to the background so moved
 
 
-NOT_REGISTERED = Registration(False, "not asked for", 0.0, 1.0, 0.0, 0.0, None)
+NOT_REGISTERED = Registration(False, _TEXT["not_asked"], 0.0, 1.0, 0.0, 0.0, None)
 
 
 def register(background: Picture, image: Picture, *, foreground: Map | None = None) -> Registration:

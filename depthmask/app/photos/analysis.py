@@ -30,6 +30,7 @@ from depthmask.evaluation.truth import (
     unknown_remarks,
 )
 from depthmask.pictures import Map, Mask, TrueDepth, check_size
+from depthmask.texts import TEXTS
 
 if TYPE_CHECKING:
     from depthmask.inference.pair_quality import PairQuality
@@ -37,22 +38,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # {zone: its name in a sentence}, in the order of the page
-ZONES = {
-    "background": "background",
-    "image": "image",
-    "true_mask": "true mask",
-    "true_depth": "true depth",
-}
+_TEXT = TEXTS["photos"]
+ZONES = {zone: _TEXT[zone] for zone in ("background", "image", "true_mask", "true_depth")}
 
-DROP_BOTH = "Drop a photo of the empty scene, and one from the same spot with something in it."
-DROP_IMAGE = "Now drop the image, taken from the same spot."
-DROP_BACKGROUND = "Now drop the background: the same view, empty."
-DROP_NEXT_IMAGE = "Now drop the image of this background; the earlier one shows another scene."
-WITH_EARLIER_IMAGE = "Compared with the earlier image."
-TURNED = "One photo is upright, the other lies across: take both from the same spot, held alike."
-OTHER_SHAPE = "The photos differ in shape, so the background was fitted to the image."
-OTHER_SIZE = "The photos differ in size, so the background was fitted to the image."
-NOTHING_NEW = "Nothing new in this picture: the mask is empty."
+DROP_BOTH = _TEXT["drop_both"]
+DROP_IMAGE = _TEXT["drop_image"]
+DROP_BACKGROUND = _TEXT["drop_background"]
+DROP_NEXT_IMAGE = _TEXT["drop_next_image"]
+WITH_EARLIER_IMAGE = _TEXT["with_earlier_image"]
+TURNED = _TEXT["turned"]
+OTHER_SHAPE = _TEXT["other_shape"]
+OTHER_SIZE = _TEXT["other_size"]
+NOTHING_NEW = _TEXT["nothing_new"]
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
 MAX_FILE_BYTES = 25_000_000
@@ -175,9 +172,7 @@ def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     mask, pair = predicted.prediction.mask, predicted.prediction.pair
     share = float((mask > MASK_THRESHOLD).mean())
     covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
-    found = (
-        NOTHING_NEW if share < MIN_NEW_SHARE else f"What is new covers {covered} of the picture."
-    )
+    found = NOTHING_NEW if share < MIN_NEW_SHARE else _TEXT["found"].format(covered=covered)
     if is_turned(predicted):
         return TURNED, found, *predicted.notes
     fits = pair.quality.sentences if pair else ()
@@ -290,7 +285,7 @@ class _Reader:
             reason = (
                 str(error).replace(path, Path(path).name) if Path(path).exists() else FILE_DELETED
             )
-            self.complaints.append(f"The {ZONES[zone]} cannot be used: {reason}")
+            self.complaints.append(_TEXT["unusable"].format(photo=ZONES[zone], reason=reason))
             return None
 
     def fits(self, zone: str, true: npt.NDArray[Any], pred: Map) -> bool:

@@ -49,11 +49,13 @@ from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
 from depthmask.pictures.web import fetch
 from depthmask.schema import SchemaError
+from depthmask.texts import TEXTS
 
 FOLDER = Path(__file__).parent
 _COPY = {"true_mask": mask_copy, "true_depth": depth_copy}
-WORKING = "Working…"
-PUT_IN_ORDER = "The two photos were put in this order; Swap turns it round."
+_TEXT = TEXTS["photos"]
+WORKING = _TEXT["working"]
+PUT_IN_ORDER = _TEXT["put_in_order"]
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
 UNEXPECTED = "Something failed on the server; try again, or look at what it printed."
 MAX_FETCHES = 4  # from the web at a time: each holds a thread for up to 15 seconds
@@ -348,7 +350,7 @@ def took(analysis: Analysis) -> str:
         return ""
     found = analysis.predicted.prediction
     height, width = found.mask.shape
-    return f"Predicted in {found.seconds:.1f} s, {width} × {height} pixels."
+    return _TEXT["took"].format(seconds=found.seconds, width=width, height=height)
 
 
 def failure(text: str) -> Answer:

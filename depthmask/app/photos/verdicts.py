@@ -5,13 +5,16 @@ import numpy as np
 from depthmask.app.photos.analysis import Analysis
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.pictures import Mask
+from depthmask.texts import TEXTS
 
+_TEXT = TEXTS["words"]
+_EXCELLENT, _GOOD, _FAIR, _POOR = (_TEXT[word] for word in ("excellent", "good", "fair", "poor"))
 # From the best down: the figure that a word needs.
 # 0.95 is a border of about one pixel in a hundred around a person; 0.85 looks right until one looks
 # closely; below 0.7 a part is missing or something else was taken.
-IOU_WORDS = ((0.95, "excellent"), (0.85, "good"), (0.7, "fair"), (0.0, "poor"))
+IOU_WORDS = ((0.95, _EXCELLENT), (0.85, _GOOD), (0.7, _FAIR), (0.0, _POOR))
 # Depth that is the same everywhere has 0.25 to 0.3 on the examples, so more than that is no use.
-RMSE_WORDS = ((0.08, "excellent"), (0.15, "good"), (0.25, "fair"), (np.inf, "poor"))
+RMSE_WORDS = ((0.08, _EXCELLENT), (0.15, _GOOD), (0.25, _FAIR), (np.inf, _POOR))
 MIN_SHARE = 0.01  # of the true foreground; a smaller error is not worth a word
 PREVAILS = 2.0  # times the other kind of error
 BIASED = 0.5  # of the RMSE is the mean error: most is off in one direction
@@ -42,16 +45,16 @@ def _mask_error(analysis: Analysis) -> str:
     size = np.count_nonzero(true & known)
     wrong = mask & ~true & known
     if not size:
-        return "nothing is there, and something was found" if wrong.any() else "nothing is there"
+        return _TEXT["empty_but_found" if wrong.any() else "empty"]
     taken, missed = np.count_nonzero(wrong) / size, np.count_nonzero(true & ~mask & known) / size
     if max(taken, missed) < MIN_SHARE:
         return ""
     if missed > PREVAILS * taken:
-        return f"it misses {missed:.0%}"
+        return _TEXT["misses"].format(missed=missed)
     if taken > PREVAILS * missed:
-        shadow = ", mostly the shadow" if _is_shadow(analysis, wrong) else ""
-        return f"it takes {taken:.0%} too much{shadow}"
-    return f"it misses {missed:.0%} and takes {taken:.0%} too much"
+        text = "takes_shadow" if _is_shadow(analysis, wrong) else "takes"
+        return _TEXT[text].format(taken=taken)
+    return _TEXT["both"].format(missed=missed, taken=taken)
 
 
 def _is_shadow(analysis: Analysis, wrong: Mask) -> bool:
@@ -71,4 +74,4 @@ def _depth_error(analysis: Analysis) -> str:
     mean = float(np.nanmean(analysis.depth_error))
     if analysis.rmse < RMSE_WORDS[0][0] or abs(mean) < BIASED * analysis.rmse:
         return ""
-    return "mostly too far" if mean > 0 else "mostly too near"
+    return _TEXT["too_far" if mean > 0 else "too_near"]
