@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from depthmask.cli.options import (
     add_network_arguments,
     add_pair_arguments,
+    make_learn_occupied,
     make_predict,
     make_predictor,
 )
@@ -64,8 +65,9 @@ def run(options: argparse.Namespace) -> None:
         print(line, file=sys.stderr)
 
     files: dict[Path, bytes] = {}
+    learn = make_learn_occupied(predictor, options) if options.never_empty else None
     result = _score(predict, options, progress, files) or evaluate_folder(
-        predict, options.folder, progress=progress
+        predict, options.folder, learn=learn, progress=progress
     )
     text = json.dumps(result, indent=2, allow_nan=False)
     print(text)
@@ -86,6 +88,8 @@ def _score(
     """
     from depthmask.datasets.reader import is_dataset, open_dataset
 
+    if is_dataset(options.folder) and options.never_empty:
+        raise OptionError("--never-empty is for sequences; leave it out.")
     if not is_dataset(options.folder):
         _refuse_for_sequences(options)
         return None

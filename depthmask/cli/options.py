@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
-    from depthmask.evaluation.sequences import Predict
+    from depthmask.evaluation.sequences import Learn, Predict
     from depthmask.inference.predictor import Predictor
 
 
@@ -45,6 +45,12 @@ def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-align", action="store_true", help="do not move the background to the image")
     add("--no-light", action="store_true", help="keep the background's exposure and colours")
     add("--no-refine", action="store_true", help="only enlarge the network's output")
+    add(
+        "--never-empty",
+        action="store_true",
+        help="somebody is always in the photos of the background; evaluate then learns it from the "
+        "images of a sequence",
+    )
 
 
 def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":
@@ -75,3 +81,10 @@ def make_predict(predictor: "Predictor", options: argparse.Namespace) -> "Predic
         light=not options.no_light,
         refine=not options.no_refine,
     )
+
+
+def make_learn_occupied(predictor: "Predictor", options: argparse.Namespace) -> "Learn":
+    """Returns what learns a background from photos that are never empty."""
+    from depthmask.inference.clean_plate import learn_occupied
+
+    return partial(learn_occupied, predictor=predictor, align=not options.no_align)

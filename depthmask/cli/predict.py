@@ -15,6 +15,7 @@ from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input
 from depthmask.cli.options import (
     add_network_arguments,
     add_pair_arguments,
+    make_learn_occupied,
     make_predict,
     make_predictor,
 )
@@ -22,6 +23,7 @@ from depthmask.errors import OptionError, PictureError
 from depthmask.files import refuse_links, write_together
 
 if TYPE_CHECKING:
+    from depthmask.evaluation.sequences import Learn
     from depthmask.inference.background import Background
     from depthmask.inference.outputs import Wanted
     from depthmask.inference.predictor import Prediction, Predictor
@@ -139,7 +141,9 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
         predictor = network.result()
     loaded = time.perf_counter()
     _print_notes(inputs, (*backgrounds, image))
-    background = _background([photo.picture for photo in backgrounds], options)
+    occupied = options.never_empty or any(_is_same_file(each, shown) for each in empty)
+    learn = make_learn_occupied(predictor, options) if occupied and len(empty) > 1 else None
+    background = _background([photo.picture for photo in backgrounds], options, learn)
     prediction = make_predict(predictor, options)(background, image.picture)
     writing = time.perf_counter()
     encoded = encode(image.picture, prediction, wanted, shown.read(read_metadata))
@@ -160,19 +164,26 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     print(json.dumps(report, indent=2), file=sys.stderr if options.output == STREAM else sys.stdout)
 
 
-def _background(pictures: Sequence["Picture"], options: argparse.Namespace) -> "Background":
-    """The photo of the empty scene, or what several teach."""
+def _is_same_file(one: Input, other: Input) -> bool:
+    return os.path.realpath(one.path) == os.path.realpath(other.path)
+
+
+def _background(
+    pictures: Sequence["Picture"], options: argparse.Namespace, learn: "Learn | None"
+) -> "Background":
+    """The photo of the empty scene, or what several teach, perhaps in a way of their own."""
     import numpy as np
 
     from depthmask.inference.background import learn_background
 
     if options.mirror_background:
         pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
-    return (
-        pictures[0]
-        if len(pictures) == 1
-        else learn_background(pictures, align=not options.no_align)
-    )
+    if len(pictures) == 1:
+        return pictures[0]
+    if learn:
+        print("Learning the background from photos that are never empty…", file=sys.stderr)
+        return learn(pictures)
+    return learn_background(pictures, align=not options.no_align)
 
 
 def _describe(

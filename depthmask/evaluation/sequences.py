@@ -7,7 +7,7 @@ no frame has is left out.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Required, TypedDict, cast
@@ -28,8 +28,10 @@ from depthmask.evaluation.frames import (
     background_of,
     find_sequences,
     frames_with_truth,
+    part_of,
     passed_over,
     photos_before,
+    pictures_of,
 )
 from depthmask.evaluation.truth import (
     depth_doubts,
@@ -43,6 +45,7 @@ from depthmask.evaluation.truth import (
 from depthmask.inference.background import (
     MAX_FRAMES,
     Background,
+    LearnedBackground,
     learn_background,
     spread_evenly,
 )
@@ -59,6 +62,7 @@ from depthmask.pictures import (
 )
 
 Predict = Callable[[Background, Picture], Prediction]  # (background, image) -> Prediction
+Learn = Callable[[Sequence[Picture]], LearnedBackground]
 PredictPair = Callable[[Picture, Picture], Prediction]  # the same of two photos
 Counts = npt.NDArray[np.int64]  # (3,), of pixels
 Scores = dict[str, dict[str, float]]  # {"mask": {"iou": 0.9, ...}, "depth": {...}}
@@ -77,13 +81,18 @@ _MIN_METRES, _MAX_METRES = 0.3, 10.0  # what depth cameras can measure
 
 
 def evaluate_folder(
-    predict: Predict, folder: Path, *, progress: Callable[[str], None] = lambda line: None
+    predict: Predict,
+    folder: Path,
+    *,
+    learn: Learn | None = None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Compares predictions with the ground truth of a folder of sequences.
 
     Args:
         predict: Makes a prediction of a background and an image.
         folder: As this module describes.
+        learn: Learns the background of a sequence from its images, whatever else there is.
         progress: Called with a line when a sequence begins.
 
     Returns:
@@ -100,7 +109,7 @@ def evaluate_folder(
         progress(f"{name}: {len(frames)} frame{'s' if len(frames) != 1 else ''}")
         if others := passed_over(sequence):
             progress(f"{name}: passed over {named(others)}")
-        background = read_background(sequence)
+        background = _learned(sequence, learn) if learn else read_background(sequence)
         found = [_evaluate_frame(predict, background, frame) for frame in frames]
         scores = _mean_scores(frame.scores for frame in found)
         if pooled := pooled_scores(sum((x.counts for x in found), np.zeros(3, np.int64))):
@@ -123,6 +132,11 @@ def read_background(sequence: Path) -> Background:
     if len(before) < 2:
         return read_picture(background_of(sequence))
     return learn_background([read_picture(path) for path in spread_evenly(before, MAX_FRAMES)])
+
+
+def _learned(sequence: Path, learn: Learn) -> Background:
+    images = list(pictures_of(part_of(sequence, "image")).values())
+    return learn([read_picture(path) for path in spread_evenly(images, MAX_FRAMES)])
 
 
 def score_prediction(

@@ -7,7 +7,7 @@ if it comes back in other photos.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -94,7 +94,7 @@ def frame(background: Background, image: Picture, *, align: bool) -> FramedBackg
     return FramedBackground(tuple(pictures), unknown if unknown.any() else None, registration)
 
 
-def learn_background(photos: Sequence[Picture], *, align: bool = True) -> LearnedBackground:
+def learn_background(photos: Iterable[Picture], *, align: bool = True) -> LearnedBackground:
     """Learns the empty scene from photos in the order in which they were taken.
 
     Objects may stand in some of them. A place is taken from the look that most photos share, so
@@ -107,20 +107,63 @@ def learn_background(photos: Sequence[Picture], *, align: bool = True) -> Learne
     Raises:
         PictureError: There are fewer than two photos.
     """
-    if len(photos) < 2:
+    return vote(kept_frames(photos, align=align))
+
+
+def kept_frames(photos: Iterable[Picture], *, align: bool = True) -> list[Picture]:
+    """The frames of a scene that are kept of its photos; see `learn_background`.
+
+    Returns:
+        (H, W, 3) each, at most `MAX_FRAMES`. Of more photos, few are in memory at a time.
+    """
+    frames: list[Picture] = []
+    step, first = 1, None
+    for index, photo in enumerate(photos):
+        if index % step:
+            continue
+        if len(frames) == 2 * MAX_FRAMES:  # as many again are to come: each second one goes
+            frames, step = frames[::2], 2 * step
+            if index % step:
+                continue
+        if first is None:
+            first = shrink_by_halves(photo, *fit_size(photo.shape, FRAME_SIDE))
+            frames.append(first)
+        else:
+            frames.append(_framed(photo, first, align=align))
+    if len(frames) < 2:
         raise PictureError("A background is learned from two photos or more; give another one.")
-    frames: list[Picture] = list(_framed(spread_evenly(photos, MAX_FRAMES), align=align))
-    size = fit_size(frames[0].shape, VOTING_SIDE)
-    copies = [_blurred(resize(frame, *size)) for frame in frames]
-    plate, votes = _plate(frames, copies)
-    returns = _returns(copies)
+    return spread_evenly(frames, MAX_FRAMES)
+
+
+def vote(
+    frames: Sequence[Picture], hidden: npt.NDArray[np.bool_] | None = None
+) -> LearnedBackground:
+    """Learns the empty scene from frames as `kept_frames` returns them.
+
+    Args:
+        frames: N of them, (H, W, 3), uint8, RGB.
+        hidden: (N, h, w), of `voting_size`: where something stands before the scene. None: that is
+            not known.
+    """
+    copies = [_blurred(resize(frame, *voting_size(frames[0]))) for frame in frames]
+    free = np.ones((len(frames), *copies[0].shape[:2]), bool) if hidden is None else ~hidden
+    plate, votes = _plate(frames, copies, free)
+    kept = _returns(copies) & free
     height, width = plate.shape[:2]
     cleaned = tuple(
         np.where(_enlarged(back, height, width)[..., None], frame, plate)
-        for frame, back in zip(frames, returns, strict=True)
+        for frame, back in zip(frames, kept, strict=True)
     )
-    unseen = (votes <= _needed(len(frames))) & ~returns.any(axis=0)
+    if hidden is None:
+        unseen = (votes <= _needed(len(frames))) & ~kept.any(axis=0)
+    else:
+        unseen = ~free.any(axis=0)
     return LearnedBackground(plate, cleaned, _enlarged(unseen, height, width))
+
+
+def voting_size(frame: Picture) -> tuple[int, int]:
+    """Height and width of the copies of a frame on which places are compared."""
+    return fit_size(frame.shape, VOTING_SIDE)
 
 
 def spread_evenly(items: Sequence[T], count: int) -> list[T]:
@@ -176,28 +219,26 @@ def _nearest(candidates: Sequence[Picture], image: Picture) -> Picture:
     return min(candidates, key=difference)
 
 
-def _framed(photos: Sequence[Picture], *, align: bool) -> Iterator[Picture]:
-    """The photos in the frame of the first, at most `FRAME_SIDE` pixels wide or high.
+def _framed(photo: Picture, first: Picture, *, align: bool) -> Picture:
+    """A photo in the frame of the first, which has at most `FRAME_SIDE` pixels a side.
 
     A camera that shakes leaves photos beside each other, and the closest of them is chosen for
     each pixel. So they stay as they are: moved on one another, they would fit one position only.
     """
-    first = shrink_by_halves(photos[0], *fit_size(photos[0].shape, FRAME_SIDE))
     height, width = first.shape[:2]
-    far = MIN_MOVE_SHARE * math.hypot(height, width)
-    yield first
-    for photo in photos[1:]:
-        registration = register(photo, first) if align else NOT_REGISTERED
-        if registration.accepted and registration.shift > far:
-            yield warp(photo, registration, height, width)
-        else:
-            yield resize(crop_to_aspect(photo, height, width), height, width)
+    registration = register(photo, first) if align else NOT_REGISTERED
+    if registration.accepted and registration.shift > MIN_MOVE_SHARE * math.hypot(height, width):
+        return warp(photo, registration, height, width)
+    return resize(crop_to_aspect(photo, height, width), height, width)
 
 
-def _plate(frames: Sequence[Picture], copies: Sequence[Picture]) -> tuple[Picture, Map]:
+def _plate(
+    frames: Sequence[Picture], copies: Sequence[Picture], free: npt.NDArray[np.bool_]
+) -> tuple[Picture, Map]:
     """What each place looks like most often, (H, W, 3), and in how many frames, (h, w).
 
-    For each place, the frame that most others agree with is found. The plate is their mean.
+    For each place, the frame that most others agree with is found. The plate is their mean. Where
+    a frame is not free, (N, h, w), it does not vote, unless none is free there.
     """
     count = len(frames)
     alike = np.zeros((count, count, *copies[0].shape[:2]), dtype=bool)
@@ -206,7 +247,8 @@ def _plate(frames: Sequence[Picture], copies: Sequence[Picture]) -> tuple[Pictur
         for b in range(a):
             alike[a, b] = _distance(copies[a], copies[b], VOTING_WINDOW) < SAME_LEVELS
             alike[b, a] = alike[a, b]
-    winner = alike.sum(axis=1).argmax(axis=0)
+    alike &= free | ~free.any(axis=0)
+    winner = (alike.sum(axis=1) * np.diagonal(alike).transpose(2, 0, 1)).argmax(axis=0)
     voters = np.take_along_axis(alike, winner[None, None], axis=0)[0]  # (count, h, w)
     height, width = frames[0].shape[:2]
     total = np.zeros(frames[0].shape, dtype=np.float32)

@@ -432,3 +432,27 @@ def test_a_mirrored_background_is_told_and_mirrored(
     assert json.loads(printed.out)["pair"]["mirrored"] is True
     run(capsys, *pair_files, "-o", tmp_path, "--mirror-background")
     assert np.array_equal(seen[1], seen[0][:, ::-1])
+
+
+def test_photos_with_the_image_among_them_are_never_empty(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for index in range(4):
+        Image.new("RGB", (80, 60), (index, 0, 0)).save(folder / f"{index}.png")
+    Image.new("RGB", (80, 60)).save(tmp_path / "image.png")
+    learned: list[int] = []
+
+    def learn(photos: Any, **_: Any) -> Picture:
+        learned.append(len(photos))
+        return np.zeros((60, 80, 3), np.uint8)
+
+    monkeypatch.setattr("depthmask.inference.clean_plate.learn_occupied", learn)
+    options = ("-o", tmp_path / "out", "--mask-only")
+    run(capsys, folder, folder / "2.png", *options)
+    assert learned == [4]
+    run(capsys, folder, tmp_path / "image.png", *options)
+    assert learned == [4]
+    run(capsys, folder, tmp_path / "image.png", *options, "--never-empty")
+    assert learned == [4, 4]

@@ -1,6 +1,7 @@
 """Scores worked out by hand, and folders that are not complete."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -352,6 +353,22 @@ def test_a_background_is_learned_from_photos_before_the_frames(tmp_path: Path) -
     (learned,) = seen.backgrounds
     assert isinstance(learned, LearnedBackground) and len(learned.frames) == MAX_FRAMES
     assert (int(learned.frames[0][0, 0, 0]), int(learned.frames[-1][0, 0, 0])) == (50, 79)
+
+
+def test_a_background_is_learned_from_the_images_where_asked(tmp_path: Path) -> None:
+    for index in range(3):
+        add_frame(tmp_path / "room", f"{index}.png", side=10 * index)
+    seen = Seen()
+    learned = LearnedBackground(np.zeros((4, 4, 3), np.uint8), (), np.zeros((4, 4), bool))
+    counts: list[int] = []
+
+    def learn(photos: Sequence[Picture]) -> LearnedBackground:
+        counts.append(len(photos))
+        return learned
+
+    evaluate_folder(seen, tmp_path, learn=learn)
+    assert counts == [3]
+    assert all(background is learned for background in seen.backgrounds)
 
 
 def cdnet(video: Path, *, interest: str = "4 6") -> None:

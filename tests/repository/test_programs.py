@@ -18,6 +18,7 @@ PROGRAMS = {
     "benchmarks.live_session": [NOPE],
     "benchmarks.pipeline": ["--checkpoint", NOPE],
     "benchmarks.moving_scenes": ["--sheet", f"{NOPE}/sheet.png"],
+    "benchmarks.never_empty": [NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.troubles": ["--real", NOPE],
     "benchmarks.registration": [NOPE],
