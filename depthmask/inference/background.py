@@ -8,7 +8,8 @@ if it comes back in other photos.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.errors import PictureError
+from depthmask.inference.bars import find_scene
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.inference.unknown_area import frame_background
@@ -37,6 +39,8 @@ MAX_NEEDED_RETURNS = 2  # other photos, not neighbours in time, in which a look 
 PHOTOS_A_RETURN = 4  # with fewer, what moves at a place cannot be told from what passed there
 EDGE = 7  # pixels of a copy, side of the square by which what passed is widened
 NEAREST_SIDE = 48  # pixels, of the squares on which the photo nearest to an image is found
+CLOSE_LEVELS = 4  # by which the plate differs from an image by noise alone
+MAX_COPIES = 6  # sizes in which the candidates are kept
 CLOSEST_WINDOW = 5  # pixels of what the network sees, side of the square that is compared
 
 
@@ -48,10 +52,36 @@ class LearnedBackground:
     frames: tuple[Picture, ...]  # (H, W, 3) each: photos of the scene, cleaned of what passed
     unseen: Mask  # (H, W): places of which no look came back
 
-    @property
+    _copies: dict[tuple[int, ...], tuple[Picture, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    @cached_property
     def candidates(self) -> tuple[Picture, ...]:
         """Every picture of the scene that an image may be compared with."""
         return (self.plate, *self.frames)
+
+    def copies(self, height: int, width: int, aspect: tuple[int, ...]) -> tuple[Picture, ...]:
+        """The candidates in a size, cut to an aspect (height, width); the last few are kept."""
+        key = (height, width, *aspect[:2])
+        found = self._copies.get(key)
+        if found is None:
+            cut = (crop_to_aspect(each, *aspect[:2]) for each in self.candidates)
+            found = tuple(resize(each, height, width) for each in cut)
+            if len(self._copies) >= MAX_COPIES:
+                self._copies.clear()
+            self._copies[key] = found
+        return found
+
+    @cached_property
+    def has_bars(self) -> bool:
+        """Whether black bars surround the scene."""
+        return _has_bars(self.plate)
+
+    @cached_property
+    def is_seen(self) -> bool:
+        """Whether no place is unseen."""
+        return not self.unseen.any()
 
 
 Background = Picture | LearnedBackground  # one photo, (h, w, 3), uint8, RGB, or what several taught
@@ -64,6 +94,13 @@ class FramedBackground:
     pictures: tuple[Picture, ...]  # (H, W, 3) each, RGB: one photo, or all candidates
     unknown: Mask | None  # (H, W): what none of them shows; None: nothing
     registration: Registration  # of a photo to the image
+    learned: LearnedBackground | None = None  # of which these are copies, as they are
+
+    def copies(self, height: int, width: int) -> tuple[Picture, ...]:
+        """The pictures in a size."""
+        if self.learned is not None:
+            return self.learned.copies(height, width, self.pictures[0].shape)
+        return tuple(resize(picture, height, width) for picture in self.pictures)
 
 
 def frame(background: Background, image: Picture, *, align: bool) -> FramedBackground:
@@ -82,16 +119,23 @@ def frame(background: Background, image: Picture, *, align: bool) -> FramedBackg
         framed, unknown = frame_background(background, image, registration)
         return FramedBackground((framed,), unknown, registration)
     view = shrink(image, *fit_size(image.shape, FRAME_SIDE))
-    nearest = _nearest(background.candidates, view)
+    nearest = _nearest(background, view)
     registration = register(nearest, view) if align else NOT_REGISTERED
-    pictures = [frame_background(x, view, registration)[0] for x in background.candidates]
-    unseen = np.repeat(background.unseen[..., None], 3, axis=2).astype(np.uint8)
-    framed, unknown = frame_background(unseen, view, registration)
-    unseen_here = framed[..., 0] > 0
-    unknown = unseen_here if unknown is None else unknown | unseen_here
+    still = not (registration.accepted or background.has_bars or _has_bars(view))
+    if still:  # the same copies do for every image
+        pictures = background.copies(*view.shape[:2], view.shape)
+    else:
+        pictures = tuple(frame_background(x, view, registration)[0] for x in background.candidates)
+    unknown = None
+    if not (still and background.is_seen):
+        unseen = np.repeat(background.unseen[..., None], 3, axis=2).astype(np.uint8)
+        framed, unknown = frame_background(unseen, view, registration)
+        unseen_here = framed[..., 0] > 0
+        unknown = unseen_here if unknown is None else unknown | unseen_here
+        unknown = unknown if unknown.any() else None
     scale = image.shape[1] / view.shape[1]
     registration = replace(registration, shift=registration.shift * scale)
-    return FramedBackground(tuple(pictures), unknown if unknown.any() else None, registration)
+    return FramedBackground(pictures, unknown, registration, background if still else None)
 
 
 def learn_background(photos: Iterable[Picture], *, align: bool = True) -> LearnedBackground:
@@ -177,6 +221,8 @@ def closest(
 ) -> Choice:
     """Tells, for each pixel, which candidate differs least from an image in a square around it.
 
+    The first is taken where it differs by less than `CLOSE_LEVELS`, whatever the others do.
+
     Args:
         candidates: (h, w, 3), uint8, RGB, in the image's frame; at most 255.
         image: (h, w, 3), uint8, RGB, in the size that the network sees.
@@ -187,17 +233,21 @@ def closest(
         return choice
     # one picture is changed instead of all candidates
     alike = apply_light(image, replace(light, gain=1 / light.gain))
-    least = np.full(image.shape[:2], 255, dtype=np.uint8)
-    for index, candidate in enumerate(candidates):
-        distance = _distance(candidate, alike, CLOSEST_WINDOW)
-        np.putmask(choice, distance < least, np.uint8(index))
+    least = _distance(candidates[0], alike, CLOSEST_WINDOW)
+    least[least < CLOSE_LEVELS] = 0
+    left, top, width, height = cv2.boundingRect(least)
+    box = np.s_[top : top + height, left : left + width]
+    least = least[box]
+    for index, candidate in enumerate(candidates[1:] if width else (), 1):
+        distance = _distance(candidate[box], alike[box], CLOSEST_WINDOW)
+        np.putmask(choice[box], distance < least, np.uint8(index))
         least = np.minimum(least, distance)
     return choice
 
 
 def assemble(candidates: Sequence[Picture], choice: Choice) -> Picture:
     """Puts one picture together from candidates, (H, W, 3), by a choice of any size, (h, w)."""
-    if len(candidates) == 1:
+    if not choice.any():
         return candidates[0]
     height, width = candidates[0].shape[:2]
     indices = cv2.resize(choice, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -207,16 +257,18 @@ def assemble(candidates: Sequence[Picture], choice: Choice) -> Picture:
     return picture
 
 
-def _nearest(candidates: Sequence[Picture], image: Picture) -> Picture:
+def _nearest(background: LearnedBackground, image: Picture) -> Picture:
     """The candidate that differs least from an image in most places."""
     size = (NEAREST_SIDE, NEAREST_SIDE)
-    tiny = resize(image, *size).astype(np.int16)
+    tiny = resize(image, *size)
+    differences = [
+        np.median(cv2.absdiff(copy, tiny)) for copy in background.copies(*size, image.shape)
+    ]
+    return background.candidates[int(np.argmin(differences))]
 
-    def difference(candidate: Picture) -> float:
-        fitted = crop_to_aspect(candidate, *image.shape[:2])
-        return float(np.median(np.abs(resize(fitted, *size) - tiny)))
 
-    return min(candidates, key=difference)
+def _has_bars(picture: Picture) -> bool:
+    return picture[find_scene(picture)].shape != picture.shape
 
 
 def _framed(photo: Picture, first: Picture, *, align: bool) -> Picture:

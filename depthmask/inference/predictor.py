@@ -136,7 +136,7 @@ class Predictor:
         framed = frame(background, image, align=align)
         watch.lap("register")
         size = network_size(height, width, self.resolution)
-        copies = [resize(picture, *size) for picture in framed.pictures]
+        copies = framed.copies(*size)
         small_image = resize(image, *size)
         unknown, small_unknown = framed.unknown, None
         if unknown is not None:

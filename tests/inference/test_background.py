@@ -139,3 +139,27 @@ def test_photos_are_chosen_in_the_light_of_the_image() -> None:
     image = apply_light(dark[0], light)
     assert closest(dark, image, light).max() == 0
     assert closest(dark, image).min() > 0
+
+
+def test_copies_are_made_once_where_the_camera_is_still() -> None:
+    learned = learn_background([photo(seed, sway=False) for seed in range(3)])
+    first, second = (frame(learned, photo(seed, sway=False), align=True) for seed in (7, 8))
+    assert first.registration.reason == "" and not first.registration.accepted
+    assert first.pictures is second.pictures
+    assert first.copies(60, 80) is second.copies(60, 80)
+    assert first.copies(60, 80)[0].shape == (60, 80, 3)
+    for side in range(20, 40):  # copies of a few sizes are kept
+        first.copies(side, side)
+    assert first.copies(60, 80) is not second.copies(32, 32)
+    moved = frame(learned, np.roll(photo(7, sway=False), 6, axis=1), align=True)
+    assert moved.registration.accepted and moved.learned is None
+
+
+def test_the_plate_is_taken_where_it_is_close() -> None:
+    plate = np.full((20, 30, 3), 100, np.uint8)
+    image = plate + np.uint8(2)
+    image[:, 15:] = 180
+    choice = closest([plate, image], image)
+    assert not choice[:, :10].any()
+    assert choice[:, 20:].all()
+    assert assemble([plate, image], np.zeros((20, 30), np.uint8)) is plate
