@@ -92,8 +92,11 @@ def prefixed(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
     return {f"{prefix}{key}": value for key, value in state.items()}
 
 
-@pytest.mark.parametrize("name", ["a.ckpt", "a.pth.tar", "A.PTH", "a.bin", "a", "a.safetensors"])
-@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("name", "zipped"),
+    [("a.ckpt", True), ("a.pth.tar", True), ("A.PTH", False), ("a.bin", True), ("a", False)]
+    + [("a.safetensors", zipped) for zipped in (True, False)],
+)
 def test_a_pickled_file_is_told_by_its_content(tmp_path: Path, name: str, zipped: bool) -> None:
     torch.save(original.random_state(), tmp_path / name, _use_new_zipfile_serialization=zipped)
     assert read_info(tmp_path / name) == load_checkpoint(tmp_path / name)[1] == CheckpointInfo()
