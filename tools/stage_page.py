@@ -3,8 +3,9 @@
     python -m tools.stage_page FOLDER
 
 FOLDER has a folder for each scene, in which `depthmask.app.photos.scene.write_scene` wrote, with
-what it returned as scene.json. `open_scene("NAME")` in the browser's console shows one; with
-`{ late: true }` as a second argument, its rest comes when `answer_rest()` is called.
+what it returned as scene.json. `open_scene("NAME")` in the browser's console shows one. With
+`{ late: true }` as a second argument, the "first" of `first_scene`, which scene.json has then, is
+shown, and all else comes when `answer_rest()` is called.
 """
 
 import argparse
@@ -48,9 +49,11 @@ window.stage = createStage(document.getElementById("stage"), {
     },
 });
 window.open_scene = async (name, how) => {
-    const { rest, ...first } = await (await fetch(`/scenes/${name}/scene.json`)).json();
-    const kept = how?.late ? { kept: rest } : { rest: { ...rest, folder: name } };
-    await window.stage.show({ ...first, ...kept, folder: name }, how);
+    const answer = await fetch(`/scenes/${name}/scene.json`);
+    const { rest, first, files, ...scene } = await answer.json();
+    const parts = how?.late ? { first, kept: { ...rest, files: { ...rest.files, ...files } } }
+        : { files, rest: { ...rest, folder: name } };
+    await window.stage.show({ ...scene, ...parts, folder: name }, how);
 };
 </script></body></html>"""
 

@@ -256,28 +256,28 @@ def test_a_scene_is_finished_on_demand(uploads: DroppedFiles, tmp_path: Path) ->
     network = Fake()
     tab = build(network)
     scene = tab.answer(asking(uploads))["scene"]
-    rest = tab.rest(scene["pair"])
-    assert {"foreground", "relief", "image"} <= set(rest["files"])
+    rest = tab.rest(json.dumps(scene["pair"]))
+    assert {"maps", "foreground", "relief", "image"} <= set(rest["files"])
     assert all(Path(rest["folder"], name).is_file() for name in rest["files"].values())
     assert len(network.pairs) == 1, "the pair is not predicted again"
     for strange in ({}, {"background": 3, "image": None}, {**scene["pair"], "image": "/etc/hosts"}):
-        assert "not uploaded" in tab.rest(strange)["failed"]
+        assert "not uploaded" in tab.rest(json.dumps(strange))["failed"]
     Path(str(uploads.image)).unlink()
-    assert "deleted" in build().rest(scene["pair"])["failed"]
+    assert "deleted" in build().rest(json.dumps(scene["pair"]))["failed"]
 
 
 def test_the_page_has_a_jpeg_itself(uploads: DroppedFiles, tmp_path: Path) -> None:
     tab, photo = build(), tmp_path / "photo.png"
-    assert "image" in tab.answer(asking(uploads))["scene"]["files"]
+    assert "image" in tab.answer(asking(uploads))["scene"]["first"]
     Image.open(str(uploads.image)).convert("RGB").save(photo, "JPEG")  # by content, not by name
     scene = tab.answer(asking(replace(uploads, image=str(photo))))["scene"]
-    assert "image" not in scene["files"]
-    assert "image" in tab.rest(scene["pair"])["files"]
+    assert "image" not in scene["first"]
+    assert "image" in tab.rest(json.dumps(scene["pair"]))["files"]
     turned = tmp_path / "turned.jpg"
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><tiff:Orientation>3</tiff:Orientation></x:xmpmeta>'
     Image.open(str(uploads.image)).convert("RGB").save(turned, xmp=xmp)
     answer = tab.answer(asking(replace(uploads, image=str(turned))))
-    assert "image" in answer["scene"]["files"], "browsers do not turn it"
+    assert "image" in answer["scene"]["first"], "browsers do not turn it"
 
 
 def test_files_of_an_example_have_its_name() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import zlib
+from base64 import b64decode
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from depthmask.app.photos import scene as scene_module
 from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.scene import (
     DEPTH_STEPS,
     PREVIEW_SIDE,
     UNKNOWN,
+    first_scene,
     pack_planes,
-    write_first,
+    write_rest,
     write_scene,
 )
 from depthmask.app.prediction_cache import PredictedPair
@@ -93,7 +97,7 @@ def test_the_files_hold_mask_truth_depth_and_error(analysis: Analysis, tmp_path:
 def test_where_the_truth_is_not_known_it_is_unknown(analysis: Analysis, tmp_path: Path) -> None:
     known = np.ones((HEIGHT, WIDTH), bool)
     known[2, 3] = False
-    scene = write_first(replace(analysis, mask_known=known), folder=tmp_path)
+    scene = write_scene(replace(analysis, mask_known=known), folder=tmp_path)
     truth = read_maps(scene)["truth"]
     assert truth[2, 3] == UNKNOWN and np.unique(truth).tolist() == [0, UNKNOWN, 255]
 
@@ -117,9 +121,23 @@ def test_a_scene_without_truth_or_background_has_fewer_files(
     assert scene["truth"] == {"mask": False, "depth": False}
 
 
-def test_the_first_picture_may_do_without_the_image(analysis: Analysis, tmp_path: Path) -> None:
-    assert set(write_first(analysis, folder=tmp_path)["files"]) == {"maps", "image"}
-    assert set(write_first(analysis, folder=tmp_path, with_image=False)["files"]) == {"maps"}
+def test_the_first_picture_is_small(analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene_module, "FIRST_SIDE", WIDTH // 2)
+    scene = first_scene(analysis, name="bear")
+    assert json.loads(json.dumps(scene)) == scene
+    first = scene["first"]
+    assert first["pixels"] == [WIDTH // 2, HEIGHT // 2] and scene["pixels"] == [WIDTH, HEIGHT]
+    assert scene["planes"] == ["alpha", "depth", "truth", "error"]
+    alpha = unpack(b64decode(first["maps"]), [1, 2, 1, 2], *first["pixels"])[0]
+    assert alpha[20, 20] == 255 and alpha[0, 0] == 0
+    with Image.open(BytesIO(b64decode(first["image"]))) as image:
+        assert image.size == (WIDTH // 2, HEIGHT // 2)
+    assert "image" not in first_scene(analysis, with_image=False)["first"]
+
+
+def test_the_rest_has_all_files_of_the_scene(analysis: Analysis, tmp_path: Path) -> None:
+    files = set(write_rest(analysis, folder=tmp_path)["files"])
+    assert files == {"maps", "image", "relief", "background", "foreground"}
 
 
 def test_large_pictures_are_shrunk_for_the_screen(tmp_path: Path) -> None:
@@ -139,12 +157,15 @@ def test_nothing_predicted_is_no_scene() -> None:
 
 
 @pytest.mark.parametrize("columns", [0, 30])
-def test_the_unknown_area_is_sent_unless_it_hardly_shows(analysis: Analysis, columns: int) -> None:
+def test_the_unknown_area_is_sent_unless_it_hardly_shows(
+    analysis: Analysis, tmp_path: Path, columns: int
+) -> None:
     assert analysis.predicted is not None
     unknown = np.zeros((HEIGHT, WIDTH), bool)
     unknown[0, 0] = unknown[:, WIDTH - columns :] = True
     found = replace(analysis.predicted.prediction, unknown=unknown)
-    scene = write_first(replace(analysis, predicted=analysis.predicted._replace(prediction=found)))
+    shown = replace(analysis, predicted=analysis.predicted._replace(prediction=found))
+    scene = write_scene(shown, folder=tmp_path)
     maps = read_maps(scene)
     assert ("unknown" in maps) == (columns > 0)
     if columns:

@@ -83,5 +83,5 @@ def test_an_example_that_is_solved_is_not_predicted(example: Example, weights: P
     assert network.pairs == []
     shutil.rmtree(example.solved)
     *_, answer = ask(build(network, [example]), asking(example="box"))
-    assert answer["scene"]["folder"] != example.solved
+    assert "first" in answer["scene"]
     assert len(network.pairs) == 1

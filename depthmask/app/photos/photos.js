@@ -264,11 +264,11 @@ class Photos {
         };
     }
 
-    // The pixels of a zone's photo; they are decoded once.
+    // A zone's photo, decoded once.
     decode(file, photo = file.url) {
-        file.pixels ||= readPhoto(photo, this.props.preview_side);
-        file.pixels.catch(() => {}); // who needs them sees it
-        return file.pixels;
+        file.photo ||= readPhoto(photo, this.props.preview_side);
+        file.photo.catch(() => {}); // who needs it sees it
+        return file.photo;
     }
 
     async readImage({ pair }) {

@@ -10,19 +10,15 @@ Path = Annotated[str, Within(1, 4096)]
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request of a page, as photos.js sends it. The paths are those of uploads."""
+class Shown:
+    """What a page shows. The paths are those of uploads."""
 
-    serial: Annotated[int, Within(0, 2**53)]  # counts the page's requests
-    example: Annotated[str, Within(0, 200)]  # its name; then there are no files
     background: Path | None
     image: Path | None
     true_mask: Path | None
     true_depth: Path | None
     near_is_bright: bool
     align: bool
-    unordered: bool  # both photos came at once: which one is the background is not known
-    replaces: bool  # the background took the place of another; the image was there before
 
     @property
     def files(self) -> DroppedFiles:
@@ -31,6 +27,16 @@ class Request:
     @property
     def convention(self) -> Convention:
         return Convention(near_is_bright=self.near_is_bright, align=self.align)
+
+
+@dataclass(frozen=True)
+class Request(Shown):
+    """One request of a page, as photos.js sends it."""
+
+    serial: Annotated[int, Within(0, 2**53)]  # counts the page's requests
+    example: Annotated[str, Within(0, 200)]  # its name; then there are no files
+    unordered: bool  # both photos came at once: which one is the background is not known
+    replaces: bool  # the background took the place of another; the image was there before
 
 
 def read_request(text: str) -> Request:

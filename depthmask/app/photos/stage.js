@@ -1,7 +1,7 @@
 // The stage: image, mask and depth side by side, drawn here from one scene of the server.
 //
 //     const stage = createStage(element, options);
-//     await stage.show(scene, { arrival: true });  // what write_first of scene.py returned
+//     await stage.show(scene, { arrival: true });  // what first_scene of scene.py returned
 //     stage.clear("Drop two photos.");             // a sentence in place of the pictures
 //     stage.busy(true);                            // a new scene is on its way
 //
@@ -9,7 +9,7 @@
 //     url(path)              the address of a file of the server
 //     downloads              { name: label } of the files that the server makes at full size
 //     rest(scene)            asks the server for the "rest" of a scene that came without
-//     photo(scene)           the page's own pixels of the image, of readPhoto, or null
+//     photo(scene)           what readPhoto made of the page's own image, or null
 //     download(name, edits)  asks the server for one: returns { url, name } or { failed: sentence };
 //                            edits is { mask: File or null, shadow: "found", "keep" or "drop" }
 
@@ -22,7 +22,7 @@ import { Relief } from "./stage_relief.js";
 import { iou, Repair } from "./stage_repair.js";
 import { RepairPanel } from "./stage_repair_panel.js";
 import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
-import { loadRelief, loadRest, loadScene, UNKNOWN } from "./stage_scene.js";
+import { loadRelief, loadRest, loadScene, loadWhole, UNKNOWN } from "./stage_scene.js";
 import { Tile } from "./stage_tile.js";
 import {
     DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, preparations, REPAIR_VIEWS,
@@ -35,6 +35,7 @@ const HINTS = {
 const NO_TRUTH = "needs ground truth";
 const NOTHING = "Nothing new was found, so there is no foreground to save.";
 const EMPTY = "Mask and depth appear here.";
+const SIGN_MS = 600; // from a request to the sign that its result is on its way
 const LOST = "The pictures of this result cannot be loaded; try again.";
 
 export function createStage(element, options = {}) {
@@ -84,30 +85,18 @@ class Stage {
         const mine = this.shows;
         let scene;
         try {
-            scene = await loadScene(description, {
-                url: this.options.url, rest: () => this.rest(description), photo: () => this.options.photo(description),
-            });
+            scene = await loadScene(description, this.sources(description));
         } catch (error) {
             console.debug("depthmask: no scene", error);
             if (mine === this.shows) this.clear(LOST);
             return;
         }
         if (mine !== this.shows) return;
-        this.repair = new Repair(scene);
-        this.look = { scene, strength: this.choices.strength, backdrop: this.choices.backdrop };
-        this.panel.open(this.repair);
-        this.relief.open(this.look);
-        for (const tile of this.tiles) {
-            tile.resize(scene);
-            tile.say("");
-        }
         this.root.classList.remove("stage-empty");
         if (arrival && this.mask.views.compare) this.mask.select("compare");
         this.enable(true);
-        this.takeMask();
         this.tell("");
-        this.showFigures();
-        for (const tile of this.tiles) this.choose(tile);
+        this.open(scene);
         if (this.mask.view === "compare" && arrival && !calm()) this.compare.sweep();
         this.busy(false);
         // what is drawn is presented first
@@ -115,6 +104,28 @@ class Stage {
             if (mine !== this.shows) return;
             this.complete().catch((error) => console.debug("depthmask: no rest of the scene", error));
         }));
+    }
+
+    sources(description) {
+        return {
+            url: this.options.url, rest: () => this.rest(description), photo: () => this.options.photo(description),
+        };
+    }
+
+    // Lets all views draw a scene. A preview cannot be repaired: what is painted would be lost.
+    open(scene) {
+        this.repair = new Repair(scene);
+        this.look = { scene, strength: this.choices.strength, backdrop: this.choices.backdrop };
+        if (scene.preview) this.panel.wait();
+        else this.panel.open(this.repair);
+        this.relief.open(this.look);
+        for (const tile of this.tiles) {
+            tile.resize(scene);
+            tile.say("");
+        }
+        this.takeMask();
+        this.showFigures();
+        for (const tile of this.tiles) this.choose(tile);
     }
 
     // Describes the files that the first picture does not need; the server writes them when asked.
@@ -140,14 +151,22 @@ class Stage {
     }
 
     async fill(look, mine) {
-        const parts = await loadRest(look.scene, await this.rest(look.scene.description), this.options.url);
+        const { description } = look.scene;
+        const rest = await this.rest(description);
+        const scene = look.scene.preview ? await loadWhole(description, rest, this.sources(description)) : look.scene;
+        const parts = await loadRest(scene, rest, this.options.url);
         if (mine !== this.shows) return;
-        Object.assign(look.scene, parts);
-        forget(look.scene);
-        this.panel.showShadow();
-        this.takeMask();
-        for (const tile of this.tiles) this.draw(tile);
-        this.prepare(preparations(look), mine);
+        Object.assign(scene, parts);
+        if (scene === look.scene) {
+            forget(scene);
+            this.panel.showShadow();
+            this.takeMask();
+            for (const tile of this.tiles) this.draw(tile);
+        } else {
+            this.open(scene);
+            this.look.complete = look.complete;
+        }
+        this.prepare(preparations(this.look), mine);
     }
 
     async readRelief() {
@@ -183,9 +202,12 @@ class Stage {
         this.busy(false);
     }
 
+    // Most results are there before the sign that one is on its way, whose motion would delay them.
     busy(on) {
-        this.root.classList.toggle("stage-busy", on);
+        clearTimeout(this.sign);
         this.root.setAttribute("aria-busy", String(on));
+        if (on) this.sign = setTimeout(() => this.root.classList.add("stage-busy"), SIGN_MS);
+        else this.root.classList.remove("stage-busy");
     }
 
     tell(text) {

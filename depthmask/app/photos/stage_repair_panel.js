@@ -50,14 +50,21 @@ export class RepairPanel {
         this.repair = repair;
         this.painting = null;
         this.button.disabled = false;
+        this.element.inert = false;
         this.showShadow();
         this.refresh();
     }
 
-    close() {
+    // Does nothing until a scene is opened; a panel that is open stays open.
+    wait() {
         this.repair = null;
         this.painting = null;
         this.button.disabled = true;
+        this.element.inert = true;
+    }
+
+    close() {
+        this.wait();
         if (!this.element.hidden) this.toggle(false);
     }
 

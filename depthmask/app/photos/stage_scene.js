@@ -1,4 +1,4 @@
-// Fetches the files of a scene, which scene.py wrote, and unpacks them to arrays.
+// Unpacks a scene, which scene.py packed, to arrays: what came with it, and the files fetched later.
 
 export const DEPTH_STEPS = 4095;
 export const UNKNOWN = 128;
@@ -17,32 +17,36 @@ function readBitmap(bitmap, width, height) {
     const pencil = canvas.getContext("2d", { willReadFrequently: true });
     pencil.imageSmoothingQuality = "high";
     pencil.drawImage(bitmap, 0, 0, width, height);
-    bitmap.close();
-    const pixels = pencil.getImageData(0, 0, width, height);
-    return { width, height, pixels: new Int32Array(pixels.data.buffer) };
+    return new Int32Array(pencil.getImageData(0, 0, width, height).data.buffer);
 }
 
 // The pixels of one of the scene's pictures, without any change of colours.
-async function readPicture(url) {
-    const bitmap = await createImageBitmap(await download(url), {
-        colorSpaceConversion: "none", premultiplyAlpha: "none",
-    });
-    return readBitmap(bitmap, bitmap.width, bitmap.height).pixels;
+async function readPicture(content, width, height) {
+    const bitmap = await createImageBitmap(content, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    const pixels = readBitmap(bitmap, width, height);
+    bitmap.close();
+    return pixels;
 }
 
-// The pixels of a photo, a File or the address of one, shrunk as scene.py would shrink it.
+// A photo, a File or the address of one, as { bitmap, width, height }: the bitmap is shrunk to `longest`
+// pixels, and width and height are the photo's own.
 export async function readPhoto(photo, longest) {
-    const bitmap = await createImageBitmap(typeof photo === "string" ? await download(photo) : photo);
-    const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
-    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-    return readBitmap(bitmap, width, height);
+    const whole = await createImageBitmap(typeof photo === "string" ? await download(photo) : photo);
+    const { width, height } = whole;
+    const scale = longest / Math.max(width, height);
+    if (scale >= 1) return { bitmap: whole, width, height };
+    const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    const bitmap = await createImageBitmap(whole, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    whole.close();
+    return { bitmap, width, height };
 }
 
 // The planes that pack_planes of scene.py packed; `kinds` has the bytes of a value of each.
-async function readPlanes(url, kinds, width, height) {
-    const stream = (await download(url)).stream().pipeThrough(new DecompressionStream("deflate"));
+async function readPlanes(content, kinds, width, height) {
+    const stream = content.stream().pipeThrough(new DecompressionStream("deflate"));
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     const size = width * height;
+    if (bytes.length !== size * kinds.reduce((sum, kind) => sum + kind)) throw new Error("other planes");
     let start = 0;
     return kinds.map((kind) => {
         const plane = kind === 2 ? new Uint16Array(size) : new Uint8Array(size);
@@ -95,41 +99,62 @@ function readPalette(hex) {
     return palette;
 }
 
-// `description` is what write_first returned. `url(path)` is the address of a file of the server,
-// `rest()` returns what write_rest returned, and `photo()` the pixels of the page's own image.
-// All pictures are Int32Array of little-endian RGBA, `width` x `height`. Until loadRest has come, the
-// scene has no `background` and no `shadow`, and its `foreground` is the image.
-export async function loadScene(description, { url, rest, photo }) {
-    const { files, folder, planes, pixels: [width, height] } = description;
+// Loads what can be shown at once of what first_scene or write_scene returned.
+//
+// `url(path)` is the address of a file of the server, `rest()` returns what write_rest returned, and
+// `photo()` what readPhoto made of the page's own image. All pictures are Int32Array of little-endian
+// RGBA, `width` x `height`. Until loadRest has come, the scene has no `background` and no `shadow`, and
+// its `foreground` is the image. A `preview` is smaller than what loadWhole loads later.
+export async function loadScene(description, sources) {
+    const { first } = description;
+    if (!first) return loadWhole(description, description, sources);
+    const image = first.image ? blobOf(first.image) : null;
+    return { ...await unpack(description, first.pixels, blobOf(first.maps), image, sources), preview: true };
+}
+
+// The same in the size in which the server has `files` of it.
+export async function loadWhole(description, { folder, files }, sources) {
+    const get = (stem) => download(sources.url(`${folder}/${files[stem]}`));
+    const hasOwn = description.first && !description.first.image;
+    return unpack(description, description.pixels, get("maps"), hasOwn ? null : get("image"), sources);
+}
+
+function blobOf(text) {
+    return new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]);
+}
+
+async function unpack(description, [width, height], maps, picture, sources) {
+    const { planes } = description;
     const [image, values] = await Promise.all([
-        files.image ? readPicture(url(`${folder}/${files.image}`)) : ownImage(description, { url, rest, photo }),
-        readPlanes(url(`${folder}/${files.maps}`), planes.map((name) => (WIDE.includes(name) ? 2 : 1)), width, height),
+        picture ? readPicture(await picture, width, height) : ownImage(description, width, height, sources),
+        readPlanes(await maps, planes.map((name) => (WIDE.includes(name) ? 2 : 1)), width, height),
     ]);
     const of = Object.fromEntries(planes.map((name, k) => [name, values[k]]));
     return {
         description, width, height, image,
         alpha: of.alpha, depth: of.depth, truth: of.truth || null, error: of.error || null,
         unknown: of.unknown || null,
-        background: null, shadow: null, foreground: image,
+        background: null, shadow: null, foreground: image, preview: false,
         palette: readPalette(description.palette),
     };
 }
 
 // The page's own photo, which the server need not send; but browsers may read one in another way.
-async function ownImage({ pixels: [width, height] }, { url, rest, photo }) {
+async function ownImage({ size }, width, height, { url, rest, photo }) {
     const own = await photo().catch(() => null);
-    if (own && own.width === width && own.height === height) return own.pixels;
+    if (own && own.width === size[0] && own.height === size[1]) return readBitmap(own.bitmap, width, height);
     const { folder, files } = await rest();
-    return readPicture(url(`${folder}/${files.image}`));
+    return readPicture(await download(url(`${folder}/${files.image}`)), width, height);
 }
 
 // What a scene lacks at first: { background, foreground, shadow }, of which all but the foreground may
 // be null.
 export async function loadRest({ image, alpha, width, height }, { folder, files }, url) {
-    const read = (stem) => (files[stem] ? readPicture(url(`${folder}/${files[stem]}`)) : null);
+    const get = (stem) => download(url(`${folder}/${files[stem]}`));
+    const read = async (stem) => (files[stem] ? readPicture(await get(stem), width, height) : null);
     const [background, foreground, planes] = await Promise.all([
         read("background"), read("foreground"),
-        files.shadow ? readPlanes(url(`${folder}/${files.shadow}`), [1], width, height) : [null],
+        files.shadow ? readPlanes(await get("shadow"), [1], width, height) : [null],
     ]);
     const shadow = planes[0];
     return {
@@ -140,6 +165,7 @@ export async function loadRest({ image, alpha, width, height }, { folder, files 
 
 // Grids of depth for the 3D view.
 export async function loadRelief({ folder, files, grid: [columns, rows] }, url) {
-    const [near, far] = await readPlanes(url(`${folder}/${files.relief}`), [2, 2], columns, rows);
+    const content = await download(url(`${folder}/${files.relief}`));
+    const [near, far] = await readPlanes(content, [2, 2], columns, rows);
     return { columns, rows, near, far };
 }

@@ -35,20 +35,21 @@ from depthmask.app.modules import import_module
 from depthmask.app.photos.analysis import (
     MAX_FILE_BYTES,
     Analysis,
+    Convention,
     DroppedFiles,
     analyse,
     with_earlier_image,
 )
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
 from depthmask.app.photos.markup import markup
-from depthmask.app.photos.request import Request, read_request
-from depthmask.app.photos.scene import PREVIEW_SIDE, write_first, write_rest
+from depthmask.app.photos.request import Request, Shown, read_request
+from depthmask.app.photos.scene import PREVIEW_SIDE, first_scene, write_rest
 from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
 from depthmask.pictures.web import fetch
-from depthmask.schema import SchemaError
+from depthmask.schema import SchemaError, from_json
 from depthmask.texts import TEXTS
 
 FOLDER = Path(__file__).parent
@@ -146,7 +147,7 @@ class PhotosTab:
         if request.replaces:
             analysis = with_earlier_image(analysis)
         return {
-            **self._describe(analysis, files),
+            **self._describe(analysis, files, request.convention),
             "took": "" if known or exchanged else took(analysis),
             "exchanged": exchanged,
             "mirrored": analysis.verdict == "mirrored",
@@ -213,16 +214,23 @@ class PhotosTab:
         )
         return {"failed": complaint} if path is None else {"path": str(path), "name": path.name}
 
-    def rest(self, pair: Mapping[str, Any]) -> Answer:
-        """Writes what a scene of a pair still lacks; returns its "rest", or what failed."""
-        paths = [pair.get(key) for key in ("background", "image")]
-        if not (all(isinstance(path, str) for path in paths) and self.knows(paths)):
+    def rest(self, text: str) -> Answer:
+        """Writes what the first picture of a scene lacks; returns its "rest", or what failed.
+
+        Args:
+            text: The scene's "pair", as JSON.
+        """
+        try:
+            shown = from_json(text, Shown)
+        except SchemaError:
             return {"failed": NOT_UPLOADED}
-        analysis = analyse(self._predictor, self._cache, DroppedFiles(*paths))
+        if not self.knows(vars(shown.files).values()):
+            return {"failed": NOT_UPLOADED}
+        analysis = self._analyse(shown)
         if analysis.predicted is None:
             return {"failed": analysis.message}
         try:
-            return write_rest(analysis.predicted)
+            return write_rest(analysis)
         except StorageError as error:
             return {"failed": str(error)}
 
@@ -235,7 +243,7 @@ class PhotosTab:
         described = self._solved.get(name)
         if described is None:
             analysis = analyse(self._predictor, self._cache, files)
-            described = self._describe(analysis, files, name=name)
+            described = self._describe(analysis, files, Convention(), name=name)
         zones = {
             zone: {"path": path, "name": f"{name}-{Path(path).name}", "shown": path}
             for zone, path in vars(files).items()
@@ -243,19 +251,21 @@ class PhotosTab:
         }
         return {**described, "example": name, "title": example.title, "zones": zones}
 
-    def _analyse(self, request: Request) -> Analysis:
-        return analyse(self._predictor, self._cache, request.files, request.convention)
+    def _analyse(self, shown: Shown) -> Analysis:
+        return analyse(self._predictor, self._cache, shown.files, shown.convention)
 
-    def _describe(self, analysis: Analysis, files: DroppedFiles, *, name: str = "") -> Answer:
+    def _describe(
+        self, analysis: Analysis, files: DroppedFiles, convention: Convention, *, name: str = ""
+    ) -> Answer:
         scene = None
         if analysis.predicted is not None:
-            scene = write_first(
+            scene = first_scene(
                 analysis,
                 name=name or self._name(files),
                 words=words(analysis),
                 with_image=not _is_plain_jpeg(files.image),
             )
-            scene["pair"] = {"background": files.background, "image": files.image}
+            scene["pair"] = {**vars(files), **vars(convention)}
         return describe(analysis, scene)
 
     def _name(self, files: DroppedFiles) -> str:
@@ -298,7 +308,7 @@ class PhotosTab:
             return self.mirror(str(path))
 
         def rest(pair: Any) -> Answer:
-            return self.rest(pair if isinstance(pair, dict) else {})
+            return self.rest(json.dumps(pair))
 
         page = gr.HTML(
             html_template="${markup}",
