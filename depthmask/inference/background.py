@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from depthmask.errors import PictureError
 from depthmask.inference.bars import find_scene
+from depthmask.inference.channels import largest
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.inference.unknown_area import frame_background
@@ -342,8 +343,8 @@ def _needed(photos: int) -> int:
 
 def _distance(first: Picture, second: Picture, window: int) -> npt.NDArray[np.uint8]:
     """Mean over a square of the largest difference among the channels, in levels, (h, w)."""
-    red, green, blue = cv2.split(cv2.absdiff(first, second))
-    return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue), (window, window)))
+    change = largest(cv2.absdiff(first, second))
+    return np.asarray(cv2.blur(change, (window, window)))
 
 
 def _blurred(picture: Picture) -> Picture:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from depthmask.inference.channels import largest, least
 from depthmask.pictures import Map, Mask, Picture
 
 DARK_LEVEL, BRIGHT_LEVEL = 12, 250  # of 255
@@ -31,16 +32,21 @@ class Colours(NamedTuple):
     sharpness: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
 
 
-def describe(photo: Picture, free: Mask) -> Colours:
-    """Describes a photo's colours; `free`, (h, w), is where nothing is foreground."""
+def describe(photo: Picture, free: Mask, hues: Map) -> Colours:
+    """Describes a photo's colours.
+
+    Args:
+        photo: (h, w, 3).
+        free: (h, w), where nothing is foreground.
+        hues: Its `hue`.
+    """
     some = photo[::2, ::2]
-    red, green, blue = cv2.split(some)
-    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    most, fewest = largest(some), least(some)
     return Colours(
-        float(hue(photo).std()),
-        _coloured(cv2.subtract(most, least) > COLOUR_LEVELS, free[::2, ::2]),
+        float(hues.std()),
+        _coloured(cv2.subtract(most, fewest) > COLOUR_LEVELS, free[::2, ::2]),
         _share(most <= DARK_LEVEL),
-        _share(least >= BRIGHT_LEVEL),
+        _share(fewest >= BRIGHT_LEVEL),
         _sharpness(photo, free),
     )
 
@@ -52,10 +58,9 @@ def hue(photo: Picture) -> Map:
     return np.clip(found - np.median(found), -MAX_HUE_STOPS, MAX_HUE_STOPS)
 
 
-def hue_agreement(background: Picture, image: Picture) -> float:
+def agreement(hues: Map, others: Map) -> float:
     """Correlation of the hues of two photos, in [-1, 1]; 0 where one has no colours."""
-    first, second = (hue(photo).ravel() for photo in (background, image))
-    first, second = first - first.mean(), second - second.mean()
+    first, second = (each.ravel() - each.mean() for each in (hues, others))
     energy = float(np.sqrt((first @ first) * (second @ second)))
     return float(first @ second) / energy if energy > 1e-3 * len(first) else 0.0
 

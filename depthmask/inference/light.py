@@ -123,27 +123,30 @@ def _find_mode(ratios: Gain) -> tuple[Gain, float]:
     """
     some = ratios[:: max(1, len(ratios) // MAX_SOUGHT_PIXELS)]
     starts = [np.zeros(3), *np.percentile(some, (50, 25, 75), axis=0)]
-    modes = [_shift(some, start, WIDE + NARROW) for start in starts]
-    mode = _shift(ratios, max(modes, key=lambda mode: _agreement(some, mode)), NARROW)
-    return mode, _agreement(ratios, mode)
+    modes = _shift(some, np.stack(starts), WIDE + NARROW)
+    best = modes[[_agreement(some, modes).argmax()]]
+    mode = _shift(ratios, best, NARROW)
+    return mode[0], float(_agreement(ratios, mode)[0])
 
 
-def _shift(ratios: Gain, mode: Gain, widths: tuple[float, ...]) -> Gain:
-    """Moves a mode to the weighted mean of the points around it, once for each kernel's width."""
+def _shift(ratios: Gain, modes: Gain, widths: tuple[float, ...]) -> Gain:
+    """Moves modes, (M, 3), to the mean of the points around each, once for each kernel's width."""
     for width in widths:
-        weight = _weights(ratios, mode, width)
-        if weight.sum() > 0:
-            mode = weight @ ratios / weight.sum()
-    return mode
+        weights = _weights(ratios, modes, width)
+        sums = weights.sum(axis=1, keepdims=True)
+        modes = np.where(sums > 0, weights @ ratios / np.maximum(sums, 1e-300), modes)
+    return modes
 
 
-def _agreement(ratios: Gain, mode: Gain) -> float:
-    return float(_weights(ratios, mode, AGREEING_WIDTH).mean())
+def _agreement(ratios: Gain, modes: Gain) -> Gain:
+    """Share of the points, (N, 3), within a kernel's width of each mode, (M, 3): (M,)."""
+    return np.asarray(_weights(ratios, modes, AGREEING_WIDTH).mean(axis=1))
 
 
-def _weights(ratios: Gain, mode: Gain, width: float) -> Gain:
-    distance = ratios - mode
-    return np.exp(-0.5 / width**2 * np.einsum("nc,nc->n", distance, distance))
+def _weights(ratios: Gain, modes: Gain, width: float) -> Gain:
+    """Of each point, (N, 3), for each mode, (M, 3): (M, N)."""
+    distance = ratios - modes[:, None]
+    return np.asarray(np.exp(-0.5 / width**2 * np.einsum("mnc,mnc->mn", distance, distance)))
 
 
 def _to_linear(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -92,7 +92,7 @@ def _register(views: Views, starts: list[Transform]) -> Registration:
         return _not_found(views, TOO_SMALL)
     half, closest, best = views.half(), views, -1.0
     for start in starts:
-        half = replace(half, start=start)
+        half = half if start is half.start else replace(half, start=start)
         still = half.lay(half.still)
         agreement, drift = half.score(still, still), half.drift(still)
         if agreement >= MIN_REST_SCORE and drift < MIN_SHIFT_PIXELS:
@@ -100,7 +100,8 @@ def _register(views: Views, starts: list[Transform]) -> Registration:
                 return Registration(False, "", drift, 1.0, agreement, agreement, None)
             return _judge(views, Found(replace(views, start=start).still, 0.0))
         if agreement > best + MIN_SCORE_GAIN:
-            closest, best = replace(views, start=start), agreement
+            closest = views if start is views.start else replace(views, start=start)
+            best = agreement
     found = find_movement(closest, closest.lay(closest.still))
     if isinstance(found, str):
         if closest.start is starts[0]:

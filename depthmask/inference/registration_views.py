@@ -1,6 +1,7 @@
 """Small grey copies of two photos, and how well they fit when one is laid on the other."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -28,7 +29,6 @@ class Views:
 
     background: Plane  # (h, w)
     image: Plane  # (H, W)
-    fine: Map  # (H, W): fine structure of the image
     usable: Plane  # (H, W), 255 where no foreground is known
     start: Transform  # given background -> given image, the camera at rest
     to_background: Transform  # from the given background to its copy
@@ -53,8 +53,12 @@ class Views:
             usable[np.asarray(known) > 0.5] = 0
         to_background = between(background.shape, background_copy.shape)
         to_image = between(image.shape, image_copy.shape)
-        fine = fine_structure(image_copy)
-        return cls(background_copy, image_copy, fine, usable, start, to_background, to_image)
+        return cls(background_copy, image_copy, usable, start, to_background, to_image)
+
+    @cached_property
+    def fine(self) -> Map:
+        """Fine structure of the image, (H, W)."""
+        return fine_structure(self.image)
 
     @property
     def still(self) -> Transform:
@@ -71,7 +75,6 @@ class Views:
         return Views(
             background,
             image,
-            fine_structure(image),
             np.where(usable > 254, usable, 0).astype(np.uint8),
             self.start,
             smaller @ self.to_background,
@@ -119,16 +122,17 @@ class Views:
         It is one step of Lucas and Kanade (1981) for an affine movement, right for less than
         a pixel of the copies. Infinite where there is not enough structure to tell.
         """
-        counts = laid.covered & (laid.unchanged > 0)
+        counts = (laid.covered & (laid.unchanged > 0)).astype(np.float32)
         height, width = counts.shape
-        x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-        here = [plane[counts].astype(np.float32) for plane in (np.ones_like(x), x, y)]
+        x = np.linspace(-1, 1, width, dtype=np.float32)
+        y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         right, down = (
-            cv2.Sobel(laid.fine, cv2.CV_32F, *axis, scale=1 / 8)[counts]
+            cv2.Sobel(laid.fine, cv2.CV_32F, *axis, scale=1 / 8) * counts
             for axis in ((1, 0), (0, 1))
         )
-        slopes = np.stack([slope * place for slope in (right, down) for place in here])
-        behind, before = laid.fine[counts], self.fine[counts]
+        planes = [slope * place for slope in (right, down) for place in (np.float32(1), x, y)]
+        slopes = np.stack(planes).reshape(6, -1)
+        behind, before = (laid.fine * counts).ravel(), (self.fine * counts).ravel()
         gain = float(before @ behind) / max(float(behind @ behind), 1e-6)
         try:
             found = np.linalg.solve(slopes @ slopes.T * gain, slopes @ (before - gain * behind))
