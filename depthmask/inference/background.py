@@ -23,7 +23,14 @@ from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register, warp
 from depthmask.inference.unknown_area import frame_background
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.pictures.resize import crop_to_aspect, fit_size, resize, shrink, shrink_by_halves
+from depthmask.pictures.resize import (
+    crop_to_aspect,
+    fit_size,
+    resize,
+    resize_by_halves,
+    shrink,
+    shrink_by_halves,
+)
 
 T = TypeVar("T")
 Choice = npt.NDArray[np.uint8]  # (h, w): for each pixel, the index of a candidate
@@ -68,7 +75,7 @@ class LearnedBackground:
         found = self._copies.get(key)
         if found is None:
             cut = (crop_to_aspect(each, *aspect[:2]) for each in self.candidates)
-            found = tuple(resize(each, height, width) for each in cut)
+            found = tuple(resize_by_halves(each, height, width) for each in cut)
             if len(self._copies) >= MAX_COPIES:
                 self._copies.clear()
             self._copies[key] = found
@@ -101,7 +108,7 @@ class FramedBackground:
         """The pictures in a size."""
         if self.learned is not None:
             return self.learned.copies(height, width, self.pictures[0].shape)
-        return tuple(resize(picture, height, width) for picture in self.pictures)
+        return tuple(resize_by_halves(each, height, width) for each in self.pictures)
 
 
 def frame(background: Background, image: Picture, *, align: bool) -> FramedBackground:

@@ -29,7 +29,7 @@ from depthmask.inference.stopwatch import Stopwatch
 from depthmask.inference.unknown_area import covered_share, keep_joined
 from depthmask.network.checkpoint import SHIPPED, check_tasks, read_info
 from depthmask.pictures import Map, Mask, Picture
-from depthmask.pictures.resize import resize
+from depthmask.pictures.resize import resize, resize_by_halves
 
 _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the program has it otherwise
 RESOLUTIONS = range(STRIDE, 2048 + 1)
@@ -137,7 +137,7 @@ class Predictor:
         watch.lap("register")
         size = network_size(height, width, self.resolution)
         copies = framed.copies(*size)
-        small_image = resize(image, *size)
+        small_image = resize_by_halves(image, *size)
         unknown, small_unknown = framed.unknown, None
         if unknown is not None:
             small_unknown = resize(unknown.astype(np.float32), *size) > 0
