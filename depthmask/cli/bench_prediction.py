@@ -91,13 +91,14 @@ def predict_files(
         predictor: What predicts.
         background: A file.
         image: A file.
-        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, and scene.
+        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, "answer" (what
+            the page needs to show something), and "scene" (what it asks for after that).
 
     Returns:
         The files of the scene, by their names.
     """
     from depthmask.app.photos.analysis import Analysis
-    from depthmask.app.photos.scene import write_scene
+    from depthmask.app.photos.scene import first_scene, write_rest
     from depthmask.app.prediction_cache import PredictedPair
     from depthmask.inference.stopwatch import Stopwatch
     from depthmask.pictures import read_photo
@@ -108,7 +109,10 @@ def predict_files(
     watch.lap("decode")
     prediction = predictor.predict(photos[0].picture, photos[1].picture, stopwatch=watch)
     pair = PredictedPair(photos[1].picture, prediction, photos[0].picture.shape[:2], ())
+    analysis = Analysis(message="", predicted=pair)
+    first_scene(analysis, with_image=False)
+    watch.lap("answer")
     with TemporaryDirectory() as folder:
-        write_scene(Analysis(message="", predicted=pair), folder=Path(folder))
+        write_rest(analysis, folder=Path(folder))
         watch.lap("scene")
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}

@@ -134,7 +134,7 @@ def _continue(values: Map, known: Mask) -> Map:
     while empty.any() and radius < 2 * max(values.shape):
         share, mean = _mean_around(weight, radius), _mean_around(filled, radius)
         reached = empty & (share > 0.5 / (2 * radius + 1) ** 2)
-        result[reached] = mean[reached] / share[reached]
+        np.divide(mean, share, out=result, where=reached)
         empty, radius = empty & ~reached, 2 * radius
     return result
 
