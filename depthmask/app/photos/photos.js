@@ -32,6 +32,7 @@ class Photos {
             photo: (scene) => this.readImage(scene),
             download: (name, edits) => this.download(name, edits),
         });
+        this.solved = JSON.parse(props.solved); // answers by the names of examples
         this.zones = {};
         for (const box of this.root.querySelectorAll(".zone")) {
             const key = box.dataset.zone;
@@ -92,7 +93,7 @@ class Photos {
     // The page opens with the first example, if its result came with the page.
     arrive() {
         const first = this.root.querySelector("#examples [data-name]")?.dataset.name;
-        if (this.props.solved[first]) this.finish({ serial: 0, ...this.props.solved[first] });
+        if (this.solved[first]) this.finish({ serial: 0, ...this.solved[first] });
     }
 
     // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any.
@@ -202,7 +203,7 @@ class Photos {
         const address = new URL(window.location);
         address.searchParams.set("example", name);
         window.history.replaceState(null, "", address);
-        const solved = this.props.solved[name];
+        const solved = this.solved[name];
         if (!solved) {
             this.ask({ example: name });
             return;
@@ -266,7 +267,7 @@ class Photos {
 
     // A zone's photo, decoded once.
     decode(file, photo = file.url) {
-        file.photo ||= readPhoto(photo, this.props.preview_side);
+        file.photo ||= readPhoto(photo, this.props.sides);
         file.photo.catch(() => {}); // who needs it sees it
         return file.photo;
     }

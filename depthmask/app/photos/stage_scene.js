@@ -28,17 +28,18 @@ async function readPicture(content, width, height) {
     return pixels;
 }
 
-// A photo, a File or the address of one, as { bitmap, width, height }: the bitmap is shrunk to `longest`
-// pixels, and width and height are the photo's own.
-export async function readPhoto(photo, longest) {
+// A photo, a File or the address of one, as { bitmaps, width, height }: a bitmap for each of the longest
+// sides that are wanted, no larger than the photo, whose width and height are told.
+export async function readPhoto(photo, sides) {
     const whole = await createImageBitmap(typeof photo === "string" ? await download(photo) : photo);
     const { width, height } = whole;
-    const scale = longest / Math.max(width, height);
-    if (scale >= 1) return { bitmap: whole, width, height };
-    const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    const bitmap = await createImageBitmap(whole, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    const bitmaps = await Promise.all(sides.map((longest) => {
+        const scale = Math.min(1, longest / Math.max(width, height));
+        const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+        return createImageBitmap(whole, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    }));
     whole.close();
-    return { bitmap, width, height };
+    return { bitmaps, width, height };
 }
 
 // The planes that pack_planes of scene.py packed; `kinds` has the bytes of a value of each.
@@ -120,7 +121,10 @@ export async function loadWhole(description, { folder, files }, sources) {
 }
 
 function blobOf(text) {
-    return new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]);
+    const letters = atob(text);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < bytes.length; i += 1) bytes[i] = letters.charCodeAt(i);
+    return new Blob([bytes]);
 }
 
 async function unpack(description, [width, height], maps, picture, sources) {
@@ -142,7 +146,10 @@ async function unpack(description, [width, height], maps, picture, sources) {
 // The page's own photo, which the server need not send; but browsers may read one in another way.
 async function ownImage({ size }, width, height, { url, rest, photo }) {
     const own = await photo().catch(() => null);
-    if (own && own.width === size[0] && own.height === size[1]) return readBitmap(own.bitmap, width, height);
+    if (own && own.width === size[0] && own.height === size[1]) {
+        const bitmap = own.bitmaps.find((each) => each.width >= width) || own.bitmaps[0];
+        return readBitmap(bitmap, width, height);
+    }
     const { folder, files } = await rest();
     return readPicture(await download(url(`${folder}/${files.image}`)), width, height);
 }

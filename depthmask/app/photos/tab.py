@@ -43,7 +43,7 @@ from depthmask.app.photos.analysis import (
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request, Shown, read_request
-from depthmask.app.photos.scene import PREVIEW_SIDE, first_scene, write_rest
+from depthmask.app.photos.scene import FIRST_SIDE, PREVIEW_SIDE, first_scene, write_rest
 from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.reading import photo_reader
@@ -310,15 +310,16 @@ class PhotosTab:
         def rest(pair: Any) -> Answer:
             return self.rest(json.dumps(pair))
 
+        solved = {n: self._answer_example(n) for n in self._examples if n in self._solved}
         page = gr.HTML(
             html_template="${markup}",
             markup=markup(list(self._examples.values())),
             downloads={name: each.label for name, each in DOWNLOADS.items()},
             css_template=(FOLDER / "photos.css").read_text("utf-8"),
             js_on_load=import_module(FOLDER / "photos.js", events=("submit",)),
-            preview_side=PREVIEW_SIDE,
+            sides=[FIRST_SIDE, PREVIEW_SIDE],
             server_functions=[keep_files, fetch_address, mirror, rest, save],
-            solved={n: self._answer_example(n) for n in self._examples if n in self._solved},
+            solved=json.dumps(solved),  # Gradio clones each value of a structure at each change
             elem_id="photos",
             apply_default_css=False,
             keep_s=SWEEP_INTERVAL_S,

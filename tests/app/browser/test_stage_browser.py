@@ -512,7 +512,7 @@ def test_the_pages_own_photo_is_shown_if_it_fits(open_stage: OpenStage) -> None:
                 const pencil = canvas.getContext("2d");
                 pencil.fillStyle = "rgb(1 2 3)";
                 pencil.fillRect(0, 0, width, height);
-                window.own_photo = { bitmap: await createImageBitmap(canvas), width, height };
+                window.own_photo = { bitmaps: [await createImageBitmap(canvas)], width, height };
                 window.answer_rest = null;
                 const answer = await fetch("/scenes/block/scene.json");
                 const { rest, first, files, ...scene } = await answer.json();
