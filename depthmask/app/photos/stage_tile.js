@@ -64,7 +64,8 @@ export class Tile {
         const pixels = this.pencil.createImageData(width, height);
         this.pixels = pixels;
         this.out = new Int32Array(pixels.data.buffer);
-        this.frame.style.setProperty("--stage-aspect", width / height);
+        const [across, down] = scene.description.pixels; // a preview's own sides are rounded
+        this.frame.style.setProperty("--stage-aspect", across / down);
         this.hatched = scene.unknown ? hatchLegend(scene) : null;
         if (scene.unknown) hatch(this.unknown, scene);
         this.unknown.hidden = true;
