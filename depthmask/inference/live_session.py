@@ -20,6 +20,7 @@ from depthmask.inference.capture import (
     agreement,
     unmasked,
 )
+from depthmask.inference.drift import Levels, follow_drift, with_drift
 from depthmask.inference.light import (
     LIGHT_SIDE,
     MAX_LEVEL,
@@ -52,6 +53,8 @@ MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 
 SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
 MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
+DRIFT_FRAMES = 10  # predicted, from one look at how the light has drifted to the next
+MAX_DRIFT_STOPS = 0.15  # up or down: a gain above it comes from the camera
 
 BOTH = ("mask", "depth")  # tasks
 CALM = (5, 5)  # pixels of a small copy that are averaged before two frames are compared
@@ -91,6 +94,7 @@ class Session:
     candidates: tuple[Picture, ...] = ()  # those of `learned`, moved along likewise
     empty: Copies | None = None  # of the background, made when it changes
     choices: tuple[Picture, ...] = ()  # (h, w, 3) each: copies of `candidates`
+    drift: Levels | None = None  # (h, w, 3): of the light since the capture; `empty` has it
     mask: Map | None = None  # (h, w), in [0, 1], smoothed over time
     depth: Map | None = None  # (h, w), in (0, 1], smoothed over time
     small: Picture | None = None  # (h, w, 3): the frame of the mask, as the network saw it
@@ -153,6 +157,7 @@ def step(
     seen = Copies.make(frame, size)
     calm = np.asarray(cv2.blur(seen.tiny, CALM), dtype=np.uint8)
     wants_depth = depth_every is not None and _is_due(session, size, depth_every)
+    rested = session.still > STILL_FRAMES
     session = replace(session, still=session.still + 1 if _is_same(session.calm, calm) else 0)
     if _may_rest(session, size, wants_depth=wants_depth):
         assert session.last is not None
@@ -162,13 +167,16 @@ def step(
     session = _with_copies(session, size)
     assert session.empty is not None
     gain, health = _match(session.empty, seen, session)
-    lit = _lit(session, gain, seen.small)
+    shown = _shown(session, gain, seen.small)
+    lit = apply_light(shown, gain)
     clock.lap("align")
     maps = see(lit, seen.small, BOTH if wants_depth else MASK)
     clock.lap("network")
     depth = maps["depth"] if wants_depth else None
     session = smooth(session, seen.small, maps["mask"], depth)
     session = _watch_swap(session, lit, seen.small, maps["mask"])
+    if rested or session.count % DRIFT_FRAMES == DRIFT_FRAMES - 1:
+        session = _follow_drift(session, gain, shown, seen.small)
     session = replace(session, count=session.count + 1, calm=calm)
     clock.lap("smooth")
     assert session.mask is not None
@@ -242,20 +250,43 @@ def _candidates(session: Session) -> tuple[Picture, ...]:
     return session.learned.candidates if session.background is None else session.candidates
 
 
-def _lit(session: Session, gain: LightMatch, image: Picture) -> Picture:
-    """The background in the light of a frame: of a scene that moves, what is closest to it."""
+def _shown(session: Session, gain: LightMatch, image: Picture) -> Picture:
+    """The background for a frame: of a scene that moves, what is closest to it."""
     assert session.empty is not None
     choices = session.choices or (session.empty.small,)
-    return apply_light(assemble(choices, closest(choices, image, gain)), gain)
+    return assemble(choices, closest(choices, image, gain))
 
 
 def _with_copies(session: Session, size: tuple[int, int]) -> Session:
     """Makes copies of the background, if they are not those of the last frame."""
-    background, empty = _background(session), session.empty
-    if empty is not None and empty.picture is background and empty.small.shape[:2] == size:
+    empty = session.empty
+    moved = empty is None or empty.picture is not _background(session)
+    if empty is not None and not moved and empty.small.shape[:2] == size:
         return session
-    choices = tuple(resize(each, *size) for each in _candidates(session))
-    return replace(session, empty=Copies.make(background, size), choices=choices)
+    return _drifted(session, size, None if moved else session.drift)
+
+
+def _drifted(session: Session, size: tuple[int, int], drift: Levels | None) -> Session:
+    """Makes copies of the background, as the light has drifted."""
+    empty = Copies.make(_background(session), size)
+    if drift is not None:
+        tiny = with_drift(empty.tiny, drift)
+        small = with_drift(empty.small, drift)
+        empty = Copies(empty.picture, small, tiny, fine_structure(to_grey(tiny)))
+    copies = (resize(each, *size) for each in _candidates(session))
+    choices = tuple(with_drift(copy, drift) for copy in copies)
+    return replace(session, empty=empty, choices=choices, drift=drift)
+
+
+def _follow_drift(session: Session, gain: LightMatch, shown: Picture, image: Picture) -> Session:
+    """Lets the background follow the light, unless it may be the wrong one."""
+    assert session.mask is not None
+    if session.suspicious or session.swaps or session.health == "bumped":
+        return session
+    jumped = np.abs(np.log2(gain.gain)).max() > MAX_DRIFT_STOPS
+    alike = apply_light(image, replace(gain, gain=1 / gain.gain)) if jumped else image
+    drift = follow_drift(session.drift, shown, alike, session.mask)
+    return _drifted(session, (image.shape[0], image.shape[1]), drift)
 
 
 def _follow(session: Session, seen: Copies) -> Session:

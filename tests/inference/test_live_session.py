@@ -13,6 +13,7 @@ from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.live_session import (
     SENTENCES,
     STILL_FRAMES,
+    Copies,
     Session,
     smooth,
     step,
@@ -364,3 +365,77 @@ def test_depth_is_predicted_when_it_is_needed_after_all(scene: Picture, plate: E
     for every in (None,) * 6 + (1,):
         session, sight = step(session, scene, see, size=SIZE, depth_every=every)
     assert not sight.unchanged and sight.depth is not None
+
+
+def blinking(picture: Picture, index: int) -> Picture:
+    """A lamp in the corner blinks, so that each frame is predicted."""
+    shown = picture.copy()
+    shown[:12, -12:] = 255 * (index % 2)
+    return shown
+
+
+def test_somebody_who_stands_still_is_not_learned(scene: Picture, plate: EmptyScene) -> None:
+    person = with_object(scene)
+    # the network misses the legs, which have colours like the wall's
+    person[140:200, 120:190] = np.clip(scene[140:200, 120:190].astype(np.int16) + 30, 0, 255)
+    frames = [blinking(noisy(person, index), index) for index in range(4)]
+    session = Session(plate)
+    for index in range(1000):
+        session, sight = step(session, frames[index % 4], see, size=SIZE)
+        assert not sight.unchanged
+    assert session.drift is not None
+    rows, columns = slice(32, 80), slice(48, 76)
+    assert np.abs(session.drift[rows, columns]).max() < 1
+
+
+@pytest.mark.parametrize("blinks", [True, False])
+def test_light_that_drifts_in_a_part_is_followed(
+    scene: Picture, plate: EmptyScene, blinks: bool
+) -> None:
+    """Elsewhere it stays, so that no gain of the whole picture does."""
+    part = np.s_[:, : WIDTH * 2 // 5]
+
+    def strict(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
+        difference = cv2.absdiff(background, image).max(axis=2)
+        return dict.fromkeys(tasks, (difference > 20).astype(np.float32))
+
+    def shown(picture: Picture, levels: float, index: int) -> Picture:
+        lit = picture.copy()
+        lit[part] = np.rint(np.clip(picture[part] + levels, 0, 255))
+        return blinking(lit, index) if blinks else lit
+
+    session, frames = Session(plate), 400
+    for index in range(frames):
+        frame = shown(scene, 30 * index / frames, index)
+        session, sight = step(session, frame, strict, size=SIZE)
+    assert (sight.mask > 0.5).mean() < 0.02
+    assert session.drift is not None
+    assert session.drift[20:, 10:40].mean() > 20
+    assert abs(session.drift[20:, 70:].mean()) < 3
+    session, sight = step(session, shown(with_object(scene), 30, 1), strict, size=SIZE)
+    assert (sight.mask > 0.5).mean() == pytest.approx(0.11, abs=0.02)
+
+
+def test_light_that_drifts_leaves_no_trace_of_who_stood_there(
+    scene: Picture, plate: EmptyScene
+) -> None:
+    session = Session(plate)
+    for index in range(300):
+        lit = np.clip(scene.astype(np.int16) + index // 10, 0, 255).astype(np.uint8)
+        session, _ = step(session, blinking(with_object(lit), index), see, size=SIZE)
+    assert session.empty is not None
+    there = np.s_[34:78, 50:74]
+    error = session.empty.small[there].astype(np.int16) - Copies.make(lit, SIZE).small[there]
+    assert abs(error.mean()) < 6
+
+
+def test_a_drift_ends_where_the_camera_moves(scene: Picture, plate: EmptyScene) -> None:
+    lit = scene.copy()
+    lit[:, :128] = np.clip(scene[:, :128].astype(np.int16) + 8, 0, 255)
+    session = run(plate, [blinking(lit, index) for index in range(60)])[-1][0]
+    assert session.drift is not None and session.drift[20:, 10:40].mean() > 5
+    for index in range(12):
+        bumped = noisy(moved(scene, 6, -3), index)
+        session, sight = step(session, bumped, see, size=SIZE)
+    assert sight.health == "moved"
+    assert session.drift is None or np.abs(session.drift).mean() < 2
