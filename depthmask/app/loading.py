@@ -2,21 +2,22 @@
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from depthmask.errors import CheckpointError
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
+    from depthmask.inference.background import Background
     from depthmask.inference.predictor import Prediction
 
 LOAD_LIMIT_S = 300.0  # the weights usually take seconds
 
 
 class Predicts(Protocol):
-    """The part of `Predictor` that the page needs."""
+    """The part of `Predictor` that the page needs; stand-ins may know photos alone."""
 
-    def predict(self, background: Picture, image: Picture) -> "Prediction": ...
+    def predict(self, background: Any, image: Picture) -> "Prediction": ...
 
 
 PredictsT = TypeVar("PredictsT", bound=Predicts)
@@ -48,7 +49,7 @@ class LoadingPredictor(Generic[PredictsT]):
         self._predictor = predictor
         self._ready.set()
 
-    def predict(self, background: Picture, image: Picture) -> "Prediction":
+    def predict(self, background: "Background", image: Picture) -> "Prediction":
         """Predicts as `Predictor.predict` does, once the network is loaded: one pair at a time.
 
         Raises:

@@ -1,9 +1,10 @@
 """One plain address for programs: POST two photos to /api/predict, and get JSON.
 
 The body is a form with the files "background" and "image", or JSON with both as base64 or as data:
-addresses. "outputs" names what is wanted of `PARTS`, separated by commas. The answer has these as
-base64 under "files", and the description that the page's prediction.json has. An error is a
-sentence under "error".
+addresses. Several photos of the empty scene, as the field again or as a list, are one background.
+"outputs" names what is wanted of `PARTS`, separated by commas. The answer has these as base64 under
+"files", and the description that the page's prediction.json has. An error is a sentence under
+"error".
 """
 
 import base64
@@ -28,7 +29,7 @@ from depthmask.app.endpoint import PARTS
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import App, Receive, Refused, Scope, Send, is_plain_api
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.photos.analysis import MAX_BACKGROUNDS, DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.errors import DepthmaskError, PictureError
@@ -85,10 +86,12 @@ class PlainApi:
     async def _serve(self, request: Request, receive: Receive) -> dict[str, Any]:
         visitor = f"address {request.client.host if request.client else ''}"
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with request.form(max_files=2, max_fields=3) as form:
-                if len(form.multi_items()) > len(form):
+            async with request.form(max_files=MAX_BACKGROUNDS + 1, max_fields=3) as form:
+                values: dict[str, Any] = dict(form)
+                values["background"] = form.getlist("background")
+                if len(form.multi_items()) > len(form) - 1 + max(len(values["background"]), 1):
                     raise PictureError(f"The form has a field twice. {HOW}")
-                return await self._queue.run(visitor, self._predict, dict(form))
+                return await self._queue.run(visitor, self._predict, values)
         with TemporaryFile() as file:
             if not await store_body(receive, file):
                 raise PictureError("The request broke off.")
@@ -103,12 +106,21 @@ class PlainApi:
     def _predict(self, values: Mapping[str, Any]) -> dict[str, Any]:
         wanted = _wanted(values.get("outputs") or ",".join(WANTED))
         with ExitStack() as stack:
-            paths = []
-            for name in ("background", "image"):
-                paths.append(_stored(values.get(name), name))
-                stack.callback(shutil.rmtree, paths[-1].parent, ignore_errors=True)
+
+            def stored(value: object, name: str) -> str:
+                path = _stored(value, name)
+                stack.callback(shutil.rmtree, path.parent, ignore_errors=True)
+                return str(path)
+
+            given = values.get("background")
+            listed = given if isinstance(given, list) and given else [given]
+            if len(listed) > MAX_BACKGROUNDS:
+                raise PictureError(f"There may be {MAX_BACKGROUNDS} backgrounds; send fewer.")
+            background, *more = (stored(value, "background") for value in listed)
+            image = stored(values.get("image"), "image")
+            files = DroppedFiles(background, image, more_backgrounds=tuple(more))
             # not the page's cache: nobody comes back for this pair
-            analysis = analyse(self._predictor, PredictionCache(), DroppedFiles(*map(str, paths)))
+            analysis = analyse(self._predictor, PredictionCache(), files)
         if analysis.predicted is None:
             raise PictureError(analysis.message)
         files = {}

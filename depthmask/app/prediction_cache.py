@@ -10,11 +10,21 @@ from weakref import WeakValueDictionary
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
+    from depthmask.inference.background import Background
     from depthmask.inference.predictor import Prediction
 
 MAX_CACHE_BYTES = 2**28  # a pair of 12 megapixels takes 170 MB
 PAIR_LIFETIME_S = 3600.0  # after its last use
 SWEEP_DELAY_S = 1.0  # added to the time of a sweep, so that the pair's lifetime is over by then
+
+
+class EmptyScene(NamedTuple):
+    """The background as it was read, or learned from several photos."""
+
+    paths: tuple[str | None, ...]  # of the photos
+    background: "Background"
+    size: tuple[int, int]  # (h, w) of the first photo, as read
+    notes: tuple[str, ...]  # sentences on how the photos were read
 
 
 class PredictedPair(NamedTuple):
@@ -24,12 +34,15 @@ class PredictedPair(NamedTuple):
     prediction: "Prediction"
     background_size: tuple[int, int]  # (h, w) of the photo, as read
     notes: tuple[str, ...]  # sentences on how the photos were read
+    learned: EmptyScene | None = None  # of several photos, so that it is not learned again
 
     @property
     def size(self) -> int:
         """Bytes of its arrays."""
         found = self.prediction
+        empty = self.learned.background if self.learned else None
         arrays = (self.image, found.mask, found.depth, found.background)
+        arrays += getattr(empty, "candidates", ())
         return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -110,6 +123,13 @@ class PredictionCache:
                 if pair is not None:
                     self.put(key, pair)
         return pair
+
+    def empty_scene(self, paths: tuple[str | None, ...]) -> EmptyScene | None:
+        """What was learned from these photos, if it is still here."""
+        self.drop_expired()
+        with self._lock:
+            learned = [pair.learned for _, pair in self._pairs.values() if pair.learned]
+        return next((scene for scene in learned if scene.paths == paths), None)
 
     def put(self, key: Hashable, pair: PredictedPair) -> None:
         """Keeps a pair, and drops the oldest pairs that no longer fit."""

@@ -33,7 +33,7 @@ class Fake:
     """Sees something new in the left half of every image, at depth 0.5 like all the rest."""
 
     def __init__(self) -> None:
-        self.pairs: list[tuple[Picture, Picture]] = []
+        self.pairs: list[tuple[Any, Picture]] = []  # backgrounds may be learned ones
 
     def predict(self, background: Picture, image: Picture) -> Prediction:
         self.pairs.append((background, image))

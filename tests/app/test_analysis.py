@@ -11,11 +11,12 @@ from depthmask.app.loading import Predicts
 from depthmask.app.photos import analysis
 from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
+from depthmask.inference.background import LearnedBackground, vote
 from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality, PairReport
 from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
-from depthmask.pictures import Map, TrueDepth
+from depthmask.pictures import Map, Picture, TrueDepth
 from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, files
 
 __all__ = ["files"]
@@ -245,3 +246,38 @@ def test_a_new_background_is_not_judged_by_the_earlier_image(files: DroppedFiles
     assert asked.predicted is None and not asked.failed and "Now drop the image" in asked.message
     alone = Analysis("Now drop the image.")
     assert analysis.with_earlier_image(alone) is alone
+
+
+def test_several_photos_of_the_empty_scene_are_learned_once(
+    files: DroppedFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = []
+    for level in (91, 92):
+        more.append(str(tmp_path / f"{level}.png"))
+        Image.new("RGB", (WIDTH, HEIGHT), (level,) * 3).save(more[-1])
+    votes: list[int] = []
+
+    def counted(frames: list[Picture]) -> LearnedBackground:
+        votes.append(len(frames))
+        return vote(frames)
+
+    monkeypatch.setattr("depthmask.inference.background.vote", counted)
+    fake, cache = Fake(), PredictionCache()
+    several = replace(files, more_backgrounds=tuple(more))
+    assert analyse(fake, cache, several).predicted is not None
+    assert analyse(fake, cache, replace(several, image=more[0])).predicted is not None
+    assert votes == [3]
+    (first, _), (second, _) = fake.pairs
+    assert isinstance(first, LearnedBackground) and first is second
+    assert analyse(fake, cache, files).predicted is not None
+    assert not isinstance(fake.pairs[-1][0], LearnedBackground)
+
+
+def test_one_of_several_photos_that_cannot_be_read_is_told(
+    files: DroppedFiles, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    result = look(Fake(), replace(files, more_backgrounds=(str(broken),)))
+    assert result.failed and result.unreadable == {"background"}
+    assert "broken.png" in result.message

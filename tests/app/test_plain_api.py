@@ -103,6 +103,24 @@ def test_a_pair_is_predicted(address: str, files: DroppedFiles, folder: Path, ki
     assert stored(folder) == before, "nothing stays"
 
 
+@pytest.mark.parametrize("kind", ["form", "json"])
+def test_several_backgrounds_are_one(
+    address: str, files: DroppedFiles, folder: Path, kind: str
+) -> None:
+    before, url = stored(folder), f"{address}/api/predict"
+    empty, image = (Path(str(path)).read_bytes() for path in files.pair[::-1])
+    if kind == "form":
+        parts = [("background", empty), ("background", empty), ("image", image)]
+        answer = httpx.post(url, files=parts, timeout=60)
+    else:
+        body = {"background": [coded(files.background)] * 2, "image": coded(files.image)}
+        answer = httpx.post(url, json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert stored(folder) == before, "nothing stays"
+    many = {"background": [coded(files.background)] * 25, "image": coded(files.image)}
+    assert "send fewer" in httpx.post(url, json=many, timeout=60).json()["error"]
+
+
 def test_other_outputs_are_made_where_asked(
     address: str, files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,8 +184,8 @@ def test_bodies_of_other_kinds(address: str) -> None:
     assert "values" in many.json()["error"]
     form = {"content-type": "multipart/form-data"}
     assert HOW in httpx.post(url, content=b"junk", headers=form).json()["error"]
-    three = dict.fromkeys(("background", "image", "more"), b"x")
-    assert "Too many files" in httpx.post(url, files=three).json()["error"]
+    photos = [("background", b"x")] * 26
+    assert "Too many files" in httpx.post(url, files=photos).json()["error"]
     twice = httpx.post(url, files=[("image", b"x"), ("image", b"y")])
     assert "a field twice" in twice.json()["error"]
     end = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n\r\n--x--\r\n'

@@ -24,7 +24,7 @@ MOST_BYTES = 3_000_000
 
 @pytest.fixture
 def example(files: DroppedFiles, tmp_path: Path) -> Example:
-    background, image, mask, depth = (Path(str(path)) for path in vars(files).values())
+    background, image, mask, depth = (Path(str(path)) for path in files.zones.values())
     return Example("box", "Box", background, image, mask, depth)
 
 

@@ -4,7 +4,7 @@ Heavy modules are imported with the first pair, so that the page is up sooner.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.app.loading import Predicts
-from depthmask.app.prediction_cache import PredictedPair, PredictionCache
+from depthmask.app.prediction_cache import EmptyScene, PredictedPair, PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PictureError
@@ -29,10 +29,11 @@ from depthmask.evaluation.truth import (
     split_labels,
     unknown_remarks,
 )
-from depthmask.pictures import Map, Mask, TrueDepth, check_size
+from depthmask.pictures import Map, Mask, Picture, TrueDepth, check_size
 from depthmask.texts import TEXTS
 
 if TYPE_CHECKING:
+    from depthmask.inference.background import Background
     from depthmask.inference.pair_quality import PairQuality
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ NOTHING_NEW = _TEXT["nothing_new"]
 FILE_DELETED = "it was deleted an hour after its last use; drop it again."
 
 MAX_FILE_BYTES = 25_000_000
+MAX_BACKGROUNDS = 24  # photos of one empty scene; a background is learned from no more
 MIN_NEW_SHARE = 0.001  # of the picture; a smaller mask counts as empty
 MIN_SHAPE_DIFFERENCE = (
     0.03  # of the logarithms of the ratios of the sides; 3 : 2 and 4 : 3 have 0.12
@@ -68,6 +70,22 @@ class DroppedFiles:
     image: str | None = None
     true_mask: str | None = None
     true_depth: str | None = None
+    more_backgrounds: tuple[str, ...] = ()  # further photos of the empty scene
+
+    @property
+    def zones(self) -> dict[str, str | None]:
+        """The file that each zone shows, by the keys of `ZONES`."""
+        return {zone: getattr(self, zone) for zone in ZONES}
+
+    @property
+    def paths(self) -> tuple[str | None, ...]:
+        """Every file, and None for zones that are empty."""
+        return (*self.zones.values(), *self.more_backgrounds)
+
+    @property
+    def pair(self) -> tuple[str | None, ...]:
+        """What a prediction is made of: the image, and all photos of the empty scene."""
+        return (self.image, self.background, *self.more_backgrounds)
 
 
 @dataclass(frozen=True)
@@ -121,8 +139,7 @@ def analyse(
     Never raises for what a user did: the message tells what cannot be read or compared.
     """
     reader = _Reader()
-    pair = (files.background, files.image)
-    predicted = cache.get_or_make(pair, lambda: _predict(predictor, reader, files))
+    predicted = cache.get_or_make(files.pair, lambda: _predict(predictor, cache, reader, files))
     given = reader.read("true_mask", files.true_mask, photo_reader().true_mask)
     true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
@@ -242,28 +259,63 @@ def _error(pred: Map, true: Map, known: Mask, convention: Convention) -> Map:
     return -error if convention.near_is_bright else error
 
 
-def _predict(predictor: Predicts, reader: "_Reader", files: DroppedFiles) -> PredictedPair | None:
+def _predict(
+    predictor: Predicts, cache: PredictionCache, reader: "_Reader", files: DroppedFiles
+) -> PredictedPair | None:
     """Reads and predicts a pair; returns None if that was not possible."""
     with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
-        background, image = pool.map(
-            lambda zone: reader.read(zone, getattr(files, zone), photo_reader().photo),
-            ("background", "image"),
-        )
-    if background is None or image is None:
+        empty = pool.submit(_empty_scene, cache, reader, files)
+        image = reader.read("image", files.image, photo_reader().photo)
+        scene = empty.result()
+    if scene is None or image is None:
         return None
     try:
-        prediction = predictor.predict(background.picture, image.picture)
+        prediction = predictor.predict(scene.background, image.picture)
     except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
         logging.getLogger(__name__).exception("prediction failed")
         reader.complaints.append(f"The network failed on this pair: {_first_line(error)}")
         return None
-    notes = tuple(
-        f"{ZONES[zone].capitalize()}: {note}"
-        for zone, photo in (("background", background), ("image", image))
-        for note in photo.notes
-    )
-    height, width = background.picture.shape[:2]
-    return PredictedPair(image.picture, prediction, (height, width), notes)
+    notes = (*scene.notes, *_named("image", image.notes))
+    learned = scene if files.more_backgrounds else None
+    return PredictedPair(image.picture, prediction, scene.size, notes, learned)
+
+
+def _empty_scene(
+    cache: PredictionCache, reader: "_Reader", files: DroppedFiles
+) -> EmptyScene | None:
+    """Reads the background, or learns it from several photos; None if one cannot be read."""
+    paths = (files.background, *files.more_backgrounds)
+    if known := cache.empty_scene(paths):
+        return known
+    notes: dict[str, None] = {}  # each once
+    sizes: list[tuple[int, int]] = []
+
+    def photos() -> Iterator[Picture]:
+        for path in paths:
+            photo = reader.read("background", path, photo_reader().photo)
+            if photo is None:
+                return
+            notes.update(dict.fromkeys(_named("background", photo.notes)))
+            sizes.append((photo.picture.shape[0], photo.picture.shape[1]))
+            yield photo.picture
+
+    if len(paths) == 1:
+        background: Background | None = next(photos(), None)
+    else:
+        from depthmask.inference.background import kept_frames, vote
+
+        try:
+            frames = kept_frames(photos())
+        except PictureError:  # the reader has told why there are too few
+            return None
+        background = vote(frames) if len(sizes) == len(paths) else None
+    if background is None:
+        return None
+    return EmptyScene(paths, background, sizes[0], tuple(notes))
+
+
+def _named(zone: str, notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{ZONES[zone].capitalize()}: {note}" for note in notes)
 
 
 @dataclass

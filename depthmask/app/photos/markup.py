@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from depthmask.app.examples import Example, thumbnail_url
-from depthmask.app.photos.analysis import DROP_BOTH, MAX_FILE_BYTES, ZONES
+from depthmask.app.photos.analysis import DROP_BOTH, MAX_BACKGROUNDS, MAX_FILE_BYTES, ZONES
 from depthmask.depth import CONVENTION
 from depthmask.pictures import SUFFIXES
 
@@ -20,7 +20,8 @@ PHOTOS, TRUTHS = ("background", "image"), ("true_mask", "true_depth")
 def markup(examples: Sequence[Example]) -> str:
     """Returns the tab's HTML."""
     return f"""
-<div class="photos" data-max-bytes="{MAX_FILE_BYTES}" data-empty="{escape(DROP_BOTH)}">
+<div class="photos" data-max-bytes="{MAX_FILE_BYTES}"
+  data-max-backgrounds="{MAX_BACKGROUNDS}" data-empty="{escape(DROP_BOTH)}">
   <section class="input" aria-label="Photos">
     <div class="pair">{"".join(map(_zone, PHOTOS))}</div>
     <p class="message calm" id="message" data-photos="message" role="status">{escape(DROP_BOTH)}</p>
@@ -55,6 +56,7 @@ def _zone(zone: str) -> str:
     """A drop zone: a button that chooses a file, and two more once there is one."""
     name = escape(ZONES[zone].capitalize())
     more = {".npy"} if zone in TRUTHS else set()
+    several = " multiple" if zone == "background" else ""
     return f"""
 <div class="zone" id="{zone.replace("_", "-")}" data-zone="{zone}" data-name="{name}">
   <div class="strip"><span class="name">{name}</span>
@@ -64,8 +66,8 @@ def _zone(zone: str) -> str:
       hidden>✕</button></div>
   <button type="button" class="field" data-do="choose" aria-label="{name}: {escape(HINTS[zone])}">
     <span class="hint">{escape(HINTS[zone])}</span></button>
-  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES | more))}" tabindex="-1" hidden
-    aria-label="{name}">
+  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES | more))}" tabindex="-1"
+    hidden{several} aria-label="{name}">
 </div>"""
 
 

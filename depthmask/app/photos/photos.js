@@ -14,7 +14,9 @@ const PHOTOS = ["background", "image"];
 const TRUTHS = ["true_mask", "true_depth"];
 const SILENT_MS = 60000; // a server that works or lets us wait says so more often
 const SILENT = "The server does not answer: check that it still runs, then reload this page.";
-const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
+const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it. "
+    + "Drop several photos of the empty scene on the background.";
+const ONE_TRUTH = "Drop one file here.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
 
 export default function photos({ element, props, trigger, watch, server }) {
@@ -42,6 +44,7 @@ class Photos {
             });
         }
         this.maxBytes = Number(this.root.dataset.maxBytes);
+        this.maxBackgrounds = Number(this.root.dataset.maxBackgrounds);
         this.serial = 0;
         this.example = ""; // the name of the one that is open
         this.remark = ""; // a sentence before the next answer
@@ -79,7 +82,8 @@ class Photos {
         for (const id of ["near-is-bright", "align"]) {
             this.root.querySelector(`#${id}`).addEventListener("change", () => this.ask());
         }
-        const files = () => Object.values(this.zones).map((zone) => zone.file?.path).filter(Boolean);
+        const files = () => Object.values(this.zones)
+            .flatMap(({ file }) => [file?.path, ...(file?.more || [])]).filter(Boolean);
         setInterval(() => this.server.keep_files(files()), 1000 * this.props.keep_s);
         const wanted = new URLSearchParams(window.location.search).get("example");
         this.root.dataset.ready = ""; // for tests and benchmarks
@@ -99,10 +103,21 @@ class Photos {
     // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any.
     take(sources, target) {
         if (!this.element.offsetParent) window.location.hash = "photos"; // another tab is open
-        if (sources.length > (TRUTHS.includes(target) ? 1 : 2)) this.tell(TOO_MANY, "failed");
-        else if (sources.length === 2) {
+        const isMany = sources.length > 1;
+        if (isMany && target === "background") this.takeBackgrounds(sources);
+        else if (isMany && TRUTHS.includes(target)) this.tell(ONE_TRUTH, "failed");
+        else if (sources.length > 2) this.tell(TOO_MANY, "failed");
+        else if (isMany) {
             this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
         } else this.fill([[target || this.freeZone(), sources[0]]], {});
+    }
+
+    // Several photos of the empty scene are one background.
+    takeBackgrounds(files) {
+        const most = this.maxBackgrounds;
+        if (files.length > most) {
+            this.tell(`A background is learned from at most ${most} photos; drop fewer.`, "failed");
+        } else this.fill([["background", files]], {});
     }
 
     // Where a photo goes that was not dropped on a zone.
@@ -119,27 +134,36 @@ class Photos {
             && PHOTOS.every((key) => this.zones[key].file);
         this.serial += 1; // what is under way is stale
         this.stage.busy(true);
-        this.tell(places.length > 1 ? "Sending the photos…" : "Sending the photo…");
+        const isMany = places.length > 1 || Array.isArray(places[0][1]);
+        this.tell(isMany ? "Sending the photos…" : "Sending the photo…");
         await Promise.all(places.map(([key, source]) => this.load(key, source)));
         this.ask({ unordered, replaces });
     }
 
-    // Shows a picture at once, and uploads it.
-    async load(key, source) {
+    // Shows a picture at once, and uploads it; of several, the first is shown.
+    async load(key, sources) {
         const zone = this.zones[key];
+        const [source, ...others] = [sources].flat();
         const isFile = typeof source !== "string";
+        const name = isFile ? source.name : source.split("/").pop() || source;
         const file = {
-            name: isFile ? source.name : source.split("/").pop() || source,
+            name: others.length ? `${1 + others.length} photos of the empty scene` : name,
             url: isFile ? URL.createObjectURL(source) : source, path: null,
+            more: others.map(() => null),
         };
         if (key === "image" && source.type === "image/jpeg") this.decode(file, source); // while the server works
         if (isFile) this.show(key, file);
         else this.tell("Fetching the picture…");
         try {
-            const { path, name } = isFile ? { path: await uploadFile(source, this.maxBytes) }
-                : await fetchAddress(this.server, source);
-            file.path = path;
-            if (!isFile) this.show(key, { name, path, url: addressOf(path) });
+            if (isFile) {
+                const upload = (each) => uploadFile(each, this.maxBytes);
+                const paths = await Promise.all([source, ...others].map(upload));
+                [file.path, ...file.more] = paths;
+            } else {
+                const found = await fetchAddress(this.server, source);
+                file.path = found.path;
+                this.show(key, { ...found, url: addressOf(found.path) });
+            }
         } catch (error) {
             if (zone.file === file) this.show(key, null);
             this.remark = error.message;
@@ -150,7 +174,8 @@ class Photos {
         const { url } = this.zones[key].file || {};
         if (url?.startsWith("blob:") && url !== file?.url) URL.revokeObjectURL(url);
         this.zones[key].show(file);
-        this.part("swap").disabled = !PHOTOS.every((each) => this.zones[each].file);
+        const isPair = PHOTOS.every((each) => this.zones[each].file);
+        this.part("swap").disabled = !isPair || Boolean(this.zones.background.file.more?.length);
     }
 
     remove(key) {
@@ -256,6 +281,7 @@ class Photos {
             example,
             background: path("background"),
             image: path("image"),
+            more_backgrounds: this.zones.background.file?.more || [],
             true_mask: measured ? path("true_mask") : null,
             true_depth: measured ? path("true_depth") : null,
             near_is_bright: ticked("near-is-bright"),

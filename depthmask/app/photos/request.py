@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from depthmask.app.photos.analysis import Convention, DroppedFiles
+from depthmask.app.photos.analysis import MAX_BACKGROUNDS, Convention, DroppedFiles
 from depthmask.schema import Within, from_json
 
 Path = Annotated[str, Within(1, 4096)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """What a page shows. The paths are those of uploads."""
 
@@ -19,17 +19,20 @@ class Shown:
     true_depth: Path | None
     near_is_bright: bool
     align: bool
+    more_backgrounds: Annotated[tuple[Path, ...], Within(0, MAX_BACKGROUNDS - 1)] = ()
 
     @property
     def files(self) -> DroppedFiles:
-        return DroppedFiles(self.background, self.image, self.true_mask, self.true_depth)
+        return DroppedFiles(
+            self.background, self.image, self.true_mask, self.true_depth, self.more_backgrounds
+        )
 
     @property
     def convention(self) -> Convention:
         return Convention(near_is_bright=self.near_is_bright, align=self.align)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request(Shown):
     """One request of a page, as photos.js sends it."""
 

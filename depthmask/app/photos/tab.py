@@ -134,10 +134,10 @@ class PhotosTab:
         """Predicts what a request names, and describes the result."""
         if request.example:
             return self._answer_example(request.example)
-        if not self.knows(vars(request.files).values()):
-            return failure(NOT_UPLOADED)
         files = request.files
-        known = self._cache.get((files.background, files.image)) is not None
+        if not self.knows(files.paths):
+            return failure(NOT_UPLOADED)
+        known = self._cache.get(files.pair) is not None
         analysis = self._analyse(request)
         exchanged = request.unordered and analysis.verdict == "swapped"
         if exchanged:
@@ -150,7 +150,7 @@ class PhotosTab:
             **self._describe(analysis, files, request.convention),
             "took": "" if known or exchanged else took(analysis),
             "exchanged": exchanged,
-            "mirrored": analysis.verdict == "mirrored",
+            "mirrored": analysis.verdict == "mirrored" and not files.more_backgrounds,
             "zones": {
                 **dict.fromkeys(analysis.unreadable),
                 **self._stand_ins(files, analysis.unreadable),
@@ -199,7 +199,8 @@ class PhotosTab:
             mask: Path of the mask as it was repaired; None if it was not.
             shadow: What becomes of the cast shadow, see `read_edits`.
         """
-        if not self.knows((*vars(request.files).values(), mask)) or name not in DOWNLOADS:
+        files = request.files
+        if not self.knows((*files.paths, mask)) or name not in DOWNLOADS:
             return {"failed": NOT_UPLOADED}
         try:
             edits = read_edits(mask, shadow)
@@ -210,7 +211,7 @@ class PhotosTab:
             self._analyse(request),
             self._model,
             edits,
-            photo=self._name(request.files),
+            photo=self._name(files),
         )
         return {"failed": complaint} if path is None else {"path": str(path), "name": path.name}
 
@@ -224,7 +225,7 @@ class PhotosTab:
             shown = from_json(text, Shown)
         except SchemaError:
             return {"failed": NOT_UPLOADED}
-        if not self.knows(vars(shown.files).values()):
+        if not self.knows(shown.files.paths):
             return {"failed": NOT_UPLOADED}
         analysis = self._analyse(shown)
         if analysis.predicted is None:
@@ -246,7 +247,7 @@ class PhotosTab:
             described = self._describe(analysis, files, Convention(), name=name)
         zones = {
             zone: {"path": path, "name": f"{name}-{Path(path).name}", "shown": path}
-            for zone, path in vars(files).items()
+            for zone, path in files.zones.items()
             if path
         }
         return {**described, "example": name, "title": example.title, "zones": zones}
@@ -276,7 +277,7 @@ class PhotosTab:
     def _stand_ins(self, files: DroppedFiles, unreadable: frozenset[str]) -> Answer:
         """Copies for browsers of those pictures that they cannot show."""
         found = {}
-        for zone, path in vars(files).items():
+        for zone, path in files.zones.items():
             if not path or zone in unreadable or _is_plain_jpeg(path):
                 continue
             if copy := _COPY.get(zone, browser_copy)(path, PREVIEW_SIDE):

@@ -6,7 +6,9 @@ export class Zone {
         this.element = element;
         this.key = element.dataset.zone;
         this.name = element.dataset.name;
-        this.file = null; // {name, url, path}; the path is null until it is uploaded
+        // {name, url, path, more}; the path is null until it is uploaded. More: the paths of
+        // further photos of the same
+        this.file = null;
         this.input = element.querySelector("input");
         this.field = element.querySelector(".field");
         this.emptyName = this.field.getAttribute("aria-label");
@@ -32,8 +34,17 @@ export class Zone {
         if (!file && this.element.contains(had) && had.hidden) this.field.focus();
         this.field.setAttribute("aria-label", file
             ? `${this.name}: ${file.name}; choose another file` : this.emptyName);
-        this.field.querySelector("img")?.remove();
+        for (const part of this.field.querySelectorAll("img, .count")) part.remove();
         if (file) this.field.append(this.picture(file));
+        if (file?.more?.length) this.field.append(this.count(file));
+    }
+
+    // How many there are, on the first of several photos.
+    count(file) {
+        const line = document.createElement("span");
+        line.className = "count";
+        line.textContent = `${1 + file.more.length} photos`;
+        return line;
     }
 
     picture(file) {

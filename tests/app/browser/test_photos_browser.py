@@ -121,6 +121,44 @@ def test_two_files_at_once_fill_both_zones(empty_page: Page, photos: dict[str, P
     named(page, "#image", "other.png")
 
 
+def test_several_files_on_the_background_are_one(empty_page: Page, photos: dict[str, Path]) -> None:
+    page = empty_page
+    empty = [photos[name] for name in ("empty", "later", "other")]
+    drag(page, *empty)
+    expect(message(page)).to_contain_text(
+        "Drop several photos of the empty scene on the background"
+    )
+    expect(page.locator("#background img")).to_have_count(0)
+    drag(page, *empty, onto="#background")
+    named(page, "#background", "3 photos of the empty scene")
+    expect(page.locator("#background .count")).to_have_text("3 photos")
+    expect(message(page)).to_have_text(DROP_IMAGE)
+    drag(page, photos["full"], onto="#image")
+    solved(page)
+    expect(page.get_by_role("button", name="Swap")).to_be_disabled()
+    drag(page, photos["later"])  # a new image of the same scene
+    named(page, "#image", "later.png")
+    named(page, "#background", "3 photos of the empty scene")
+    page.get_by_role("button", name="Remove the background").click()
+    expect(page.locator("#background .count, #background img")).to_have_count(0)
+    expect(message(page)).to_have_text(DROP_BACKGROUND)
+    page.locator("#background input").set_input_files(empty[:2])
+    named(page, "#background", "2 photos of the empty scene")
+    solved(page)
+    drag(page, photos["empty"], onto="#background")
+    named(page, "#background", "empty.png")
+    expect(page.locator("#background .count")).to_have_count(0)
+
+
+def test_too_many_photos_of_the_empty_scene_are_told(
+    empty_page: Page, photos: dict[str, Path]
+) -> None:
+    page = empty_page
+    page.locator("#background input").set_input_files([photos["empty"]] * 25)
+    expect(message(page)).to_contain_text("at most 24 photos")
+    expect(page.locator("#background img")).to_have_count(0)
+
+
 def test_a_drag_is_seen_and_can_end_without_a_drop(
     empty_page: Page, photos: dict[str, Path]
 ) -> None:
