@@ -26,8 +26,11 @@ class Clip:
         path.touch()
         self.show(picture)
 
-    def show(self, picture: Picture, *, passes: bool = False) -> None:
-        """Puts (HEIGHT, WIDTH, 3), uint8, RGB, before the camera; a white square may pass by."""
+    def show(self, picture: Picture, *, passes: bool = False, sways: bool = False) -> None:
+        """Puts (HEIGHT, WIDTH, 3), uint8, RGB, before the camera.
+
+        A white square may pass by, and leaves may sway in the right fifth.
+        """
         rng = np.random.default_rng(0)
         clip = f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode()
         for place in range(RATE):
@@ -35,6 +38,8 @@ class Clip:
             shown = np.clip(picture + noise, 0, 255).astype(np.uint8)
             if passes:
                 shown[200:280, 60 * place : 60 * place + 80] = 255
+            if sways:
+                shown[:, -WIDTH // 5 :] = leaves(place % 5)
             planes = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2YUV_I420))
             clip += b"FRAME\n" + planes.tobytes()
         with self._path.open("r+b") as file:  # in its place: Chromium has it open
@@ -48,6 +53,13 @@ class Clip:
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-video-capture={self._path}",
         ]
+
+
+def leaves(seed: int) -> Picture:
+    """Light and dark squares, (HEIGHT, WIDTH // 5, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 2, (24, 6), dtype=np.uint8)
+    squares = cv2.resize(coarse, (WIDTH // 5, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    return np.where(squares[..., None], (40, 110, 30), (150, 200, 120)).astype(np.uint8)
 
 
 def example(name: str) -> tuple[Picture, Picture, Mask]:

@@ -321,6 +321,19 @@ def test_the_empty_scene_is_captured_and_the_object_is_found(
     assert overlap(alpha[..., 3] > 127, truth) > 0.8
 
 
+def test_a_scene_that_moves_is_watched_for_longer(start: Start, served: Served, room: Clip) -> None:
+    room.show(example("teddy")[0], sways=True)
+    page = open_tab(start(*room.options), served.url)
+    look(page, "mask")
+    page.evaluate(NOTE_SENTENCES)
+    capture(page)
+    assert any("hold on" in sentence for sentence, _ in page.evaluate("window.heard"))
+    frames(page, 5)
+    assert share(page) < 0.02
+    room.show(example("teddy")[1], sways=True)
+    wait_for_share(page, 0.05, 0.9)
+
+
 def test_the_page_says_how_fast_it_is(start: Start, served_slowly: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served_slowly.url)
     capture(page)
