@@ -43,7 +43,7 @@ def follow_drift(drift: Levels | None, background: Picture, image: Picture, mask
     change = RATE * np.where(free[..., None], difference, median)
     if drift is None:
         return change
-    return np.asarray(cv2.resize(drift, change.shape[1::-1]) + change)
+    return np.asarray(cv2.resize(drift, change.shape[1::-1]) + change, dtype=np.float32)
 
 
 def with_drift(picture: Picture, drift: Levels | None) -> Picture:
