@@ -206,10 +206,9 @@ def vote(
         np.where(_enlarged(back, height, width)[..., None], frame, plate)
         for frame, back in zip(frames, kept, strict=True)
     )
+    unseen: Mask = np.logical_not(free.any(axis=0))
     if hidden is None:
         unseen = (votes <= _needed(len(frames))) & ~kept.any(axis=0)
-    else:
-        unseen = ~free.any(axis=0)
     return LearnedBackground(plate, cleaned, _enlarged(unseen, height, width))
 
 
