@@ -96,8 +96,10 @@ def measure(checkout: Path, cache: Path, browser: Browser) -> dict[str, float]:
 
 def environment_of(checkout: Path, cache: Path) -> dict[str, str]:
     """Variables for the programs of a checkout, which keep what they cache in a folder."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
+        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
         "DEPTHMASK_CACHE": str(cache),
         "GRADIO_TEMP_DIR": str(cache / "gradio"),
         "PYTHONPATH": str(checkout),
