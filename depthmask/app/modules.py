@@ -7,6 +7,11 @@ from urllib.parse import quote
 import gradio as gr
 
 
+def file_address(path: Path) -> str:
+    """The address of a file of the server, from that of Gradio's API on."""
+    return f"file={quote(path.resolve().as_posix(), safe='/:')}"
+
+
 def import_module(script: Path, *, events: Sequence[str] = ()) -> str:
     """Makes the `js_on_load` of a `gr.HTML` that imports a module and calls its default export.
 
@@ -22,10 +27,9 @@ def import_module(script: Path, *, events: Sequence[str] = ()) -> str:
         [p for end in ("js", "css") for p in sorted(script.parent.glob(f"*.{end}"))]
     )
     named = ", ".join(f'"{event}"' for event in events)
-    address = quote(script.resolve().as_posix(), safe="/:")
     return f"""// events: {named}
 const {{ root = "", api_prefix: prefix = "/gradio_api" }} = window.gradio_config || {{}};
-import(`${{root}}${{prefix}}/file={address}`).then(
+import(`${{root}}${{prefix}}/{file_address(script)}`).then(
     (module) => module.default({{ element, props, trigger, watch, server, upload }}),
 ).catch((error) => {{
     element.prepend("The scripts of this page could not be loaded: reload it.");

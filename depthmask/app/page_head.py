@@ -3,7 +3,8 @@
 Other websites and messengers show a preview beside a link to the page: its name, a sentence, a
 picture. They read it from <meta> elements, in which Gradio names itself. And until Gradio has built
 the page, a file that is dropped would be opened by the browser; a script keeps it for the page.
-Another one spares the processor.
+Another one spares the processor. The scripts of the tab that opens first are named, so that the
+browser fetches them while it builds the page, and not one after the other when that is done.
 
 `PageHead`, an ASGI application around the page, changes the HTML that passes through it. It also
 answers the request for the picture, which nobody has to log in for.
@@ -13,18 +14,22 @@ import re
 from html import escape
 from pathlib import Path
 
+from gradio.route_utils import API_PREFIX
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from depthmask.app.guard import App, Message, Receive, Scope, Send
+from depthmask.app.modules import file_address
 
-PICTURE = Path(__file__).with_name("link_preview.jpg")
+FOLDER = Path(__file__).parent
+PICTURE = FOLDER / "link_preview.jpg"
 PICTURE_PATH = "/link-preview.jpg"
 SIZE = (1200, 630)  # of the picture: width and height in pixels
 NAME = "depthmask"
 DESCRIPTION = "What is new in a photo, and how far away everything is."
 ALTERNATIVE = "A photo, what is new in it cut out, and its depth in colours."
 WRITTEN_BY_GRADIO = re.compile(r'[ \t]*<meta\s+(?:property="og:|name="twitter:)[^>]*>\n?')
+LOGIN = '"auth_required"'  # in Gradio's login page alone
 MAX_AGE_S = 86_400  # of the picture in caches
 # photos.js takes `droppedEarly`, and prevents the same from then on
 EARLY_DROPS = """<script>
@@ -106,7 +111,7 @@ class PageHead:
 
 
 def with_head(page: str, address: str) -> str:
-    """Replaces Gradio's preview in a page, and adds `EARLY_DROPS` and `RARE_COUNTS`.
+    """Replaces Gradio's preview in a page, and adds `EARLY_DROPS`, `RARE_COUNTS` and the scripts.
 
     Args:
         page: HTML.
@@ -132,5 +137,10 @@ def with_head(page: str, address: str) -> str:
     ]
     lines.append(f'<meta name="description" content="{escape(DESCRIPTION)}" />')
     lines += [f"<title>{NAME}</title>", EARLY_DROPS, RARE_COUNTS]
-    bare = WRITTEN_BY_GRADIO.sub("", page)
-    return bare.replace("<head>", "<head>\n" + "\n".join(lines), 1)
+    bare = WRITTEN_BY_GRADIO.sub("", page).replace("<head>", "<head>\n" + "\n".join(lines), 1)
+    if LOGIN in page:  # it has none of the scripts, and may not fetch them
+        return bare
+    scripts = (FOLDER / "page.js", *sorted(FOLDER.glob("photos/*.js")))
+    sources = (f"{address}{API_PREFIX}/{file_address(each)}" for each in scripts)
+    links = (f'<link rel="modulepreload" href="{escape(each)}" />' for each in sources)
+    return bare.replace("</head>", "\n".join((*links, "</head>")), 1)  # Gradio's scripts come first

@@ -1,6 +1,9 @@
 """What the head of the page's HTML says."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,12 +29,18 @@ async def page(_: object) -> HTMLResponse:
     return HTMLResponse(PAGE)
 
 
+async def login(_: object) -> HTMLResponse:
+    return HTMLResponse(PAGE.replace("ä", '<script>x = {"auth_required":true}</script>'))
+
+
 async def config(_: object) -> JSONResponse:
     return JSONResponse({"title": '<meta property="og:title" content="Gradio" />'})
 
 
-def ask(path: str, *, root_path: str | None = None, **headers: str) -> httpx.Response:
-    routes = [Route("/", page), Route("/config", config), Route("/app/", page)]
+def ask(
+    path: str, *, root_path: str | None = None, shown: Callable[..., Any] = page, **headers: str
+) -> httpx.Response:
+    routes = [Route("/", shown), Route("/config", config), Route("/app/", page)]
     app = PageHead(Router(routes), root_path=root_path)
 
     async def get() -> httpx.Response:
@@ -54,6 +63,18 @@ def test_the_page_names_itself_and_its_picture() -> None:
     assert said(answer)["og:image"] == f"http://here:7860{PICTURE_PATH}"
     assert said(answer)["viewport"] == "width=device-width", "all else stays"
     assert answer.text.endswith("<body>ä</body></html>")
+
+
+def test_the_scripts_of_the_first_tab_are_fetched_early() -> None:
+    scripts = re.findall(r'<link rel="modulepreload" href="([^"]*)"', ask("/").text)
+    assert len(scripts) > 10
+    for script in scripts:
+        path = script.removeprefix("http://here:7860/gradio_api/file=")
+        assert Path(path).is_file()
+    assert any(script.endswith("/photos/photos.js") for script in scripts)
+    assert "modulepreload" not in ask("/", shown=login).text, (
+        "who is not logged in may not have them"
+    )
 
 
 @pytest.mark.parametrize(
