@@ -41,7 +41,17 @@ from depthmask.schema import SchemaError, from_json
 
 SIZES = ("640x480", "1280x720", "4000x3000")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-STAGES = ("decode", "register", "light", "network", "quality", "refine", "answer", "scene")
+STAGES = (
+    "decode",
+    "register",
+    "light",
+    "network",
+    "quality",
+    "second look",
+    "refine",
+    "answer",
+    "scene",
+)
 LATER = "scene"  # is not part of the whole
 WHOLE, REST = "whole", "all but the network"
 

@@ -24,9 +24,11 @@ from depthmask.inference.gone import leave_out
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, light_copy, match_light
 from depthmask.inference.pair_quality import PairReport, judge
 from depthmask.inference.pair_signs import is_same, measure
-from depthmask.inference.refinement import refine_depth, refine_mask
+from depthmask.inference.refinement import enlarge_mask, refine_depth, steepen
+from depthmask.inference.second_look import ASPECTS, look_again
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.inference.unknown_area import covered_share, keep_joined
+from depthmask.network.architecture import MODELS
 from depthmask.network.checkpoint import SHIPPED, check_tasks, read_info
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import resize, resize_by_halves
@@ -35,6 +37,9 @@ _LOG = logging.getLogger(__name__)  # prints warnings on stderr, unless the prog
 RESOLUTIONS = range(STRIDE, 2048 + 1)
 # Sides of what the network sees, in those of what the checkpoint is meant to see
 QUALITIES = {"fast": 4 / 7, "balanced": 1.0, "best": 8 / 7}
+# Gain of the second looks that are worth their time: see `second_look`. On crops, the fast network
+# takes more shadows for things.
+MIN_GAINS = {"fast": math.inf, "balanced": 1.6, "best": 1.1}
 _FAST = "fast"  # the quality for which there are weights of their own
 MAX_GAIN_CHANGE_STOPS = 0.15  # of a channel; the network predicts the same with less
 MIN_DEPTH = 1e-6  # depth is above 0, so that 1 / depth is finite
@@ -96,6 +101,9 @@ class Predictor:
         if isinstance(backend, str):
             backend = make_backend(backend, checkpoint=path, device=device, say=_LOG.warning)
         self.backend = backend
+        is_fast = (self.info.stages, self.info.stride) == MODELS["fast"]
+        self._min_gain = MIN_GAINS["fast" if is_fast else quality]
+        self._crop_sizes = [network_size(*aspect, self.resolution) for aspect in ASPECTS]
 
     @property
     def device(self) -> str:
@@ -120,8 +128,10 @@ class Predictor:
             image: (H, W, 3), uint8, RGB, of any size.
             align: Move the background to where the camera stood for the image.
             light: Give the background the exposure and white balance of the image.
-            refine: Steepen the mask's edge, and put the depth's step on it; else both are enlarged.
-            stopwatch: Gets a lap for each stage: register, light, network, quality, refine.
+            refine: Look again at what is small, steepen the mask's edge, and put the depth's step
+                on it; else both are enlarged.
+            stopwatch: Gets a lap for each stage: register, light, network, quality, second look
+                and refine.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
@@ -157,13 +167,14 @@ class Predictor:
             unknown=small_unknown,
             same=photo is not None and is_same(photo, image),
         )
-        maps["mask"] = leave_out(maps["mask"], signs.gone)
+        found = leave_out(maps["mask"], signs.gone)
         watch.lap("quality")
         if refine:
-            mask = refine_mask(maps["mask"], height, width)
-            depth = refine_depth(maps["depth"], maps["mask"], mask)
+            mask = self._look_again(matched, image, found, unknown, found < maps["mask"])
+            watch.lap("second look")
+            depth = refine_depth(maps["depth"], found, steepen(mask))
         else:
-            mask, depth = (resize(maps[task], height, width) for task in ("mask", "depth"))
+            mask, depth = (resize(each, height, width) for each in (found, maps["depth"]))
         mask, depth = np.clip(mask, 0, 1, out=mask), np.clip(depth, MIN_DEPTH, 1, out=depth)
         watch.lap("refine")
         return Prediction(
@@ -173,6 +184,34 @@ class Predictor:
             PairReport(framed.registration, lighting, judge(signs), covered),
             matched,
             unknown,
+        )
+
+    def _look_again(
+        self,
+        background: Picture,
+        image: Picture,
+        found: Map,
+        unknown: Mask | None,
+        left_out: Mask,
+    ) -> Map:
+        """The network's mask, enlarged, with a second look where that pays.
+
+        It decides neither in the unknown area, (H, W), nor on what was left out, (h, w).
+        """
+        height, width = image.shape[:2]
+        closed = unknown
+        if left_out.any():
+            closed = resize(left_out.astype(np.float32), height, width) > 0
+            closed = closed if unknown is None else closed | unknown
+        return look_again(
+            self.backend,
+            background,
+            image,
+            enlarge_mask(found, height, width),
+            found,
+            sizes=self._crop_sizes,
+            min_gain=self._min_gain,
+            closed=closed,
         )
 
     def _see(

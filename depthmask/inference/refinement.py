@@ -19,22 +19,24 @@ MIN_SQUARED_ALPHA = 0.01  # where alpha² is less, a colour is taken from nearby
 UNMIXED_PIXELS = 2**18  # un-mixed at once, to bound memory
 
 
-def refine_mask(mask: Map, height: int, width: int) -> Map:
-    """Enlarges a mask to (height, width) and undoes the blur of its edge.
+def enlarge_mask(mask: Map, height: int, width: int) -> Map:
+    """Interpolates a mask, (h, w), to (height, width): float32."""
+    return enlarge(shrink(mask.astype(np.float32), height, width), height, width)
+
+
+def steepen(mask: Map) -> Map:
+    """Undoes the blur of an enlarged mask's edge, in the array itself.
 
     Args:
-        mask: (h, w), in [0, 1]: how much of a pixel is foreground.
-        height: Of the image, in pixels.
-        width: Of the image, in pixels.
+        mask: (H, W), float32 in [0, 1]: how much of a pixel is foreground.
 
     Returns:
-        (height, width), float32 in [0, 1]; above 0.5 where the enlarged mask is.
+        The same array, in [0, 1]; above 0.5 where it was.
     """
-    large = enlarge(shrink(mask.astype(np.float32), height, width), height, width)
-    large -= 0.5  # in place: the map may have 50 million pixels
-    large *= EDGE_CONTRAST
-    large += 0.5
-    return np.clip(large, 0, 1, out=large)
+    mask -= 0.5  # in place: the map may have 50 million pixels
+    mask *= EDGE_CONTRAST
+    mask += 0.5
+    return np.clip(mask, 0, 1, out=mask)
 
 
 def refine_depth(depth: Map, low_mask: Map, mask: Map) -> Map:

@@ -12,7 +12,17 @@ from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import Map, Picture, read_picture
 from tests.app.test_scene import unpack
 
-STAGES = {"decode", "register", "light", "network", "quality", "refine", "answer", "scene"}
+STAGES = {
+    "decode",
+    "register",
+    "light",
+    "network",
+    "quality",
+    "second look",
+    "refine",
+    "answer",
+    "scene",
+}
 
 
 def half(backgrounds: Picture, images: Picture) -> dict[str, Map]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from depthmask.inference import refinement
-from depthmask.inference.refinement import refine_depth, refine_mask, unmix
+from depthmask.inference.refinement import enlarge_mask, refine_depth, steepen, unmix
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import enlarge
 
@@ -41,6 +41,10 @@ def blend(background: Picture, alpha: Map, seed: int = 1) -> Picture:
 def as_the_network_sees(alpha: Map, side: int = 128) -> Map:
     small = cv2.resize(alpha, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32)
+
+
+def refine_mask(mask: Map, height: int, width: int) -> Map:
+    return steepen(enlarge_mask(mask, height, width))
 
 
 def test_a_refined_edge_is_nearer_to_the_truth_and_in_the_same_place() -> None:

@@ -30,5 +30,12 @@ def test_the_stages_of_a_prediction_are_told_apart(tiny_checkpoint: Path, pair: 
 
     watch = Stopwatch(clock)
     Predictor(tiny_checkpoint, backend=Slow()).predict(pair.background, pair.image, stopwatch=watch)
-    assert list(watch.seconds) == ["register", "light", "network", "quality", "refine"]
+    assert list(watch.seconds) == [
+        "register",
+        "light",
+        "network",
+        "quality",
+        "second look",
+        "refine",
+    ]
     assert watch.seconds["network"] >= 1 and sum(watch.seconds.values()) == ticks
