@@ -25,6 +25,7 @@ PROGRAMS = {
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
+    "benchmarks.second_look": ["--sequences", NOPE],
     "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.stage": ["--image", NOPE],
     "benchmarks.drop": ["--baseline", NOPE],
