@@ -16,11 +16,11 @@ FOLDER = WEIGHTS.parent
 FIGURES = {
     "main": {
         "astronaut": (0.995, 0.131),
-        "bicycle": (0.557, 0.146),
-        "desk": (0.961, 0.125),
-        "doorstep": (0.966, 0.112),
+        "bicycle": (0.607, 0.144),
+        "desk": (0.972, 0.125),
+        "doorstep": (0.970, 0.112),
         "empty": (1.000, 0.277),
-        "teddy": (0.846, 0.227),
+        "teddy": (0.851, 0.227),
     },
     "fast": {
         "astronaut": (0.985, 0.149),
