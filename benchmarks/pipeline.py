@@ -53,6 +53,7 @@ STAGES = (
     "scene",
 )
 LATER = "scene"  # is not part of the whole
+NETWORK = ("network", "second look")  # this one is the network on crops, where there are any
 WHOLE, REST = "whole", "all but the network"
 
 Work = Callable[[Stopwatch], object]  # has a lap for each stage
@@ -179,7 +180,8 @@ def measure(
             watch = Stopwatch(clock)
             work(watch)
             whole = sum(watch.seconds.values()) - watch.seconds[LATER]
-            stages = watch.seconds | {WHOLE: whole, REST: whole - watch.seconds["network"]}
+            looks = sum(watch.seconds.get(stage, 0) for stage in NETWORK)
+            stages = watch.seconds | {WHOLE: whole, REST: whole - looks}
             for stage, seconds in stages.items():
                 if number:
                     found[name].setdefault(stage, []).append(seconds)

@@ -82,7 +82,7 @@ def look_again(
     crops = find_crops(low_mask, mask.shape, [h / w for h, w in sizes], min_gain**-2)
     if not crops:
         return mask
-    found, weight = np.zeros_like(mask), np.zeros_like(mask)
+    found, weight = (np.zeros(mask.shape, np.float32) for _ in range(2))
     for crop in crops:
         place = crop.place
         size = min(sizes, key=lambda size: _unlike(image[place].shape, size))
@@ -92,14 +92,14 @@ def look_again(
         trust = _trust(gain) * _window(place, mask.shape)
         found[place] += trust * resize(seen, *trust.shape)
         weight[place] += trust
-    found /= np.maximum(weight, 1e-6)  # in place: a map may have 50 million pixels
-    np.minimum(weight, 1, out=weight)
+    part = _hull(crops).place  # the rest of a large image is not touched
+    share = np.minimum(weight[part], 1)
     if closed is not None:
-        weight[closed] = 0
-    found -= mask
-    found *= weight
-    found += mask
-    return np.clip(found, 0, 1, out=found)
+        share[closed[part]] = 0
+    change = found[part] / np.maximum(weight[part], 1e-6) - mask[part]
+    result = mask.copy()
+    result[part] = np.clip(mask[part] + share * change, 0, 1)
+    return result
 
 
 def find_crops(
@@ -142,12 +142,16 @@ def _join(
         top, left = (max(pair) for pair in zip(first[:2], second[:2], strict=True))
         bottom, right = (min(pair) for pair in zip(first[2:], second[2:], strict=True))
         if top < bottom and left < right:
-            ends = list(zip(first, second, strict=True))
-            both = Crop(*map(min, ends[:2]), *map(max, ends[2:]))
-            union = _around(both, height, width, aspects)
+            union = _around(_hull((first, second)), height, width, aspects)
             if union.area <= limit:
                 return [union, *(crop for crop in crops if crop not in (first, second))]
     return []
+
+
+def _hull(crops: Sequence[Crop]) -> Crop:
+    """The smallest box that holds all crops."""
+    tops, lefts, bottoms, rights = zip(*crops, strict=True)
+    return Crop(min(tops), min(lefts), max(bottoms), max(rights))
 
 
 def _with_margin(box: Crop, pixel: float) -> Crop:
