@@ -59,6 +59,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add("--original-share", type=float, default=0.0, help="of batches made as the original's")
+    plates = "of batches whose background is chosen from several photos, pixel by pixel"
+    add("--plate-share", type=float, default=0.1, help=plates)
     add("--half-share", type=float, default=0.0, help="of batches at half a phase's size")
     shares = "share of batches at another size; may be several"
     add("--mixed", nargs="+", type=size_share, default=(), metavar="SIZE:SHARE", help=shares)

@@ -23,17 +23,22 @@ from torch import Tensor, nn
 from benchmarks.command import run
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_checkpoint_pools
-from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe
+from depthmask.composites.recipe import ORIGINAL, ORIGINAL_BY_CAMERA, Recipe, with_plates
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.network.checkpoint import WEIGHTS, load_checkpoint
 from depthmask.network.device import autocast
 from depthmask.training.config import TrainConfig
 from depthmask.training.validation import COMPOSITES_SEED, validation_metrics
 
+MOVING = replace(
+    Recipe(), sway=0.6, dynamic_texture=0.3, screen=0.2, clouds=0.2, jitter=0.3, perfect=0.0
+)
 RECIPES = {
     "original protocol": ORIGINAL,
     "with camera changes": ORIGINAL_BY_CAMERA,
     "as in training": Recipe(),
+    "scenes that move": MOVING,
+    "of several photos": with_plates(MOVING),
 }
 COLUMNS = ("iou", "batch_iou", "boundary_iou", "rmse", "batch_rmse", "rmse_over_deviation")
 REFERENCE = (

@@ -99,7 +99,8 @@ def _compose(data: Path, number: int, seed: int) -> Iterator[Sample]:
     lens = Lens(gain=0.12, offset=2 / 255, gamma=0.05, noise_level=5 / 255)
     recipe = replace(
         Recipe(lens=lens), camouflage=0.0, lattice=0.0, unseen=0.0, lamp=0.0, sunbeam=0.0,
-        leaves=0.0, parallax=0.0, reflection=0.0,
+        sway=0.0, dynamic_texture=0.0, screen=0.0, clouds=0.0, jitter=0.0, parallax=0.0,
+        reflection=0.0,
     )  # fmt: skip
     for numbers in torch.arange(number).split(16):
         batch = compose(pools, numbers, size=COMPOSITE_SIZE, seed=seed, recipe=recipe)

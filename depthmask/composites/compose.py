@@ -13,6 +13,7 @@ from depthmask.composites.camera import photograph
 from depthmask.composites.geometry import Size
 from depthmask.composites.objects import MAX_OBJECTS, Appearance, draw_objects
 from depthmask.composites.paint import paint
+from depthmask.composites.plate import closest_plate
 from depthmask.composites.pools import Pools
 from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import Recipe
@@ -64,9 +65,14 @@ def compose(
         if len(rows):
             chosen = objects.take(rows, torch.full_like(rows, slot))
             paint(scene, pools.foregrounds, rows, chosen, appearance.take(rows))
-    background, image = scene.background, scene.image
+    image, photos = scene.image, scene.photos
+    if scene.daylight:
+        image, *photos = (
+            one * light for one, light in zip((image, *photos), scene.daylight, strict=True)
+        )
     if recipe.lamp or recipe.sunbeam:
         image = image * draw_light(rng, size, recipe, changes)
+    background = closest_plate(photos, image)
     if recipe.lens:
         background, image = photograph(background, image, rng, recipe.lens, changes)
     return Batch(

@@ -69,9 +69,19 @@ def frame_grid(to_texture: Tensor, size: Size) -> Tensor:
         to_texture: Transform from frame units to texture units.
         size: The frame's height and width in pixels.
     """
-    scale = torch.tensor([*half_sides(size), 1.0], device=to_texture.device)
-    theta = (to_texture * scale)[:, :2]
-    return F.affine_grid(theta, [len(theta), 1, *size], align_corners=False)
+    height, width = size
+    half_width, half_height = half_sides(size)
+    # one pass over the pixels, where `affine_grid` multiplies matrices
+    x, y = (_centres(count, to_texture.device) for count in (width, height))
+    right, down, origin = to_texture[:, :2].unbind(-1)  # (B, 2) each
+    across = x[:, None] * (right * half_width)[:, None, None]  # (B, 1, W, 2)
+    along = y[:, None, None] * (down * half_height)[:, None, None] + origin[:, None, None]
+    return across + along
+
+
+def _centres(count: int, device: torch.device) -> Tensor:
+    """Centres of so many pixels side by side in [-1, 1]."""
+    return (torch.arange(count, device=device) * 2 + 1) / count - 1
 
 
 def sample_texture(

@@ -52,18 +52,19 @@ def paint(
     scene.ratio[samples] = torch.where(alpha > 0.5, ratio, scene.ratio[samples])
     rows = objects.in_both.nonzero()[:, 0]
     if len(rows):
-        _paint_background(scene, pool, samples[rows], objects.take(rows), appearance.take(rows))
+        _paint_photos(scene, pool, samples[rows], objects.take(rows), appearance.take(rows))
 
 
-def _paint_background(
+def _paint_photos(
     scene: Scene, pool: Pool, samples: Tensor, objects: Objects, appearance: Appearance
 ) -> None:
-    """Paints objects that stand in both photos into the background, as its camera saw them."""
-    to_cutout = torch.linalg.inv(objects.to_frame) @ scene.motion[samples]
-    background = scene.background[samples]
-    layer = _render_object(pool, objects, appearance, to_cutout, scene.size)
-    layer = _adjust_colours(layer, background, appearance)
-    scene.background[samples] = background * (1 - layer[:, 3:]) + layer[:, :3]
+    """Paints objects that stand in both into the empty scene's photos, as their camera saw them."""
+    for photo, motion in zip(scene.photos, scene.motions, strict=True):
+        to_cutout = torch.linalg.inv(objects.to_frame) @ motion[samples]
+        background = photo[samples]
+        layer = _render_object(pool, objects, appearance, to_cutout, scene.size)
+        layer = _adjust_colours(layer, background, appearance)
+        photo[samples] = background * (1 - layer[:, 3:]) + layer[:, :3]
 
 
 def _render_object(

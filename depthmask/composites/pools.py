@@ -33,6 +33,8 @@ class Pool:
         members: (M,) int64, the pictures that may be drawn.
         cumulative: (M,), running sum of the members' probabilities.
         labels: (N, L, L) uint8, see `bytes_from_ratio`; backgrounds only.
+        contrast: (N, 1, s, s) uint8, of the smallest level's size: standard deviation of brightness
+            around each pixel of it, in levels; backgrounds only.
         ground_point: (N, 2), lowest point of the object, texture units; cut-outs only.
         cut_at_bottom: (N,) bool, whether the picture's lower edge cuts the object; cut-outs only.
     """
@@ -42,6 +44,7 @@ class Pool:
     members: Tensor
     cumulative: Tensor
     labels: Tensor | None = None
+    contrast: Tensor | None = None
     ground_point: Tensor | None = None
     cut_at_bottom: Tensor | None = None
 
@@ -190,13 +193,14 @@ def _build_pool(pictures: PackedPictures, device: torch.device) -> Pool:
         members=torch.empty(0, dtype=torch.int64),
         cumulative=torch.empty(0),
         labels=None if labels is None else labels.to(device),
+        contrast=None if labels is None else _contrast(pixels, levels[-1].shape[-1]).to(device),
         ground_point=ground_point,
         cut_at_bottom=cut_at_bottom,
     )
 
 
 def _with_members(pool: Pool, names: Sequence[str], wanted: Sequence[bool]) -> Pool:
-    """Gives a pool its members. Each source has the square root of its size as its weight."""
+    """Gives a pool its members, each source by the root of its size."""
     members = [number for number, is_wanted in enumerate(wanted) if is_wanted]
     if not members:
         members = list(range(len(names)))  # too few pictures to split
@@ -222,6 +226,18 @@ def _premultiplied(pixels: Tensor) -> Tensor:
 
 def _halved(pixels: Tensor) -> Tensor:
     return F.avg_pool2d(pixels.float(), 2).round().to(torch.uint8)
+
+
+def _contrast(pixels: Tensor, side: int) -> Tensor:
+    """Standard deviation of brightness in the squares of a side x side grid, (N, 1, side, side)."""
+
+    def deviation(part: Tensor) -> Tensor:
+        grey = part[:, :3].float().mean(dim=1, keepdim=True)
+        width = grey.shape[-1] // side
+        mean, mean_square = F.avg_pool2d(grey, width), F.avg_pool2d(grey**2, width)
+        return (mean_square - mean**2).clamp_min(0).sqrt().round().to(torch.uint8)
+
+    return _in_parts(deviation, pixels)
 
 
 def _in_parts(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:

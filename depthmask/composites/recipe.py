@@ -46,11 +46,21 @@ class Recipe:
     reflection: float = 0.12  # the floor mirrors the object
     lamp: float = 0.15  # the light changes smoothly in parts of the image
     sunbeam: float = 0.08  # the same, with sharp borders
-    leaves: float = 0.1  # parts of the scene stir between the photos
+    sway: float = 0.25  # foliage, water, flags or curtains sway in a part of the scene
+    dynamic_texture: float = 0.12  # a part of a texture shows another part of it, as foliage does
+    screen: float = 0.08  # a screen shows something else, or flickers
+    clouds: float = 0.08  # shadows of clouds lie elsewhere in each photo
     moves: float = 0.5  # the camera turns and zooms a little between the photos
+    jitter: float = 0.12  # the camera shakes: each photo of the empty scene is moved twice as far
     parallax: float = 0.2  # the camera is displaced between the photos
+    photos: int = 1  # of the empty scene; the background is the closest of them, pixel by pixel
     lens: Lens | None = field(default_factory=Lens)  # None: perfect photos in the same light
     perfect: float = 0.1  # nothing differs between the photos but what enters and its shadow
+
+    @property
+    def moving(self) -> bool:
+        """Whether a part of the scene may move."""
+        return any((self.sway, self.dynamic_texture, self.screen, self.clouds))
 
 
 # The original project's composites: one cut-out of half the frame's side, wholly inside it.
@@ -77,8 +87,12 @@ ORIGINAL = Recipe(
     reflection=0.0,
     lamp=0.0,
     sunbeam=0.0,
-    leaves=0.0,
+    sway=0.0,
+    dynamic_texture=0.0,
+    screen=0.0,
+    clouds=0.0,
     moves=0.0,
+    jitter=0.0,
     parallax=0.0,
     lens=None,
     perfect=0.0,
@@ -86,3 +100,11 @@ ORIGINAL = Recipe(
 
 # The same seen by a camera: moved by up to 1 %, exposure and white balance changed, noise, shadows.
 ORIGINAL_BY_CAMERA = replace(ORIGINAL, shadow=0.65, moves=1.0, lens=Lens(tint=0.0, pale=0.0))
+
+
+def with_plates(recipe: Recipe) -> Recipe:
+    """The same with a plate put together from photos of a scene that moves more often.
+
+    A recipe in which nothing moves stays as it is.
+    """
+    return replace(recipe, photos=3, sway=max(recipe.sway, 0.6)) if recipe.moving else recipe

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from depthmask.composites.geometry import (
@@ -15,6 +14,7 @@ from depthmask.composites.geometry import (
     sample_texture,
     transform,
 )
+from depthmask.composites.movement import Movement, smooth_noise
 from depthmask.composites.pools import Pool
 from depthmask.composites.random_streams import RandomStreams
 from depthmask.composites.recipe import Recipe
@@ -26,12 +26,13 @@ from depthmask.depth import scene_range
 class Scene:
     """The photos and the truth of a batch, into which objects are painted from far to near."""
 
-    background: Tensor  # (B, 3, H, W), RGB, 0 to 1
+    photos: tuple[Tensor, ...]  # of the empty scene, (B, 3, H, W) each, RGB, 0 to 1
     image: Tensor  # (B, 3, H, W), RGB, 0 to 1
     ratio: Tensor  # (B, 1, H, W), inverse depth of the image in units of the scene's range
     empty_ratio: Tensor  # (B, 1, H, W), the same without the objects
     mask: Tensor  # (B, 1, H, W), 0 to 1
-    motion: Tensor  # (B, 3, 3), transform from the background to the image, frame units
+    motions: tuple[Tensor, ...]  # (B, 3, 3), transforms from each photo to the image, frame units
+    daylight: tuple[Tensor, ...] = ()  # of the image and each photo, (B, 1, H, W), factors
 
     @property
     def size(self) -> Size:
@@ -54,8 +55,8 @@ def draw_scene(
     assert pool.labels is not None, "backgrounds have labels"
     number = pool.pick(rng.uniform())
     view = _draw_view(rng, pool.aspect[number], size, recipe)
-    motion = _draw_motion(rng, recipe, changes)
-    image_grid, background_grid = frame_grid(view, size), frame_grid(view @ motion, size)
+    motion = _draw_motion(rng, rng.chance(recipe.moves) & changes)
+    image_grid = frame_grid(view, size)
     label = ratio_from_bytes(
         sample_texture((pool.labels[:, None],), number, image_grid, outside="reflection")
     )
@@ -63,15 +64,24 @@ def draw_scene(
     ratio = (label - low[:, None, None, None]) / span[:, None, None, None]
     # A camera that is displaced moves near things more than far ones.
     shift = rng.symmetric(0.012, each=2) * (rng.chance(recipe.parallax) & changes)[:, None]
-    background_grid = background_grid + (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
-    if recipe.leaves:
-        background_grid = background_grid + _draw_stir(rng, size, recipe.leaves, changes)
-    image, background = (
-        sample_texture(pool.levels, number, grid, outside="reflection") / 255
-        for grid in (image_grid, background_grid)
+    parallax = (ratio.movedim(1, -1) - 0.5) * shift[:, None, None]
+    later = rng.spawn(2)
+    shakes = later.chance(recipe.jitter) & changes
+    motions = tuple(motion @ _draw_motion(later, shakes, scale=2.0) for _ in range(recipe.photos))
+    grids = [image_grid, *(frame_grid(view @ one, size) + parallax for one in motions)]
+    daylight: tuple[Tensor, ...] = ()
+    movement = None
+    if recipe.moving:
+        movement = Movement.draw(pool, number, view, later, size, recipe, changes)
+        grids = [grid + movement.displacement(later) for grid in grids]
+    image, *photos = (
+        sample_texture(pool.levels, number, grid, outside="reflection") / 255 for grid in grids
     )
+    if movement:
+        image, *photos = (one * movement.glow(later) for one in (image, *photos))
+        daylight = tuple(movement.daylight(later) for _ in grids)
     mask = torch.zeros_like(ratio)
-    return Scene(background, image, ratio, empty_ratio=ratio, mask=mask, motion=motion)
+    return Scene(tuple(photos), image, ratio, ratio, mask, motions, daylight)
 
 
 def draw_light(rng: RandomStreams, size: Size, recipe: Recipe, changes: Tensor) -> Tensor:
@@ -80,7 +90,7 @@ def draw_light(rng: RandomStreams, size: Size, recipe: Recipe, changes: Tensor) 
     A lamp changes it smoothly. A sunbeam through a window falls on a parallelogram.
     """
     strength = rng.uniform(0.1, 0.45) * (rng.chance(recipe.lamp) & changes)
-    lamp = _smooth_noise(rng, 1, 3, size) * strength[:, None, None, None]
+    lamp = smooth_noise(rng, 1, 3, size) * strength[:, None, None, None]
     strength = rng.uniform(-0.5, 0.8) * (rng.chance(recipe.sunbeam) & changes)
     positions = frame_grid(identity(len(strength), strength.device), size)
     sharpness = rng.log_uniform(5, 80)[:, None, None]
@@ -111,25 +121,11 @@ def _draw_view(rng: RandomStreams, aspect: Tensor, size: Size, recipe: Recipe) -
     )
 
 
-def _draw_motion(rng: RandomStreams, recipe: Recipe, changes: Tensor) -> Tensor:
-    """Draws the camera's motion between the photos: shift and zoom up to 1 %, turn up to 0.6°."""
-    moves = (rng.chance(recipe.moves) & changes).float() * rng.uniform()
-    shift = rng.symmetric(0.02, each=2) * moves[:, None]  # a square frame is 2 wide
-    angle = rng.symmetric(math.radians(0.6)) * moves
-    zoom = 1 + rng.symmetric(0.01) * moves
+def _draw_motion(rng: RandomStreams, moves: Tensor, *, scale: float = 1.0) -> Tensor:
+    """Draws a motion of the camera: shift and zoom up to 1 %, turn up to 0.6°, or `scale` times."""
+    strength = moves.float() * rng.uniform() * scale
+    shift = rng.symmetric(0.02, each=2) * strength[:, None]  # a square frame is 2 wide
+    angle = rng.symmetric(math.radians(0.6)) * strength
+    zoom = 1 + rng.symmetric(0.01) * strength
     cos, sin = zoom * angle.cos(), zoom * angle.sin()
     return transform((cos, -sin, shift[:, 0]), (sin, cos, shift[:, 1]))
-
-
-def _draw_stir(rng: RandomStreams, size: Size, probability: float, changes: Tensor) -> Tensor:
-    """Draws how far leaves and curtains stir in a part of the scene, (B, H, W, 2) texture units."""
-    amplitude = rng.log_uniform(0.004, 0.025) * (rng.chance(probability) & changes)
-    part = ((_smooth_noise(rng, 1, 3, size) - 0.3) * 6).sigmoid()
-    stir = _smooth_noise(rng, 2, 12, size) * part * amplitude[:, None, None, None]
-    return stir.movedim(1, -1)
-
-
-def _smooth_noise(rng: RandomStreams, channels: int, side: int, size: Size) -> Tensor:
-    """Draws noise, (B, channels, H, W), interpolated between side x side random values."""
-    noise = rng.normal(channels, side, side)
-    return F.interpolate(noise, size, mode="bilinear", align_corners=True)

@@ -88,7 +88,8 @@ def place(
 def _scene(image: Tensor, ratio: Tensor) -> Scene:
     """A scene before the object enters. Only its image and ratio are used."""
     still = identity(len(image), image.device)
-    return Scene(image, image, ratio, empty_ratio=ratio, mask=torch.zeros_like(ratio), motion=still)
+    mask = torch.zeros_like(ratio)
+    return Scene((image,), image, ratio, empty_ratio=ratio, mask=mask, motions=(still,))
 
 
 def _box(place: Tensor, side: int) -> Tensor:

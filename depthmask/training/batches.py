@@ -16,7 +16,7 @@ from depthmask.composites.compose import Batch, compose
 from depthmask.composites.geometry import Size
 from depthmask.composites.pools import Pools
 from depthmask.composites.random_streams import RandomStreams
-from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.composites.recipe import ORIGINAL, Recipe, with_plates
 from depthmask.network.device import autocast
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
@@ -99,7 +99,8 @@ class Batches:
             if 0 <= size_draw < share:
                 side = size
             size_draw -= share
-        recipe, aspect = (ORIGINAL, 1.0) if is_original else (config.recipe, aspect)
+        recipe = with_plates(config.recipe) if rng.chance(config.plate_share) else config.recipe
+        recipe, aspect = (ORIGINAL, 1.0) if is_original else (recipe, aspect)
         return recipe, aspect, side, distills
 
 

@@ -89,6 +89,7 @@ class TrainConfig:
     ahead: int = 1  # steps whose composites are made at once: fewer, larger kernels on a GPU
     aspects: tuple[float, ...] = ASPECTS  # of the frames, one a batch
     original_share: float = 0.0  # share of the batches made as the original project made its own
+    plate_share: float = 0.1  # share of the batches whose backgrounds come of several photos
     half_share: float = 0.0  # share of the batches at half a phase's size
     mixed: tuple[tuple[int, float], ...] = ()  # other sizes than a phase's, and shares of batches
     distill: Path | None = None  # checkpoint whose maps are learned from, beside the truth
@@ -121,7 +122,7 @@ class TrainConfig:
             raise OptionError("held_out is a share from 0 to under 1")
         if self.stride < 1:
             raise OptionError("stride is 1 or more")
-        for name in ("original_share", "half_share", "distill_share"):
+        for name in ("original_share", "plate_share", "half_share", "distill_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} is a share from 0 to 1")
         for name in ("limit", "shared_pictures"):

@@ -19,7 +19,7 @@ def flat_scene() -> Scene:
     """A grey wall at inverse depth 0.5."""
     picture, ratio = (torch.full((1, 1, *SIZE), 0.5).expand(COUNT, n, *SIZE) for n in (3, 1))
     still = identity(COUNT, torch.device("cpu"))
-    return Scene(picture, picture, ratio, ratio, torch.zeros_like(ratio), still)
+    return Scene((picture,), picture, ratio, ratio, torch.zeros_like(ratio), (still,))
 
 
 def draw(pools: Pools, recipe: Recipe, *, mirrored: torch.Tensor | None = None) -> Objects:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from depthmask.composites.compose import Batch, compose
 from depthmask.composites.pools import Pools, load_pools
-from depthmask.composites.recipe import ORIGINAL, Recipe
+from depthmask.composites.recipe import ORIGINAL, Recipe, with_plates
 from depthmask.training.batches import (
     Batches,
     distill,
@@ -99,6 +99,18 @@ def test_a_share_of_the_batches_is_as_the_original_made_them(
     assert set(originals) == {(32, 32)} and 10 <= len(originals) <= 30
     others = [(size, recipe) for _, size, recipe in made if recipe != ORIGINAL]
     assert set(others) == {(frame_size(32, 16 / 9), config.recipe)}
+
+
+def test_a_share_of_the_batches_has_plates_of_several_photos(
+    config: TrainConfig, pools: Pools, made: list[Made]
+) -> None:
+    batches = Batches(replace(config, plate_share=0.5), pools, ProcessGroup())
+    for step in range(40):
+        batches.make(config.phases[0], 4 * step, ANY_MODEL)
+    plates = [recipe for *_, recipe in made if recipe == with_plates(config.recipe)]
+    assert 10 <= len(plates) <= 30
+    assert {recipe for *_, recipe in made} == {config.recipe, with_plates(config.recipe)}
+    assert with_plates(ORIGINAL) == ORIGINAL, "nothing moves there"
 
 
 def test_in_a_batch_as_the_originals_nothing_changes_but_what_enters(

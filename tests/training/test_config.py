@@ -33,7 +33,11 @@ from depthmask.training.config import Phase, TrainConfig
         {"depth_loss": "l3"},
         {"tasks": ()},
         {"phases": ()},
-        *({name: share} for name in ("original_share", "half_share") for share in (-0.1, 1.5)),
+        *(
+            {name: share}
+            for name in ("original_share", "plate_share", "half_share")
+            for share in (-0.1, 1.5)
+        ),
     ],
 )
 def test_options_that_cannot_be_are_refused(config: TrainConfig, fields: dict[str, Any]) -> None:
