@@ -184,6 +184,13 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-mb", type=float, default=50, help="largest size in MB (default: %(default)s)")
     views = "label ten views of each background: ten times the work, for a small teacher's errors"
     add("--views", action="store_true", help=views)
+    add(
+        "--measured-depth",
+        type=Path,
+        metavar="DIR",
+        help="depth of some backgrounds, under their names: 16-bit PNG of millimetres, 0 = none; "
+        "teachers fill what was not measured; DIR may be that of the backgrounds",
+    )
 
 
 def run_pack(options: argparse.Namespace) -> None:
@@ -198,4 +205,5 @@ def run_pack(options: argparse.Namespace) -> None:
         side=options.side,
         max_mb=options.max_mb,
         views=options.views,
+        measured=options.measured_depth,
     )

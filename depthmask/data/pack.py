@@ -7,6 +7,7 @@ sources against each other, and frames of one shot are never split between train
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from depthmask.data.folders import find_pictures, say
+from depthmask.data.measured import find_measured, measured_label, read_measured
 from depthmask.data.packfile import (
     MAX_SIDE,
     PackedPictures,
@@ -25,7 +27,9 @@ from depthmask.data.packfile import (
 from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.errors import PackError, PictureError, counted
 from depthmask.files import check_file, refuse_links, replacing, write_whole
-from depthmask.pictures import Picture, read_cutout, read_picture
+from depthmask.pictures import Map, Picture, read_cutout, read_picture
+
+T = TypeVar("T")
 
 LABEL_SIDE = 128
 _CACHE_FOLDER = "labels-2"  # beside the pack; the number grows when cached labels become wrong
@@ -42,6 +46,7 @@ def pack(
     side: int = 256,
     max_mb: float = 50,
     views: bool = False,
+    measured: Path | None = None,
 ) -> None:
     """Writes one packed data file.
 
@@ -53,6 +58,8 @@ def pack(
         side: Pictures are kept as squares of this many pixels, a multiple of 16.
         max_mb: Largest size of the file in 10^6 bytes; the quality is lowered until it fits.
         views: Whether a label is the mean over several views of the background.
+        measured: Folder with the measured depth of some backgrounds, see `find_measured`. Where a
+            pixel has none, the teachers are fitted to the rest, and label one view.
 
     Raises:
         PackError: A folder is missing or without usable pictures, the file does not fit `max_mb`,
@@ -69,7 +76,7 @@ def pack(
     refuse_links(output.parent, f"{_CACHE_FOLDER}/{cache.name}")
     pictures = {
         "foregrounds": _pack_foregrounds(foregrounds, side),
-        "backgrounds": _pack_backgrounds(backgrounds, side, ensemble, cache),
+        "backgrounds": _pack_backgrounds(backgrounds, side, ensemble, cache, measured),
     }
     for step in _QUANTISATION_STEPS:
         content = encode_pack(pictures, step=step)
@@ -116,15 +123,32 @@ def _pack_foregrounds(folder: Path, side: int) -> PackedPictures:
     return _packed(folder, names, aspects, pixels)
 
 
-def _pack_backgrounds(folder: Path, side: int, teacher: Ensemble, cache: Path) -> PackedPictures:
+def _pack_backgrounds(
+    folder: Path,
+    side: int,
+    ensemble: Ensemble,
+    cache: Path,
+    measured: Path | None,
+) -> PackedPictures:
     names, aspects, pixels, labels = [], [], [], []
-    paths = _pictures(folder)
+    paths, depth = _pictures(folder), {}
+    if measured:
+        paths, depth = find_measured(paths, folder, measured)
+        say(f"{counted(len(depth), 'background')} with measured depth in {measured}")
     cache.mkdir(parents=True, exist_ok=True)
-    for path, picture in _read_all(paths, read_picture, "backgrounds"):
+
+    def read(path: Path) -> tuple[Picture, Map | None]:
+        picture = read_picture(path)
+        return picture, read_measured(depth[path], picture) if path in depth else None
+
+    for path, (picture, metres) in _read_all(paths, read, "backgrounds"):
         names.append(path.stem)
         aspects.append(picture.shape[1] / picture.shape[0])
         pixels.append(_square(picture, side))
-        labels.append(_cached_label(cache, picture, teacher))
+        if metres is None:
+            labels.append(_cached_label(cache, picture, ensemble))
+        else:
+            labels.append(_small(measured_label(metres, ensemble.label(picture, views=False))))
     _say_used(len(names), paths, "background", folder)
     return _packed(folder, names, aspects, pixels, labels)
 
@@ -154,13 +178,16 @@ def _cached_label(cache: Path, picture: Picture, teacher: Ensemble) -> Tensor:
     label = _read_label(path)
     if label is not None:
         return label
-    ratio = cv2.resize(
-        teacher.label(picture), (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA
-    )
-    label = bytes_from_ratio(torch.from_numpy(ratio))
+    label = _small(teacher.label(picture))
     with replacing(path, durable=True) as file:
         np.save(file, label.numpy())
     return label
+
+
+def _small(ratio: Map) -> Tensor:
+    """The label of a pack, uint8, of r, (H, W)."""
+    small = cv2.resize(ratio, (LABEL_SIDE, LABEL_SIDE), interpolation=cv2.INTER_AREA)
+    return bytes_from_ratio(torch.from_numpy(small))
 
 
 def _read_label(path: Path) -> Tensor | None:
@@ -174,8 +201,8 @@ def _read_label(path: Path) -> Tensor | None:
 
 
 def _read_all(
-    paths: Sequence[Path], read: Callable[[Path], Picture], what: str
-) -> Iterator[tuple[Path, Picture]]:
+    paths: Sequence[Path], read: Callable[[Path], T], what: str
+) -> Iterator[tuple[Path, T]]:
     """Yields the pictures that can be read, and reports the others."""
     for number, path in enumerate(paths, start=1):
         try:

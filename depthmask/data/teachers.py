@@ -174,18 +174,24 @@ class Ensemble:
         names = [f"{s.path.stem}-{fingerprint(s.path)[:8]}:{s.unit}:{s.weight:g}" for s in specs]
         self.key = "+".join([*names, "views"] if views else names)  # tells labels apart in a cache
 
-    def label(self, picture: Picture) -> Map:
+    def label(self, picture: Picture, *, views: bool = True) -> Map:
         """Labels one picture: uint8 RGB (H, W, 3) to relative inverse depth (H, W).
 
-        The result is r of the depth convention over the whole picture: its 2nd percentile is 0,
-        its 98th is 1.
+        With `views` false it labels one view, whatever the ensemble does otherwise. The result is r
+        of the depth convention over the whole picture: its 2nd percentile is 0, its 98th is 1.
         """
         total = np.zeros(picture.shape[:2], dtype=np.float32)
         for teacher in self._teachers:
-            found = label_views(teacher.label, picture) if self._views else teacher.label(picture)
+            label = teacher.label
+            found = label_views(label, picture) if self._views and views else label(picture)
             total += teacher.spec.weight * _standardised(found)
-        low, high = np.percentile(total, (2, 98))
-        return np.asarray((total - low) / max(high - low, 1e-6), dtype=np.float32)
+        return whole_range(total)
+
+
+def whole_range(inverse: Map) -> Map:
+    """Brings inverse depth, (H, W), to the unit of its range: 2nd percentile 0, 98th 1."""
+    low, high = np.percentile(inverse, (2, 98))
+    return np.asarray((inverse - low) / max(high - low, 1e-6), dtype=np.float32)
 
 
 def label_views(label: Label, picture: Picture) -> Map:

@@ -11,7 +11,7 @@ from depthmask.data import pack as packing
 from depthmask.data.packfile import ratio_from_bytes, read_pack
 from depthmask.errors import PackError
 from depthmask.files import fingerprint
-from depthmask.pictures import Picture
+from depthmask.pictures import Map, Picture
 
 
 class RowTeacher:
@@ -22,7 +22,7 @@ class RowTeacher:
     def __init__(self, specs: object, *, views: bool = False) -> None:
         self.calls = 0
 
-    def label(self, picture: Picture) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def label(self, picture: Picture, *, views: bool = True) -> Map:
         self.calls += 1
         rows = np.linspace(0, 1, picture.shape[0], dtype=np.float32)
         return np.repeat(rows[:, None], picture.shape[1], axis=1)
@@ -80,6 +80,22 @@ def test_folders_become_one_file(
     assert f"\n1 cut-out from {folders[0]}, 2 left out\n" in said
     assert f"\n3 backgrounds from {folders[1]}, 0 left out\n" in said
     assert re.search(r"out\.safetensors: 0\.0\d{3,} MB at", said), "three digits that tell"
+
+
+def test_measured_depth_is_the_label(
+    folders: tuple[Path, Path], tmp_path: Path, teacher: RowTeacher
+) -> None:
+    measured = tmp_path / "measured"
+    measured.mkdir()
+    columns = np.linspace(4000, 1000, 90, dtype=np.uint16)
+    Image.fromarray(np.broadcast_to(columns, (60, 90)).copy()).save(measured / "room_1_x.png")
+    packing.pack(*folders, [], tmp_path / "out", side=64, measured=measured)
+    labels = read_pack(tmp_path / "out")["backgrounds"].labels
+    assert labels is not None
+    ratio = ratio_from_bytes(labels)
+    right, below = (ratio.diff(dim=axis).flatten(1).mean(dim=1) * 128 for axis in (2, 1))
+    assert right.tolist() == pytest.approx([0, 1, 0], abs=0.1)
+    assert below.tolist() == pytest.approx([1, 0, 1], abs=0.1)
 
 
 def test_labels_are_made_once(

@@ -17,6 +17,7 @@ PROGRAMS = {
     "benchmarks.depth_labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
     "benchmarks.live_session": [NOPE],
     "benchmarks.pipeline": ["--checkpoint", NOPE],
+    "benchmarks.measured_depth": [NOPE],
     "benchmarks.moving_scenes": ["--sheet", f"{NOPE}/sheet.png"],
     "benchmarks.never_empty": [NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
