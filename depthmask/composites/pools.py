@@ -12,13 +12,14 @@ from torch import Tensor
 
 from depthmask.data.near_duplicates import descriptor, group_near_duplicates, on_grey
 from depthmask.data.packfile import PackedPictures, read_pack
-from depthmask.data.split import is_held_out
+from depthmask.data.split import is_held_out, shot_name
 from depthmask.errors import CheckpointError
 from depthmask.network.checkpoint import CheckpointInfo
 from depthmask.schema import SchemaError, Within, from_plain
 
 HELD_OUT_SHARE = 0.08  # default share of the shots kept for validation
 
+_MAX_REPETITION = 4.0  # of a picture, in mean frequencies
 _MIN_LEVEL_SIDE = 32  # of the smallest level of a pyramid, in pixels
 
 
@@ -141,6 +142,32 @@ def load_checkpoint_pools(
     return load_pools(path, device, held_out=split.held_out)
 
 
+def balanced_weights(names: Sequence[str]) -> Tensor:
+    """How often pictures are drawn, (N,) float64, so that neither large nor small sources prevail.
+
+    A source has the square root of its size as its weight, and so has a shot within its source. No
+    picture is drawn more than `_MAX_REPETITION` times as often as the mean.
+
+    Args:
+        names: Stems of the files, see `shot_name`.
+    """
+    shots = [shot_name(name) for name in names]
+    sources = [name.split("_")[0] for name in names]
+    source_sizes, shot_sizes = Counter(sources), Counter(shots)
+    of_source = dict(zip(shots, sources, strict=True))
+    shot_sums = dict.fromkeys(sources, 0.0)  # of the weights of a source's shots
+    for shot, size in shot_sizes.items():
+        shot_sums[of_source[shot]] += size**0.5
+    weights = torch.tensor(
+        [
+            source_sizes[source] ** 0.5 / shot_sums[source] * shot_sizes[shot] ** -0.5
+            for shot, source in zip(shots, sources, strict=True)
+        ],
+        dtype=torch.float64,
+    )
+    return weights.clamp_max(_MAX_REPETITION * weights.mean())
+
+
 def find_ground_points(alpha: Tensor) -> tuple[Tensor, Tensor]:
     """Finds where objects stand.
 
@@ -200,13 +227,11 @@ def _build_pool(pictures: PackedPictures, device: torch.device) -> Pool:
 
 
 def _with_members(pool: Pool, names: Sequence[str], wanted: Sequence[bool]) -> Pool:
-    """Gives a pool its members, each source by the root of its size."""
+    """Gives a pool its members, see `balanced_weights`."""
     members = [number for number, is_wanted in enumerate(wanted) if is_wanted]
     if not members:
         members = list(range(len(names)))  # too few pictures to split
-    sources = [names[number].split("_")[0] for number in members]
-    sizes = Counter(sources)
-    weights = torch.tensor([sizes[source] ** -0.5 for source in sources], dtype=torch.float64)
+    weights = balanced_weights([names[number] for number in members])
     cumulative = (weights.cumsum(0) / weights.sum()).float()
     device = pool.aspect.device
     return replace(

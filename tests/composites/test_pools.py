@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from depthmask.composites.pools import load_checkpoint_pools, load_pools, load_shared_pools
+from depthmask.composites.pools import (
+    balanced_weights,
+    load_checkpoint_pools,
+    load_pools,
+    load_shared_pools,
+)
 from depthmask.data.packfile import write_pack
 from depthmask.data.split import is_held_out
 from depthmask.network.checkpoint import CheckpointInfo
@@ -40,6 +45,16 @@ def test_a_source_is_drawn_by_the_root_of_its_size(
     of_first = torch.tensor([name.startswith(first) for name in names])[drawn]
     assert of_first.float().mean().item() == pytest.approx(expected, abs=0.005)
     assert len(drawn.unique()) == len(names)
+
+
+def test_shots_of_a_source_are_balanced_and_no_picture_is_repeated_too_often() -> None:
+    names = [f"house_{number}" for number in range(1000)]
+    names += [f"rgbd_kitchen_{number}" for number in range(100)] + ["rgbd_table_0"]
+    weights = balanced_weights(names)
+    table, mean = weights[-1].item(), weights.mean().item()
+    assert table == weights.max() and table == pytest.approx(4 * mean, rel=0.05)
+    house, kitchen = weights[:1000].sum().item(), weights[1000:-1].sum().item()
+    assert kitchen / house == pytest.approx((101 / 1000) ** 0.5 * 10 / 11, rel=1e-6)
 
 
 def test_no_picture_is_in_both_parts_of_the_split(path: Path) -> None:
