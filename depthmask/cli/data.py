@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from depthmask.datasets.build import Runner
 
 _MAX_SHARD_CHARACTERS = 20
+_MEASURED_HELP = (
+    "depth of some backgrounds, under their names: 16-bit PNG of millimetres, 0 = none; teachers "
+    "fill what was not measured; DIR may be that of the backgrounds"
+)
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +47,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         "onnx:FILE[:metres] or hf:MODEL[:metres]: a teacher labels every composite (default: "
         "%(default)s)",
     )
+    add("--measured-depth", type=Path, metavar="DIR", help=_MEASURED_HELP)
     add(
         "--layout",
         choices=("plain", "original"),
@@ -87,7 +92,7 @@ def run_build(options: argparse.Namespace) -> None:
             "--jobs must be 1 or more, and cannot be combined with --ray, which uses all machines."
         )
     build(
-        Folders(options.foregrounds, options.backgrounds, options.out),
+        Folders(options.foregrounds, options.backgrounds, options.out, options.measured_depth),
         settings,
         shard=_parse_shard(options.shard),
         runner=_make_runner(options),
@@ -184,13 +189,7 @@ def add_pack_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-mb", type=float, default=50, help="largest size in MB (default: %(default)s)")
     views = "label ten views of each background: ten times the work, for a small teacher's errors"
     add("--views", action="store_true", help=views)
-    add(
-        "--measured-depth",
-        type=Path,
-        metavar="DIR",
-        help="depth of some backgrounds, under their names: 16-bit PNG of millimetres, 0 = none; "
-        "teachers fill what was not measured; DIR may be that of the backgrounds",
-    )
+    add("--measured-depth", type=Path, metavar="DIR", help=_MEASURED_HELP)
 
 
 def run_pack(options: argparse.Namespace) -> None:

@@ -37,13 +37,8 @@ def find_measured(
     """
     if not measured.is_dir():
         raise PackError(f"There is no folder {measured}; check --measured-depth.")
-    depth: dict[Path, Path] = {}
-    for photo in photos:
-        there = measured / photo.relative_to(folder)
-        candidates = (there.with_suffix(suffix) for suffix in _SUFFIXES)
-        found = next((one for one in candidates if one != photo and one.is_file()), None)
-        if found is not None:
-            depth[photo] = found
+    found = ((photo, measured_of(photo, folder, measured)) for photo in photos)
+    depth = {photo: path for photo, path in found if path}
     if not depth:
         raise PackError(
             f"{measured} holds the depth of no background: NAME.png is that of NAME.jpg."
@@ -52,6 +47,13 @@ def find_measured(
     no_photos = inside | set(depth.values())
     kept = [path for path in photos if path not in no_photos]
     return kept, {photo: path for photo, path in depth.items() if photo not in no_photos}
+
+
+def measured_of(photo: Path, folder: Path, measured: Path) -> Path | None:
+    """The file with the depth of a photo, see `find_measured`; None where there is none."""
+    there = measured / photo.relative_to(folder)
+    candidates = (there.with_suffix(suffix) for suffix in _SUFFIXES)
+    return next((path for path in candidates if path != photo and path.is_file()), None)
 
 
 def read_measured(path: Path, photo: Picture) -> Map:

@@ -48,6 +48,7 @@ from depthmask.errors import DatasetError, counted, is_disk_full
 from depthmask.files import refuse_links, write_whole
 
 _MAX_BACKDROPS = 4  # in memory
+_MEASURED = "+measured"  # at the end of the depth's key
 _PROGRESS_INTERVAL_S = 5.0
 
 Shard = tuple[int, int]  # which part, from 1, of how many
@@ -60,10 +61,11 @@ class Folders:
     foregrounds: Path
     backgrounds: Path
     out: Path
+    measured: Path | None = None  # depth of some backgrounds, see `find_measured`
 
     def absolute(self) -> "Folders":
         """The same as absolute paths, for processes that run in another folder."""
-        return Folders(*(p.absolute() for p in (self.foregrounds, self.backgrounds, self.out)))
+        return Folders(**{name: path and path.absolute() for name, path in vars(self).items()})
 
 
 def build(
@@ -138,8 +140,11 @@ class BlockBuilder:
         source = open_depth(settings.depth)  # first, so that its errors come at once
         held_out = settings.held_out
         cutouts = read_cutouts(folders.foregrounds, longest=settings.longest, held_out=held_out)
-        backgrounds, left_out = read_backgrounds(folders.backgrounds, held_out=held_out)
-        plan = Plan(replace(settings, depth=source.key), cutouts.sources, backgrounds)
+        backgrounds, left_out = read_backgrounds(
+            folders.backgrounds, held_out=held_out, measured=folders.measured
+        )
+        depth = source.key + (_MEASURED if folders.measured else "")
+        plan = Plan(replace(settings, depth=depth), cutouts.sources, backgrounds)
         return cls(folders, plan, cutouts, source, left_out=cutouts.left_out + left_out)
 
     def make(self, number: int) -> None:
@@ -209,9 +214,11 @@ class BlockBuilder:
         return zlib.crc32(content, checksum)
 
     def _label(self, background: int) -> Backdrop:
-        source = self.plan.backgrounds[background]
+        source, folders = self.plan.backgrounds[background], self.folders
         return self.source.backdrop(
-            read_square_background(self.folders.backgrounds, source, self.plan.settings.size)
+            *read_square_background(
+                folders.backgrounds, source, self.plan.settings.size, measured=folders.measured
+            )
         )
 
 

@@ -20,12 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from depthmask.data.measured import measured_label
 from depthmask.data.teachers import Teacher, TeacherSpec
 from depthmask.datasets.place import Backdrop, Placed
 from depthmask.depth import MIN_RANGE, align_inverse_depth, inverse_from_depth, scene_range
 from depthmask.errors import TeacherError
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import WEIGHTS
+from depthmask.pictures import Map
 
 _CONTACT = "contact"
 HELP = "contact, contact:TEACHER, onnx:FILE[:metres] or hf:MODEL[:metres]"
@@ -55,9 +57,12 @@ class DepthSource:
     min_range: float = _MIN_INVERSE_RANGE  # of a background, in the teacher's unit
     text: str = "contact"  # for `open_depth`, with absolute paths
 
-    def backdrop(self, pixels: NDArray[np.uint8]) -> Backdrop:
-        """Labels a background, (S, S, 3)."""
-        label = torch.from_numpy(np.ascontiguousarray(self.teacher.inverse(pixels[None])))
+    def backdrop(self, pixels: NDArray[np.uint8], metres: Map | None = None) -> Backdrop:
+        """Labels a background, (S, S, 3), from its measured depth, (S, S), where there is one."""
+        inverse = self.teacher.inverse(pixels[None])
+        if metres is not None:
+            inverse = measured_label(metres, inverse[0])[None]
+        label = torch.from_numpy(np.ascontiguousarray(inverse))
         low, span = scene_range(label, min_range=self.min_range)
         return Backdrop(torch.from_numpy(pixels), (label[0] - low) / span)
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from depthmask.composites.pools import Pool, find_ground_points
 from depthmask.data.folders import find_pictures, say
+from depthmask.data.measured import find_measured, measured_of, read_measured
 from depthmask.data.near_duplicates import Descriptor, descriptor, group_near_duplicates, on_grey
 from depthmask.data.split import TEST, TRAIN, split_by_group
 from depthmask.errors import DatasetError, PictureError, counted
 from depthmask.files import file_name
-from depthmask.pictures import Picture, read_cutout, read_picture
+from depthmask.pictures import Map, Picture, read_cutout, read_picture
 from depthmask.schema import Among, Within
 
 Read = TypeVar("Read")
@@ -81,8 +82,15 @@ def read_cutouts(folder: Path, *, longest: int, held_out: float) -> Cutouts:
     return Cutouts(_sources(folder, files, descriptors, held_out), pool, left_out)
 
 
-def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[SourcePicture, ...], int]:
+def read_backgrounds(
+    folder: Path, *, held_out: float, measured: Path | None = None
+) -> tuple[tuple[SourcePicture, ...], int]:
     """Checks the backgrounds of a folder, and prints a line for each that cannot be used.
+
+    Args:
+        folder: Searched with its subfolders.
+        held_out: Share of them for the test.
+        measured: Folder with the measured depth of some, see `find_measured`.
 
     Returns:
         Those that can be used, and the number of those that cannot.
@@ -90,28 +98,47 @@ def read_backgrounds(folder: Path, *, held_out: float) -> tuple[tuple[SourcePict
     Raises:
         DatasetError: The folder is missing, or none of its pictures can be used.
     """
-    files, descriptors, left_out = _read_all(
-        folder, lambda path: descriptor(read_picture(path)), "background"
-    )
+
+    def read(path: Path) -> Descriptor:
+        picture = read_picture(path)
+        depth = measured_of(path, folder, measured) if measured else None
+        if depth:
+            read_measured(depth, picture)
+        return descriptor(picture)
+
+    files, descriptors, left_out = _read_all(folder, read, "background", measured)
     return _sources(folder, files, descriptors, held_out), left_out
 
 
-def read_square_background(folder: Path, source: SourcePicture, size: int) -> Picture:
-    """Reads the largest square in the middle of a background, resized to (size, size, 3)."""
+def read_square_background(
+    folder: Path, source: SourcePicture, size: int, *, measured: Path | None = None
+) -> tuple[Picture, Map | None]:
+    """Reads the largest square in the middle of a background.
+
+    Returns:
+        The picture, (size, size, 3), and its measured depth in metres, (size, size), if there is.
+    """
     picture = read_picture(folder / source.file)
+    depth = measured_of(folder / source.file, folder, measured) if measured else None
+    metres = read_measured(depth, picture) if depth else None
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    middle = picture[top : top + side, left : left + side]
-    return _resized(middle, size, size)
+    middle = (slice(top, top + side), slice(left, left + side))
+    if metres is not None:  # a mean with what was not measured would be none of both
+        metres = cv2.resize(metres[middle], (size, size), interpolation=cv2.INTER_NEAREST)
+    return _resized(picture[middle], size, size), metres
 
 
 def _read_all(
-    folder: Path, read: Callable[[Path], Read], what: str
+    folder: Path, read: Callable[[Path], Read], what: str, measured: Path | None = None
 ) -> tuple[list[Path], list[Read], int]:
     if not folder.is_dir():
         raise DatasetError(f"There is no folder at {folder}; check the path.")
     found = find_pictures(folder)
+    if measured:
+        found, depth = find_measured(found, folder, measured)
+        say(f"{counted(len(depth), what)} with measured depth in {measured}")
     files, read_ones = [], []
     for path in found:
         try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,7 @@ def test_lost_files_are_made_again(folders: Folders) -> None:
 
 PROGRAM = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tests.datasets.sources import Rows
 from tests.datasets.test_build import LARGE
@@ -323,3 +325,17 @@ def test_wrong_shards(folders: Folders) -> None:
     for shard in ((0, 2), (3, 2)):
         with pytest.raises(DatasetError, match="I from 1 to N"):
             build(folders, SMALL, shard=shard)
+
+
+def test_measured_depth_is_that_of_its_background(tmp_path: Path) -> None:
+    measured = tmp_path / "measured"
+    measured.mkdir()
+    columns = np.linspace(4000, 1000, 64, dtype=np.uint16)
+    Image.fromarray(np.broadcast_to(columns, (48, 64)).copy()).save(measured / "yard.png")
+    folders = Folders(*write_folders(tmp_path), tmp_path / "out", measured)
+    assert build_by_rows(folders, replace(SMALL, placements=1, flip=False))
+    for row in manifest_rows(folders.out):
+        depth = np.asarray(Image.open(folders.out / row["depth_file"])) / 65535
+        across, along = (np.abs(np.diff(depth, axis=axis)).mean() for axis in (1, 0))
+        assert (across > 2 * along) == (row["background"] == "yard")
+        assert row["teacher"].endswith("+measured")

@@ -179,7 +179,7 @@ def test_a_background_is_cropped_at_its_middle(tmp_path: Path) -> None:
     columns = np.arange(60, dtype=np.uint8)[None, :, None]
     Image.fromarray(np.tile(columns, (40, 1, 3))).save(tmp_path / "wide.png")
     source = SourcePicture("wide", "wide.png", 0, "train")
-    pixels = read_square_background(tmp_path, source, 40)
+    pixels, _ = read_square_background(tmp_path, source, 40)
     assert (pixels == np.arange(10, 50)[None, :, None]).all()
 
 
