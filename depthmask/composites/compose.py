@@ -65,7 +65,7 @@ def compose(
         if len(rows):
             chosen = objects.take(rows, torch.full_like(rows, slot))
             paint(scene, pools.foregrounds, rows, chosen, appearance.take(rows))
-    image, photos = scene.image, scene.photos
+    image, photos = scene.image, [*scene.photos]
     if scene.daylight:
         image, *photos = (
             one * light for one, light in zip((image, *photos), scene.daylight, strict=True)

@@ -131,7 +131,8 @@ def _pack_backgrounds(
     measured: Path | None,
 ) -> PackedPictures:
     names, aspects, pixels, labels = [], [], [], []
-    paths, depth = _pictures(folder), {}
+    paths = _pictures(folder)
+    depth: dict[Path, Path] = {}
     if measured:
         paths, depth = find_measured(paths, folder, measured)
         say(f"{counted(len(depth), 'background')} with measured depth in {measured}")

@@ -126,7 +126,8 @@ def read_square_background(
     top, left = (height - side) // 2, (width - side) // 2
     middle = (slice(top, top + side), slice(left, left + side))
     if metres is not None:  # a mean with what was not measured would be none of both
-        metres = cv2.resize(metres[middle], (size, size), interpolation=cv2.INTER_NEAREST)
+        nearest = cv2.resize(metres[middle], (size, size), interpolation=cv2.INTER_NEAREST)
+        metres = np.asarray(nearest, dtype=np.float32)
     return _resized(picture[middle], size, size), metres
 
 

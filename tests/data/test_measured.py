@@ -9,15 +9,15 @@ from PIL import Image
 from depthmask.data.measured import find_measured, measured_label, read_measured
 from depthmask.depth import align_inverse_depth
 from depthmask.errors import PackError, PictureError
-from depthmask.pictures import Picture
+from depthmask.pictures import Map, Picture
 
 SIZE = (40, 60)
 
 
-def plane() -> np.ndarray:
+def plane() -> Map:
     """A floor, in metres: 1 m at the lower edge, 4 m at the upper."""
     inverse = np.linspace(0.25, 1, SIZE[0], dtype=np.float32)
-    return np.repeat(1 / inverse[:, None], SIZE[1], axis=1)
+    return np.repeat(1 / inverse[:, None], SIZE[1], axis=1).astype(np.float32)
 
 
 def test_what_was_not_measured_comes_of_the_teacher() -> None:
@@ -27,7 +27,7 @@ def test_what_was_not_measured_comes_of_the_teacher() -> None:
     expected = measured_label(metres, np.zeros(SIZE, np.float32))
     assert abs(np.percentile(expected, 2)) < 1e-5
     assert abs(np.percentile(expected, 98) - 1) < 1e-5
-    teacher = 7 / metres - 3  # of another scale and shift
+    teacher = (7 / metres - 3).astype(np.float32)  # of another scale and shift
     found = measured_label(np.where(holes, 0, metres).astype(np.float32), teacher)
     assert np.abs(found - expected).max() < 0.02
 
@@ -36,7 +36,7 @@ def test_a_hole_has_no_border_where_the_teacher_is_wrong() -> None:
     inverse, columns = 1 / plane(), slice(20, 40)
     metres = plane()
     metres[:, columns] = 0
-    teacher = inverse.copy()
+    teacher = inverse.astype(np.float32)
     teacher[:, columns.start - 10 : columns.stop + 10] += 0.3  # a bump that is not there
     fitted = align_inverse_depth(teacher, inverse, metres > 0)
     fitted = np.where(metres > 0, inverse, fitted) / (inverse.max() - inverse.min())
