@@ -53,7 +53,7 @@ MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 
 SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
 MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
-DRIFT_FRAMES = 10  # predicted, from one look at how the light has drifted to the next
+DRIFT_FRAMES = 20  # predicted, from one look at how the light has drifted to the next
 MAX_DRIFT_STOPS = 0.15  # up or down: a gain above it comes from the camera
 
 BOTH = ("mask", "depth")  # tasks
