@@ -27,10 +27,11 @@ import numpy as np
 
 from benchmarks.command import check_folders, run
 from depthmask.app.photos.analysis import Analysis
-from depthmask.app.photos.scene import foreground_colours, write_scene
+from depthmask.app.photos.scene import write_scene
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Prediction, Predictor
+from depthmask.inference.refinement import foreground_colours
 from depthmask.pictures import Picture, preview_file, read_mask, read_picture, read_true_depth
 from depthmask.pictures.resize import resize
 from depthmask.render import views as render

@@ -118,9 +118,9 @@ class PlainApi:
                 raise PictureError(f"There may be {MAX_BACKGROUNDS} backgrounds; send fewer.")
             background, *more = (stored(value, "background") for value in listed)
             image = stored(values.get("image"), "image")
-            files = DroppedFiles(background, image, more_backgrounds=tuple(more))
+            dropped = DroppedFiles(background, image, more_backgrounds=tuple(more))
             # not the page's cache: nobody comes back for this pair
-            analysis = analyse(self._predictor, PredictionCache(), files)
+            analysis = analyse(self._predictor, PredictionCache(), dropped)
         if analysis.predicted is None:
             raise PictureError(analysis.message)
         files = {}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,8 @@ def test_a_bad_file_is_named_and_its_zone_emptied(
     bad = tmp_path / "deep" / "notes.png"
     bad.parent.mkdir()
     bad.write_text("no picture")
-    result = look(Fake(), replace(files, **{zone: str(bad)}))
+    named: dict[str, Any] = {zone: str(bad)}
+    result = look(Fake(), replace(files, **named))
     assert result.failed
     assert result.unreadable == {zone}
     assert "notes.png" in result.message
@@ -203,8 +205,8 @@ def test_a_photo_is_no_truth(files: DroppedFiles, tmp_path: Path) -> None:
     photo[..., 0] = 200
     Image.fromarray(photo).save(tmp_path / "photo.jpg")
     for zone in ("true_mask", "true_depth"):
-        given = replace(files, **{zone: str(tmp_path / "photo.jpg")})
-        result = analyse(Fake(), PredictionCache(), given)
+        named: dict[str, Any] = {zone: str(tmp_path / "photo.jpg")}
+        result = analyse(Fake(), PredictionCache(), replace(files, **named))
         assert "in colour" in result.message and zone in result.unreadable
     grey = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
     Image.fromarray(grey).save(tmp_path / "grey.jpg")
