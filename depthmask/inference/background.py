@@ -126,12 +126,13 @@ def frame(background: Background, image: Picture, *, align: bool) -> FramedBackg
         registration = register(background, image) if align else NOT_REGISTERED
         framed, unknown = frame_background(background, image, registration)
         return FramedBackground((framed,), unknown, registration)
-    view = shrink(image, *fit_size(image.shape, FRAME_SIDE))
+    height, width = fit_size(image.shape, FRAME_SIDE)
+    view = shrink(image, height, width)
     nearest = _nearest(background, view)
     registration = register(nearest, view) if align else NOT_REGISTERED
     still = not (registration.accepted or background.has_bars or _has_bars(view))
     if still:  # the same copies do for every image
-        pictures = background.copies(*view.shape[:2], view.shape)
+        pictures = background.copies(height, width, view.shape)
     else:
         pictures = tuple(frame_background(x, view, registration)[0] for x in background.candidates)
     unknown = None

@@ -40,7 +40,7 @@ def follow_drift(drift: Levels | None, background: Picture, image: Picture, mask
     if free.mean() < MIN_FREE_SHARE:
         return np.zeros_like(difference) if drift is None else drift
     median = np.median(difference[free][::MEDIAN_STEP], axis=0).astype(np.float32)
-    change = RATE * np.where(free[..., None], difference, median)
+    change = np.asarray(RATE * np.where(free[..., None], difference, median), dtype=np.float32)
     if drift is None:
         return change
     return np.asarray(cv2.resize(drift, change.shape[1::-1]) + change, dtype=np.float32)
