@@ -1,7 +1,8 @@
 """The elements of the photos tab; photos.js finds them by `data-photos`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 
 from depthmask.app.examples import Example, thumbnail_url
 from depthmask.app.photos.analysis import DROP_BOTH, MAX_BACKGROUNDS, MAX_FILE_BYTES, ZONES
@@ -14,26 +15,40 @@ HINTS = {
     "true_mask": "White: foreground",
     "true_depth": "White: far",
 }
-PHOTOS, TRUTHS = ("background", "image"), ("true_mask", "true_depth")
+TRUTHS = ("true_mask", "true_depth")
+_ADDRESS = """<form class="address" data-photos="address">
+        <input type="url" name="url" aria-label="Address of a picture" autocomplete="off"
+          placeholder="or paste a picture or its address">
+        <button type="submit">Add</button>
+      </form>"""
+_PASTE = '<span class="address">or paste pictures</span>'
 
 
-def markup(examples: Sequence[Example]) -> str:
-    """Returns the tab's HTML."""
+def markup(
+    examples: Sequence[Example],
+    *,
+    served: bool = True,
+    thumbnail: Callable[[Path], str] = thumbnail_url,
+) -> str:
+    """Returns the tab's HTML.
+
+    Args:
+        examples: Shown in this order.
+        served: Whether there is a server, which fetches pictures from the web and learns
+            backgrounds from several photos.
+        thumbnail: The address of a small copy of a picture.
+    """
     return f"""
 <div class="photos" data-max-bytes="{MAX_FILE_BYTES}"
-  data-max-backgrounds="{MAX_BACKGROUNDS}" data-empty="{escape(DROP_BOTH)}">
+  data-max-backgrounds="{MAX_BACKGROUNDS if served else 1}" data-empty="{escape(DROP_BOTH)}">
   <section class="input" aria-label="Photos">
-    <div class="pair">{"".join(map(_zone, PHOTOS))}</div>
+    <div class="pair">{_zone("background", several=served)}{_zone("image")}</div>
     <p class="message calm" id="message" data-photos="message" role="status">{escape(DROP_BOTH)}</p>
     <div class="row" data-photos="mirror" hidden>
       <button type="button" id="mirror" class="suggested">Mirror the background</button>
     </div>
     <div class="row">
-      <form class="address" data-photos="address">
-        <input type="url" name="url" aria-label="Address of a picture" autocomplete="off"
-          placeholder="or paste a picture or its address">
-        <button type="submit">Add</button>
-      </form>
+      {_ADDRESS if served else _PASTE}
       <button type="button" id="swap" data-photos="swap" disabled>⇄ Swap</button>
     </div>
   </section>
@@ -44,7 +59,7 @@ def markup(examples: Sequence[Example]) -> str:
       the empty scene, 0 infinitely near</summary><p>{escape(CONVENTION)}.</p></details>
   </section>
   <section class="more" aria-label="Examples and ground truth">
-    {_examples(examples) if examples else ""}
+    {_examples(examples, thumbnail) if examples else ""}
     {_truth()}
   </section>
   <div class="dragged" data-photos="dragged" hidden><p>Drop a photo anywhere</p></div>
@@ -52,11 +67,10 @@ def markup(examples: Sequence[Example]) -> str:
 """
 
 
-def _zone(zone: str) -> str:
+def _zone(zone: str, *, several: bool = False) -> str:
     """A drop zone: a button that chooses a file, and two more once there is one."""
     name = escape(ZONES[zone].capitalize())
     more = {".npy"} if zone in TRUTHS else set()
-    several = " multiple" if zone == "background" else ""
     return f"""
 <div class="zone" id="{zone.replace("_", "-")}" data-zone="{zone}" data-name="{name}">
   <div class="strip"><span class="name">{name}</span>
@@ -67,15 +81,15 @@ def _zone(zone: str) -> str:
   <button type="button" class="field" data-do="choose" aria-label="{name}: {escape(HINTS[zone])}">
     <span class="hint">{escape(HINTS[zone])}</span></button>
   <input type="file" accept="image/*,{",".join(sorted(SUFFIXES | more))}" tabindex="-1"
-    hidden{several} aria-label="{name}">
+    hidden{" multiple" if several else ""} aria-label="{name}">
 </div>"""
 
 
-def _examples(examples: Sequence[Example]) -> str:
+def _examples(examples: Sequence[Example], thumbnail: Callable[[Path], str]) -> str:
     buttons = "".join(
         f'<button type="button" data-name="{escape(each.name)}" title="{escape(each.note)}"'
-        f' aria-pressed="false"><img src="{thumbnail_url(each.image)}" alt="" draggable="false">'
-        f"<span>{escape(each.title)}</span></button>"
+        f' aria-pressed="false"><img src="{escape(thumbnail(each.image))}" alt=""'
+        f' draggable="false"><span>{escape(each.title)}</span></button>'
         for each in examples
     )
     return f"""

@@ -1,10 +1,11 @@
 // The photos tab: which files are dropped, what is asked of the server, and what its answers show.
 //
 // The state of the tab is here. Each change of it sends one request with all of it, which has a
-// number; an answer to an older request is left out. tab.py answers.
+// number; an answer to an older request is left out. tab.py answers; in the static page of web/, that
+// page itself does.
 
 import { watchDrops } from "./drops.js";
-import { addressOf, fetchAddress, uploadFile } from "./server.js";
+import { addressOf, exampleLink, fetchAddress, uploadFile } from "./server.js";
 import { createStage } from "./stage.js";
 import { calm } from "./stage_dom.js";
 import { readPhoto } from "./stage_scene.js";
@@ -14,21 +15,28 @@ const PHOTOS = ["background", "image"];
 const TRUTHS = ["true_mask", "true_depth"];
 const SILENT_MS = 60000; // a server that works or lets us wait says so more often
 const SILENT = "The server does not answer: check that it still runs, then reload this page.";
-const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it. "
-    + "Drop several photos of the empty scene on the background.";
+const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
+const SEVERAL = " Drop several photos of the empty scene on the background.";
 const ONE_TRUTH = "Drop one file here.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
 
-export default function photos({ element, props, trigger, watch, server }) {
-    new Photos(element, props, trigger, server).start(watch);
+// Files on a server; `link` is how the address of the page names an example, `scenes` what reads the
+// scenes for the stage.
+const FILES = { addressOf, uploadFile, link: exampleLink, scenes: undefined };
+
+export default function photos({ element, props, trigger, watch, server, files = FILES }) {
+    const tab = new Photos(element, props, trigger, server, files);
+    tab.start(watch);
+    return tab;
 }
 
 class Photos {
-    constructor(element, props, trigger, server) {
-        Object.assign(this, { element, props, trigger, server });
+    constructor(element, props, trigger, server, files) {
+        Object.assign(this, { element, props, trigger, server, files });
         this.root = element.querySelector(".photos");
         this.stage = createStage(this.part("stage"), {
-            url: addressOf,
+            url: files.addressOf,
+            scenes: files.scenes,
             downloads: props.downloads,
             rest: (scene) => this.finishScene(scene),
             photo: (scene) => this.readImage(scene),
@@ -56,7 +64,10 @@ class Photos {
     }
 
     start(watch) {
-        watch("value", () => this.receive(JSON.parse(this.props.value)));
+        watch("value", () => {
+            const { value } = this.props; // Gradio sends text
+            this.receive(typeof value === "string" ? JSON.parse(value) : value);
+        });
         watchDrops({
             take: (sources, target) => this.take(sources, target?.closest?.(".zone")?.dataset.zone),
             dragged: (isOver, target) => this.showDragged(isOver, target),
@@ -68,7 +79,7 @@ class Photos {
         });
         this.part("swap").addEventListener("click", () => this.swap());
         this.root.querySelector("#mirror").addEventListener("click", () => this.mirror());
-        this.part("address").addEventListener("submit", (event) => {
+        this.part("address")?.addEventListener("submit", (event) => {
             event.preventDefault();
             const field = event.target.elements.url;
             if (field.value) this.take([field.value], null);
@@ -85,7 +96,7 @@ class Photos {
         const files = () => Object.values(this.zones)
             .flatMap(({ file }) => [file?.path, ...(file?.more || [])]).filter(Boolean);
         setInterval(() => this.server.keep_files(files()), 1000 * this.props.keep_s);
-        const wanted = new URLSearchParams(window.location.search).get("example");
+        const wanted = this.files.link.read();
         this.root.dataset.ready = ""; // for tests and benchmarks
         if (wanted) this.openExample(wanted);
         else this.arrive();
@@ -104,9 +115,9 @@ class Photos {
     take(sources, target) {
         if (!this.element.offsetParent) window.location.hash = "photos"; // another tab is open
         const isMany = sources.length > 1;
-        if (isMany && target === "background") this.takeBackgrounds(sources);
+        if (isMany && target === "background" && this.maxBackgrounds > 1) this.takeBackgrounds(sources);
         else if (isMany && TRUTHS.includes(target)) this.tell(ONE_TRUTH, "failed");
-        else if (sources.length > 2) this.tell(TOO_MANY, "failed");
+        else if (sources.length > 2) this.tell(TOO_MANY + (this.maxBackgrounds > 1 ? SEVERAL : ""), "failed");
         else if (isMany) {
             this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
         } else this.fill([[target || this.freeZone(), sources[0]]], {});
@@ -156,13 +167,13 @@ class Photos {
         else this.tell("Fetching the picture…");
         try {
             if (isFile) {
-                const upload = (each) => uploadFile(each, this.maxBytes);
+                const upload = (each) => this.files.uploadFile(each, this.maxBytes);
                 const paths = await Promise.all([source, ...others].map(upload));
                 [file.path, ...file.more] = paths;
             } else {
                 const found = await fetchAddress(this.server, source);
                 file.path = found.path;
-                this.show(key, { ...found, url: addressOf(found.path) });
+                this.show(key, { ...found, url: this.files.addressOf(found.path) });
             }
         } catch (error) {
             if (zone.file === file) this.show(key, null);
@@ -209,7 +220,7 @@ class Photos {
             return;
         }
         this.closeExample({ keep: true });
-        this.show("background", { ...answer, url: addressOf(answer.path) });
+        this.show("background", { ...answer, url: this.files.addressOf(answer.path) });
         this.ask();
     }
 
@@ -225,9 +236,7 @@ class Photos {
     }
 
     openExample(name) {
-        const address = new URL(window.location);
-        address.searchParams.set("example", name);
-        window.history.replaceState(null, "", address);
+        window.history.replaceState(null, "", this.files.link.to(name));
         const solved = this.solved[name];
         if (!solved) {
             this.ask({ example: name });
@@ -253,16 +262,11 @@ class Photos {
             button.setAttribute("aria-pressed", button.dataset.name === name);
         }
         if (this.part("copy")) this.part("copy").hidden = !name;
-        if (name) return;
-        const address = new URL(window.location);
-        address.searchParams.delete("example");
-        window.history.replaceState(null, "", address);
+        if (!name) window.history.replaceState(null, "", this.files.link.to(""));
     }
 
     async copyLink() {
-        const address = new URL(window.location);
-        address.searchParams.set("example", this.example);
-        address.hash = "";
+        const address = this.files.link.to(this.example);
         try {
             await navigator.clipboard.writeText(address);
             this.part("copy").textContent = "Copied";
@@ -311,10 +315,10 @@ class Photos {
 
     // Lets the server write one of its files, of the mask as it was repaired.
     async download(name, { mask = null, shadow = "found" } = {}) {
-        const path = mask && await uploadFile(mask, this.maxBytes);
+        const path = mask && await this.files.uploadFile(mask, this.maxBytes);
         const request = this.request();
         const answer = await this.server.save({ request, name, mask: path, shadow });
-        return answer.path ? { url: addressOf(answer.path), name: answer.name } : answer;
+        return answer.path ? { url: this.files.addressOf(answer.path), name: answer.name } : answer;
     }
 
     ask(about = {}) {
@@ -378,7 +382,7 @@ class Photos {
     showExample({ example, zones }) {
         for (const key of [...PHOTOS, ...TRUTHS]) {
             const file = zones[key];
-            this.show(key, file ? { name: file.name, path: file.path, url: addressOf(file.shown) } : null);
+            this.show(key, file ? { name: file.name, path: file.path, url: this.files.addressOf(file.shown) } : null);
         }
         for (const id of ["near-is-bright", "align"]) this.root.querySelector(`#${id}`).checked = false;
         this.truthOf = zones.image.path;
@@ -389,7 +393,7 @@ class Photos {
     change(key, change) {
         const { file } = this.zones[key];
         if (!change) this.show(key, null);
-        else if (file) this.show(key, { ...file, url: addressOf(change.shown) });
+        else if (file) this.show(key, { ...file, url: this.files.addressOf(change.shown) });
     }
 
     tell(text, tone = "calm") {

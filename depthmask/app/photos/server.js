@@ -27,6 +27,17 @@ export async function uploadFile(file, maxBytes) {
     return path;
 }
 
+// The address of the page, with the name of an example in it: `read()`, and `to(name)`; "" is none.
+export const exampleLink = {
+    read: () => new URLSearchParams(window.location.search).get("example"),
+    to(name) {
+        const address = new URL(window.location);
+        if (name) address.searchParams.set("example", name);
+        else address.searchParams.delete("example");
+        return address;
+    },
+};
+
 // Lets the server fetch a picture from the web; returns {path, name}.
 export async function fetchAddress(server, address) {
     const answer = await server.fetch_address(address);

@@ -8,6 +8,7 @@
 // Options, all of them optional:
 //     url(path)              the address of a file of the server
 //     downloads              { name: label } of the files that the server makes at full size
+//     scenes                 what reads scenes, as stage_scene.js does
 //     rest(scene)            asks the server for the "rest" of a scene that came without
 //     photo(scene)           what readPhoto made of the page's own image, or null
 //     download(name, edits)  asks the server for one: returns { url, name } or { failed: sentence };
@@ -22,7 +23,7 @@ import { Relief } from "./stage_relief.js";
 import { iou, Repair } from "./stage_repair.js";
 import { RepairPanel } from "./stage_repair_panel.js";
 import { canvasPng, cutoutPng, greyPng, offer } from "./stage_save.js";
-import { loadRelief, loadRest, loadScene, loadWhole, UNKNOWN } from "./stage_scene.js";
+import * as files from "./stage_scene.js";
 import { Tile } from "./stage_tile.js";
 import {
     DEPTH_VIEWS, forget, IMAGE_VIEWS, MASK_VIEWS, preparations, REPAIR_VIEWS,
@@ -45,6 +46,7 @@ export function createStage(element, options = {}) {
 class Stage {
     constructor(element, options) {
         this.options = options;
+        this.scenes = options.scenes || files;
         this.asked = new WeakMap(); // for which descriptions the server was asked for the rest
         this.shows = 0; // the newest call of show or clear wins
         this.look = null; // what the views draw: the scene, its mask as repaired, the choices
@@ -85,7 +87,7 @@ class Stage {
         const mine = this.shows;
         let scene;
         try {
-            scene = await loadScene(description, this.sources(description));
+            scene = await this.scenes.loadScene(description, this.sources(description));
         } catch (error) {
             console.debug("depthmask: no scene", error);
             if (mine === this.shows) this.clear(LOST);
@@ -153,8 +155,8 @@ class Stage {
     async fill(look, mine) {
         const { description } = look.scene;
         const rest = await this.rest(description);
-        const scene = look.scene.preview ? await loadWhole(description, rest, this.sources(description)) : look.scene;
-        const parts = await loadRest(scene, rest, this.options.url);
+        const scene = look.scene.preview ? await this.scenes.loadWhole(description, rest, this.sources(description)) : look.scene;
+        const parts = await this.scenes.loadRest(scene, rest, this.options.url);
         if (mine !== this.shows) return;
         Object.assign(scene, parts);
         if (scene === look.scene) {
@@ -172,7 +174,7 @@ class Stage {
     async readRelief() {
         const { description } = this.look.scene;
         await this.complete(); // the relief has the colours of background and foreground
-        return loadRelief(await this.rest(description), this.options.url);
+        return this.scenes.loadRelief(await this.rest(description), this.options.url);
     }
 
     // Computes what views will need, a piece at a time, as long as the scene stays.
@@ -304,7 +306,7 @@ class Stage {
 
     repairedFigure({ value }) {
         const words = value === null ? "" : `repaired; it was ${value.toFixed(3)}`;
-        return { value: iou(this.look.scene, this.look.alpha, UNKNOWN), words };
+        return { value: iou(this.look.scene, this.look.alpha, files.UNKNOWN), words };
     }
 
     // What the names of saved files begin with.

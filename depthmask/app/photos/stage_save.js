@@ -26,7 +26,7 @@ function chunk(type, content) {
     return bytes;
 }
 
-async function png(bytes, width, height, kind, size) {
+async function png(bytes, width, height, kind, size, bits = 8) {
     const rows = new Uint8Array(height * (1 + width * size)); // each begins with 0: it is not filtered
     for (let y = 0; y < height; y += 1) {
         rows.set(bytes.subarray(y * width * size, (y + 1) * width * size), y * (1 + width * size) + 1);
@@ -36,7 +36,7 @@ async function png(bytes, width, height, kind, size) {
     const head = new DataView(new ArrayBuffer(13));
     head.setUint32(0, width);
     head.setUint32(4, height);
-    head.setUint8(8, 8);
+    head.setUint8(8, bits);
     head.setUint8(9, kind);
     const parts = [chunk("IHDR", new Uint8Array(head.buffer)), chunk("IDAT", packed), chunk("IEND", [])];
     return new Blob([new Uint8Array(SIGNATURE), ...parts], { type: "image/png" });
@@ -44,6 +44,9 @@ async function png(bytes, width, height, kind, size) {
 
 // Grey levels, one byte a pixel.
 export const greyPng = (levels, width, height) => png(levels, width, height, GREY, 1);
+
+// Grey levels of 16 bits: two bytes a pixel, the high one first.
+export const deepPng = (bytes, width, height) => png(bytes, width, height, GREY, 2, 16);
 
 // The foreground with alpha, and its shadow as soft black if that is kept; alpha is not multiplied in.
 export function cutoutPng({ scene, alpha, shadow }) {

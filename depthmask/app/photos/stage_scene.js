@@ -91,7 +91,7 @@ function fillColours(foreground, image, alpha) {
     return foreground;
 }
 
-function readPalette(hex) {
+export function readPalette(hex) {
     const palette = new Int32Array(256);
     for (let i = 0; i < 256; i += 1) {
         const [r, g, b] = [0, 2, 4].map((k) => parseInt(hex.slice(6 * i + k, 6 * i + k + 2), 16));
