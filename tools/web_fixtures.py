@@ -1,0 +1,199 @@
+"""Writes what the static page in web/ takes from Python.
+
+    python -m tools.web_fixtures
+
+- web/tests/golden.json: what Python computes of small inputs, and web/src must compute too
+- web/src/app/shared.json: markup and constants of the photos tab
+
+`tests/web` fails where one of them is out of date.
+"""
+
+import base64
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from depthmask.app.examples import find_examples
+from depthmask.app.photos.downloads import DOWNLOADS
+from depthmask.app.photos.markup import markup
+from depthmask.app.photos.scene import PREVIEW_SIDE, RELIEF_SIDE
+from depthmask.inference.colours import Colours
+from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.outlines import Part
+from depthmask.inference.pair_quality import judge
+from depthmask.inference.pair_signs import PairSigns, measure
+from depthmask.inference.predictor import network_size
+from depthmask.inference.refinement import refine_depth, refine_mask, unmix
+from depthmask.inference.registration import NOT_REGISTERED, Registration, register
+from depthmask.inference.transforms import translation, warped
+from depthmask.network.checkpoint import SHIPPED, read_info
+from depthmask.pictures import Map, Picture
+from depthmask.pictures.resize import crop_to_aspect, resize
+from depthmask.render.views import colour_depth
+from depthmask.texts import TEXTS
+
+WEB = Path(__file__).resolve().parents[1] / "web"
+GOLDEN, SHARED = WEB / "tests" / "golden.json", WEB / "src" / "app" / "shared.json"
+HEIGHT, WIDTH = 96, 128
+STEP = 11  # of the numbers of a result, one in so many is written
+_KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring", "mixed", "hue")
+MOVED = (3.25, -2.5)  # pixels, between the photos of the moved pair
+
+
+def make_shared() -> dict[str, Any]:
+    """What the page of the server and the static page have in common."""
+    steps = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    examples = find_examples()
+    return {
+        "markup": markup(examples, fetches=False, thumbnail=lambda path: "data:,"),
+        "examples": {each.name: each.title for each in examples},
+        "palette": colour_depth(steps).tobytes().hex(),
+        "preview_side": PREVIEW_SIDE,
+        "relief_side": RELIEF_SIDE,
+        "downloads": {name: DOWNLOADS[name].label for name in ("cutout", "mask", "depth")},
+        "resolutions": {name: read_info(path).resolution for name, path in SHIPPED.items()},
+    }
+
+
+def make() -> dict[str, Any]:
+    """Computes everything; arrays that are given are {"shape", "type", "data"}, in base64."""
+    background, image, mask = _pair()
+    depth = np.linspace(0.3, 0.9, mask.size, dtype=np.float32).reshape(mask.shape)
+    low_mask, low_depth = (resize(x, 24, 32) for x in (mask, depth))
+    large = refine_mask(low_mask, HEIGHT, WIDTH)
+    light = match_light(background, image)
+    moved = warped(background, translation(*MOVED), HEIGHT, WIDTH)
+    return {
+        "background": _packed(background),
+        "image": _packed(image),
+        "moved": _packed(moved),
+        "low_mask": _packed(low_mask),
+        "low_depth": _packed(low_depth),
+        "network_size": [
+            {"given": given, "size": network_size(*given)}
+            for given in ((720, 960, 224), (3000, 4000, 224), (1, 5000, 224), (540, 720, 256))
+        ],
+        "resized": [_some(resize(image, *size)) for size in ((32, 64), (50, 50), (150, 100))],
+        "cropped": _some(crop_to_aspect(image, 100, 100)),
+        "light": _light(light),
+        "lit": _some(apply_light(background, light)),
+        "mask": _some(large),
+        "depth": _some(refine_depth(low_depth, low_mask, large)),
+        "unmixed": _some(unmix(image, background, large)),
+        "registrations": [
+            {"pair": ["background", "image"], **_registration(register(background, image))},
+            {"pair": ["background", "moved"], **_registration(register(background, moved))},
+        ],
+        "signs": _signs(
+            measure(background, image, mask, register(background, image), light, moved=0.001)
+        ),
+        "judged": [
+            {"signs": _signs(signs), "verdict": found.verdict, "sentences": found.sentences}
+            for signs in _cases()
+            for found in (judge(signs),)
+        ],
+    }
+
+
+def _pair() -> tuple[Picture, Picture, Map]:
+    """A textured wall, the same brighter with a disc before it, and the disc's mask."""
+    rng = np.random.default_rng(7)
+    coarse = rng.integers(40, 200, (HEIGHT // 4, WIDTH // 4, 3)).astype(np.float32)
+    wall = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    background = np.clip(wall, 20, 220).astype(np.uint8)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    mask = np.clip(24.5 - np.hypot(x - 70, y - 50), 0, 1).astype(np.float32)[..., None]
+    brighter = np.clip(background * 1.1, 0, 255)
+    image = brighter * (1 - mask) + np.float32((225, 90, 40)) * mask
+    return background, np.rint(image).astype(np.uint8), mask[..., 0]
+
+
+def _cases() -> list[PairSigns]:
+    """Signs of each trouble."""
+    good = Registration(False, "", 0.1, 1.0, 0.95, 0.95, None)
+    text = TEXTS["registration"]
+
+    def failed(reason: str, after: float) -> Registration:
+        return Registration(False, text[reason], 0.0, 1.0, after, after, None)
+
+    def light(stops: float, tint: float = 0.0, reason: str = "") -> LightMatch:
+        return LightMatch(np.full(3, 2.0**stops), stops, not reason, reason, tint)
+
+    sharp = Colours(sharpness=(2.0, 0.0, 0.0, 0.0))
+    part = Part(np.ones((2, 2), bool), (0.0, 0.0, 0.5, 0.5), 0.1, 0.5, 0.4)
+    fine = light(0.05)
+    return [
+        PairSigns(good, fine),
+        PairSigns(NOT_REGISTERED, NOT_MATCHED),
+        PairSigns(good, fine, same=True),
+        PairSigns(good, fine, background=Colours(dark=0.99), image=Colours(dark=0.1)),
+        PairSigns(good, fine, image=Colours(bright=0.99)),
+        PairSigns(good, fine, mirrored=True),
+        PairSigns(failed("no_match", 0.05), fine, changed=0.9),
+        PairSigns(good, fine, swapped=True),
+        PairSigns(good, fine, hue=-0.6),
+        PairSigns(good, fine, image=Colours(coloured=0.0)),
+        PairSigns(failed("too_small", 0.5), fine),
+        PairSigns(failed("too_far", 0.5), fine, moved=0.256),
+        PairSigns(failed("too_plain", 0.5), fine),
+        PairSigns(failed("no_match", 0.28), fine),
+        PairSigns(good, fine, moved=0.034),
+        PairSigns(good, fine, covered=0.62),
+        PairSigns(good, fine, changed=0.85),
+        PairSigns(good, fine, stirring=True),
+        PairSigns(good, fine, gone=(part,)),
+        PairSigns(good, fine, mixed=0.4),
+        PairSigns(good, light(0.0, reason=TEXTS["light"]["no_gain"])),
+        PairSigns(good, light(-1.6, 0.8), moved=0.02, background=sharp),
+    ]
+
+
+def _signs(signs: PairSigns) -> dict[str, Any]:
+    """Signs as web/src has them."""
+    return {
+        "registration": _registration(signs.registration),
+        "light": _light(signs.light),
+        **{name: getattr(signs, name) for name in _KEPT},
+        "gone": [{"share": part.share} for part in signs.gone],
+        "background": _colours(signs.background),
+        "image": _colours(signs.image),
+    }
+
+
+def _colours(colours: Colours) -> dict[str, Any]:
+    found = colours._asdict()
+    return {"hueSpread": found.pop("hue_spread"), **found}
+
+
+def _light(light: LightMatch) -> dict[str, Any]:
+    return {**asdict(light), "gain": light.gain.tolist()}
+
+
+def _registration(found: Registration) -> dict[str, Any]:
+    kept = ("accepted", "reason", "shift", "overlap", "before", "after")
+    return {name: getattr(found, name) for name in kept}
+
+
+def _packed(values: npt.NDArray[Any]) -> dict[str, Any]:
+    data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+    return {"shape": values.shape, "type": values.dtype.name, "data": data}
+
+
+def _some(values: npt.NDArray[Any]) -> dict[str, Any]:
+    numbers = values.reshape(-1)[::STEP].tolist()
+    return {"shape": values.shape, "step": STEP, "numbers": [round(x, 4) for x in numbers]}
+
+
+def main() -> None:
+    GOLDEN.write_text(json.dumps(make()) + "\n", "utf-8")
+    shared = json.dumps(make_shared(), indent=1, ensure_ascii=False)
+    SHARED.write_text(shared + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+// The static page: the photos tab of the server's page, answered by a worker of this page.
+
+import "../../depthmask/app/photos/photos.css";
+import "./page.css";
+import openPhotos from "../../depthmask/app/photos/photos.js";
+import { make } from "../../depthmask/app/photos/stage_dom.js";
+import { connect, LocalServer } from "./app/local_server.js";
+import { scenes } from "./app/scene.js";
+import shared from "./app/shared.json" with { type: "json" };
+import { isolate } from "./offline.js";
+
+const ZONES = { background: "background", image: "image", true_mask: "mask", true_depth: "depth" };
+const PICTURES = import.meta.glob("../../examples/*/{background,image,mask,depth}.{jpg,png}", {
+    query: "?url", import: "default", eager: true,
+});
+const NETWORKS = { fast: "Fast network", main: "More exact network" };
+
+// The files of an example by zone: addresses of this page.
+function filesOf(name) {
+    const found = Object.entries(ZONES).map(([zone, stem]) => [zone, Object.entries(PICTURES).find(
+        ([path]) => path.includes(`/examples/${name}/${stem}.`))?.[1]]);
+    return Object.fromEntries(found.filter(([, url]) => url).map(([zone, url]) => [zone, new URL(url, document.baseURI).href]));
+}
+
+// The address of the page with an example's name: #example=desk.
+const link = {
+    read: () => new URLSearchParams(window.location.hash.slice(1)).get("example"),
+    to(name) {
+        const address = new URL(window.location);
+        address.hash = name ? `example=${encodeURIComponent(name)}` : "";
+        return address;
+    },
+};
+
+// On phones, a zone can be filled by the camera.
+function addCamera(zone) {
+    const input = make("input", {
+        type: "file", accept: "image/*", capture: "environment", hidden: true, tabindex: "-1",
+        "aria-label": `Photo of the ${zone.name.toLowerCase()}`,
+        onchange: () => {
+            zone.input.files = input.files;
+            zone.input.dispatchEvent(new Event("change"));
+            input.value = "";
+        },
+    });
+    const button = make("button", {
+        type: "button", class: "camera", title: "Take a photo",
+        "aria-label": `Take a photo for the ${zone.name.toLowerCase()}`,
+        onclick: (event) => {
+            event.stopPropagation();
+            input.click();
+        },
+    }, "◉");
+    zone.element.querySelector(".strip .name").after(button, input);
+}
+
+async function start() {
+    await isolate();
+    const root = document.getElementById("photos");
+    root.innerHTML = shared.markup; // of this page, no user's text
+    const examples = Object.fromEntries(Object.keys(shared.examples).map((name) => [name, filesOf(name)]));
+    for (const button of root.querySelectorAll("#examples [data-name]")) {
+        button.querySelector("img").src = examples[button.dataset.name].image;
+    }
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const call = connect(worker);
+    const runtime = make("p", { class: "runtime" });
+    const told = make("span", { role: "status" }, "Loading the network…");
+    let how = "";
+    const timed = (ms) => { told.textContent = `${how}: ${Math.round(ms)} ms a pair`; };
+    const server = new LocalServer(call, examples, timed);
+    const { props, ...ways } = server.ways;
+    const tab = openPhotos({
+        element: document.body, props, ...ways,
+        files: {
+            link, scenes,
+            addressOf: (path) => server.addressOf(path),
+            uploadFile: async (file) => server.keep(file, file.name),
+        },
+    });
+    for (const [key, zone] of Object.entries(tab.zones)) if (key in ZONES && !key.startsWith("true_")) addCamera(zone);
+    const open = async (name) => {
+        told.textContent = "Loading the network…";
+        try {
+            const ready = await call("open", { name, wanted: new URLSearchParams(window.location.search).get("runtime") || "" });
+            how = `Runs here by ${ready.how}`;
+            told.textContent = how;
+            if (ready.ms) timed(ready.ms);
+        } catch (error) {
+            told.textContent = error.message;
+        }
+    };
+    const choice = make("select", { "aria-label": "Network", onchange: () => {
+        open(choice.value);
+        tab.ask({ example: tab.example });
+    } }, ...Object.entries(NETWORKS).map(([value, label]) => make("option", { value }, label)));
+    runtime.append(choice, told);
+    root.querySelector(".input").append(runtime);
+    const first = Object.keys(examples)[0];
+    const ready = open("fast");
+    if (!link.read()) server.answer({ serial: 0, example: first }); // unless something is dropped sooner
+    await ready;
+    document.body.dataset.network = "";
+}
+
+start();

@@ -1,0 +1,94 @@
+// The modules of src compute what Python computed of the same inputs: golden.json, which
+// tools/web_fixtures.py writes. Run by `node --test`.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { applyLight, matchLight } from "../src/inference/light.js";
+import { judge } from "../src/inference/pair_quality.js";
+import { measure } from "../src/inference/pair_signs.js";
+import { networkSize } from "../src/inference/predictor.js";
+import { refineDepth, refineMask, unmix } from "../src/inference/refinement.js";
+import { register } from "../src/inference/registration.js";
+import { array, round } from "../src/pictures/arrays.js";
+import { cropToAspect, resize } from "../src/pictures/resize.js";
+
+const golden = JSON.parse(readFileSync(new URL("golden.json", import.meta.url)));
+
+function unpacked(name) {
+    const { shape: [height, width, channels = 1], type, data } = golden[name];
+    const bytes = new Uint8Array(Buffer.from(data, "base64"));
+    return array(height, width, channels, type === "uint8" ? bytes : new Float32Array(bytes.buffer));
+}
+
+// Compares an array with some of the numbers of another, by the mean and the largest difference.
+function assertAlike(found, { shape: [height, width], step, numbers }, mean, most) {
+    assert.deepEqual([found.height, found.width], [height, width]);
+    const off = numbers.map((number, k) => Math.abs(number - found.data[k * step]));
+    assert.ok(Math.max(...off) <= most, `off by ${Math.max(...off)}`);
+    assert.ok(off.reduce((a, b) => a + b) / off.length <= mean, "on the average");
+}
+
+function assertNear(found, wanted, most) {
+    assert.ok(Math.abs(found - wanted) <= most, `${found} instead of ${wanted}`);
+}
+
+const [background, image, moved, lowMask, lowDepth] = ["background", "image", "moved", "low_mask", "low_depth"].map(unpacked);
+const mask = refineMask(lowMask, image.height, image.width);
+
+test("halves are rounded to even numbers", () => {
+    assert.deepEqual([0.5, 1.5, 2.5, 2.4, 3.6].map(round), [0, 2, 2, 2, 4]);
+});
+
+test("the network sees the same size", () => {
+    for (const { given, size } of golden.network_size) assert.deepEqual(networkSize(...given), size);
+});
+
+test("pictures are resized alike", () => {
+    for (const wanted of golden.resized) assertAlike(resize(image, ...wanted.shape), wanted, 0.3, 2);
+    assertAlike(cropToAspect(image, 100, 100), golden.cropped, 0, 0);
+});
+
+test("light is matched alike", () => {
+    const light = matchLight(background, image);
+    light.gain.forEach((gain, c) => assertNear(gain, golden.light.gain[c], 0.003));
+    assert.equal(light.reason, golden.light.reason);
+    assertAlike(applyLight(background, light), golden.lit, 0.2, 1);
+});
+
+test("mask, depth and colours are refined alike", () => {
+    assertAlike(mask, golden.mask, 1e-3, 1e-2);
+    assertAlike(refineDepth(lowDepth, lowMask, mask), golden.depth, 1e-3, 1e-2);
+    assertAlike(unmix(image, background, mask), golden.unmixed, 0.2, 3);
+});
+
+test("a camera at rest and one that moved are told alike", () => {
+    const pictures = { background, image, moved };
+    for (const { pair, ...wanted } of golden.registrations) {
+        const found = register(...pair.map((name) => pictures[name]));
+        assert.deepEqual([found.accepted, found.reason], [wanted.accepted, wanted.reason]);
+        assertNear(found.shift, wanted.shift, 0.1);
+        for (const name of ["overlap", "before", "after"]) assertNear(found[name], wanted[name], 0.01);
+    }
+});
+
+test("a pair is measured alike", () => {
+    const wanted = golden.signs;
+    const found = measure(background, image, mask, register(background, image), matchLight(background, image), {
+        moved: 0.001, covered: 1, unknown: null, same: false,
+    });
+    for (const name of ["same", "mirrored", "swapped", "stirring"]) assert.equal(found[name], wanted[name], name);
+    for (const name of ["changed", "hue", "mixed"]) assertNear(found[name], wanted[name], 0.01);
+    for (const photo of ["background", "image"]) {
+        for (const name of ["hueSpread", "coloured", "dark", "bright"]) assertNear(found[photo][name], wanted[photo][name], 0.01);
+        found[photo].sharpness.forEach((value, k) => assertNear(value, wanted[photo].sharpness[k], 0.02));
+    }
+});
+
+test("each trouble is told in the same words", () => {
+    for (const { signs, verdict, sentences } of golden.judged) {
+        const found = judge(signs);
+        assert.deepEqual([found.verdict, ...found.sentences], [verdict, ...sentences]);
+    }
+});
