@@ -3,22 +3,28 @@ PYTHON := .venv/bin/python
 # Tests in parallel: one more than there are cores, since tests of the page wait a third of their time.
 WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
-.PHONY: help demo test check train weights clean
+.PHONY: help demo site test check train weights clean
 
 help:
 	@echo "make demo    serve the page            (ARGS='--port 8000' passes options on)"
+	@echo "make site    build the static page into web/dist, by Node"
 	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on the examples"
 	@echo "make weights rebuild the graphs in weights/ after the weights have changed (DATA=PACK judges them)"
-	@echo "make clean   remove .venv and caches"
+	@echo "make clean   remove .venv, caches and the built page"
 
 demo:
 	@tools/setup.sh
 	@$(PYTHON) demo.py $(ARGS)
 
+site:
+	@tools/setup.sh
+	@$(PYTHON) -m tools.build_site
+
 test:
 	@tools/setup.sh dev
+	@$(PYTHON) -m tools.build_site --optional
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check:
@@ -51,4 +57,4 @@ weights:
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache web/dist web/node_modules

@@ -64,7 +64,7 @@ class StorageError(DepthmaskError):
 
 
 class LaunchError(DepthmaskError):
-    """The web page cannot be served."""
+    """The web page cannot be served, built or written."""
 
 
 def is_disk_full(error: OSError) -> bool:

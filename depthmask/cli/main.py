@@ -37,6 +37,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("Serve the web page.", "demo"),
+    "site": Command("Write a static page that predicts in the browser, without a server.", "site"),
     "predict": Command("Find the mask and the depth of a pair of photos.", "predict"),
     "evaluate": Command("Measure masks and depth against ground truth.", "evaluate"),
     "build": Command(

@@ -1,0 +1,137 @@
+"""The static page of web/ in a browser: it predicts as Python does, and works offline."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from depthmask.app.examples import Example, find_examples
+from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.prediction_cache import PredictionCache
+from depthmask.inference.predictor import Predictor
+from tests.app.browser.conftest import WAIT_LIMIT_MS
+from tests.app.browser.dragging import drag
+from tools.build_site import DIST, MISSING, is_built
+
+pytestmark = pytest.mark.browser
+EXAMPLES = find_examples()
+DEPTH = "[data-picture=depth]"
+
+
+class Host:
+    """A plain host of files, as any static one; it sends no headers that would isolate the page."""
+
+    def __init__(self) -> None:
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(DIST)))
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    if not is_built():
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    host = Host()
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, host: Host) -> Iterator[Page]:
+    """One visit for all tests; no request may leave this computer, and no script may fail."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    asked: list[str] = []
+    failures: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.set_default_timeout(WAIT_LIMIT_MS)
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(host.url)
+    page.wait_for_selector(f"{DEPTH}[data-drawn]")
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith((host.url, "data:", "blob:"))] == []
+    assert failures == []
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(quality="fast", backend="onnxruntime")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_has_the_figures_of_python(
+    page: Page, predictor: Predictor, example: Example
+) -> None:
+    wanted = analyse(predictor, PredictionCache(), DroppedFiles(*example.files))
+    with drawn_anew(page):
+        page.click(f"#examples [data-name={example.name}]")
+    iou, rmse = (figure(page, tile) for tile in ("mask", "depth"))
+    assert iou == pytest.approx(wanted.iou, abs=0.005)
+    assert rmse == pytest.approx(wanted.rmse, abs=0.01)
+    assert page.inner_text("#message") == wanted.message
+    assert page.url.endswith(f"#example={example.name}")
+
+
+def test_two_dropped_photos_are_put_in_order(page: Page) -> None:
+    desk = next(example for example in EXAMPLES if example.name == "desk")
+    with drawn_anew(page):
+        drag(page, desk.image, desk.background)
+    assert page.inner_text("#message").startswith("The two photos were put in this order;")
+    assert page.get_attribute("#image img", "alt") == "Image: image.jpg"
+    page.wait_for_selector("[data-download=cutout]:enabled")
+    for name, depth in (("cutout", (8, 6)), ("depth", (16, 0))):
+        with page.expect_download() as download:
+            page.click(f"[data-download={name}]")
+        assert download.value.suggested_filename == f"image-{name}.png"
+        head = Path(download.value.path()).read_bytes()[:26]
+        assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) == (960, 640)
+        assert tuple(head[24:]) == depth  # bits of a channel, and kind of the colours
+
+
+def test_a_file_that_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.jpg"
+    letter.write_text("no picture")
+    drag(page, letter, onto="#image")
+    page.wait_for_selector("#message.failed")
+    assert "letter.jpg is no picture that this browser can read" in page.inner_text("#message")
+
+
+def test_the_page_works_offline_and_with_threads(page: Page, host: Host) -> None:
+    host.stop()
+    page.goto(f"{host.url}?visit=2#example=doorstep")
+    page.wait_for_selector(f"{DEPTH}[data-drawn]")
+    assert figure(page, "mask") > 0.9
+    assert page.evaluate("crossOriginIsolated"), "WASM has one thread otherwise"
+    assert "Runs here by WASM" in page.inner_text(".runtime")
+
+
+@contextmanager
+def drawn_anew(page: Page) -> Iterator[None]:
+    """Waits until another scene is drawn than the one before."""
+    before = int(str(page.get_attribute(DEPTH, "data-drawn")).split()[-1])
+    yield
+    page.wait_for_selector(f"{DEPTH}[data-drawn='depth {before + 1}']")
+
+
+def figure(page: Page, tile: str) -> float:
+    return float(page.inner_text(f"[data-tile={tile}] .stage-figure dd >> nth=0"))
