@@ -8,6 +8,7 @@
 `tests/web` fails where one of them is out of date.
 """
 
+import argparse
 import base64
 import json
 from dataclasses import asdict
@@ -190,6 +191,7 @@ def _some(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     GOLDEN.write_text(json.dumps(make()) + "\n", "utf-8")
     shared = json.dumps(make_shared(), indent=1, ensure_ascii=False)
     SHARED.write_text(shared + "\n", "utf-8")

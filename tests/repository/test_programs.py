@@ -27,6 +27,7 @@ PROGRAMS = {
     "benchmarks.refinement": ["--sequences", NOPE],
     "benchmarks.run_table": [NOPE],
     "benchmarks.second_look": ["--sequences", NOPE],
+    "benchmarks.site": ["--site", NOPE],
     "benchmarks.shadows": ["--data", NOPE],
     "benchmarks.stage": ["--image", NOPE],
     "benchmarks.drop": ["--baseline", NOPE],
@@ -124,8 +125,6 @@ def test_a_tool_tells_its_options(
 def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
     of_their_own = {"benchmarks.ablation", "benchmarks.live_page", "benchmarks.server_load"}
-    read_no_files = {
-        f"tools.{name}"
-        for name in ("axe", "browser", "draw_preview", "reachable", "solve_examples", "stage_page")
-    }
+    names = ("axe", "browser", "build_site", "draw_preview", "reachable", "solve_examples")
+    read_no_files = {f"tools.{name}" for name in (*names, "stage_page", "web_fixtures")}
     assert found - of_their_own - read_no_files == set(PROGRAMS)

@@ -54,6 +54,37 @@ function addCamera(zone) {
     zone.element.querySelector(".strip .name").after(button, input);
 }
 
+// The row that says which network runs, by what, and how fast; one can choose the other network.
+class Runtime {
+    constructor(call, chosen) {
+        this.call = call;
+        this.how = "";
+        this.told = make("span", { role: "status" });
+        this.choice = make("select", { "aria-label": "Network", onchange: () => {
+            this.open();
+            chosen();
+        } }, ...Object.entries(NETWORKS).map(([value, label]) => make("option", { value }, label)));
+        this.row = make("p", { class: "runtime" }, this.choice, this.told);
+    }
+
+    async open() {
+        this.told.textContent = "Loading the network…";
+        const wanted = new URLSearchParams(window.location.search).get("runtime") || "";
+        try {
+            const { how, ms } = await this.call("open", { name: this.choice.value, wanted });
+            this.how = `Runs here by ${how}`;
+            this.told.textContent = this.how;
+            if (ms) this.time(ms);
+        } catch (error) {
+            this.told.textContent = error.message;
+        }
+    }
+
+    time(ms) {
+        this.told.textContent = `${this.how}: ${Math.round(ms)} ms a pair`;
+    }
+}
+
 async function start() {
     await isolate();
     const root = document.getElementById("photos");
@@ -62,45 +93,25 @@ async function start() {
     for (const button of root.querySelectorAll("#examples [data-name]")) {
         button.querySelector("img").src = examples[button.dataset.name].image;
     }
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    const call = connect(worker);
-    const runtime = make("p", { class: "runtime" });
-    const told = make("span", { role: "status" }, "Loading the network…");
-    let how = "";
-    const timed = (ms) => { told.textContent = `${how}: ${Math.round(ms)} ms a pair`; };
-    const server = new LocalServer(call, examples, timed);
-    const { props, ...ways } = server.ways;
+    const call = connect(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+    const runtime = new Runtime(call, () => tab.ask({ example: tab.example }));
+    root.querySelector(".input").append(runtime.row);
+    const opened = runtime.open(); // before any photo: the worker answers in turn
+    const server = new LocalServer(call, examples, (ms) => runtime.time(ms));
     const tab = openPhotos({
-        element: document.body, props, ...ways,
+        element: root,
+        ...server.ways,
         files: {
             link, scenes,
             addressOf: (path) => server.addressOf(path),
             uploadFile: async (file) => server.keep(file, file.name),
         },
     });
-    for (const [key, zone] of Object.entries(tab.zones)) if (key in ZONES && !key.startsWith("true_")) addCamera(zone);
-    const open = async (name) => {
-        told.textContent = "Loading the network…";
-        try {
-            const ready = await call("open", { name, wanted: new URLSearchParams(window.location.search).get("runtime") || "" });
-            how = `Runs here by ${ready.how}`;
-            told.textContent = how;
-            if (ready.ms) timed(ready.ms);
-        } catch (error) {
-            told.textContent = error.message;
-        }
-    };
-    const choice = make("select", { "aria-label": "Network", onchange: () => {
-        open(choice.value);
-        tab.ask({ example: tab.example });
-    } }, ...Object.entries(NETWORKS).map(([value, label]) => make("option", { value }, label)));
-    runtime.append(choice, told);
-    root.querySelector(".input").append(runtime);
-    const first = Object.keys(examples)[0];
-    const ready = open("fast");
-    if (!link.read()) server.answer({ serial: 0, example: first }); // unless something is dropped sooner
-    await ready;
-    document.body.dataset.network = "";
+    for (const key of ["background", "image"]) addCamera(tab.zones[key]);
+    // the page opens with the first example, unless something is dropped sooner
+    if (!link.read()) server.answer({ serial: 0, example: Object.keys(examples)[0] });
+    await opened;
+    document.body.dataset.network = ""; // for tests and benchmarks
 }
 
 start();
