@@ -162,7 +162,7 @@ class Photos {
             url: isFile ? URL.createObjectURL(source) : source, path: null,
             more: others.map(() => null),
         };
-        if (key === "image" && source.type === "image/jpeg") this.decode(file, source); // while the server works
+        if (key === "image" && source.type === "image/jpeg" && this.props.sides.length) this.decode(file, source); // while the server works
         if (isFile) this.show(key, file);
         else this.tell("Fetching the picture…");
         try {

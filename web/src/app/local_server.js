@@ -37,7 +37,7 @@ export class LocalServer {
         Object.assign(this, { call, examples, timed });
         this.files = new Map(); // of each path, the file
         this.addresses = new Map(); // and where the page can show it
-        this.props = { value: null, downloads: shared.downloads, preview_side: shared.preview_side, keep_s: 1e6, solved: {} };
+        this.props = { value: null, downloads: shared.downloads, sides: [], keep_s: 1e6, solved: "{}" };
         this.heard = () => {};
         this.newest = -1;
     }

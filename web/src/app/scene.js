@@ -58,7 +58,7 @@ export const scenes = {
     loadScene: async (description) => ({
         description, ...description.arrays,
         width: description.pixels[0], height: description.pixels[1],
-        background: null, shadow: null, foreground: description.arrays.image,
+        background: null, shadow: null, foreground: description.arrays.image, preview: false,
         palette: readPalette(shared.palette),
     }),
     loadRest: async (scene, { background, foreground, shadow }) => ({ background, foreground, shadow }),
