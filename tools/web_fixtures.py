@@ -34,7 +34,7 @@ from depthmask.inference.registration import NOT_REGISTERED, Registration, regis
 from depthmask.inference.transforms import translation, warped
 from depthmask.network.checkpoint import SHIPPED, read_info
 from depthmask.pictures import Map, Picture
-from depthmask.pictures.resize import crop_to_aspect, resize
+from depthmask.pictures.resize import crop_to_aspect, resize, resize_by_halves
 from depthmask.render.views import colour_depth
 from depthmask.texts import TEXTS
 
@@ -51,7 +51,7 @@ def make_shared() -> dict[str, Any]:
     steps = np.linspace(0, 1, 256, dtype=np.float32)[None]
     examples = find_examples()
     return {
-        "markup": markup(examples, fetches=False, thumbnail=lambda path: "data:,"),
+        "markup": markup(examples, served=False, thumbnail=lambda path: "data:,"),
         "examples": {each.name: each.title for each in examples},
         "palette": colour_depth(steps).tobytes().hex(),
         "preview_side": PREVIEW_SIDE,
@@ -80,6 +80,7 @@ def make() -> dict[str, Any]:
             for given in ((720, 960, 224), (3000, 4000, 224), (1, 5000, 224), (540, 720, 256))
         ],
         "resized": [_some(resize(image, *size)) for size in ((32, 64), (50, 50), (150, 100))],
+        "halved": _some(resize_by_halves(image, 20, 30)),
         "cropped": _some(crop_to_aspect(image, 100, 100)),
         "light": _light(light),
         "lit": _some(apply_light(background, light)),

@@ -12,7 +12,7 @@ import { networkSize } from "../src/inference/predictor.js";
 import { refineDepth, refineMask, unmix } from "../src/inference/refinement.js";
 import { register } from "../src/inference/registration.js";
 import { array, round } from "../src/pictures/arrays.js";
-import { cropToAspect, resize } from "../src/pictures/resize.js";
+import { cropToAspect, resize, resizeByHalves } from "../src/pictures/resize.js";
 
 const golden = JSON.parse(readFileSync(new URL("golden.json", import.meta.url)));
 
@@ -47,6 +47,7 @@ test("the network sees the same size", () => {
 
 test("pictures are resized alike", () => {
     for (const wanted of golden.resized) assertAlike(resize(image, ...wanted.shape), wanted, 0.3, 2);
+    assertAlike(resizeByHalves(image, 20, 30), golden.halved, 0.3, 2);
     assertAlike(cropToAspect(image, 100, 100), golden.cropped, 0, 0);
 });
 

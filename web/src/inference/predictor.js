@@ -2,7 +2,7 @@
 // depthmask/inference/predictor.py.
 
 import { clamp, mapped, mean, round } from "../pictures/arrays.js";
-import { resize, shrink } from "../pictures/resize.js";
+import { resizeByHalves, shrink } from "../pictures/resize.js";
 import { applyLight, hidden, lightCopy, matchLight } from "./light.js";
 import { judge } from "./pair_quality.js";
 import { isSame, leaveOut, measure } from "./pair_signs.js";
@@ -29,7 +29,7 @@ export async function predict(background, image, { run, resolution }) {
     const registration = register(background, image);
     const framed = frameBackground(background, image, registration);
     const size = networkSize(height, width, resolution);
-    const [small, smallImage] = [framed.picture, image].map((picture) => resize(picture, ...size));
+    const [small, smallImage] = [framed.picture, image].map((picture) => resizeByHalves(picture, ...size));
     const { unknown } = framed;
     const smallUnknown = unknown && mapped(shrink(mapped(unknown, (value) => value), ...size),
         (value) => (value > 0 ? 1 : 0), Uint8Array);
