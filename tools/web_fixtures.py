@@ -29,7 +29,7 @@ from depthmask.inference.outlines import Part
 from depthmask.inference.pair_quality import judge
 from depthmask.inference.pair_signs import PairSigns, measure
 from depthmask.inference.predictor import network_size
-from depthmask.inference.refinement import refine_depth, refine_mask, unmix
+from depthmask.inference.refinement import enlarge_mask, refine_depth, steepen, unmix
 from depthmask.inference.registration import NOT_REGISTERED, Registration, register
 from depthmask.inference.transforms import translation, warped
 from depthmask.network.checkpoint import SHIPPED, read_info
@@ -66,7 +66,7 @@ def make() -> dict[str, Any]:
     background, image, mask = _pair()
     depth = np.linspace(0.3, 0.9, mask.size, dtype=np.float32).reshape(mask.shape)
     low_mask, low_depth = (resize(x, 24, 32) for x in (mask, depth))
-    large = refine_mask(low_mask, HEIGHT, WIDTH)
+    large = steepen(enlarge_mask(low_mask, HEIGHT, WIDTH))
     light = match_light(background, image)
     moved = warped(background, translation(*MOVED), HEIGHT, WIDTH)
     return {
