@@ -73,8 +73,8 @@ def all_cases(options: argparse.Namespace) -> Iterator[Case]:
     for group, (width, shares) in SIZES.items():
         chance = random.Random(group)
         for seed in range(options.count):
-            pair = [chance.choice(pictures) for pictures in files]
-            yield compose(*pair, seed, group=group, image_width=width, shares=shares)
+            cutout, scene = (chance.choice(pictures) for pictures in files)
+            yield compose(cutout, scene, seed, group=group, image_width=width, shares=shares)
 
 
 def measure(predictor: Predictor, case: Case) -> list[float]:

@@ -65,14 +65,14 @@ def test_the_quality_tells_how_large_a_crop_may_be(quality: str, runs: int) -> N
 
 def test_an_image_that_has_no_more_to_show_is_seen_once() -> None:
     background, image, _ = draw((203, 301, 67, 27))
-    small = [resize(picture, 60, 80) for picture in (background, image)]
+    small = resize(background, 60, 80), resize(image, 60, 80)
     assert len(predict(*small)[1]) == 1
 
 
 def test_a_look_that_gains_little_counts_half() -> None:
     background, image, true = draw((203, 301, 67, 27))
     low, nothing = low_mask(true), np.zeros((96, 128), np.float32)
-    small = [resize(picture, 96, 128) for picture in (background, image)]
+    small = resize(background, 96, 128), resize(image, 96, 128)
     few = look_again(FakeBackend(), *small, nothing, low, sizes=SIZES, min_gain=1.1)
     many = look_again(FakeBackend(), background, image, true * 0, low, sizes=SIZES, min_gain=1.1)
     assert many.max() == 1 and 0.5 <= few.max() < 1
