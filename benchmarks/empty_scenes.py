@@ -24,7 +24,7 @@ from depthmask.composites.pools import Pools, load_checkpoint_pools
 from depthmask.composites.recipe import ORIGINAL, Lens, Recipe
 from depthmask.evaluation.array_metrics import MASK_THRESHOLD
 from depthmask.inference.predictor import Predictor
-from depthmask.network.checkpoint import WEIGHTS
+from depthmask.network.checkpoint import WEIGHTS, read_info
 from depthmask.pictures import Picture
 
 SIZE = 224  # pixels
@@ -60,8 +60,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     options = parser.parse_args()
 
+    info = read_info(options.checkpoint)
+    _, pools = load_checkpoint_pools(options.data, info, torch.device("cpu"))
     predictor = Predictor(options.checkpoint)
-    _, pools = load_checkpoint_pools(options.data, predictor.info, torch.device("cpu"))
     print(
         f"{options.checkpoint.name}, share of pixels predicted as foreground, {options.pairs} pairs"
     )
