@@ -111,7 +111,7 @@ def _pair() -> tuple[Picture, Picture, Map]:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     mask = np.clip(24.5 - np.hypot(x - 70, y - 50), 0, 1).astype(np.float32)[..., None]
     brighter = np.clip(background * 1.1, 0, 255)
-    image = brighter * (1 - mask) + np.float32((225, 90, 40)) * mask
+    image = brighter * (1 - mask) + np.array((225, 90, 40), np.float32) * mask
     return background, np.rint(image).astype(np.uint8), mask[..., 0]
 
 

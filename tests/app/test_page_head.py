@@ -92,7 +92,7 @@ def test_the_scripts_of_the_first_tab_are_fetched_early() -> None:
     ],
 )
 def test_the_address_is_the_one_that_visitors_see(
-    root_path: str | None, path: str, headers: dict[str, str], address: str
+    root_path: str | None, path: str, headers: dict[str, Any], address: str
 ) -> None:
     answer = ask(path, root_path=root_path, **headers)
     assert said(answer)["og:url"] == f"{address}/"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,7 +51,8 @@ def halves(values: torch.Tensor) -> tuple[float, float]:
 
 @pytest.mark.parametrize("kind", ["sway", "dynamic_texture", "screen", "clouds"])
 def test_each_photo_shows_another_moment(foliage: Pools, kind: str) -> None:
-    movement, rng = draw(foliage, replace(ORIGINAL, **{kind: 1.0}))
+    shares: dict[str, Any] = {kind: 1.0}
+    movement, rng = draw(foliage, replace(ORIGINAL, **shares))
     for name, drawn in (
         ("displacement", movement.displacement),
         ("glow", movement.glow),
