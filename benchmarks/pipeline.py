@@ -179,7 +179,7 @@ def measure(
         for name, work in works.items():
             watch = Stopwatch(clock)
             work(watch)
-            whole = sum(watch.seconds.values()) - watch.seconds[LATER]
+            whole = sum(watch.seconds.values()) - watch.seconds.get(LATER, 0)
             looks = sum(watch.seconds.get(stage, 0) for stage in NETWORK)
             stages = watch.seconds | {WHOLE: whole, REST: whole - looks}
             for stage, seconds in stages.items():

@@ -250,7 +250,7 @@ def test_each_step_can_be_left_out(
 ) -> None:
     asked = []
 
-    def fake(predict: partial[None], folder: Path, *, progress: object) -> dict[str, object]:
+    def fake(predict: partial[None], folder: Path, **others: object) -> dict[str, object]:
         asked.append(predict.keywords)
         return {}
 
@@ -350,7 +350,7 @@ def test_options_of_pack_and_build_reach_them(
     )
     pack = ["pack", *FOLDERS, "--teacher", "a.onnx:inverse", "-o", "p", "--side", "64", "--views"]
     assert main([*pack, "--max-mb", "7"]) == 0
-    assert asked.pop() == {"side": 64, "max_mb": 7, "views": True}
+    assert asked.pop() == {"side": 64, "max_mb": 7, "views": True, "measured": None}
     assert main(["build", *FOLDERS, "--out", "d", "--shard", "2/8"]) == 0
     assert asked.pop()["shard"] == (2, 8)
 

@@ -143,7 +143,8 @@ def test_a_loss_that_is_not_finite_is_a_sentence(
 @pytest.mark.slow
 def test_it_learns_one_batch_by_heart(config: TrainConfig) -> None:
     phase = Phase(32, 4 * 60, 4, 3e-2)
-    trainer = Trainer(replace(config, limit=4, phases=(phase,)))
+    # of this seed's four samples, three have an object that can be seen at 32 px
+    trainer = Trainer(replace(config, limit=4, phases=(phase,), seed=2))
     model = trainer.ready()
     scores = []
     while trainer.position.step < phase.steps:
