@@ -4,6 +4,9 @@ PYTHON := .venv/bin/python
 # The files keep their order, so that the longest, those of the page, come first.
 WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
+# Tests start hundreds of processes: each would compile the project anew where this forbids to keep it.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo site test check train weights clean
 
 help:
