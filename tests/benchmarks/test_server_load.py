@@ -12,7 +12,7 @@ from benchmarks import server_load
 def test_visitors_are_served_and_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--visitors", "3", "--live", "1", "--minutes", "0.05"]
+    options = ["--visitors", "3", "--live", "1", "--minutes", "0.1"]
     monkeypatch.setattr(sys, "argv", ["server_load.py", *options])
     server_load.main()
     told = capsys.readouterr().out
