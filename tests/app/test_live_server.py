@@ -475,8 +475,8 @@ def test_depth_is_predicted_less_often_than_the_mask(server: LiveServer) -> None
     assert all(answer["mask"] for answer in answers)
     assert answers[0]["depth"]
     places = [place for place, answer in enumerate(answers) if answer["depth"]]
-    assert 1 < len(places) < len(answers)
-    assert len(set(np.diff(places))) == 1, "evenly"
+    assert len(places) > 1
+    assert min(np.diff(places)) > 1, "a slow machine may lengthen the distance meanwhile"
 
 
 def test_a_slow_network_is_given_less_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
