@@ -20,6 +20,7 @@ from depthmask.inference.capture import (
     agreement,
     unmasked,
 )
+from depthmask.inference.channels import largest
 from depthmask.inference.drift import Levels, follow_drift, with_drift
 from depthmask.inference.light import (
     LIGHT_SIDE,
@@ -392,8 +393,7 @@ def _worst(session: Session, light: Health) -> Health:
 
 def _motion(before: Picture, now: Picture) -> Map:
     """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
-    red, green, blue = cv2.split(cv2.absdiff(before, now))
-    change = cv2.max(cv2.max(red, green), blue)
+    change = largest(cv2.absdiff(before, now))
     # wider than what moves, as the borders of the network's mask are
     wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
     low, high = MOTION_LEVELS
