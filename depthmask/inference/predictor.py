@@ -172,7 +172,8 @@ class Predictor:
         if refine:
             mask = self._look_again(matched, image, found, unknown, found < maps["mask"])
             watch.lap("second look")
-            depth = refine_depth(maps["depth"], found, steepen(mask))
+            mask = steepen(mask)
+            depth = refine_depth(maps["depth"], found, mask)
         else:
             mask, depth = (resize(each, height, width) for each in (found, maps["depth"]))
         mask, depth = np.clip(mask, 0, 1, out=mask), np.clip(depth, MIN_DEPTH, 1, out=depth)
