@@ -7,14 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WINDOW = 5  # pixels, side of the square that is compared
+CLOSE_LEVELS = 4  # by which the first photo differs from an image by noise alone
 _MAX_LEVEL = 255
 
 
 def closest_plate(photos: Sequence[Tensor], image: Tensor) -> Tensor:
     """Takes each pixel from the photo that differs least from an image in the square around it.
 
-    Of photos that differ alike, the first is taken. It is `closest` and `assemble` of
-    `depthmask.inference.background`, in batches.
+    Of photos that differ alike, the first is taken; it is also taken where it differs by less than
+    `CLOSE_LEVELS`. It is `closest` and `assemble` of `depthmask.inference.background`, in batches.
 
     Args:
         photos: (B, 3, H, W), 0 to 1, each; at most 255.
@@ -23,7 +24,9 @@ def closest_plate(photos: Sequence[Tensor], image: Tensor) -> Tensor:
     if len(photos) == 1:
         return photos[0]
     shown, count = _levels(image), len(photos)
-    keys = [_distance(_levels(photo), shown) * count + at for at, photo in enumerate(photos)]
+    distances = [_distance(_levels(photo), shown) for photo in photos]
+    distances[0] = distances[0].where(distances[0] >= CLOSE_LEVELS, 0)
+    keys = [distance * count + at for at, distance in enumerate(distances)]
     choice = torch.stack(keys).amin(dim=0) % count
     plate = photos[0]
     for at, photo in enumerate(photos[1:], start=1):
