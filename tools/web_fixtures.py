@@ -23,6 +23,7 @@ from depthmask.app.examples import find_examples
 from depthmask.app.photos.downloads import DOWNLOADS
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.scene import PREVIEW_SIDE, RELIEF_SIDE
+from depthmask.inference.background import assemble, closest, learn_background
 from depthmask.inference.colours import Colours
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
 from depthmask.inference.outlines import Part
@@ -43,6 +44,7 @@ GOLDEN, SHARED = WEB / "tests" / "golden.json", WEB / "src" / "app" / "shared.js
 HEIGHT, WIDTH = 96, 128
 STEP = 11  # of the numbers of a result, one in so many is written
 _KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring", "mixed", "hue")
+PHOTOS = 8  # of which a background is learned
 MOVED = (3.25, -2.5)  # pixels, between the photos of the moved pair
 
 
@@ -91,6 +93,7 @@ def make() -> dict[str, Any]:
             {"pair": ["background", "image"], **_registration(register(background, image))},
             {"pair": ["background", "moved"], **_registration(register(background, moved))},
         ],
+        "learned": _learned(background),
         "signs": _signs(
             measure(background, image, mask, register(background, image), light, moved=0.001)
         ),
@@ -113,6 +116,31 @@ def _pair() -> tuple[Picture, Picture, Map]:
     brighter = np.clip(background * 1.1, 0, 255)
     image = brighter * (1 - mask) + np.array((225, 90, 40), np.float32) * mask
     return background, np.rint(image).astype(np.uint8), mask[..., 0]
+
+
+def _learned(wall: Picture) -> dict[str, Any]:
+    """A background learned of photos in which leaves move and a block passes, and its use."""
+    learned = learn_background([passing(wall, number) for number in range(PHOTOS)])
+    image = passing(wall, PHOTOS + 1)
+    choice = closest(learned.candidates, image)
+    return {
+        "plate": _some(learned.plate),
+        "frames": [_some(learned.frames[number]) for number in (0, 3)],
+        "unseen": int(learned.unseen.sum()),
+        "choice": _some(choice),
+        "seen": _some(assemble(learned.candidates, choice)),
+    }
+
+
+def passing(wall: Picture, number: int) -> Picture:
+    """One of several photos of a wall; golden.test.js draws the same."""
+    picture = wall.copy()
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    light = ((x // 8 * 31 + y // 8 * 17 + number % 3 * 5) % 7 < 3)[..., None]
+    leaves = np.where(light, (150, 200, 120), (40, 110, 30)).astype(np.uint8)
+    picture[:, 96:] = leaves[:, 96:]
+    picture[30:60, 12 * number : 12 * number + 12] = (250, 20, 30)
+    return picture
 
 
 def _cases() -> list[PairSigns]:

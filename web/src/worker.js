@@ -38,12 +38,12 @@ const calls = {
         const { pair } = found;
         const seconds = exchanged ? null : pair?.seconds;
         const scene = pair && describe(found, name);
-        if (scene) scene.pair = { background: asked.background, image: asked.image };
+        if (scene) scene.pair = { background: asked.background, image: asked.image, more_backgrounds: asked.more_backgrounds };
         return {
             message: { text: found.message, tone: found.tone },
             scene, exchanged,
             swapped: Boolean(pair) && found.verdict === "swapped",
-            mirrored: Boolean(pair) && found.verdict === "mirrored",
+            mirrored: Boolean(pair) && found.verdict === "mirrored" && !asked.more_backgrounds?.length,
             took: seconds ? fill(TEXT.took, { seconds, width: pair.image.width, height: pair.image.height }) : "",
             networkMs: seconds ? pair.found.networkMs : null,
             zones: Object.fromEntries(found.unreadable.map((zone) => [zone, null])),

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { assemble, closest, framed, vote } from "../src/inference/background.js";
 import { applyLight, matchLight } from "../src/inference/light.js";
 import { judge } from "../src/inference/pair_quality.js";
 import { measure } from "../src/inference/pair_signs.js";
@@ -72,6 +73,31 @@ test("a camera at rest and one that moved are told alike", () => {
         assertNear(found.shift, wanted.shift, 0.1);
         for (const name of ["overlap", "before", "after"]) assertNear(found[name], wanted[name], 0.01);
     }
+});
+
+// One of several photos of a wall before which leaves move and a block passes, as web_fixtures.py draws it.
+function passing(number) {
+    const picture = { ...background, data: background.data.slice() };
+    for (let y = 0, at = 0; y < picture.height; y += 1) {
+        for (let x = 0; x < picture.width; x += 1, at += 3) {
+            const light = ((x >> 3) * 31 + (y >> 3) * 17 + (number % 3) * 5) % 7 < 3;
+            if (x >= 96) picture.data.set(light ? [150, 200, 120] : [40, 110, 30], at);
+            if (y >= 30 && y < 60 && Math.floor(x / 12) === number) picture.data.set([250, 20, 30], at);
+        }
+    }
+    return picture;
+}
+
+test("a background is learned alike from several photos", () => {
+    const photos = Array.from({ length: 8 }, (_, number) => passing(number));
+    const learned = vote([framed(photos[0], null), ...photos.slice(1).map((photo) => framed(photo, photos[0]))]);
+    const wanted = golden.learned;
+    assertAlike(learned.plate, wanted.plate, 0.3, 2);
+    [0, 3].forEach((number, k) => assertAlike(learned.frames[number], wanted.frames[k], 0.3, 2));
+    assertNear(learned.unseen.data.reduce((sum, value) => sum + value, 0), wanted.unseen, 10);
+    const choice = closest(learned.candidates, passing(9));
+    assertAlike(choice, wanted.choice, 0.02, 8);
+    assertAlike(assemble(learned.candidates, choice), wanted.seen, 0.3, 200);
 });
 
 test("a pair is measured alike", () => {

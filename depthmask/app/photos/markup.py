@@ -34,15 +34,14 @@ def markup(
 
     Args:
         examples: Shown in this order.
-        served: Whether there is a server, which fetches pictures from the web and learns
-            backgrounds from several photos.
+        served: Whether there is a server, which fetches pictures from the web.
         thumbnail: The address of a small copy of a picture.
     """
     return f"""
 <div class="photos" data-max-bytes="{MAX_FILE_BYTES}"
-  data-max-backgrounds="{MAX_BACKGROUNDS if served else 1}" data-empty="{escape(DROP_BOTH)}">
+  data-max-backgrounds="{MAX_BACKGROUNDS}" data-empty="{escape(DROP_BOTH)}">
   <section class="input" aria-label="Photos">
-    <div class="pair">{_zone("background", several=served)}{_zone("image")}</div>
+    <div class="pair">{_zone("background", several=True)}{_zone("image")}</div>
     <p class="message calm" id="message" data-photos="message" role="status">{escape(DROP_BOTH)}</p>
     <div class="row" data-photos="mirror" hidden>
       <button type="button" id="mirror" class="suggested">Mirror the background</button>

@@ -9,12 +9,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from depthmask.app.examples import Example, find_examples
 from depthmask.app.photos.analysis import DroppedFiles, analyse
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.inference.predictor import Predictor
+from depthmask.pictures import read_picture
 from tests.app.browser.conftest import WAIT_LIMIT_MS
 from tests.app.browser.dragging import drag
 from tools.build_site import DIST, MISSING, is_built
@@ -106,6 +108,24 @@ def test_two_dropped_photos_are_put_in_order(page: Page) -> None:
         head = Path(download.value.path()).read_bytes()[:26]
         assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) == (960, 640)
         assert tuple(head[24:]) == depth  # bits of a channel, and kind of the colours
+
+
+def test_a_background_is_learned_from_several_photos(
+    page: Page, predictor: Predictor, tmp_path: Path
+) -> None:
+    desk = next(example for example in EXAMPLES if example.name == "desk")
+    empty = read_picture(desk.background)
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):  # something passes through the scene
+        photo = empty.copy()
+        photo[200:420, 180 * number : 180 * number + 150] = (220, 40, 30)
+        Image.fromarray(photo).save(path)
+    files = DroppedFiles(str(paths[0]), str(desk.image), more_backgrounds=tuple(map(str, paths[1:])))
+    wanted = analyse(predictor, PredictionCache(), files)
+    drag(page, *paths, onto="#background")
+    drag(page, desk.image, onto="#image")
+    expect(page.locator("#message")).to_have_text(wanted.message)
+    assert page.inner_text("#background .count") == "4 photos"
 
 
 def test_a_file_that_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 import { fill, TEXTS } from "../texts.js";
 import { count, mapped } from "../pictures/arrays.js";
 import { readPhoto, readTrueDepth, readTrueMask } from "../pictures/read.js";
+import { framed, vote } from "../inference/background.js";
 import { predict } from "../inference/predictor.js";
 import { UNKNOWN } from "../../../depthmask/app/photos/stage_scene.js";
 import { measureDepth, measureMask } from "./truth.js";
@@ -15,15 +16,16 @@ const MIN_SHAPE_DIFFERENCE = 0.03; // of the logarithms of the ratios of the sid
 const MAX_DOUBTFUL_SCORE = 0.2; // quality of a pair; up to here, it is probably a mistake
 
 let latest = { key: "", pair: null }; // the last pair that was predicted
+let latestScene = { key: "" }; // and the last background
 
 // Reads the files of a request, predicts, and compares. `files` has a Blob for each path, `network`
 // runs the network. What a visitor did wrong is told in the message.
 export async function analyse(request, files, network) {
     const [complaints, notes, unreadable] = [[], [], []];
-    const read = async (zone) => {
-        if (!request[zone]) return null;
+    const read = async (zone, path) => {
+        if (!path) return null;
         try {
-            return await READERS[zone](await files(request[zone]));
+            return await READERS[zone](await files(path));
         } catch (error) {
             unreadable.push(zone);
             complaints.push(fill(TEXT.unusable, { photo: TEXT[zone], reason: error.message }));
@@ -31,7 +33,7 @@ export async function analyse(request, files, network) {
         }
     };
     const pair = await predictedPair(request, read, network);
-    const [labels, trueDepth] = [await read("true_mask"), await read("true_depth")];
+    const [labels, trueDepth] = [await read("true_mask", request.true_mask), await read("true_depth", request.true_depth)];
     if (!pair) return nothing(complaints, unreadable, request);
     const { found } = pair;
     const fits = (zone, { width, height }) => {
@@ -59,20 +61,44 @@ export async function analyse(request, files, network) {
     };
 }
 
-export function latestPair({ background, image }) {
-    return latest.pair && latest.key.startsWith(JSON.stringify([background, image])) ? latest.pair : null;
+export function latestPair(request) {
+    return latest.pair && latest.key.startsWith(keyOf(request)) ? latest.pair : null;
 }
 
+const keyOf = ({ image, background, more_backgrounds: more = [] }) => JSON.stringify([image, background, ...more]);
+
 async function predictedPair(request, read, network) {
-    const key = JSON.stringify([request.background, request.image]) + network.name;
+    const key = keyOf(request) + network.name;
     if (latest.key === key) return { ...latest.pair, seconds: null };
     const start = performance.now();
-    const [background, image] = [await read("background"), await read("image")];
-    if (!background || !image) return null;
-    const found = await predict(background, image, network);
-    const pair = { background, image, found };
+    const [scene, image] = [await emptyScene(request, read), await read("image", request.image)];
+    if (!scene || !image) return null;
+    const found = await predict(scene.background, image, network);
+    const pair = { background: scene.size, image, found };
     latest = { key, pair };
     return { ...pair, seconds: (performance.now() - start) / 1000 };
+}
+
+// Reads the background, or learns it from several photos; null if one cannot be read.
+async function emptyScene(request, read) {
+    const { background: first, more_backgrounds: more = [] } = request;
+    const key = keyOf({ ...request, image: null });
+    if (latestScene.key === key) return latestScene;
+    const photo = await read("background", first);
+    if (!photo) return null;
+    const { height, width } = photo;
+    let background = photo;
+    if (more.length) {
+        const frames = [framed(photo, null)];
+        for (const path of more) {
+            const another = await read("background", path);
+            if (!another) return null;
+            frames.push(framed(another, frames[0]));
+        }
+        background = vote(frames);
+    }
+    latestScene = { key, background, size: { height, width } };
+    return latestScene;
 }
 
 function nothing(complaints, unreadable, { background, image }) {

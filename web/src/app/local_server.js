@@ -84,9 +84,10 @@ export class LocalServer {
         try {
             const example = this.examples[request.example];
             if (request.example && !example) throw new Error(`There is no example called ${request.example}.`);
-            const paths = example || request;
-            const files = Object.fromEntries(["background", "image", "true_mask", "true_depth"].map(
-                (zone) => [paths[zone], this.files.get(paths[zone])]));
+            const paths = example ? { more_backgrounds: [], ...example } : request;
+            const { background, image, true_mask: mask, true_depth: depth, more_backgrounds: more } = paths;
+            const files = Object.fromEntries([background, image, mask, depth, ...more].map(
+                (path) => [path, this.files.get(path)]));
             const answer = await this.call("answer", {
                 request: { ...request, ...paths }, files, name: this.nameOf(paths.image),
             });

@@ -3,7 +3,7 @@
 
 import { DEPTH_STEPS, readPalette } from "../../../depthmask/app/photos/stage_scene.js";
 import { clamp, mapped } from "../pictures/arrays.js";
-import { fitSize, shrink } from "../pictures/resize.js";
+import { fitSize, nearest, shrink } from "../pictures/resize.js";
 import { unmix } from "../inference/refinement.js";
 import { reliefLayers } from "./relief.js";
 import shared from "./shared.json" with { type: "json" };
@@ -35,8 +35,8 @@ export function describe({ pair, mask, depth }, name) {
             alpha: levels(atMost(found.mask)),
             depth: steps(atMost(found.depth)),
             unknown: hidden >= MIN_UNKNOWN_SHARE ? levels(atMost(unknown)) : null,
-            truth: mask ? nearest(mask.truth, small) : null,
-            error: depth?.error ? errorSteps(nearest(depth.error, small)) : null,
+            truth: mask ? nearest(mask.truth, small.height, small.width).data : null,
+            error: depth?.error ? errorSteps(nearest(depth.error, small.height, small.width).data) : null,
         },
     };
 }
@@ -72,17 +72,6 @@ export function packed({ data }) {
         pixels[i] = 0xff000000 | (data[at + 2] << 16) | (data[at + 1] << 8) | data[at];
     }
     return pixels;
-}
-
-// Values of a map in the size of another, none of them mixed.
-function nearest(map, { height, width }) {
-    if (map.height === height && map.width === width) return map.data;
-    const data = new map.data.constructor(height * width);
-    for (let y = 0, i = 0; y < height; y += 1) {
-        const row = Math.floor((y + 0.5) * map.height / height) * map.width;
-        for (let x = 0; x < width; x += 1, i += 1) data[i] = map.data[row + Math.floor((x + 0.5) * map.width / width)];
-    }
-    return data;
 }
 
 // Errors from -1 to 1 as steps from 1; 0 is an unknown error.

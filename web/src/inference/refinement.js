@@ -1,7 +1,7 @@
 // From the network's small maps to the image's own size: mask, depth, and colours of a cut-out; see
 // depthmask/inference/refinement.py.
 
-import { array, clamp, mapped, round } from "../pictures/arrays.js";
+import { array, boundingBox, clamp, mapped, round } from "../pictures/arrays.js";
 import { blur } from "../pictures/filters.js";
 import { crop, enlarge, fitSize, shrink } from "../pictures/resize.js";
 
@@ -72,20 +72,6 @@ export function unmix(image, background, mask) {
         }
     }
     return result;
-}
-
-function boundingBox({ height, width, data }) {
-    let [top, left, bottom, right] = [height, width, -1, -1];
-    for (let y = 0, i = 0; y < height; y += 1) {
-        for (let x = 0; x < width; x += 1, i += 1) {
-            if (!(data[i] > 0)) continue;
-            if (y < top) top = y;
-            if (x < left) left = x;
-            if (x > right) right = x;
-            bottom = y;
-        }
-    }
-    return bottom < 0 ? null : { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
 // The mean colour of the sure foreground around each pixel, on a small copy.

@@ -37,6 +37,21 @@ export function mean(map, where = null) {
     return number ? sum / number : NaN;
 }
 
+// The box around what is above 0 in a map or mask: { top, left, height, width }; null where all is 0.
+export function boundingBox({ height, width, data }) {
+    let [top, left, bottom, right] = [height, width, -1, -1];
+    for (let y = 0, i = 0; y < height; y += 1) {
+        for (let x = 0; x < width; x += 1, i += 1) {
+            if (!(data[i] > 0)) continue;
+            if (y < top) top = y;
+            if (x < left) left = x;
+            if (x > right) right = x;
+            bottom = y;
+        }
+    }
+    return bottom < 0 ? null : { top, left, height: bottom - top + 1, width: right - left + 1 };
+}
+
 // A quantile of numbers that are sorted here, interpolated as numpy does it.
 export function quantile(values, share) {
     const sorted = Float64Array.from(values).sort();

@@ -26,6 +26,17 @@ export function resizeByHalves(from, height, width) {
     return resizeByHalves(shrink(from, from.height / 2, from.width / 2), height, width);
 }
 
+// A map in another size, none of its values mixed.
+export function nearest(map, height, width) {
+    if (map.height === height && map.width === width) return map;
+    const data = new map.data.constructor(height * width);
+    for (let y = 0, i = 0; y < height; y += 1) {
+        const row = Math.floor((y + 0.5) * map.height / height) * map.width;
+        for (let x = 0; x < width; x += 1, i += 1) data[i] = map.data[row + Math.floor((x + 0.5) * map.width / width)];
+    }
+    return array(height, width, 1, data);
+}
+
 // The part of a picture from a row and a column on.
 export function crop({ width, channels, data }, top, left, rows, columns) {
     const part = new data.constructor(rows * columns * channels);
