@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.browser import find_browser
 from tools.reachable import reachable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,3 +162,16 @@ def test_documents_for_hosting_name_what_exists() -> None:
                 assert source.startswith("--") or (ROOT / source).exists(), source
     space = (ROOT / "deploy" / "space" / "README.md").read_text()
     assert space.startswith("---\n") and "app_port: 7860" in space
+
+
+def test_tests_take_the_browser_that_has_no_window(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.stub("commands/chromium", "exit 0")
+    monkeypatch.setenv("PATH", str(machine.commands))
+    monkeypatch.delenv("DEPTHMASK_BROWSER", raising=False)
+    whole = str(machine.commands / "chromium")
+    assert find_browser() == find_browser(shell=True) == whole
+    machine.stub("commands/chromium-headless-shell", "exit 0")
+    assert find_browser() == whole
+    assert find_browser(shell=True) == f"{whole}-headless-shell"

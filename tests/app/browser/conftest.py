@@ -26,7 +26,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = find_browser()
+    executable = find_browser(shell=True)
     if executable is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)

@@ -164,7 +164,7 @@ def served_slowly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def browsers(browser: Browser) -> Iterator[Callable[..., Browser]]:
     """A browser for each set of options: its camera can be chosen only when it starts."""
-    executable = find_browser()
+    executable = find_browser(shell=True)
     started: dict[tuple[str, ...], Browser] = {}
 
     def start(*options: str) -> Browser:
