@@ -3,6 +3,8 @@
 import "../../depthmask/app/photos/photos.css";
 import "./page.css";
 import openPhotos from "../../depthmask/app/photos/photos.js";
+import { isLocal } from "../../depthmask/app/photos/share.js";
+import { readLink } from "../../depthmask/app/photos/share_link.js";
 import { make } from "../../depthmask/app/photos/stage_dom.js";
 import { connect, LocalServer } from "./app/local_server.js";
 import { scenes } from "./app/scene.js";
@@ -32,6 +34,9 @@ const link = {
     },
 };
 
+// The address of this page for others; null if it is of this computer alone.
+const home = () => (isLocal(window.location) ? null : new URL("./", document.baseURI).href);
+
 // On phones, a zone can be filled by the camera.
 function addCamera(zone) {
     const input = make("input", {
@@ -59,12 +64,18 @@ class Runtime {
     constructor(call, chosen) {
         this.call = call;
         this.how = "";
-        this.told = make("span", { role: "status" });
+        this.told = make("span", { role: "status" }, "It is loaded with your first photos.");
         this.choice = make("select", { "aria-label": "Network", onchange: () => {
-            this.open();
+            this.opening = this.open();
             chosen();
         } }, ...Object.entries(NETWORKS).map(([value, label]) => make("option", { value }, label)));
         this.row = make("p", { class: "runtime" }, this.choice, this.told);
+    }
+
+    // A result that came with the address needs no network; the first photos do.
+    opened() {
+        this.opening ||= this.open();
+        return this.opening;
     }
 
     async open() {
@@ -94,23 +105,28 @@ async function start() {
         button.querySelector("img").src = examples[button.dataset.name].image;
     }
     const call = connect(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
-    const runtime = new Runtime(call, () => tab.ask({ example: tab.example }));
+    const runtime = new Runtime(call, () => { if (!tab.shared) tab.ask({ example: tab.example }); });
     root.querySelector(".input").append(runtime.row);
-    const opened = runtime.open(); // before any photo: the worker answers in turn
-    const server = new LocalServer(call, examples, (ms) => runtime.time(ms));
+    const hasResult = readLink(window.location.hash) !== null;
+    if (!hasResult) runtime.opened(); // before any photo: the worker answers in turn
+    const server = new LocalServer(async (name, given) => {
+        if (name === "answer") runtime.opened();
+        return call(name, given);
+    }, examples, (ms) => runtime.time(ms));
     const tab = openPhotos({
         element: root,
         ...server.ways,
         files: {
-            link, scenes,
+            link, scenes, home,
             addressOf: (path) => server.addressOf(path),
             uploadFile: async (file) => server.keep(file, file.name),
         },
     });
     for (const key of ["background", "image"]) addCamera(tab.zones[key]);
     // the page opens with the first example, unless something is dropped sooner
-    if (!link.read()) server.answer({ serial: 0, example: Object.keys(examples)[0] });
-    await opened;
+    if (!link.read() && !hasResult) server.answer({ serial: 0, example: Object.keys(examples)[0] });
+    if (hasResult) return;
+    await runtime.opened();
     document.body.dataset.network = ""; // for tests and benchmarks
 }
 

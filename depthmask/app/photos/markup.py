@@ -53,6 +53,7 @@ def markup(
   </section>
   <section class="result" data-photos="result" aria-label="Result">
     <div id="stage" data-photos="stage"></div>
+    <div class="share" data-photos="share" hidden></div>
     <p class="took" data-photos="took"></p>
     <details class="convention" id="convention"><summary>Depth is relative: 1 is the farthest of
       the empty scene, 0 infinitely near</summary><p>{escape(CONVENTION)}.</p></details>
@@ -93,8 +94,7 @@ def _examples(examples: Sequence[Example], thumbnail: Callable[[Path], str]) -> 
     )
     return f"""
 <div id="examples" class="examples">
-  <div class="heading"><h2>Examples</h2>
-    <button type="button" class="link" data-photos="copy" hidden>Copy link</button></div>
+  <h2>Examples</h2>
   <div class="strip">{buttons}</div>
 </div>"""
 

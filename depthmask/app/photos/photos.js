@@ -5,7 +5,9 @@
 // page itself does.
 
 import { watchDrops } from "./drops.js";
-import { addressOf, exampleLink, fetchAddress, uploadFile } from "./server.js";
+import { addressOf, exampleLink, fetchAddress, home, uploadFile } from "./server.js";
+import { Share } from "./share.js";
+import { readLink, unpack } from "./share_link.js";
 import { createStage } from "./stage.js";
 import { calm } from "./stage_dom.js";
 import { readPhoto } from "./stage_scene.js";
@@ -20,9 +22,11 @@ const SEVERAL = " Drop several photos of the empty scene on the background.";
 const ONE_TRUTH = "Drop one file here.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
 
+const SHARED = "Predict your own: drop two photos.";
+
 // Files on a server; `link` is how the address of the page names an example, `scenes` what reads the
-// scenes for the stage.
-const FILES = { addressOf, uploadFile, link: exampleLink, scenes: undefined };
+// scenes for the stage, `home` the address of a page for everybody, or null.
+const FILES = { addressOf, uploadFile, home, link: exampleLink, scenes: undefined };
 
 export default function photos({ element, props, trigger, watch, server, files = FILES }) {
     const tab = new Photos(element, props, trigger, server, files);
@@ -42,6 +46,14 @@ class Photos {
             photo: (scene) => this.readImage(scene),
             download: (name, edits) => this.download(name, edits),
         });
+        this.share = new Share(this.part("share"), {
+            stage: this.stage,
+            short: () => (this.shared ? new URL(window.location) : this.example && files.link.to(this.example)),
+            page: () => files.link.to(""),
+            home: files.home,
+            convention: this.root.querySelector("#convention p").textContent,
+        });
+        this.shared = false; // whether the result came with the address of the page
         this.solved = JSON.parse(props.solved); // answers by the names of examples
         this.zones = {};
         for (const box of this.root.querySelectorAll(".zone")) {
@@ -85,7 +97,6 @@ class Photos {
             if (field.value) this.take([field.value], null);
             field.value = "";
         });
-        this.part("copy")?.addEventListener("click", () => this.copyLink());
         this.root.querySelector("#examples")?.addEventListener("click", (event) => {
             const button = event.target.closest("button[data-name]");
             if (button) this.openExample(button.dataset.name);
@@ -96,13 +107,51 @@ class Photos {
         const files = () => Object.values(this.zones)
             .flatMap(({ file }) => [file?.path, ...(file?.more || [])]).filter(Boolean);
         setInterval(() => this.server.keep_files(files()), 1000 * this.props.keep_s);
-        const wanted = this.files.link.read();
         this.root.dataset.ready = ""; // for tests and benchmarks
-        if (wanted) this.openExample(wanted);
-        else this.arrive();
+        if (!this.openAddress()) this.arrive();
+        window.addEventListener("hashchange", () => this.openAddress());
         // page_head.py keeps what was dropped before this script ran
         if (window.droppedEarly) this.take(window.droppedEarly, null);
         window.droppedEarly = null;
+    }
+
+    // Opens what the address of the page names, a result or an example, and tells whether there is one.
+    openAddress() {
+        const text = readLink(window.location.hash);
+        const wanted = this.files.link.read();
+        if (text !== null) this.openResult(text);
+        else if (wanted && wanted !== this.example) this.openExample(wanted);
+        return text !== null || Boolean(wanted);
+    }
+
+    // Shows the result that came with the address; nothing is predicted.
+    async openResult(text) {
+        const address = window.location.href;
+        this.serial += 1;
+        const mine = this.serial;
+        this.closeExample();
+        for (const key of [...PHOTOS, ...TRUTHS]) this.show(key, null);
+        window.history.replaceState(null, "", address);
+        let [tone, said, shown] = ["calm", "", null];
+        try {
+            shown = await unpack(text);
+            const [width, height] = shown.scene.description.size;
+            said = `This result came with the link, as a small copy; nothing was predicted here. The photo has ${width} × ${height} pixels.`;
+        } catch (error) {
+            [said, tone] = [error.message, "failed"];
+        }
+        if (mine !== this.serial) return;
+        this.shared = true;
+        this.finish({
+            serial: 0, message: { text: `${said} ${SHARED}`, tone }, scene: shown && shown.scene.description,
+            settings: shown?.settings,
+        });
+    }
+
+    // The address no longer names the result that is left.
+    closeResult() {
+        if (this.shared) window.history.replaceState(null, "", this.files.link.to(""));
+        this.shared = false;
     }
 
     // The page opens with the first example, if its result came with the page.
@@ -236,6 +285,7 @@ class Photos {
     }
 
     openExample(name) {
+        this.shared = false;
         window.history.replaceState(null, "", this.files.link.to(name));
         const solved = this.solved[name];
         if (!solved) {
@@ -261,19 +311,7 @@ class Photos {
         for (const button of this.root.querySelectorAll("#examples [data-name]")) {
             button.setAttribute("aria-pressed", button.dataset.name === name);
         }
-        if (this.part("copy")) this.part("copy").hidden = !name;
         if (!name) window.history.replaceState(null, "", this.files.link.to(""));
-    }
-
-    async copyLink() {
-        const address = this.files.link.to(this.example);
-        try {
-            await navigator.clipboard.writeText(address);
-            this.part("copy").textContent = "Copied";
-            setTimeout(() => { this.part("copy").textContent = "Copy link"; }, 2000);
-        } catch { // browsers give the clipboard to pages of https and of this computer alone
-            this.tell(`Copy this address: ${address}`);
-        }
     }
 
     request({ example = "", unordered = false, replaces = false } = {}) {
@@ -324,6 +362,7 @@ class Photos {
     ask(about = {}) {
         const uploading = Object.values(this.zones).some(({ file }) => file && !file.path);
         if (uploading && !about.example) return; // the end of the upload asks
+        this.closeResult();
         this.serial += 1;
         const photo = this.zones.image.file?.path || null;
         if (photo && this.truthOf === null && TRUTHS.some((key) => this.zones[key].file)) {
@@ -373,8 +412,10 @@ class Photos {
         this.part("took").textContent = answer.took || ""; // of this request, not of an older one
         this.part("swap").classList.toggle("suggested", Boolean(answer.swapped));
         this.part("mirror").hidden = !answer.mirrored;
-        if (answer.scene) this.stage.show(answer.scene, { arrival: answer.serial === 0 });
+        const { settings } = answer;
+        if (answer.scene) this.stage.show(answer.scene, { settings, arrival: answer.serial === 0 && !settings });
         else if (answer.scene === null) this.stage.clear();
+        if (answer.scene !== undefined) this.share.show(Boolean(answer.scene));
         this.root.classList.toggle("solved", Boolean(answer.scene));
         if (answer.scene && answer.serial > 0) this.bringIntoView();
     }

@@ -1,5 +1,7 @@
 // Files on their way to the server, and the addresses of its files.
 
+import { readLink } from "./share_link.js";
+
 function api(path) {
     const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
     return `${root}${prefix}${path}`;
@@ -27,6 +29,9 @@ export async function uploadFile(file, maxBytes) {
     return path;
 }
 
+// The address of a static page that was named to the server, see share.py; null if there is none.
+export const home = () => null;
+
 // The address of the page, with the name of an example in it: `read()`, and `to(name)`; "" is none.
 export const exampleLink = {
     read: () => new URLSearchParams(window.location.search).get("example"),
@@ -34,6 +39,7 @@ export const exampleLink = {
         const address = new URL(window.location);
         if (name) address.searchParams.set("example", name);
         else address.searchParams.delete("example");
+        if (readLink(address.hash) !== null) address.hash = "";
         return address;
     },
 };

@@ -46,7 +46,6 @@ export function createStage(element, options = {}) {
 class Stage {
     constructor(element, options) {
         this.options = options;
-        this.scenes = options.scenes || files;
         this.asked = new WeakMap(); // for which descriptions the server was asked for the rest
         this.shows = 0; // the newest call of show or clear wins
         this.look = null; // what the views draw: the scene, its mask as repaired, the choices
@@ -82,12 +81,13 @@ class Stage {
         return tile;
     }
 
-    async show(description, { arrival = false } = {}) {
+    // `settings` are those of a result, see there.
+    async show(description, { arrival = false, settings = null } = {}) {
         this.shows += 1;
         const mine = this.shows;
         let scene;
         try {
-            scene = await this.scenes.loadScene(description, this.sources(description));
+            scene = await this.scenes(description).loadScene(description, this.sources(description));
         } catch (error) {
             console.debug("depthmask: no scene", error);
             if (mine === this.shows) this.clear(LOST);
@@ -95,10 +95,13 @@ class Stage {
         }
         if (mine !== this.shows) return;
         this.root.classList.remove("stage-empty");
+        this.root.classList.toggle("stage-shared", Boolean(description.shared));
+        this.downloads.hidden = Boolean(description.shared) || !this.downloads.querySelector("button");
         if (arrival && this.mask.views.compare) this.mask.select("compare");
         this.enable(true);
         this.tell("");
         this.open(scene);
+        if (settings) this.adjust(settings);
         if (this.mask.view === "compare" && arrival && !calm()) this.compare.sweep();
         this.busy(false);
         // what is drawn is presented first
@@ -106,6 +109,11 @@ class Stage {
             if (mine !== this.shows) return;
             this.complete().catch((error) => console.debug("depthmask: no rest of the scene", error));
         }));
+    }
+
+    // What reads a scene; the scene of a link brings it along.
+    scenes(description) {
+        return description.scenes || this.options.scenes || files;
     }
 
     sources(description) {
@@ -155,8 +163,9 @@ class Stage {
     async fill(look, mine) {
         const { description } = look.scene;
         const rest = await this.rest(description);
-        const scene = look.scene.preview ? await this.scenes.loadWhole(description, rest, this.sources(description)) : look.scene;
-        const parts = await this.scenes.loadRest(scene, rest, this.options.url);
+        const scenes = this.scenes(description);
+        const scene = look.scene.preview ? await scenes.loadWhole(description, rest, this.sources(description)) : look.scene;
+        const parts = await scenes.loadRest(scene, rest, this.options.url);
         if (mine !== this.shows) return;
         Object.assign(scene, parts);
         if (scene === look.scene) {
@@ -174,7 +183,32 @@ class Stage {
     async readRelief() {
         const { description } = this.look.scene;
         await this.complete(); // the relief has the colours of background and foreground
-        return this.scenes.loadRelief(await this.rest(description), this.options.url);
+        return this.scenes(description).loadRelief(await this.rest(description), this.options.url);
+    }
+
+    // What is shown, whole, as share_link.js and share_page.js take it; null without a scene.
+    async result() {
+        if (!this.look) return null;
+        await this.complete();
+        const relief = await this.readRelief().catch(() => null);
+        const { look, tiles, choices } = this;
+        if (!look) return null;
+        const { figures } = look.scene.description;
+        return {
+            scene: { ...look.scene, alpha: look.alpha }, look, relief, repaired: this.edited,
+            figures: { iou: (this.edited ? this.repairedFigure(figures.iou) : figures.iou).value, rmse: figures.rmse.value },
+            settings: { views: tiles.map(({ view }) => view), ...choices.settings },
+        };
+    }
+
+    // Chooses views and their settings, as `result` had them.
+    adjust({ views, ...settings }) {
+        this.choices.set(settings);
+        if (this.look) this.look.strength = this.choices.strength;
+        this.tiles.forEach((tile, k) => {
+            if (Object.hasOwn(tile.views, views[k])) tile.select(views[k]);
+            this.choose(tile);
+        });
     }
 
     // Computes what views will need, a piece at a time, as long as the scene stays.
@@ -298,10 +332,13 @@ class Stage {
 
     showFigures() {
         const figures = this.look?.scene.description.figures || {};
-        const changed = Boolean(this.look) && this.repair.changed;
         this.mask.figure.replaceChildren(
-            figure("IoU", changed ? this.repairedFigure(figures.iou) : figures.iou, HINTS.iou), this.panel.button);
+            figure("IoU", this.edited ? this.repairedFigure(figures.iou) : figures.iou, HINTS.iou), this.panel.button);
         this.depth.figure.replaceChildren(figure("RMSE", figures.rmse, HINTS.rmse));
+    }
+
+    get edited() {
+        return Boolean(this.look) && this.repair.changed;
     }
 
     repairedFigure({ value }) {
@@ -373,7 +410,7 @@ class Stage {
 
     async edits() {
         const { width, height } = this.look.scene;
-        if (!this.repair.changed) return { mask: null, shadow: "found" };
+        if (!this.edited) return { mask: null, shadow: "found" };
         const content = await greyPng(this.repair.alpha, width, height);
         return {
             mask: new File([content], "mask.png", { type: "image/png" }),

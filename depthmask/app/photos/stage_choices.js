@@ -50,6 +50,21 @@ export class Choices {
         return row;
     }
 
+    get settings() {
+        const { strength, backdrop: { colour = null, picture } } = this;
+        return { strength, colour, blurred: picture === BLURRED };
+    }
+
+    // Settings as `settings` had them, without a visitor's click.
+    set({ strength, colour, blurred }) {
+        this.strength = strength;
+        this.blurRow.set(Math.round(100 * strength));
+        if (!colour && !blurred) return;
+        const place = blurred ? this.swatches.length - 1 : Object.keys(COLOURS).indexOf(colour);
+        this.choose(blurred ? { picture: BLURRED } : { colour, picture: null },
+            this.swatches[place] || this.backdropRow.querySelector("[type=color]").parentElement);
+    }
+
     choose(backdrop, button) {
         this.backdrop = backdrop;
         for (const other of this.backdropRow.children) {

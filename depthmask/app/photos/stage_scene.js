@@ -21,7 +21,7 @@ function readBitmap(bitmap, width, height) {
 }
 
 // The pixels of one of the scene's pictures, without any change of colours.
-async function readPicture(content, width, height) {
+export async function readPicture(content, width, height) {
     const bitmap = await createImageBitmap(content, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     const pixels = readBitmap(bitmap, width, height);
     bitmap.close();
@@ -42,8 +42,8 @@ export async function readPhoto(photo, sides) {
     return { bitmaps, width, height };
 }
 
-// The planes that pack_planes of scene.py packed; `kinds` has the bytes of a value of each.
-async function readPlanes(content, kinds, width, height) {
+// The planes that pack_planes of scene.py, or share_link.js, packed; `kinds` has the bytes of a value of each.
+export async function readPlanes(content, kinds, width, height) {
     const stream = content.stream().pipeThrough(new DecompressionStream("deflate"));
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     const size = width * height;

@@ -108,6 +108,30 @@ def test_two_dropped_photos_are_put_in_order(page: Page) -> None:
         head = Path(download.value.path()).read_bytes()[:26]
         assert (int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) == (960, 640)
         assert tuple(head[24:]) == depth  # bits of a channel, and kind of the colours
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[data-share=copy]")
+    page.wait_for_selector("[data-share=copy]:text('Copied')")
+    check_link(page, str(page.evaluate("navigator.clipboard.readText()")))
+
+
+def check_link(page: Page, link: str) -> None:
+    """Opens it as somebody else does: the result is there without the network, until photos are."""
+    assert link.startswith(page.url.split("#")[0] + "#result=")
+    other = page.context.new_page()
+    other.set_default_timeout(WAIT_LIMIT_MS)
+    asked: list[str] = []
+    other.on("request", lambda request: asked.append(request.url))
+    other.goto(link)
+    other.wait_for_selector(f"{DEPTH}[data-drawn]")
+    assert other.inner_text("#message").startswith("This result came with the link")
+    assert not [url for url in asked if url.endswith((".onnx", ".wasm"))]
+    other.goto(link[:-40])  # the same page, with another address
+    other.wait_for_selector("#message.failed")
+    assert "This link is not whole" in other.inner_text("#message")
+    drag(other, EXAMPLES[0].background)
+    other.wait_for_selector(".runtime :text('Runs here')")
+    assert "#result" not in other.url
+    other.close()
 
 
 def test_a_background_is_learned_from_several_photos(
