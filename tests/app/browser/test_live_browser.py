@@ -80,6 +80,10 @@ FAULTS = """async () => {
         .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
 }"""
 
+# As a browser does whose user says no; a headless shell asks nobody.
+REFUSE_CAMERA = """navigator.mediaDevices.getUserMedia =
+    () => Promise.reject(new DOMException("Permission denied", "NotAllowedError"));"""
+
 IOU_IS_NEITHER_0_NOR_1 = """() => {
     const iou = parseFloat(document.querySelector('#live [data-live="iou"]').textContent);
     return iou > 0.2 && iou < 1;
@@ -663,9 +667,9 @@ def test_the_camera_can_be_turned_off(start: Start, served: Served, room: Clip) 
 
 
 def test_a_refused_camera_is_told(start: Start, served: Served) -> None:
-    page = open_tab(
-        start("--deny-permission-prompts", "--use-fake-device-for-media-stream"), served.url
-    )
+    context = start()
+    context.add_init_script(REFUSE_CAMERA)
+    page = open_tab(context, served.url)
     part(page, "start").click()
     expect(part(page, "sentence")).to_contain_text("The camera was refused")
     expect(part(page, "capture")).to_be_disabled()
