@@ -27,6 +27,10 @@ class PictureError(DepthmaskError):
     """A picture is missing, damaged, too large, or of a kind or shape that is not read."""
 
 
+class ClipError(DepthmaskError):
+    """A clip is missing, damaged, or of a kind that is not read, or its camera moves."""
+
+
 class CheckpointError(DepthmaskError):
     """A checkpoint is missing, damaged, or holds another network."""
 

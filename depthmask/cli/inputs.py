@@ -1,14 +1,18 @@
 """The photos that a command reads: files, standard input, or addresses of the web."""
 
+import argparse
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from depthmask.data.folders import say
 from depthmask.errors import OptionError, PictureError, named
+
+if TYPE_CHECKING:
+    from depthmask.pictures import Picture
 
 STREAM = "-"  # standard input or output
 MAX_BYTES = 100_000_000  # of what does not lie on the disk
@@ -110,6 +114,37 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
         )
     path = Path(text)
     return Input(text, path, path.stem, path.parent)
+
+
+def read_backdrop(options: argparse.Namespace, place: Path) -> "Picture":
+    """Reads what --backdrop names: a colour as a picture of one pixel, or a file or address.
+
+    Args:
+        options: With `backdrop` and `allow_private`.
+        place: The folder to make for a copy.
+
+    Raises:
+        PictureError: The picture cannot be read or fetched.
+        OptionError: It is neither a colour nor a picture.
+    """
+    import numpy as np
+    from PIL import ImageColor
+
+    from depthmask.pictures import read_photo
+
+    try:
+        return np.array([[ImageColor.getrgb(options.backdrop)[:3]]], np.uint8)
+    except (ValueError, OverflowError):  # rgb(999, 0, 0)
+        pass
+    try:
+        found = find_input(options.backdrop, place, allow_private=options.allow_private)
+        return found.read(read_photo).picture
+    except PictureError as error:
+        if os.path.exists(options.backdrop) or "//" in options.backdrop:
+            raise
+        raise OptionError(
+            f"There is no colour and no picture {options.backdrop}; use white, #00ff00, or a file."
+        ) from error
 
 
 def _copied(name: str, stem: str, content: bytes, place: Path) -> Input:

@@ -39,6 +39,9 @@ COMMANDS = {
     "demo": Command("Serve the web page.", "demo"),
     "site": Command("Write a static page that predicts in the browser, without a server.", "site"),
     "predict": Command("Find the mask and the depth of a pair of photos.", "predict"),
+    "video": Command(
+        "Cut the foreground of a clip out: a clip in, a clip with alpha out.", "video"
+    ),
     "evaluate": Command("Measure masks and depth against ground truth.", "evaluate"),
     "build": Command(
         "Build a data set of composites on disk, with masks and depth.",

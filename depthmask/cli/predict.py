@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input
+from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input, read_backdrop
 from depthmask.cli.options import (
     add_network_arguments,
     add_pair_arguments,
@@ -19,7 +19,7 @@ from depthmask.cli.options import (
     make_predict,
     make_predictor,
 )
-from depthmask.errors import OptionError, PictureError
+from depthmask.errors import OptionError
 from depthmask.files import refuse_links, write_together
 
 if TYPE_CHECKING:
@@ -233,33 +233,11 @@ def _wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
         format=options.format,
         scale=tuple(options.scale) if options.scale else None,
         crop=options.crop,
-        backdrop=_backdrop(options, folder) if options.backdrop else None,
+        backdrop=read_backdrop(options, folder / "backdrop") if options.backdrop else None,
         mask_only=options.mask_only,
         unknown=options.unknown,
         one_picture=options.output == STREAM,
     )
-
-
-def _backdrop(options: argparse.Namespace, folder: Path) -> "Picture":
-    """A colour as a picture of one pixel, or the picture of a file or address."""
-    import numpy as np
-    from PIL import ImageColor
-
-    from depthmask.pictures import read_photo
-
-    try:
-        return np.array([[ImageColor.getrgb(options.backdrop)[:3]]], np.uint8)
-    except (ValueError, OverflowError):  # rgb(999, 0, 0)
-        place = folder / "backdrop"
-    try:
-        found = find_input(options.backdrop, place, allow_private=options.allow_private)
-        return found.read(read_photo).picture
-    except PictureError as error:
-        if os.path.exists(options.backdrop) or "//" in options.backdrop:
-            raise
-        raise OptionError(
-            f"There is no colour and no picture {options.backdrop}; use white, #00ff00, or a file."
-        ) from error
 
 
 def _outputs(options: argparse.Namespace, image: Input, wanted: "Wanted") -> dict[str, Path]:

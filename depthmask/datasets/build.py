@@ -7,7 +7,6 @@ same bytes.
 
 import os
 import threading
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -46,10 +45,10 @@ from depthmask.datasets.sources import (
 from depthmask.depth import depth_from_ratio
 from depthmask.errors import DatasetError, counted, is_disk_full
 from depthmask.files import refuse_links, write_whole
+from depthmask.progress import Progress
 
 _MAX_BACKDROPS = 4  # in memory
 _MEASURED = "+measured"  # at the end of the depth's key
-_PROGRESS_INTERVAL_S = 5.0
 
 Shard = tuple[int, int]  # which part, from 1, of how many
 
@@ -257,25 +256,15 @@ class BuildProgress:
 
         self._plan = plan
         self.total = count(wanted)
-        self._before = self._made = self.total - count(missing)
-        self._start = self._told = time.monotonic()
-        if self._before:
-            say(f"{self._before:,} of {self.total:,} composites are there already.")
+        before = self.total - count(missing)
+        self._progress = Progress(self.total, "composites", say, before=before)
+        if before:
+            say(f"{before:,} of {self.total:,} composites are there already.")
 
     def done(self, number: int) -> None:
         """Counts a block, and prints a line every few seconds."""
         block = self._plan.block(number)
-        self._made += block.last - block.first
-        now = time.monotonic()
-        if now - self._told < _PROGRESS_INTERVAL_S and self._made < self.total:
-            return
-        self._told = now
-        rate = (self._made - self._before) / max(now - self._start, 1e-6)
-        left = (self.total - self._made) / rate
-        say(
-            f"{self._made:,} of {self.total:,} composites, {rate:.{int(rate < 10)}f}/s, "
-            f"{int(left // 60)} min {int(left % 60)} s left"
-        )
+        self._progress.add(block.last - block.first)
 
 
 def begin_dataset(out: Path, plan: Plan) -> None:

@@ -136,6 +136,7 @@ def step(
     *,
     size: tuple[int, int],
     depth_every: int | None = 1,
+    keep: float = SMOOTHING,
 ) -> tuple[Session, Sight]:
     """Predicts one frame; what does not differ from the frames before is not predicted again.
 
@@ -145,6 +146,7 @@ def step(
         see: Runs the network on two pictures of a size.
         size: Height and width at which the network is run.
         depth_every: Frames from one prediction of depth to the next; None: it is not needed.
+        keep: As for `smooth`.
 
     Returns:
         The session to pass in with the next frame, and what is predicted.
@@ -174,7 +176,7 @@ def step(
     maps = see(lit, seen.small, BOTH if wants_depth else MASK)
     clock.lap("network")
     depth = maps["depth"] if wants_depth else None
-    session = smooth(session, seen.small, maps["mask"], depth)
+    session = smooth(session, seen.small, maps["mask"], depth, keep=keep)
     session = _watch_swap(session, lit, seen.small, maps["mask"])
     if rested or session.count % DRIFT_FRAMES == DRIFT_FRAMES - 1:
         session = _follow_drift(session, gain, shown, seen.small)
@@ -264,11 +266,11 @@ def _with_copies(session: Session, size: tuple[int, int]) -> Session:
     moved = empty is None or empty.picture is not _background(session)
     if empty is not None and not moved and empty.small.shape[:2] == size:
         return session
-    return _drifted(session, size, None if moved else session.drift)
+    return drifted(session, size, None if moved else session.drift)
 
 
-def _drifted(session: Session, size: tuple[int, int], drift: Levels | None) -> Session:
-    """Makes copies of the background, as the light has drifted."""
+def drifted(session: Session, size: tuple[int, int], drift: Levels | None) -> Session:
+    """Makes copies of the background, in the network's size, as the light has drifted."""
     empty = Copies.make(_background(session), size)
     if drift is not None:
         tiny = with_drift(empty.tiny, drift)
@@ -287,7 +289,7 @@ def _follow_drift(session: Session, gain: LightMatch, shown: Picture, image: Pic
     jumped = np.abs(np.log2(gain.gain)).max() > MAX_DRIFT_STOPS
     alike = apply_light(image, replace(gain, gain=1 / gain.gain)) if jumped else image
     drift = follow_drift(session.drift, shown, alike, session.mask)
-    return _drifted(session, (image.shape[0], image.shape[1]), drift)
+    return drifted(session, (image.shape[0], image.shape[1]), drift)
 
 
 def _follow(session: Session, seen: Copies) -> Session:

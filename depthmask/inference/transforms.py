@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.pictures import Picture
+from depthmask.pictures.resize import ArrayT
 
 Transform = npt.NDArray[np.float64]  # (3, 3)
 
@@ -49,8 +50,8 @@ def scaled(picture: Picture, scale: float) -> Picture:
     )
 
 
-def warped(picture: Picture, transform: Transform, height: int, width: int) -> Picture:
-    """Moves a picture, or a grey one, into a frame; its edges go on where it does not cover it."""
+def warped(picture: ArrayT, transform: Transform, height: int, width: int) -> ArrayT:
+    """Moves a picture or a map into a frame; its edges go on where it does not cover it."""
     moved = cv2.warpPerspective(
         picture,
         transform,
@@ -58,4 +59,4 @@ def warped(picture: Picture, transform: Transform, height: int, width: int) -> P
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(moved, dtype=np.uint8)
+    return np.asarray(moved, dtype=picture.dtype)

@@ -1,0 +1,343 @@
+"""`depthmask video`: a clip in, a clip with alpha out."""
+
+import argparse
+import json
+import os
+import re
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from depthmask.cli.inputs import find_backgrounds, read_backdrop
+from depthmask.cli.options import add_network_arguments, make_predictor
+from depthmask.data.folders import say
+from depthmask.errors import ClipError, OptionError, counted
+from depthmask.files import check_file, refuse_links, remove_all, workplace, write_whole
+from depthmask.progress import Progress
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from depthmask.backends.base import BatchBackend
+    from depthmask.clips import Clip
+    from depthmask.inference.background import Background
+    from depthmask.inference.clip_look import Look
+    from depthmask.inference.clip_output import Output
+    from depthmask.inference.clip_run import Job, Outcome
+    from depthmask.inference.clip_scene import ClipScene
+    from depthmask.inference.predictor import Predictor
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_BLUR = "blur"
+INTERRUPTED = 130  # exit code, as shells call the end of a program by Ctrl-C
+MAX_LOST_SHARE = 0.02  # of the frames; more are worth a sentence
+
+
+class Rekey(NamedTuple):
+    """From when on another background is taken."""
+
+    time: Fraction  # seconds
+    background: str | None  # as it was given; None: it is learned from the clip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("clip", type=Path, metavar="CLIP", help="a file that FFmpeg reads, of a camera at rest")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="a .webm (VP9) or .mov (ProRes 4444) with alpha, an .mp4 with the mask at the side, "
+        "or a folder for PNGs with alpha",
+    )
+    add(
+        "--background",
+        metavar="PHOTO|CLIP|FOLDER",
+        help="the empty scene (default: it is learned from the clip itself)",
+    )
+    add(
+        "--rekey",
+        type=_rekey,
+        action="append",
+        default=[],
+        metavar="TIME[=PHOTO]",
+        help="from this time on (seconds, or [H:]M:S), learn the background anew, or take another; "
+        "can be repeated",
+    )
+    add(
+        "--backdrop",
+        metavar="COLOUR|PICTURE|blur",
+        help="put the foreground before it instead of cutting it out; blur is the background out "
+        "of focus",
+    )
+    add("--depth", type=Path, metavar="FOLDER", help="also write depth, as PNGs of 16 bits")
+    add("--unknown", type=Path, metavar="FILE", help="also draw what is not known of the scene")
+    add(
+        "--resume",
+        action="store_true",
+        help="keep what is done beside OUT, and go on from there when the same command is given "
+        "again",
+    )
+    add("--no-smooth", action="store_true", help="predict each frame for itself")
+    add("--no-align", action="store_true", help="take the camera to stand still")
+    add(
+        "--resolution",
+        type=int,
+        metavar="R",
+        help="the network sees about R x R pixels (default: set by --quality)",
+    )
+    add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
+    add_network_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    with TemporaryDirectory(prefix="depthmask-") as folder:
+        _run(options, Path(folder))
+
+
+def _run(options: argparse.Namespace, folder: Path) -> None:
+    from depthmask.clips import read_clip
+    from depthmask.inference.clip_run import Job, stop_on_signals
+    from depthmask.inference.live_session import SMOOTHING
+    from depthmask.inference.predictor import network_size
+
+    clip = read_clip(options.clip)
+    look = _look(options, folder)
+    _check_outputs(options, clip)
+    for note in clip.notes:
+        say(note)
+    predictor = make_predictor(options, resolution=options.resolution)
+    scenes = _scenes(options, clip, predictor, folder)
+    _write_unknown(options, clip, scenes)
+    size = network_size(clip.height, clip.width, predictor.resolution)
+    backend = cast("BatchBackend", predictor.backend)
+    keep = 0.0 if options.no_smooth else SMOOTHING
+    job = Job(clip, scenes, backend, size, look, keep)
+    with stop_on_signals() as stop:
+        outcome = _convert(options, job, stop)
+    _tell_end(options, clip, outcome)
+    print(json.dumps(_report(options, job, predictor, outcome), indent=2))
+    if not outcome.whole:
+        raise SystemExit(INTERRUPTED)
+
+
+def _rekey(text: str) -> Rekey:
+    time, _, background = text.partition("=")
+    found = _TIME.fullmatch(time)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{time!r} is no time; write seconds, or 1:02:03.5")
+    hours, minutes, seconds = (Fraction(part or 0) for part in found.groups())
+    return Rekey(3600 * hours + 60 * minutes + seconds, background or None)
+
+
+def _look(options: argparse.Namespace, folder: Path) -> "Look":
+    """What is drawn; a backdrop is read before the work, which takes time."""
+    from depthmask.clips import FORMATS
+    from depthmask.inference.clip_look import Look
+
+    if options.backdrop == _BLUR:
+        return Look("blur")
+    if options.backdrop is not None:
+        return Look("backdrop", read_backdrop(options, folder / "backdrop"))
+    kind = FORMATS.get(options.output.suffix.lower())
+    return Look("cutout" if kind is None or kind.has_alpha else "sides")
+
+
+def _check_outputs(options: argparse.Namespace, clip: "Clip") -> None:
+    """Refuses endings that are not written, folders with other files, and the clip itself."""
+    from depthmask.clips import FORMATS
+
+    files = [path for path in (options.output, options.unknown) if path and _is_file(path)]
+    folders = [path for path in (options.output, options.depth) if path and not _is_file(path)]
+    suffix = options.output.suffix.lower()
+    if suffix and suffix not in FORMATS:
+        raise OptionError(f"{suffix} is not written; use {', '.join(FORMATS)}, or a folder's name.")
+    if options.unknown and options.unknown.suffix.lower() != ".png":
+        raise OptionError(f"{options.unknown} must end in .png.")
+    for path in files:
+        if os.path.isdir(path):
+            raise OptionError(f"{path} cannot be written, for it is a folder; choose another.")
+        if os.path.realpath(path) == os.path.realpath(clip.path):
+            raise OptionError(f"{path} is the clip and would be overwritten; choose another -o.")
+        check_file(path)
+    for path in folders:
+        refuse_links(path.parent, path.name)
+        if path.is_file() or (path.is_dir() and any(path.iterdir()) and not options.resume):
+            raise OptionError(
+                f"{path} is there already; choose a new folder, or go on with --resume."
+            )
+
+
+def _is_file(path: Path) -> bool:
+    return bool(path.suffix)
+
+
+def _scenes(
+    options: argparse.Namespace, clip: "Clip", predictor: "Predictor", folder: Path
+) -> "list[tuple[Fraction, ClipScene]]":
+    """The empty scene, and those that --rekey names, each with the time from which on it counts."""
+    given = sorted([Rekey(Fraction(0), options.background), *options.rekey], key=lambda x: x.time)
+    if len({each.time for each in given}) < len(given):
+        raise OptionError("--rekey names one time twice, or 0; leave one out.")
+    if clip.seconds is not None and given[-1].time >= clip.seconds:
+        raise OptionError(
+            f"--rekey {float(given[-1].time):g} is after the end of the clip, which lasts "
+            f"{clip.seconds:.1f} s."
+        )
+    ends = [each.time for each in given[1:]]
+    found = []
+    for index, (each, end) in enumerate(zip(given, [*ends, None], strict=True)):
+        scene = _scene(options, clip, predictor, each, end, folder / str(index))
+        for sentence in scene.sentences:
+            say(sentence)
+        found.append((each.time, scene))
+    return found
+
+
+def _scene(
+    options: argparse.Namespace,
+    clip: "Clip",
+    predictor: "Predictor",
+    given: Rekey,
+    end: Fraction | None,
+    folder: Path,
+) -> "ClipScene":
+    from depthmask.clips import spread_frames
+    from depthmask.inference.clip_scene import SAMPLE_SIDE, SAMPLES, lay_scene, learn_scene
+
+    frames = spread_frames(clip, SAMPLES, side=SAMPLE_SIDE, start=given.time, end=end)
+    size, align = (clip.height, clip.width), not options.no_align
+    if not frames:
+        raise ClipError(f"The clip has no frame at {float(given.time):g} s; name another --rekey.")
+    if given.background is None:
+        say(f"Learning the background from {counted(len(frames), 'frame')} of the clip…")
+        return learn_scene(frames, size, predictor, align=align)
+    background = _background(given.background, folder, allow_private=options.allow_private)
+    return lay_scene(background, frames, size, predictor, align=align)
+
+
+def _background(text: str, folder: Path, *, allow_private: bool) -> "Background":
+    """The empty scene of a photo, or what a folder or a clip of it teaches."""
+    from depthmask.clips import is_clip, read_clip, spread_frames
+    from depthmask.inference.background import FRAME_SIDE, MAX_FRAMES, learn_background
+    from depthmask.pictures import read_photo
+
+    if is_clip(Path(text)):
+        photos = spread_frames(read_clip(Path(text)), MAX_FRAMES, side=FRAME_SIDE)
+    else:
+        found = find_backgrounds([text], folder, allow_private=allow_private)
+        photos = [each.read(read_photo).picture for each in found]
+    return photos[0] if len(photos) == 1 else learn_background(photos)
+
+
+def _write_unknown(
+    options: argparse.Namespace, clip: "Clip", scenes: "list[tuple[Fraction, ClipScene]]"
+) -> None:
+    from depthmask.inference.clip_look import unknown_picture
+    from depthmask.pictures.write import encode_picture
+
+    if options.unknown:
+        drawn = unknown_picture(scenes[0][1].unknown, (clip.height, clip.width))
+        write_whole(options.unknown, encode_picture(drawn, "png"))
+
+
+def _convert(options: argparse.Namespace, job: "Job", stop: "Event") -> "Outcome":
+    """Runs the job in a folder of drafts, which --resume keeps until all is done."""
+    from depthmask.inference.clip_run import Parts, convert
+
+    out, clip = options.output, job.clip
+    with ExitStack() as stack:
+        if options.resume:
+            drafts = out.with_name(f".{out.name}.parts")
+            parts = Parts(drafts, _plan(options, clip))
+            if parts.is_other:
+                say("What an earlier command with other options had done is made anew.")
+        else:
+            drafts, parts = stack.enter_context(workplace(out)), None
+        done = parts.frames if parts else 0
+        if done:
+            say(f"{counted(done, 'frame')} are there already.")
+        progress = Progress(clip.frames, "frames", say, before=done)
+        picture, depth = _outputs(options, job, drafts, done)
+        outcome = convert(job, picture, depth, stop=stop, tell=progress.add, parts=parts)
+        outcome.rate = progress.rate
+    if options.resume and outcome.whole:
+        remove_all(drafts)
+    return outcome
+
+
+def _plan(options: argparse.Namespace, clip: "Clip") -> str:
+    """Tells a run from one of other options or of another clip."""
+    state = clip.path.stat()
+    named = {name: str(value) for name, value in vars(options).items()}
+    return json.dumps({**named, "bytes": state.st_size, "changed": state.st_mtime_ns}, indent=1)
+
+
+def _outputs(
+    options: argparse.Namespace, job: "Job", drafts: Path, done: int
+) -> "tuple[Output, Output | None]":
+    from depthmask.inference.clip_output import ClipFile, ClipInParts, PictureFolder
+
+    clip, out = job.clip, options.output
+    depth = PictureFolder(options.depth, done=done) if options.depth else None
+    if not _is_file(out):
+        return PictureFolder(out, done=done), depth
+    kind = ClipInParts if options.resume else ClipFile
+    return kind(out, clip, job.look.size(clip.height, clip.width), drafts), depth
+
+
+def _tell_end(options: argparse.Namespace, clip: "Clip", outcome: "Outcome") -> None:
+    if outcome.damaged:
+        say(f"{counted(len(outcome.damaged), 'piece')} of the clip could not be decoded.")
+    if clip.sound and not _is_file(options.output):
+        say("The clip's sound is not written: pictures have none.")
+    share = outcome.frames or 1
+    if outcome.lost > MAX_LOST_SHARE * share:
+        say(
+            f"In {counted(outcome.lost, 'frame')} the camera could not be followed: too little of "
+            "the background is visible there. It was taken to stand where it stood before."
+        )
+    if outcome.swapped > MAX_LOST_SHARE * share:
+        say(
+            "Something in the background seems to have left the scene; the place shows as "
+            "foreground. --rekey TIME learns the background anew from then on."
+        )
+    if not outcome.whole:
+        more = " Give the same command again to go on." if options.resume else ""
+        say(f"Stopped: {options.output} holds the first {counted(outcome.frames, 'frame')}.{more}")
+
+
+def _report(
+    options: argparse.Namespace, job: "Job", predictor: "Predictor", outcome: "Outcome"
+) -> dict[str, object]:
+    from depthmask.depth import CONVENTION
+
+    scenes = [
+        {
+            "from": float(start),
+            "known": round(scene.known, 4),
+            "moves": bool(scene.empty.candidates),
+            "sentences": scene.sentences,
+        }
+        for start, scene in job.scenes
+    ]
+    return {
+        "output": str(options.output),
+        **({"depth": str(options.depth), "convention": CONVENTION} if options.depth else {}),
+        **({"unknown": str(options.unknown)} if options.unknown else {}),
+        "frames": outcome.frames,
+        "whole": outcome.whole,
+        "frames_a_second": round(outcome.rate, 2),
+        "seconds": {stage: round(value, 3) for stage, value in outcome.seconds.items()},
+        "resolution": predictor.resolution,
+        "device": predictor.device,
+        "backend": predictor.backend.name,
+        "precision": predictor.backend.precision,
+        "backgrounds": scenes,
+        "not_followed": outcome.lost,
+        "notes": job.clip.notes,
+    }

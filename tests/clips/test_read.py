@@ -1,0 +1,96 @@
+"""Frames come upright, in true colours and at their times."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from depthmask.clips import is_clip, read_clip, read_frames, spread_frames
+from depthmask.errors import ClipError
+from depthmask.pictures import Picture
+from tests.clips.drawing import HEIGHT, STEADY, UNEVEN, WIDTH, draw, write
+
+
+def close(picture: Picture, other: Picture, levels: float = 3) -> bool:
+    return bool(np.abs(picture.astype(int) - other).mean() < levels)
+
+
+@pytest.mark.parametrize("times", [STEADY, UNEVEN])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_frames_and_their_times(tmp_path: Path, ending: str, times: list[int]) -> None:
+    clip = read_clip(write(tmp_path / f"clip.{ending}", times))
+    frames = list(read_frames(clip))
+    assert [frame.time for frame in frames] == [Fraction(time, 1000) for time in times]
+    assert [frame.number for frame in frames] == list(range(12))
+    assert all(close(frame.picture, draw(index)) for index, frame in enumerate(frames))
+    assert [frame.number for frame in read_frames(clip, skip=9)] == [9, 10, 11]
+
+
+def test_frames_are_turned_upright(tmp_path: Path) -> None:
+    for turns in range(4):
+        path = write(tmp_path / f"{turns}.mov", rotation=90 * turns)
+        clip = read_clip(path)
+        expected = np.rot90(draw(0), turns)
+        assert (clip.height, clip.width) == expected.shape[:2]
+        assert close(next(read_frames(clip)).picture, expected)
+
+
+@pytest.mark.parametrize("colours", [(1, 1), (1, 2), (5, 1), (9, 1)])
+def test_colours_are_converted_as_their_tags_say(tmp_path: Path, colours: tuple[int, int]) -> None:
+    clip = read_clip(write(tmp_path / "clip.mp4", colours=colours, tagged=True))
+    assert close(next(read_frames(clip)).picture, draw(0), 2)
+
+
+@pytest.mark.parametrize(("lines", "matrix"), [(48, 5), (720, 1)])
+def test_colours_without_a_tag_are_told_by_the_height(
+    tmp_path: Path, lines: int, matrix: int
+) -> None:
+    def red(index: int) -> Picture:
+        return np.full((lines, 32, 3), (200, 60, 30), np.uint8)
+
+    clip = read_clip(write(tmp_path / "clip.mp4", [0, 40], picture=red, colours=(matrix, 1)))
+    assert close(next(read_frames(clip)).picture, red(0), 2)
+
+
+def test_frames_spread_over_a_part(tmp_path: Path) -> None:
+    clip = read_clip(write(tmp_path / "clip.mp4"))
+    found = spread_frames(clip, 3, side=1000, start=Fraction(2, 10), end=Fraction(4, 10))
+    assert len(found) == 3
+    assert close(found[0], draw(5)) and close(found[-1], draw(9))
+    small = spread_frames(clip, 3, side=WIDTH // 2)
+    assert [each.shape for each in small] == [(HEIGHT // 2, WIDTH // 2, 3)] * 3
+
+
+def test_key_frames_of_a_long_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depthmask.clips.read.FEW_FRAMES", 4)
+    clip = read_clip(write(tmp_path / "clip.mp4", options={"crf": "4", "g": "3"}))
+    found = spread_frames(clip, 4, side=1000)
+    assert all(close(each, draw(index)) for each, index in zip(found, (0, 3, 6, 9), strict=True))
+    sparse = read_clip(write(tmp_path / "sparse.mp4"))  # one key frame
+    assert len(spread_frames(sparse, 4, side=1000)) == 4
+
+
+def test_what_is_damaged_is_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.mkv", options={"crf": "4", "g": "1"})
+    content = path.read_bytes()
+    with av.open(str(path)) as source:
+        places = [(packet.pos, packet.size) for packet in source.demux(video=0) if packet.size]
+    at, size = places[5]
+    assert at is not None
+    path.write_bytes(content[: at + 8] + b"\xff" * (size - 8) + content[at + size :])
+    damaged: list[str] = []
+    frames = list(read_frames(read_clip(path), damaged=damaged))
+    assert len(damaged) == 1 and len(frames) == 11
+    path.write_bytes(content[: places[8][0]])  # cut short
+    assert 7 <= len(list(read_frames(read_clip(path)))) <= 8
+
+
+def test_what_is_no_clip(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no clip")
+    for name, words in (("missing.mp4", "no clip at"), ("text.mp4", "is no clip"), (".", "folder")):
+        with pytest.raises(ClipError, match=words):
+            read_clip(tmp_path / name)
+    assert not is_clip(tmp_path / "text.mp4")
+    assert is_clip(write(tmp_path / "clip.mp4"))
