@@ -7,11 +7,12 @@ WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))'
 # Tests start hundreds of processes: each would compile the project anew where this forbids to keep it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo site test check train weights clean
+.PHONY: help demo site space test check train weights clean
 
 help:
 	@echo "make demo    serve the page            (ARGS='--port 8000' passes options on)"
 	@echo "make site    build the static page into web/dist, by Node"
+	@echo "make space   the same and a front page into web/space, for a static Space of Hugging Face"
 	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on the examples"
@@ -25,6 +26,10 @@ demo:
 site:
 	@tools/setup.sh
 	@$(PYTHON) -m tools.build_site
+
+space: site
+	@$(PYTHON) -m depthmask site -o web/space
+	@cp deploy/space/README.md web/space/
 
 test:
 	@tools/setup.sh dev
@@ -61,4 +66,4 @@ weights:
 	@cd weights && sha256sum *.bin *.onnx *.safetensors *.xml >SHA256SUMS
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache web/dist web/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache web/dist web/node_modules web/space

@@ -1,18 +1,23 @@
 """tools/setup.sh on machines that lack something, played by stubs on PATH."""
 
+import importlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tools import build_site
 from tools.browser import find_browser
 from tools.reachable import reachable
 
+yaml: Any = importlib.import_module("yaml")  # of Gradio; it has no types
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "requirements.txt").read_text()
 LIBGL = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
@@ -160,8 +165,33 @@ def test_documents_for_hosting_name_what_exists() -> None:
         if line.startswith("COPY"):
             for source in line.split()[1:-1]:
                 assert source.startswith("--") or (ROOT / source).exists(), source
-    space = (ROOT / "deploy" / "space" / "README.md").read_text()
-    assert space.startswith("---\n") and "app_port: 7860" in space
+
+
+def test_the_space_is_static_and_isolated() -> None:
+    _, front, text = (ROOT / "deploy" / "space" / "README.md").read_text("utf-8").split("---\n", 2)
+    settings = yaml.safe_load(front)
+    assert settings["sdk"] == "static"
+    assert settings["custom_headers"] == {
+        "cross-origin-embedder-policy": "require-corp",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+    assert len(settings["short_description"]) <= 60  # more is refused
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "`make space`" in text and "depthmask site -o web/space" in makefile
+
+
+def test_the_workflow_builds_and_publishes_the_static_page() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text("utf-8"))
+    build, publish = (workflow["jobs"][name] for name in ("build", "publish"))
+    commands = [step["run"] for step in build["steps"] if "run" in step]
+    assert commands == ["python -m tools.build_site"]
+    upload = next(step for step in build["steps"] if "upload-pages" in step.get("uses", ""))
+    assert ROOT / upload["with"]["path"] == build_site.DIST
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    # it must run before anything is installed
+    bare = [sys.executable, "-S", "-c", "import tools.build_site"]
+    assert subprocess.run(bare, cwd=ROOT, capture_output=True).returncode == 0
 
 
 def test_tests_take_the_browser_that_has_no_window(
