@@ -2,7 +2,8 @@
 
 const PATIENCE_FRAMES = 1200;
 
-export default async function page() {
+export default async function page({ element }) {
+    linkStatic(element);
     const tabs = await found("#tabs:has([role=tab][data-tab-id])");
     const open = () => {
         const wanted = window.location.hash.slice(1);
@@ -23,6 +24,16 @@ export default async function page() {
     });
     window.addEventListener("hashchange", open);
     if (window.location.hash) open();
+}
+
+// The footer names the page that needs no server, if there is one: share.py says so.
+function linkStatic(footer) {
+    const address = JSON.parse(document.getElementById("addresses")?.textContent || "{}").static;
+    const line = footer.querySelector("p");
+    if (!address || !line) return;
+    const link = document.createElement("a");
+    [link.href, link.textContent] = [address, "This page without a server"];
+    line.append(" · ", link);
 }
 
 // Wide tables of the model card scroll; the keyboard scrolls only what has the focus.

@@ -13,6 +13,7 @@ answers the request for the picture, which nobody has to log in for.
 import re
 from html import escape
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gradio.route_utils import API_PREFIX
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from starlette.responses import FileResponse, Response
 
 from depthmask.app.guard import App, Message, Receive, Scope, Send
 from depthmask.app.modules import file_address
+from depthmask.app.share import Addresses
 
 FOLDER = Path(__file__).parent
 PICTURE = FOLDER / "link_preview.jpg"
@@ -54,10 +56,14 @@ class PageHead:
     Args:
         app: The page.
         root_path: Where a proxy serves the page: a path, or an address.
+        addresses: Those of the page, which it tells its visitors.
     """
 
-    def __init__(self, app: App, *, root_path: str | None = None) -> None:
+    def __init__(
+        self, app: App, *, root_path: str | None = None, addresses: Addresses | None = None
+    ) -> None:
         self._app, self._root_path = app, root_path or ""
+        self._addresses = addresses or Addresses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
@@ -93,7 +99,9 @@ class PageHead:
             name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]
         }
         if headers.get("content-type", "").startswith("text/html") and start["status"] == 200:
-            body = with_head(body.decode("utf-8"), self._address(Request(scope))).encode()
+            address = self._address(Request(scope))
+            told = self._addresses.script(address, urlsplit(address).hostname or "")
+            body = with_head(body.decode("utf-8"), address, told).encode()
         headers.pop("content-length", None)
         await Response(body, start["status"], headers)(scope, receive, send)
 
@@ -110,12 +118,13 @@ class PageHead:
         return "" if "//" in self._root_path else self._root_path
 
 
-def with_head(page: str, address: str) -> str:
+def with_head(page: str, address: str, told: str = "") -> str:
     """Replaces Gradio's preview in a page, and adds `EARLY_DROPS`, `RARE_COUNTS` and the scripts.
 
     Args:
         page: HTML.
         address: Of the page, without a slash at the end.
+        told: An element for whoever has logged in.
     """
     said = {
         "og:type": "website",
@@ -143,4 +152,6 @@ def with_head(page: str, address: str) -> str:
     scripts = (FOLDER / "page.js", *sorted(FOLDER.glob("photos/*.js")))
     sources = (f"{address}{API_PREFIX}/{file_address(each)}" for each in scripts)
     links = (f'<link rel="modulepreload" href="{escape(each)}" />' for each in sources)
-    return bare.replace("</head>", "\n".join((*links, "</head>")), 1)  # Gradio's scripts come first
+    return bare.replace(
+        "</head>", "\n".join((told, *links, "</head>")), 1
+    )  # Gradio's scripts come first

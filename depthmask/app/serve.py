@@ -1,6 +1,7 @@
 """Serves the page: Gradio's options in one place, and sentences for what keeps it from starting."""
 
 import os
+import re
 import socket
 import ssl
 import sys
@@ -22,6 +23,7 @@ from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
 from depthmask.app.page_head import DESCRIPTION, NAME, PageHead
 from depthmask.app.plain_api import PlainApi, PlainApiRoute
+from depthmask.app.share import Addresses, StaticSite
 from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
@@ -52,6 +54,7 @@ class Serving:
     certificate: Path | None = None  # PEM files: the page is served by https
     key: Path | None = None
     mcp: bool = False  # offer /predict to language models as a tool
+    site: str | None = None  # address of a static page that the user hosts, for the page to name
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 < self.port < 65536:
@@ -63,6 +66,8 @@ class Serving:
             )
         if self.mcp and find_spec("mcp") is None:
             raise LaunchError("--mcp needs the MCP package; run `pip install 'depthmask[mcp]'`.")
+        if self.site and not re.match(r"https?://[^/]", self.site):
+            raise LaunchError(f"--site names the address of a page, https://..., not {self.site}.")
         if bool(self.certificate) != bool(self.key):
             raise LaunchError("https needs both --ssl-certfile and --ssl-keyfile.")
         for file in (self.certificate, self.key):
@@ -108,6 +113,7 @@ def launch(
     load: Callable[[], None],
     has_room: Callable[[], bool] = lambda: True,
     api: PlainApi | None = None,
+    site: Path | None = None,
 ) -> None:
     """Serves the page until interrupted, and prints its address.
 
@@ -118,6 +124,7 @@ def launch(
             the serving, and is raised again.
         has_room: Whether the disk has room for more uploads.
         api: What answers /api/predict; without it, nothing does.
+        site: The folder of the static page, which is served at /site/, unless visitors log in.
 
     Raises:
         LaunchError: The port is taken, the host is not this computer's, or this computer cannot
@@ -125,11 +132,15 @@ def launch(
     """
     check_address(serving.host, serving.port)
     hosts = serving.hosts()
+    addresses = Addresses(hosted=serving.site, site=None if serving.auth else site)
     around = [
         Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
-        Middleware(PageHead, root_path=serving.root_path),
+        Middleware(PageHead, root_path=serving.root_path, addresses=addresses),
         Middleware(DataUrls, auth=serving.auth is not None),
     ]
+    if addresses.site:
+        below = Middleware(StaticSite, folder=addresses.site, root_path=serving.root_path)
+        around.insert(1, below)
     if api is not None:
         around.append(Middleware(PlainApiRoute, api=api))
     spare_from_proxy(serving.host, *LOCAL)
@@ -148,7 +159,8 @@ def launch(
         hosts.add(share_url)
     bound(page.server)
     print(f"depthmask is at {url} (stop it with Ctrl+C)", flush=True)
-    elsewhere = share_url or lan_url(serving, url)
+    addresses.network, addresses.public = lan_url(serving, url), share_url
+    elsewhere = share_url or addresses.network
     for line in remarks(serving, url, share_url):
         print(line, flush=True)
     if elsewhere and sys.stdout.isatty():

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depthmask.cli.options import add_network_arguments, chosen_checkpoint, make_predictor
-from depthmask.errors import CheckpointError, OptionError
+from depthmask.cli.site import find_site
+from depthmask.errors import CheckpointError, LaunchError, OptionError
 
 if TYPE_CHECKING:
     from depthmask.inference.predictor import Predictor
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--root-path", metavar="PATH", help="where a proxy serves the page: /app, or its address")
     add("--ssl-certfile", type=Path, metavar="FILE", help="serve by https: the certificate, PEM")
     add("--ssl-keyfile", type=Path, metavar="FILE", help="the private key of the certificate, PEM")
+    add("--site", metavar="ADDRESS", help="of a static page that you host, for the page to name")
     add("--mcp", action="store_true", help="offer predictions to language models as a tool")
     add("--debug", action="store_true", help="show how long each stage of a live frame takes")
 
@@ -95,6 +97,7 @@ def run(options: argparse.Namespace) -> None:
         certificate=options.ssl_certfile,
         key=options.ssl_keyfile,
         mcp=options.mcp,
+        site=options.site,
     )
     predictor, queue = LoadingPredictor(load), FairQueue()
     examples = find_examples()
@@ -111,9 +114,24 @@ def run(options: argparse.Namespace) -> None:
     )
     api = PlainApi(predictor, queue, model=checkpoint.name, auth=serving.auth)
     try:
-        launch(page, serving, load=predictor.load, has_room=folder.has_room, api=api)
+        launch(
+            page,
+            serving,
+            load=predictor.load,
+            has_room=folder.has_room,
+            api=api,
+            site=_built_site(),
+        )
     finally:
         folder.close()
+
+
+def _built_site() -> Path | None:
+    """The folder of the static page; None where it was not built."""
+    try:
+        return find_site()
+    except LaunchError:
+        return None
 
 
 def _fast_network(

@@ -1,6 +1,7 @@
 // Files on their way to the server, and the addresses of its files.
 
 import { readLink } from "./share_link.js";
+import { addresses } from "./share_panel.js";
 
 function api(path) {
     const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
@@ -29,8 +30,8 @@ export async function uploadFile(file, maxBytes) {
     return path;
 }
 
-// The address of a static page that was named to the server, see share.py; null if there is none.
-export const home = () => null;
+// The address of a static page that was named to the server, or null.
+export const home = () => addresses().hosted || null;
 
 // The address of the page, with the name of an example in it: `read()`, and `to(name)`; "" is none.
 export const exampleLink = {

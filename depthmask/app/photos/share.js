@@ -2,6 +2,7 @@
 
 import { linkTo, pack } from "./share_link.js";
 import { resultPage } from "./share_page.js";
+import { addresses, sharePanel } from "./share_panel.js";
 import { make } from "./stage_dom.js";
 import { offer } from "./stage_save.js";
 
@@ -22,7 +23,8 @@ export class Share {
         this.told = make("p", { class: "told", role: "status" });
         this.copying = make("button", { type: "button", "data-share": "copy", onclick: () => this.act(() => this.copyLink()) }, "Copy link");
         this.saving = make("button", { type: "button", "data-share": "page", onclick: () => this.act(() => this.savePage()) }, "Save as a page");
-        element.append(make("h2", {}, "Share this result"), make("div", { class: "row" }, this.copying, this.saving), this.told);
+        element.append(make("h2", {}, "Share this result"), make("div", { class: "row" }, this.copying, this.saving), this.told,
+            ...[sharePanel(copy)].filter(Boolean));
     }
 
     show(on) {
@@ -42,9 +44,9 @@ export class Share {
 
     async copyLink() {
         const short = this.stage.edited ? null : this.short();
-        const address = short || await this.long();
+        const address = short ? reachable(short) : await this.long();
         if (!await copy(String(address))) {
-            this.told.textContent = short ? `Copy this address: ${short}` : NOT_COPIED;
+            this.told.textContent = short ? `Copy this address: ${address}` : NOT_COPIED;
             return;
         }
         this.copying.textContent = "Copied";
@@ -53,7 +55,7 @@ export class Share {
     }
 
     async long() {
-        return linkTo(await pack(await this.result()), this.home() || this.page());
+        return linkTo(await pack(await this.result()), this.home() || reachable(this.page()));
     }
 
     async result() {
@@ -68,6 +70,13 @@ export class Share {
         offer(await resultPage(result, { convention: this.convention, home: this.home() }), name);
         this.told.textContent = `Saved ${name}: it opens in any browser, and needs no network.`;
     }
+}
+
+// An address of the page on this computer, as others can open it where they can.
+function reachable(address) {
+    const { network, public: link } = addresses();
+    const base = isLocal(address) && (link || network)?.address;
+    return base ? new URL(address.search + address.hash, base) : address;
 }
 
 // Whether a text was copied. Browsers give the clipboard to pages of https and of this computer alone;

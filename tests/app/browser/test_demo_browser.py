@@ -23,6 +23,7 @@ from depthmask.pictures import Picture
 from tests.app.browser.conftest import Visit, serve
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
+from tools.build_site import DIST
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -134,6 +135,22 @@ def test_a_link_to_an_example_shows_it(example_page: Page) -> None:
     assert example_page.locator("#examples [data-name]").count() == len(find_examples())
     drawn(example_page)
     expect(figures(example_page)).to_have_count(2)
+
+
+def test_the_page_tells_where_else_it_can_be_opened(example_page: Page) -> None:
+    drawn(example_page)
+    example_page.click(".ways summary")
+    ways = example_page.locator(".ways")
+    expect(ways).to_contain_text("depthmask demo --host 0.0.0.0")
+    expect(ways).to_contain_text("depthmask demo --share")
+    expect(ways).to_contain_text("depthmask site -o FOLDER")
+    links = example_page.locator("a", has_text=re.compile("without a server"))
+    assert links.count() == 2 * (DIST / "index.html").is_file()
+    for link in links.all():
+        address = str(link.get_attribute("href"))
+        assert address == example_page.url.split("?")[0] + "site/"
+        assert "<title>depthmask</title>" in example_page.request.get(address).text()
+    example_page.click(".ways summary")
 
 
 def test_downloads_hold_what_they_say(example_page: Page) -> None:
