@@ -19,6 +19,7 @@ from depthmask.inference.light import LIGHT_SIDE
 from depthmask.inference.registration_views import fine_structure, to_grey
 from depthmask.pictures import Map, Mask, Picture
 from depthmask.pictures.resize import fit_size, resize, shrink_by_halves
+from depthmask.texts import TEXTS
 
 CAPTURE_FRAMES = 15  # the background is their median
 MOVING_FRAMES = 30  # of a scene that moves, over several seconds
@@ -31,7 +32,7 @@ MAX_FALSE_SHARE = 0.02  # of the empty scene may be taken for foreground
 MIN_BACKGROUND_SHARE = 0.1  # of the picture must be background to compare with
 
 MASK = ("mask",)  # tasks
-MOVED = "Something moved during the capture: step out and capture again."
+_TEXT = TEXTS["live"]
 
 
 class RunNetwork(Protocol):
@@ -70,20 +71,17 @@ def learn(frames: Sequence[Picture], see: RunNetwork, *, size: tuple[int, int]) 
         CaptureError: Something moved, the light changed, or the network sees something in it.
     """
     if len(frames) < 3 or len({frame.shape for frame in frames}) > 1:
-        raise CaptureError("The camera sent too few frames: capture the background again.")
+        raise CaptureError(_TEXT["too_few_frames"])
     _check_light(frames)
     moves = is_moving(frames)
     if moves and len(frames) < MOVING_FRAMES:
-        raise CaptureError(MOVED)
+        raise CaptureError(_TEXT["motion"])
     picture, candidates = _plate_of_moving(frames) if moves else (_median(frames), ())
     check = _false_share(candidates or (picture,), frames, see, size)
     if check > MAX_FALSE_SHARE and moves:
-        raise CaptureError(MOVED)
+        raise CaptureError(_TEXT["motion"])
     if check > MAX_FALSE_SHARE:
-        raise CaptureError(
-            f"In the empty scene, {check:.0%} was taken for foreground: is the camera fixed, and "
-            "the scene empty? Capture again."
-        )
+        raise CaptureError(_TEXT["not_empty"].format(share=check))
     first, last = (
         fine_structure(to_grey(shrink_by_halves(each, *fit_size(each.shape, LIGHT_SIDE))))
         for each in (picture, frames[-1])
@@ -165,7 +163,7 @@ def _check_light(frames: Sequence[Picture]) -> None:
     means = np.array([frame[::4, ::4].mean(axis=(0, 1)) for frame in frames])
     stops = np.log2((means + 1) / (np.median(means, axis=0) + 1))
     if np.ptp(stops, axis=0).max() > 2 * MAX_CAPTURE_DRIFT_STOPS:
-        raise CaptureError("The light changed during the capture: wait a moment, capture again.")
+        raise CaptureError(_TEXT["light_changes"])
 
 
 def unmasked(mask: Map | None, size: tuple[int, ...]) -> Mask:

@@ -39,6 +39,7 @@ from depthmask.inference.stopwatch import Stopwatch
 from depthmask.inference.transforms import scaling
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import fit_size, resize, shrink_by_halves
+from depthmask.texts import TEXTS
 
 Health = Literal["good", "dark", "moved", "bumped", "swapped"]
 
@@ -62,12 +63,13 @@ CALM = (5, 5)  # pixels of a small copy that are averaged before two frames are 
 SAME_LEVELS = 3  # by which a pixel of a small, blurred copy differs between two frames of a scene
 STILL_FRAMES = 3  # in a row are predicted, and so smoothed; like ones after them are not
 
+_TEXT = TEXTS["live"]
 SENTENCES: dict[Health, str] = {
     "good": "",
-    "dark": "The light changed too much since the capture: press Recapture.",
-    "moved": "The camera moved a little; the background was moved along.",
-    "bumped": "The camera was moved, or the scene is hidden: step out and press Recapture.",
-    "swapped": "Something stood in the scene during the capture: step out and press Recapture.",
+    "dark": _TEXT["dark"],
+    "moved": _TEXT["moved"],
+    "bumped": _TEXT["bumped"],
+    "swapped": _TEXT["swapped"],
 }
 
 
@@ -155,7 +157,7 @@ def step(
         CaptureError: The frame is not of the learned background's size.
     """
     if frame.shape != session.learned.picture.shape:
-        raise CaptureError("The camera changed its picture size: press Recapture.")
+        raise CaptureError(_TEXT["other_size"])
     clock = Stopwatch()
     seen = Copies.make(frame, size)
     calm = np.asarray(cv2.blur(seen.tiny, CALM), dtype=np.uint8)

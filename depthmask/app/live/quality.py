@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from depthmask.texts import TEXTS
+
 TARGET_RATE = 15.0  # frames a second that a visitor should get
 TARGET_MS = 1000 / TARGET_RATE
 MIN_SHARE = 1 / 3  # of the target's time is the network's, however slow all else is
@@ -13,6 +15,7 @@ UP_FRAMES = 45  # on a rung before a step up; twice as many after each step that
 MAX_UP_FRAMES = 720
 HEADROOM = 0.8  # of the network's time is what a better rung may take, by estimate
 MAIN, FAST = "main", "fast"
+_TEXT = TEXTS["live"]
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,13 @@ class Quality:
     def sentence(self) -> str:
         """What the visitor is told about the quality."""
         if self._fixed:
-            return f"Quality is fixed: {self._name(self.rung)}."
+            return _TEXT["quality_fixed"].format(name=self._name(self.rung))
         if self._place == 0:
-            return f"Quality is the best: {self._name(self.rung)}."
+            return _TEXT["quality_best"].format(name=self._name(self.rung))
         best = self._ladder[0].resolution
         fewer = f", not {best}" if self.rung.resolution != best else ""
-        return (
-            f"Quality is lowered to reach {TARGET_RATE:.0f} frames a second: "
-            f"{self._name(self.rung)}{fewer}."
-        )
+        name = f"{self._name(self.rung)}{fewer}"
+        return _TEXT["quality_lowered"].format(rate=TARGET_RATE, name=name)
 
     def choose(self, wanted: object) -> None:
         """Fixes a rung by its place among the choices; anything else lets the time decide."""
@@ -99,7 +100,7 @@ class Quality:
 
     def _name(self, rung: Rung) -> str:
         network = "" if rung.model == self._ladder[0].model else " of a smaller network"
-        return f"{rung.resolution} pixels a side{network}"
+        return _TEXT["pixels"].format(resolution=rung.resolution) + network
 
     def note(self, network_ms: float, others_ms: float) -> None:
         """Takes the times of a frame, and steps to another rung if that is due.

@@ -34,6 +34,7 @@ from depthmask.inference.capture import (
 from depthmask.inference.live_session import Session, Sight, step
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures import IGNORED_LABELS, Map, Picture
+from depthmask.texts import TEXTS
 
 MAX_VISITORS = 16  # at a time
 VISITOR_LIFETIME_S = 600.0  # a visitor who sends no picture for this long has left
@@ -50,10 +51,9 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 NO_PLACE_LEFT = (
     f"All {MAX_VISITORS} places for live visitors are taken; try again in a few minutes."
 )
-NO_BACKGROUND = "Capture the background first."
+NO_BACKGROUND = TEXTS["live"]["no_background"]
 BAD_MESSAGE = "The page is of another version than the server; reload the page."
-HOLD_ON = "Something moves. Leaves, water and screens are learned: keep out, and hold on."
-STEP_IN = "Nothing is in the scene: step in."
+HOLD_ON, STEP_IN = TEXTS["live"]["hold_on"], TEXTS["live"]["step_in"]
 Answer = dict[str, Any]
 
 
