@@ -31,6 +31,8 @@ _SOURCES = (
     "depthmask/texts.json",
     "depthmask/app/photos/*.js",
     "depthmask/app/photos/*.css",
+    "depthmask/app/live/*.js",
+    "depthmask/app/live/*.css",
     "weights/*.onnx",
     "examples/*/*.*",
 )

@@ -3,7 +3,7 @@
     python -m tools.web_fixtures
 
 - web/tests/golden.json: what Python computes of small inputs, and web/src must compute too
-- web/src/app/shared.json: markup and constants of the photos tab
+- web/src/app/shared.json: markup and constants of the tabs
 
 `tests/web` fails where one of them is out of date.
 """
@@ -11,6 +11,7 @@
 import argparse
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ import numpy as np
 import numpy.typing as npt
 
 from depthmask.app.examples import find_examples
+from depthmask.app.live.markup import markup as live_markup
+from depthmask.app.live.quality import Quality, Rung
 from depthmask.app.photos.downloads import DOWNLOADS
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.scene import PREVIEW_SIDE, RELIEF_SIDE
 from depthmask.inference.background import assemble, closest, learn_background
+from depthmask.inference.capture import CAPTURE_FRAMES, MOVING_FRAMES, learn
 from depthmask.inference.colours import Colours
 from depthmask.inference.light import NOT_MATCHED, LightMatch, apply_light, match_light
+from depthmask.inference.live_session import Session, step
 from depthmask.inference.outlines import Part
 from depthmask.inference.pair_quality import judge
 from depthmask.inference.pair_signs import PairSigns, measure
@@ -44,6 +49,7 @@ GOLDEN, SHARED = WEB / "tests" / "golden.json", WEB / "src" / "app" / "shared.js
 HEIGHT, WIDTH = 96, 128
 STEP = 11  # of the numbers of a result, one in so many is written
 _KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring", "mixed", "hue")
+SEEN = (48, 64)  # height and width that the stand-in for a network sees
 PHOTOS = 8  # of which a background is learned
 MOVED = (3.25, -2.5)  # pixels, between the photos of the moved pair
 
@@ -54,6 +60,7 @@ def make_shared() -> dict[str, Any]:
     examples = find_examples()
     return {
         "markup": markup(examples, served=False, thumbnail=lambda path: "data:,"),
+        "live_markup": live_markup(),
         "examples": {each.name: each.title for each in examples},
         "palette": colour_depth(steps).tobytes().hex(),
         "preview_side": PREVIEW_SIDE,
@@ -94,6 +101,9 @@ def make() -> dict[str, Any]:
             {"pair": ["background", "moved"], **_registration(register(background, moved))},
         ],
         "learned": _learned(background),
+        "captured": _captured([passing(background, number) for number in range(MOVING_FRAMES)]),
+        "live": _live(background, image, moved),
+        "qualities": _qualities(),
         "signs": _signs(
             measure(background, image, mask, register(background, image), light, moved=0.001)
         ),
@@ -130,6 +140,62 @@ def _learned(wall: Picture) -> dict[str, Any]:
         "choice": _some(choice),
         "seen": _some(assemble(learned.candidates, choice)),
     }
+
+
+def _captured(frames: Sequence[Picture]) -> dict[str, Any]:
+    found = learn(frames, _compare, size=SEEN)
+    return {
+        "picture": _some(found.picture),
+        "candidates": len(found.candidates),
+        "selfCheck": found.self_check,
+        "agreement": found.agreement,
+    }
+
+
+def _live(background: Picture, image: Picture, moved: Picture) -> dict[str, Any]:
+    """A capture, an empty scene, something that moves through it, and a camera that is bumped."""
+    empty = [_noisy(background, number) for number in range(CAPTURE_FRAMES)]
+    session = Session(learn(empty, _compare, size=SEEN))
+    frames = [*empty[:8], *(_noisy(passing(image, k % 8), k) for k in range(24))]
+    frames += [_noisy(moved, number) for number in range(5)]
+    sights = []
+    for number, frame in enumerate(frames):
+        session, sight = step(session, frame, _compare, size=SEEN)
+        told = {"health": sight.health, "unchanged": sight.unchanged, "gain": list(sight.gain.gain)}
+        maps = {"mask": _some(sight.mask), "depth": _some(sight.depth)} if number % 4 == 0 else {}
+        sights.append({**told, **maps})
+    return {"captured": _captured(empty), "sights": sights}
+
+
+def _compare(background: Picture, image: Picture, _: Sequence[str]) -> dict[str, Map]:
+    """Stands in for a network."""
+    change = cv2.absdiff(background, image).max(axis=2).astype(np.float32)
+    mask = np.clip((change - 20) / 40, 0, 1)
+    return {"mask": mask, "depth": 0.8 - 0.5 * mask}
+
+
+def _noisy(picture: Picture, number: int) -> Picture:
+    """A picture as a camera has it; golden.test.js draws the same."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    noise = (x * 7 + y * 13 + number * 29) % 5 - 2
+    return np.clip(picture + noise[..., None], 0, 255).astype(np.uint8)
+
+
+def _qualities() -> list[dict[str, Any]]:
+    """The quality after each of some frames, by the milliseconds that they took."""
+    quality = Quality([Rung(resolution, 1) for resolution in (224, 160, 112)])
+    found = []
+    for network_ms, others_ms, frames in ((90, 5, 5), (200, 20, 8), (9, 4, 300), (1, 4, 300)):
+        for _ in range(frames):
+            quality.note(network_ms, others_ms)
+        found.append(
+            {
+                "given": [network_ms, others_ms, frames],
+                "resolution": quality.rung.resolution,
+                "sentence": quality.sentence,
+            }
+        )
+    return found
 
 
 def passing(wall: Picture, number: int) -> Picture:

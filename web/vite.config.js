@@ -27,9 +27,19 @@ const serviceWorker = {
     },
 };
 
+// Limits the style of a tab of the server's page to the tab's element, as Gradio does.
+const tabStyles = {
+    name: "tab-styles",
+    enforce: "pre",
+    transform(code, id) {
+        const [, tab] = /app\/(photos|live)\/\1\.css$/.exec(id) || [];
+        return tab ? { code: `:where(#${tab}) { ${code} }`, map: null } : null;
+    },
+};
+
 export default defineConfig({
     base: "./",
-    plugins: [serviceWorker],
+    plugins: [serviceWorker, tabStyles],
     resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "import", "default"] },
     server: { fs: { allow: [".."] } },
     worker: { format: "es" },

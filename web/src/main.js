@@ -1,7 +1,8 @@
-// The static page: the photos tab of the server's page, answered by a worker of this page.
+// The static page: the tabs Photos and Live of the server's page, answered by a worker of this page.
 
 import "../../depthmask/app/photos/photos.css";
 import "./page.css";
+import "./tabs.css";
 import openPhotos from "../../depthmask/app/photos/photos.js";
 import { isLocal } from "../../depthmask/app/photos/share.js";
 import { readLink } from "../../depthmask/app/photos/share_link.js";
@@ -10,6 +11,7 @@ import { connect, LocalServer } from "./app/local_server.js";
 import { scenes } from "./app/scene.js";
 import shared from "./app/shared.json" with { type: "json" };
 import { isolate } from "./offline.js";
+import { openTabs } from "./tabs.js";
 
 const ZONES = { background: "background", image: "image", true_mask: "mask", true_depth: "depth" };
 const PICTURES = import.meta.glob("../../examples/*/{background,image,mask,depth}.{jpg,png}", {
@@ -91,8 +93,8 @@ class Runtime {
         }
     }
 
-    time(ms) {
-        this.told.textContent = `${this.how}: ${Math.round(ms)} ms a pair`;
+    time(ms, what = "pair") {
+        this.told.textContent = `${this.how}: ${Math.round(ms)} ms a ${what}`;
     }
 }
 
@@ -106,7 +108,6 @@ async function start() {
     }
     const call = connect(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
     const runtime = new Runtime(call, () => { if (!tab.shared) tab.ask({ example: tab.example }); });
-    root.querySelector(".input").append(runtime.row);
     const hasResult = readLink(window.location.hash) !== null;
     if (!hasResult) runtime.opened(); // before any photo: the worker answers in turn
     const server = new LocalServer(async (name, given) => {
@@ -123,6 +124,17 @@ async function start() {
         },
     });
     for (const key of ["background", "image"]) addCamera(tab.zones[key]);
+    const live = document.getElementById("live");
+    let isLiveOpen = false;
+    openTabs(async (name) => {
+        (name === "live" ? live : root.querySelector(".input")).append(runtime.row);
+        if (name !== "live" || isLiveOpen) return;
+        isLiveOpen = true;
+        runtime.opened();
+        const { openLive } = await import("./live.js"); // few visitors need it
+        openLive(live, call, (ms) => runtime.time(ms, "frame"));
+        live.append(runtime.row);
+    });
     // the page opens with the first example, unless something is dropped sooner
     if (!link.read() && !hasResult) server.answer({ serial: 0, example: Object.keys(examples)[0] });
     if (hasResult) return;

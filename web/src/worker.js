@@ -4,11 +4,13 @@ import { fill, TEXTS } from "./texts.js";
 import { readPhoto } from "./pictures/read.js";
 import { analyse, latestPair } from "./app/analysis.js";
 import { write } from "./app/downloads.js";
+import { LiveServer } from "./app/live.js";
 import { describe, describeRest } from "./app/scene.js";
 import { mirrorImage } from "./inference/pair_signs.js";
 import { open } from "./runtime.js";
 
 const TEXT = TEXTS.photos;
+const live = new LiveServer();
 let network = null; // a promise
 
 const calls = {
@@ -48,6 +50,11 @@ const calls = {
             networkMs: seconds ? pair.found.networkMs : null,
             zones: Object.fromEntries(found.unreadable.map((zone) => [zone, null])),
         };
+    },
+
+    // Answers a message of the live tab.
+    async live(message) {
+        return live.answer(message, await network);
     },
 
     rest(pair) {

@@ -5,14 +5,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { assemble, closest, framed, vote } from "../src/inference/background.js";
+import { Quality } from "../src/app/quality.js";
+import { assemble, closest, framed, largestDifference, vote } from "../src/inference/background.js";
+import { learn } from "../src/inference/capture.js";
+import { begin, step } from "../src/inference/live_session.js";
 import { applyLight, matchLight } from "../src/inference/light.js";
 import { judge } from "../src/inference/pair_quality.js";
 import { measure } from "../src/inference/pair_signs.js";
 import { networkSize } from "../src/inference/predictor.js";
 import { refineDepth, refineMask, unmix } from "../src/inference/refinement.js";
 import { register } from "../src/inference/registration.js";
-import { array, round } from "../src/pictures/arrays.js";
+import { array, clamp, mapped, round } from "../src/pictures/arrays.js";
 import { cropToAspect, resize, resizeByHalves } from "../src/pictures/resize.js";
 
 const golden = JSON.parse(readFileSync(new URL("golden.json", import.meta.url)));
@@ -76,8 +79,8 @@ test("a camera at rest and one that moved are told alike", () => {
 });
 
 // One of several photos of a wall before which leaves move and a block passes, as web_fixtures.py draws it.
-function passing(number) {
-    const picture = { ...background, data: background.data.slice() };
+function passing(wall, number) {
+    const picture = { ...wall, data: wall.data.slice() };
     for (let y = 0, at = 0; y < picture.height; y += 1) {
         for (let x = 0; x < picture.width; x += 1, at += 3) {
             const light = ((x >> 3) * 31 + (y >> 3) * 17 + (number % 3) * 5) % 7 < 3;
@@ -89,15 +92,66 @@ function passing(number) {
 }
 
 test("a background is learned alike from several photos", () => {
-    const photos = Array.from({ length: 8 }, (_, number) => passing(number));
+    const photos = Array.from({ length: 8 }, (_, number) => passing(background, number));
     const learned = vote([framed(photos[0], null), ...photos.slice(1).map((photo) => framed(photo, photos[0]))]);
     const wanted = golden.learned;
     assertAlike(learned.plate, wanted.plate, 0.3, 2);
     [0, 3].forEach((number, k) => assertAlike(learned.frames[number], wanted.frames[k], 0.3, 2));
     assertNear(learned.unseen.data.reduce((sum, value) => sum + value, 0), wanted.unseen, 10);
-    const choice = closest(learned.candidates, passing(9));
+    const choice = closest(learned.candidates, passing(background, 9));
     assertAlike(choice, wanted.choice, 0.02, 8);
     assertAlike(assemble(learned.candidates, choice), wanted.seen, 0.3, 200);
+});
+
+// Stands in for a network, as in web_fixtures.py.
+const SEEN = [48, 64];
+async function compare(empty, seen) {
+    const found = mapped(largestDifference(empty, seen), (change) => clamp((change - 20) / 40, 0, 1));
+    return { mask: found, depth: mapped(found, (value) => 0.8 - 0.5 * value) };
+}
+
+function noisy(picture, number) {
+    return mapped(picture, (value, at) => {
+        const [i, { width }] = [Math.floor(at / 3), picture];
+        return clamp(value + ((i % width) * 7 + Math.floor(i / width) * 13 + number * 29) % 5 - 2, 0, 255);
+    }, Uint8Array);
+}
+
+function assertCaptured(found, wanted) {
+    assertAlike(found.picture, wanted.picture, 0.3, 2);
+    assert.equal(found.candidates.length, wanted.candidates);
+    for (const name of ["selfCheck", "agreement"]) assertNear(found[name], wanted[name], 0.003);
+}
+
+const numbered = (count, make) => Array.from({ length: count }, (_, number) => make(number));
+
+test("a scene that moves is captured alike", async () => {
+    const frames = numbered(30, (number) => passing(background, number));
+    assertCaptured(await learn(frames, compare, SEEN), golden.captured);
+    await assert.rejects(learn(frames.slice(0, 15), compare, SEEN), /Something moved during the capture/);
+});
+
+test("a live session goes alike", async () => {
+    const empty = numbered(15, (number) => noisy(background, number));
+    const learned = await learn(empty, compare, SEEN);
+    assertCaptured(learned, golden.live.captured);
+    const frames = [...empty.slice(0, 8), ...numbered(24, (k) => noisy(passing(image, k % 8), k)),
+        ...numbered(5, (number) => noisy(moved, number))];
+    let [session, sight] = [begin(learned), null];
+    for (const [number, wanted] of golden.live.sights.entries()) {
+        [session, sight] = await step(session, frames[number], compare, SEEN);
+        assert.deepEqual([number, sight.health, sight.unchanged], [number, wanted.health, wanted.unchanged]);
+        sight.gain.forEach((gain, c) => assertNear(gain, wanted.gain[c], 0.01));
+        for (const map of ["mask", "depth"]) if (wanted[map]) assertAlike(sight[map], wanted[map], 0.01, 0.2);
+    }
+});
+
+test("the quality goes down and up alike", () => {
+    const quality = new Quality(224);
+    for (const { given: [networkMs, othersMs, frames], resolution, sentence } of golden.qualities) {
+        for (let frame = 0; frame < frames; frame += 1) quality.note(networkMs, othersMs);
+        assert.deepEqual([quality.resolution, quality.sentence], [resolution, sentence]);
+    }
 });
 
 test("a pair is measured alike", () => {

@@ -1,4 +1,5 @@
-// Messages to server.py. `server.live(message)` comes from gr.HTML.
+// Messages to server.py. `server.live(message)` comes from gr.HTML; the static page of web/ answers them
+// by itself.
 
 const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
 const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded
@@ -40,9 +41,18 @@ export function createLink(server, onFailure) {
             turn = Promise.all([turn, answer]);
             return answer;
         },
-        leave,
     };
 }
+
+// What differs where no server answers: how a picture is sent, what is done when the page closes, and
+// what to do where the browser has no camera for it.
+export const SERVED = {
+    encode: (canvas, exact) => (exact ? canvas.toDataURL("image/png") : canvas.toDataURL("image/jpeg", 0.85)),
+    leave,
+    insecure: "Browsers allow the camera only on pages of the same computer and by https: open "
+        + `http://localhost${location.port && ":"}${location.port} on the computer that serves the page, `
+        + "or start depthmask demo with --ssl-certfile and --ssl-keyfile.",
+};
 
 // As `server.live`, but it is sent even while the page closes.
 function leave() {

@@ -1,9 +1,9 @@
 // The live tab: what its buttons do. All views are drawn here in the browser, from small maps that
-// server.py sends for each frame.
+// server.py sends for each frame; in the static page of web/, its worker does.
 
 import { readOwn } from "./backdrops.js";
 import { createLoop, learn } from "./frames.js";
-import { createLink } from "./link.js";
+import { createLink, SERVED } from "./link.js";
 import { MAX_S, createRecorder } from "./recorder.js";
 import { createResult, write } from "./result.js";
 import { canvasFile, saveFile, sendToPhotos } from "./saving.js";
@@ -18,12 +18,10 @@ const REFUSED = {
     OverconstrainedError: "This device has no such camera: choose another one.",
     NotReadableError: "Another program uses the camera: close it, then press Start camera.",
 };
-const INSECURE = "Browsers allow the camera only on pages of the same computer and by https: open "
-    + `http://localhost${location.port && ":"}${location.port} on the computer that serves the page, `
-    + "or start depthmask demo with --ssl-certfile and --ssl-keyfile.";
 const NOBODY = "Nothing is in the scene: step in, then press the button again.";
 
-export default function start({ element, server }) {
+// `ways` is as SERVED.
+export default function start({ element, server, ways = SERVED }) {
     const find = (name) => element.querySelector(`[data-live="${name}"]`);
     const pictures = ["video", "shown", "depth"].map(find);
     const quality = () => find("quality-choice").value;
@@ -31,7 +29,7 @@ export default function start({ element, server }) {
     const source = createSource(find("video"), () => {
         stop();
         tell("The camera is gone: connect it, then press Start camera.", true);
-    });
+    }, ways.encode);
     const swatches = createSwatches(find("swatches"), () => {
         find("caption").textContent = swatches.label;
         result.draw();
@@ -84,7 +82,7 @@ export default function start({ element, server }) {
         try {
             stop();
             if (!window.isSecureContext || !navigator.mediaDevices) {
-                tell(INSECURE, true);
+                tell(ways.insecure, true);
                 return;
             }
             const { mirrored } = await source.openCamera(find("camera").value);
@@ -279,8 +277,8 @@ export default function start({ element, server }) {
         if (file.type.startsWith("video/")) openClip(file, null);
         else takePicture(file);
     });
-    window.addEventListener("pagehide", () => { if (captured) link.leave(); });
-    if (!window.isSecureContext) tell(INSECURE, true);
+    window.addEventListener("pagehide", () => { if (captured) ways.leave(); });
+    if (!window.isSecureContext) tell(ways.insecure, true);
     enable();
     find("root").inert = false;
 }

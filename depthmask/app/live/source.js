@@ -16,8 +16,9 @@ export function resize(canvas, width, height) {
     if (canvas.height !== height) canvas.height = height;
 }
 
-// `video` is on the page; `onGone` is called when the camera was unplugged.
-export function createSource(video, onGone) {
+// `video` is on the page; `onGone` is called when the camera was unplugged; `encode(canvas, exact)` makes
+// of a picture what a message has of it.
+export function createSource(video, onGone, encode) {
     const pictures = Array.from({ length: KEPT }, () => document.createElement("canvas"));
     const truthStill = document.createElement("canvas");
     let next = 0; // of the pictures
@@ -102,7 +103,7 @@ export function createSource(video, onGone) {
         return performance.now() - begin;
     }
 
-    // The picture that is shown: { picture: a canvas, message: what the server gets of it }.
+    // The picture that is shown: { picture: a canvas, message: what is sent of it }.
     function grab() {
         const picture = pictures[next];
         next = (next + 1) % KEPT;
@@ -111,7 +112,7 @@ export function createSource(video, onGone) {
         picture.getContext("2d").drawImage(video, 0, 0, picture.width, picture.height);
         const timed = !clip && video.requestVideoFrameCallback && takenAt;
         const message = {
-            frame: picture.toDataURL("image/jpeg", 0.85),
+            frame: encode(picture, false),
             at: timed ? takenAt : performance.now(),
         };
         if (clip && clip.truth) {
@@ -119,7 +120,7 @@ export function createSource(video, onGone) {
             const pencil = truthStill.getContext("2d");
             pencil.imageSmoothingEnabled = false; // the labels' greys mean something
             pencil.drawImage(clip.truth, 0, 0, picture.width, picture.height);
-            message.truth = truthStill.toDataURL("image/png");
+            message.truth = encode(truthStill, true);
         }
         return { picture, message };
     }

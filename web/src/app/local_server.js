@@ -23,10 +23,10 @@ export function connect(worker) {
         else resolve?.(result);
     });
     worker.addEventListener("error", () => fail("The page could not be loaded whole: reload it."));
-    return (name, given) => new Promise((resolve, reject) => {
+    return (name, given, transfer = []) => new Promise((resolve, reject) => {
         number += 1;
         waiting.set(number, { resolve, reject });
-        worker.postMessage({ id: number, name, given });
+        worker.postMessage({ id: number, name, given }, transfer);
     });
 }
 

@@ -10,7 +10,7 @@ import { applyLight, NOT_MATCHED } from "./light.js";
 import { register, warp } from "./registration.js";
 import { frameBackground } from "./unknown_area.js";
 
-const MAX_FRAMES = 24; // are kept, evenly spread over what was given
+export const MAX_FRAMES = 24; // are kept, evenly spread over what was given
 const FRAME_SIDE = 1280; // pixels at most, longest side of the frames that are kept
 const VOTING_SIDE = 320; // pixels at most, of the copies on which places are compared
 const VOTING_WINDOW = 9; // pixels of a copy, side of the square around a place that is compared

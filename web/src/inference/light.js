@@ -6,16 +6,16 @@ import { array, quantile } from "../pictures/arrays.js";
 import { fitSize, resize, shrink } from "../pictures/resize.js";
 
 const TEXT = TEXTS.light;
-const LIGHT_SIDE = 160; // pixels, longest side of the copies that are compared
-const [MIN_LEVEL, MAX_LEVEL] = [16, 242]; // outside, noise and clipping hide the gain
-const MIN_PIXELS = 50;
+export const LIGHT_SIDE = 160; // pixels, longest side of the copies that are compared
+export const [MIN_LEVEL, MAX_LEVEL] = [16, 242]; // outside, noise and clipping hide the gain
+export const MIN_PIXELS = 50;
 const MAX_FITTED_PIXELS = 4000;
 const MAX_SOUGHT_PIXELS = 500;
 const [WIDE, NARROW] = [[0.8, 0.4, 0.2, 0.2], [0.1, 0.1, 0.1]]; // stops, widths of kernels
 const AGREEING_WIDTH = 0.2; // stops
 const MAX_STOPS = 3;
 const MAX_TINT_STOPS = 2.2;
-const MIN_STOPS = 0.02; // less cannot be seen
+export const MIN_STOPS = 0.02; // less cannot be seen
 const USUAL_TINT_STOPS = 0.75; // more needs surer evidence
 const [MIN_AGREEING_SHARE, SURE_SHARE] = [0.15, 0.4];
 

@@ -6,6 +6,7 @@ import { blur, connectedParts, dilate, DISC, erode, gaussian, slopes } from "../
 
 const SOBEL_NOISE_LEVELS = 4;
 const MIN_MASK_SHARE = 0.002; // of the picture; the border of a smaller mask tells nothing
+export const MIN_SWAP_EVIDENCE = 0; // pairs in the right order had at most 0.1
 export const MIN_GONE_EVIDENCE = 0.35; // of what came, it was at most 0.1
 const [MIN_SWAPPED_EVIDENCE, MAX_SWAPPED_CAME] = [0.2, 0.1];
 const [MIN_STIRRED_EVIDENCE, MAX_STIRRED_GONE] = [-0.15, 0.16];
@@ -23,8 +24,7 @@ export function findOutlines(background, image, mask) {
     const foreground = mapped(mask, (value) => (value > 0.5 ? 1 : 0), Uint8Array);
     const share = mean(foreground);
     const border = borderOf(foreground);
-    const pixels = [];
-    border.data.forEach((on, i) => { if (on) pixels.push(i); });
+    const pixels = pixelsOf(border);
     if (!pixels.length) return { share, parts: [], evidence: 0, unsure: 0, length: 0 };
     const { labels, count } = connectedParts(foreground);
     const owners = dilate(labels, DISC).data; // of each pixel of the border, the part it belongs to
@@ -39,14 +39,22 @@ export function findOutlines(background, image, mask) {
         sum.before += steps[1][n];
         sum.gone += nearby[n] > LOCAL_EVIDENCE;
     });
-    const averages = steps.map((step) => step.reduce((sum, value) => sum + value, 0) / step.length);
     return {
         share,
         parts: partsOf(labels, count, sums),
-        evidence: evidenceOf(...averages),
+        evidence: evidenceOf(...steps.map(average)),
         unsure: nearby.filter((value) => Math.abs(value) <= LOCAL_EVIDENCE).length / nearby.length,
         length: pixels.length / 4 / Math.sqrt(mask.data.length), // the border is about four pixels wide
     };
+}
+
+// Tells in which photo the mask's border is an outline: log(step in the background / step in the image);
+// 0 where the mask is too small to tell, or covers everything.
+export function swapEvidence(background, image, mask) {
+    const foreground = mapped(mask, (value) => (value > 0.5 ? 1 : 0), Uint8Array);
+    const share = mean(foreground);
+    if (share <= MIN_MASK_SHARE || share === 1) return 0;
+    return evidenceOf(...stepsOf(background, image, mask, pixelsOf(borderOf(foreground))).map(average));
 }
 
 // Whether nearly all that differs is in the background.
@@ -63,6 +71,8 @@ export function isStirring({ parts, share, unsure, length }) {
     return alike.length > 1 || total(alike) > MIN_STIRRED_SHARE * share || screens
         || (unsure > MIN_UNSURE_SHARE && length > MIN_UNSURE_LENGTH);
 }
+
+const average = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const total = (parts) => parts.reduce((sum, part) => sum + part.share, 0);
 
@@ -125,6 +135,12 @@ function smoothed(values, border, pixels) {
     pixels.forEach((i, n) => { [plane.data[i], number.data[i]] = [values[n], 1]; });
     const [sums, numbers] = [plane, number].map((each) => blur(each, NEAR_PIXELS).data);
     return Float64Array.from(pixels, (i) => sums[i] / numbers[i]);
+}
+
+function pixelsOf(border) {
+    const pixels = [];
+    border.data.forEach((on, i) => { if (on) pixels.push(i); });
+    return pixels;
 }
 
 // The pixels within two of a mask's border; where the picture ends is no border.

@@ -14,7 +14,7 @@ const MIN_REST_SCORE = 0.8; // of photos that agree so well that half the size i
 const MIN_SCORE_GAIN = 0.01; // less is within what noise does
 export const MIN_SCORE = 0.4; // below, it is chance
 const MIN_SHIFT_PIXELS = 1 / 3; // of the image; to move by less would only blur
-const MAX_SHIFT_SHARE = 0.2; // of the image's diagonal
+export const MAX_SHIFT_SHARE = 0.2; // of the image's diagonal
 const MIN_OVERLAP = 0.25;
 const MIN_FRAMING_SHARE = 0.01; // of the longest side: framings that differ by less are one
 
