@@ -188,7 +188,7 @@ function returning(copies) {
         const counts = array(copy.height, copy.width, 1, new Uint8Array(copy.data.length / 3));
         ranges.forEach((range, other) => {
             if (Math.abs(index - other) <= 1) return;
-            const off = blurred(mapped(counts, (_, i) => beyond(copy.data, range, i), Uint8Array), 3).data;
+            const off = blur(beyond(copy, range), 3, { whole: true }).data;
             for (let i = 0; i < off.length; i += 1) counts.data[i] += off[i] < SWAY_LEVELS;
         });
         const passed = mapped(counts, (number) => (number < few ? 1 : 0), Uint8Array);
@@ -198,14 +198,14 @@ function returning(copies) {
     });
 }
 
-// By how much a pixel lies outside of a range of colours.
-function beyond(data, range, i) {
-    let most = 0;
-    for (let c = 0; c < 3; c += 1) {
-        const [low, high] = range[c];
-        most = Math.max(most, low[i] - data[3 * i + c], data[3 * i + c] - high[i]);
+// By how much each pixel lies outside of a range of colours.
+function beyond({ height, width, data }, [red, green, blue]) {
+    const result = new Uint8Array(height * width);
+    const off = ([low, high], i, level) => Math.max(low[i] - level, level - high[i]);
+    for (let i = 0, at = 0; i < result.length; i += 1, at += 3) {
+        result[i] = Math.max(0, off(red, i, data[at]), off(green, i, data[at + 1]), off(blue, i, data[at + 2]));
     }
-    return most;
+    return array(height, width, 1, result);
 }
 
 // In how many others of so many photos a look has to come back.
@@ -213,7 +213,7 @@ const needed = (photos) => Math.min(MAX_NEEDED_RETURNS, Math.floor(photos / PHOT
 
 // Mean over a square of the largest difference among the channels, in whole levels.
 function distance(first, second, window) {
-    return blurred(largestDifference(first, second), window);
+    return blur(largestDifference(first, second), window, { whole: true });
 }
 
 // The largest difference among the channels of each pixel.
@@ -226,5 +226,4 @@ export function largestDifference({ height, width, data: first }, { data: second
     return array(height, width, 1, change);
 }
 
-const blurred = (map, side) => mapped(blur(map, side), (value) => value + 0.5, Uint8Array);
 const gaussianOf = (picture) => mapped(gaussian(picture, 1), (value) => value + 0.5, Uint8Array);

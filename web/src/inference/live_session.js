@@ -46,7 +46,7 @@ export const begin = (learned) => ({
 export async function step(before, frame, see, size) {
     if (!isOfSize(frame, before.learned.picture)) throw new Error(TEXTS.live.other_size);
     const seen = copiesOf(frame, size);
-    const calm = rounded(blur(seen.tiny, CALM));
+    const calm = blur(seen.tiny, CALM, { whole: true });
     const rested = before.still > STILL_FRAMES;
     let session = { ...before, still: isSame(before.calm, calm) ? before.still + 1 : 0 };
     if (mayRest(session, size)) return [session, { ...session.last, unchanged: true }];
@@ -69,7 +69,6 @@ function copiesOf(picture, size) {
     return { picture, small: resizeByHalves(picture, ...size), tiny, fine: fineStructure(toGrey(tiny)) };
 }
 
-const rounded = (from) => mapped(from, (value) => value + 0.5, Uint8Array);
 const isSame = (before, now) => before !== null && before.data.every((level, i) => Math.abs(level - now.data[i]) <= SAME_LEVELS);
 
 // Whether the last prediction does for another frame of the same scene. It does not while a check needs
@@ -197,8 +196,8 @@ function smooth(session, small, { mask, depth }) {
 // of the network's mask are.
 function motion(before, now) {
     const [low, high] = MOTION_LEVELS;
-    const change = rounded(blur(largestDifference(before, now), 3));
-    const wide = rounded(blur(dilate(dilate(change, across(5)), down(5)), 3));
+    const change = blur(largestDifference(before, now), 3, { whole: true });
+    const wide = blur(dilate(dilate(change, across(5)), down(5)), 3, { whole: true });
     return mapped(wide, (value) => clamp((value - low) / (high - low), 0, 1));
 }
 

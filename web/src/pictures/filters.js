@@ -12,10 +12,10 @@ const mirrored = (place, length) => {
 };
 const nearest = (place, length) => Math.max(0, Math.min(length - 1, place));
 
-// Means over squares of `side` pixels, an odd number: floats, whatever the values are.
-export function blur(map, side, { replicate = false } = {}) {
+// Means over squares of `side` pixels, an odd number: floats, or `whole` levels of 8 bits.
+export function blur(map, side, { replicate = false, whole = false } = {}) {
     const beyond = replicate ? nearest : mirrored;
-    return blurDown(blurAcross(map, side, beyond), side, beyond);
+    return blurDown(blurAcross(map, side, beyond), side, beyond, whole);
 }
 
 function blurAcross({ height, width, channels, data }, side, beyond) {
@@ -36,17 +36,17 @@ function blurAcross({ height, width, channels, data }, side, beyond) {
     return array(height, width, channels, result);
 }
 
-function blurDown({ height, width, channels, data }, side, beyond) {
+function blurDown({ height, width, channels, data }, side, beyond, whole) {
     const reach = side >> 1;
     const length = width * channels;
-    const result = new Float32Array(data.length);
+    const [result, rounding] = whole ? [new Uint8Array(data.length), 0.5] : [new Float32Array(data.length), 0];
     const sum = new Float64Array(length);
     const add = (row, sign) => {
         for (let k = 0, at = beyond(row, height) * length; k < length; k += 1, at += 1) sum[k] += sign * data[at];
     };
     for (let row = -reach; row <= reach; row += 1) add(row, 1);
     for (let y = 0; y < height; y += 1) {
-        for (let k = 0, at = y * length; k < length; k += 1, at += 1) result[at] = sum[k] / side;
+        for (let k = 0, at = y * length; k < length; k += 1, at += 1) result[at] = sum[k] / side + rounding;
         add(y + reach + 1, 1);
         add(y - reach, -1);
     }
