@@ -42,6 +42,7 @@ COMMANDS = {
     "video": Command(
         "Cut the foreground of a clip out: a clip in, a clip with alpha out.", "video"
     ),
+    "camera": Command("Put another backdrop behind a webcam, as a virtual camera.", "camera"),
     "evaluate": Command("Measure masks and depth against ground truth.", "evaluate"),
     "build": Command(
         "Build a data set of composites on disk, with masks and depth.",

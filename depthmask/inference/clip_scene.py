@@ -1,7 +1,7 @@
 """The empty scene of a clip: given by photos, or learned from the clip itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,12 @@ def lay_scene(
     sentences: tuple[str, ...] = () if found is None else tuple(found.quality.sentences)
     unknown = None if framed.unknown is None else _mask(framed.unknown, size)
     return _scene(plate, (plate, *others) if others else (), unknown, size, sentences, align=align)
+
+
+def captured_scene(empty: EmptyScene) -> ClipScene:
+    """The scene of a capture, see `capture.learn`; a camera that shakes is followed."""
+    # an agreement of 0 switches the search for bumps off: the camera is followed in each frame
+    return ClipScene(replace(empty, agreement=0.0), None, Steadier(empty.picture), ())
 
 
 def _stand(frames: Sequence[Picture]) -> Stand:
