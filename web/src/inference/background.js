@@ -93,7 +93,8 @@ export function closest(candidates, image, light = NOT_MATCHED) {
     if (candidates.length === 1) return choice;
     // one picture is changed instead of all candidates
     const alike = applyLight(image, { ...light, gain: light.gain.map((gain) => 1 / gain) });
-    const first = mapped(distance(candidates[0], alike, CLOSEST_WINDOW), (value) => (value < CLOSE_LEVELS ? 0 : value), Uint8Array);
+    const first = distance(candidates[0], alike, CLOSEST_WINDOW);
+    for (let i = 0; i < first.data.length; i += 1) if (first.data[i] < CLOSE_LEVELS) first.data[i] = 0;
     const box = boundingBox(first);
     if (!box) return choice;
     const cut = (from) => crop(from, box.top, box.left, box.height, box.width);
@@ -139,10 +140,11 @@ function votersOf(copies) {
     const agreeing = copies.map((_, k) => new Int32Array(height * width).fill(1 << k));
     copies.forEach((copy, a) => copies.slice(0, a).forEach((other, b) => {
         const { data } = distance(copy, other, VOTING_WINDOW);
+        const [mine, theirs] = [agreeing[a], agreeing[b]];
         for (let i = 0; i < data.length; i += 1) {
             if (data[i] >= SAME_LEVELS) continue;
-            agreeing[a][i] |= 1 << b;
-            agreeing[b][i] |= 1 << a;
+            mine[i] |= 1 << b;
+            theirs[i] |= 1 << a;
         }
     }));
     const voters = agreeing[0].map((bits, i) => {
@@ -174,24 +176,23 @@ function plateOf(frames, voters) {
             for (let c = at; c < at + 3; c += 1) total[c] += data[c] * share[i];
         }
     });
-    return array(height, width, 3, Uint8Array.from(total, (sum, i) => (
-        round(sum / Math.max(weight[Math.floor(i / 3)], 1e-6)))));
+    return mapped(frames[0], (_, i) => round(total[i] / Math.max(weight[Math.floor(i / 3)], 1e-6)), Uint8Array);
 }
 
 // Masks of where the look of a copy comes back in others that are not its neighbours in time: its
 // colour is within the range that the other copy has around the place.
 function returning(copies) {
     const few = needed(copies.length);
-    const ranges = copies.map((copy) => [0, 1, 2].map((c) => [erode, dilate].map(
-        (widen) => widen(widen(channel(copy, c), across(SWAY)), down(SWAY)).data)));
+    const ranges = copies.map((copy) => [erode, dilate].map(
+        (widen) => [0, 1, 2].map((c) => widen(widen(channel(copy, c), across(SWAY)), down(SWAY)).data)));
     return copies.map((copy, index) => {
-        const counts = array(copy.height, copy.width, 1, new Uint8Array(copy.data.length / 3));
+        const counts = new Uint8Array(copy.data.length / 3);
         ranges.forEach((range, other) => {
             if (Math.abs(index - other) <= 1) return;
             const off = blur(beyond(copy, range), 3, { whole: true }).data;
-            for (let i = 0; i < off.length; i += 1) counts.data[i] += off[i] < SWAY_LEVELS;
+            for (let i = 0; i < off.length; i += 1) if (off[i] < SWAY_LEVELS) counts[i] += 1;
         });
-        const passed = mapped(counts, (number) => (number < few ? 1 : 0), Uint8Array);
+        const passed = array(copy.height, copy.width, 1, counts.map((number) => (number < few ? 1 : 0)));
         // specks are noise; an object's soft edge is the object's
         const opened = dilate(erode(passed, square(3)), square(3));
         return mapped(dilate(opened, square(EDGE)), (value) => (value ? 0 : 1), Uint8Array);
@@ -199,11 +200,14 @@ function returning(copies) {
 }
 
 // By how much each pixel lies outside of a range of colours.
-function beyond({ height, width, data }, [red, green, blue]) {
+function beyond({ height, width, data }, [low, high]) {
     const result = new Uint8Array(height * width);
-    const off = ([low, high], i, level) => Math.max(low[i] - level, level - high[i]);
-    for (let i = 0, at = 0; i < result.length; i += 1, at += 3) {
-        result[i] = Math.max(0, off(red, i, data[at]), off(green, i, data[at + 1]), off(blue, i, data[at + 2]));
+    for (let c = 0; c < 3; c += 1) {
+        const [least, most] = [low[c], high[c]];
+        for (let i = 0, at = c; i < result.length; i += 1, at += 3) {
+            const off = Math.max(least[i] - data[at], data[at] - most[i]);
+            if (off > result[i]) result[i] = off;
+        }
     }
     return array(height, width, 1, result);
 }

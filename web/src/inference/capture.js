@@ -119,7 +119,9 @@ export function unmasked(mask, { height, width }) {
     if (!mask) return array(height, width, 1, new Uint8Array(height * width).fill(1));
     // widened: shadows and soft edges are not background
     const wide = dilate(dilate(enlarge(mask, height, width), across(5)), down(5));
-    return mapped(wide, (value) => (value < 0.2 ? 1 : 0), Uint8Array);
+    const free = new Uint8Array(height * width);
+    for (let i = 0; i < free.length; i += 1) free[i] = wide.data[i] < 0.2 ? 1 : 0;
+    return array(height, width, 1, free);
 }
 
 // Throws if exposure or white balance drift from frame to frame.

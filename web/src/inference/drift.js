@@ -1,7 +1,7 @@
 // Light that drifts slowly and not everywhere alike, as the sun moves: the background follows it where
 // nothing stands; see depthmask/inference/drift.py.
 
-import { array, clamp, mapped, mean, quantile, round } from "../pictures/arrays.js";
+import { clamp, mapped, mean, quantile, round } from "../pictures/arrays.js";
 import { across, dilate, down, gaussian } from "../pictures/filters.js";
 import { enlarge } from "../pictures/resize.js";
 
@@ -15,7 +15,7 @@ const MARGIN = 7; // pixels, by which foreground and what differs are widened
 // of the median of that. `drift` is what was added so far, in levels, or null.
 export function followDrift(drift, background, image, mask) {
     const { height, width } = image;
-    const rest = array(height, width, 3, Float32Array.from(image.data, (value, i) => value - background.data[i]));
+    const rest = mapped(image, (value, i) => value - background.data[i]);
     // not a box: it turns the sign of fine patterns, which would grow from time to time
     const { data } = gaussian(rest, 1);
     const taken = mapped(mask, (value, i) => (

@@ -170,13 +170,14 @@ function match({ empty, mask }, seen) {
 // log2(image / background) by channel, of every fourth pixel: enough for the median.
 function ratiosOf(background, image, { height, width, data: counts }) {
     const ratios = [[], [], []];
-    const isUsable = (level) => level > MIN_LEVEL && level < MAX_LEVEL;
     for (let y = 0; y < height; y += 2) {
         for (let x = 0; x < width; x += 2) {
             const at = 3 * (y * width + x);
-            if (!counts[at / 3]) continue;
-            const pixels = [background, image].map((data) => data.subarray(at, at + 3));
-            if (!pixels.every((pixel) => pixel.every(isUsable))) continue;
+            let usable = counts[at / 3] > 0;
+            for (let c = at; usable && c < at + 3; c += 1) {
+                usable = Math.min(background[c], image[c]) > MIN_LEVEL && Math.max(background[c], image[c]) < MAX_LEVEL;
+            }
+            if (!usable) continue;
             for (let c = 0; c < 3; c += 1) ratios[c].push(LEVEL_STOPS[image[at + c]] - LEVEL_STOPS[background[at + c]]);
         }
     }
@@ -187,8 +188,15 @@ function ratiosOf(background, image, { height, width, data: counts }) {
 // trail and are not late.
 function smooth(session, small, { mask, depth }) {
     if (!session.small || !isOfSize(session.small, small)) return { ...session, mask, depth, small };
-    const fresh = mapped(motion(session.small, small), (value) => 1 - SMOOTHING * (1 - value)).data;
-    const mixed = (before, now) => mapped(now, (value, i) => before.data[i] + (value - before.data[i]) * fresh[i]);
+    const fresh = motion(session.small, small);
+    const mixed = (before, now) => {
+        const data = new Float32Array(now.data.length);
+        for (let i = 0; i < data.length; i += 1) {
+            const old = before.data[i];
+            data[i] = old + (now.data[i] - old) * (1 - SMOOTHING * (1 - fresh[i]));
+        }
+        return { ...now, data };
+    };
     return { ...session, small, mask: mixed(session.mask, mask), depth: mixed(session.depth, depth) };
 }
 
@@ -198,7 +206,9 @@ function motion(before, now) {
     const [low, high] = MOTION_LEVELS;
     const change = blur(largestDifference(before, now), 3, { whole: true });
     const wide = blur(dilate(dilate(change, across(5)), down(5)), 3, { whole: true });
-    return mapped(wide, (value) => clamp((value - low) / (high - low), 0, 1));
+    const fresh = new Float32Array(wide.data.length);
+    for (let i = 0; i < fresh.length; i += 1) fresh[i] = clamp((wide.data[i] - low) / (high - low), 0, 1);
+    return fresh;
 }
 
 // Checks every few frames whether the background has the object.

@@ -54,7 +54,7 @@ export function boundingBox({ height, width, data }) {
 
 // A quantile of numbers that are sorted here, interpolated as numpy does it.
 export function quantile(values, share) {
-    const sorted = Float64Array.from(values).sort();
+    const sorted = (values instanceof Uint8Array ? values.slice() : Float64Array.from(values)).sort();
     const place = share * (sorted.length - 1);
     const low = Math.floor(place);
     const high = Math.min(low + 1, sorted.length - 1);

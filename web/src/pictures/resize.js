@@ -30,12 +30,11 @@ export function resizeByHalves(from, height, width) {
 function halved({ height, width, channels, data }) {
     const half = new data.constructor(data.length / 4);
     const [line, rounding] = [width * channels, data instanceof Float32Array ? 0 : 2];
+    const sums = new Float32Array(line);
     for (let y = 0, to = 0; y < height; y += 2) {
-        for (let x = 0, at = y * line; x < width; x += 2, at += channels) {
-            for (let c = 0; c < channels; c += 1, at += 1, to += 1) {
-                const sum = data[at] + data[at + channels] + data[at + line] + data[at + line + channels];
-                half[to] = (sum + rounding) / 4;
-            }
+        for (let k = 0, at = y * line; k < line; k += 1, at += 1) sums[k] = data[at] + data[at + line];
+        for (let k = 0; k < line; k += channels) {
+            for (let c = 0; c < channels; c += 1, k += 1, to += 1) half[to] = (sums[k] + sums[k + channels] + rounding) / 4;
         }
     }
     return array(height / 2, width / 2, channels, half);
