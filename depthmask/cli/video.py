@@ -102,7 +102,6 @@ def run(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace, folder: Path) -> None:
     from depthmask.clips import read_clip
     from depthmask.inference.clip_run import Job, stop_on_signals
-    from depthmask.inference.live_session import SMOOTHING
     from depthmask.inference.predictor import network_size
 
     clip = read_clip(options.clip)
@@ -115,8 +114,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     _write_unknown(options, clip, scenes)
     size = network_size(clip.height, clip.width, predictor.resolution)
     backend = cast("BatchBackend", predictor.backend)
-    keep = 0.0 if options.no_smooth else SMOOTHING
-    job = Job(clip, scenes, backend, size, look, keep)
+    job = Job(clip, scenes, backend, size, look, smooth=not options.no_smooth)
     with stop_on_signals() as stop:
         outcome = _convert(options, job, stop)
     _tell_end(options, clip, outcome)

@@ -1,8 +1,9 @@
 """Predicts the frames of a clip, one after the other: a value goes in and comes out with each.
 
 A frame of a camera that shakes is first moved back to where the background has it. There it is a
-step of a live session: the light is matched, the network runs, mask and depth are smoothed over
-time, and the background follows slow changes. What is found is then moved to where the frame is.
+step of a live session without its smoothing: the light is matched, the network runs, and the
+background follows slow changes. What is found is smoothed by `clip_smoothing`, which knows the
+frames that follow, and then moved to where the frame is.
 """
 
 from collections.abc import Sequence
@@ -68,10 +69,10 @@ class Seen:
 
     mask: Map  # (h, w), in [0, 1], where the background has it
     depth: Map | None  # (h, w), in (0, 1]; None: not asked for
+    small: Picture  # (h, w, 3): the frame, likewise
     transform: Transform  # background -> frame
     gain: LightMatch  # gives the background the frame's light
     drift: Levels | None  # how the light has drifted
-    milliseconds: dict[str, float]  # {stage: time}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,6 @@ def see_frame(
     *,
     size: tuple[int, int],
     depth: bool = False,
-    keep: float = live.SMOOTHING,
 ) -> tuple[ClipState, Seen]:
     """Predicts one frame.
 
@@ -103,7 +103,6 @@ def see_frame(
         backend: Runs the network.
         size: Height and width at which it runs.
         depth: Predict depth, too.
-        keep: Share of the last frame's value that is kept where nothing moves.
     """
     steadier = scene.steadier
     transform = None if steadier is None else steadier.find(frame)
@@ -123,10 +122,11 @@ def see_frame(
 
     steady = frame if is_rest(transform) else moved_back(frame, transform)
     session, sight = live.step(
-        state.session, steady, see, size=size, depth_every=1 if depth else None, keep=keep
+        state.session, steady, see, size=size, depth_every=1 if depth else None, keep=0.0
     )
     swapped = state.swapped + (sight.health == "swapped")
-    seen = Seen(sight.mask, sight.depth, transform, sight.gain, session.drift, sight.milliseconds)
+    assert session.small is not None, "a step keeps what the network saw"
+    seen = Seen(sight.mask, sight.depth, session.small, transform, sight.gain, session.drift)
     return ClipState(session, transform, state.lost, swapped), seen
 
 

@@ -21,7 +21,7 @@ from depthmask.inference.clip import ClipState, Seen, finish_frame, see_frame
 from depthmask.inference.clip_look import Look, draw
 from depthmask.inference.clip_output import Output
 from depthmask.inference.clip_scene import ClipScene
-from depthmask.inference.live_session import SMOOTHING
+from depthmask.inference.clip_smoothing import REACH, Smoother
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.pictures.write import depth_levels
 
@@ -40,7 +40,7 @@ class Job:
     backend: BatchBackend
     size: tuple[int, int]  # height and width at which the network runs
     look: Look
-    keep: float = SMOOTHING  # as for `live_session.smooth`
+    smooth: bool = True  # over time, where the picture does not change
 
 
 @dataclass
@@ -106,64 +106,106 @@ def convert(
         tell: Gets the number of frames that are written, after each.
         parts: Keeps the state from part to part, and has that of an earlier run.
     """
-    kept = parts.state if parts else {}
     outcome = Outcome(frames=parts.frames if parts else 0)
     outputs = [picture] if depth is None else [picture, depth]
-    watch = Stopwatch()
-    state, scene = None, job.scenes[0][1]
     source = read_frames(job.clip, skip=outcome.frames, damaged=outcome.damaged)
     with (
         ThreadPoolExecutor(1) as reader,
         ThreadPoolExecutor() as pool,
         ThreadPoolExecutor(1) as writer,
     ):
-        waiting: deque[Future[None]] = deque()
-
-        def drain(left: int) -> None:
-            while len(waiting) > left:
-                waiting.popleft().result()
-                tell(1)
-            watch.lap("wait for the encoder")
-
-        for frame in _ahead(source, reader):
-            watch.lap("wait for the decoder")
-            if stop.is_set():
-                break
-            now = _scene(job, frame.time)
-            if state is None and kept:
-                state, scene = ClipState.from_arrays(kept, now, job.size), now
-            elif state is None or now is not scene:
-                state, scene = _begin(state, now), now
-            state, seen = see_frame(
-                state,
-                scene,
-                frame.picture,
-                job.backend,
-                size=job.size,
-                depth=depth is not None,
-                keep=job.keep,
-            )
-            watch.lap("network and all that needs an order")
-            drawn = pool.submit(_draw, job, scene, frame, seen, outputs)
-            waiting.append(writer.submit(_write, drawn, frame, outputs))
-            outcome.frames = frame.number + 1
-            drain(AHEAD)
-            if parts and outcome.frames % PART_FRAMES == 0:
-                drain(0)
-                for output in outputs:
-                    output.end_part()
-                parts.keep(outcome.frames, state)
-                state = ClipState.from_arrays(state.to_arrays(), scene, job.size)
-        else:
-            outcome.whole = True
-        drain(0)
+        writing = _Writing(job, outputs, pool, writer, tell)
+        _predict(job, _ahead(source, reader), writing, outcome, stop, parts)
     for output in outputs:
         output.finish(whole=outcome.whole)
-    watch.lap("finish")
-    if state is not None:
-        outcome.lost, outcome.swapped = state.lost, state.swapped
-    outcome.seconds = watch.seconds
     return outcome
+
+
+def _predict(
+    job: Job,
+    frames: Iterator[Frame],
+    writing: "_Writing",
+    outcome: Outcome,
+    stop: threading.Event,
+    parts: Parts | None,
+) -> None:
+    """Predicts frames, in their order, and has them written."""
+    watch = Stopwatch()
+    outcome.seconds = watch.seconds
+    state: ClipState | None = None
+    scene = job.scenes[0][1]
+    for frame in frames:
+        watch.lap("wait for the decoder")
+        if stop.is_set():
+            break
+        before, scene = scene, _scene(job, frame.time)
+        if state is None and parts and parts.state:
+            state = ClipState.from_arrays(parts.state, scene, job.size)
+        elif state is None or before is not scene:
+            writing.cut()
+            state = _begin(state, scene)
+        state, seen = see_frame(
+            state, scene, frame.picture, job.backend, size=job.size, depth=writing.has_depth
+        )
+        watch.lap("network and all that needs an order")
+        writing.put((frame, scene), seen)
+        outcome.frames = frame.number + 1
+        outcome.lost, outcome.swapped = state.lost, state.swapped
+        if parts and outcome.frames % PART_FRAMES == 0:
+            writing.end_part()
+            parts.keep(outcome.frames, state)
+            state = ClipState.from_arrays(state.to_arrays(), scene, job.size)
+        watch.lap("wait for the encoder")
+    else:
+        outcome.whole = True
+    writing.end()
+    watch.lap("wait for the encoder")
+
+
+class _Writing:
+    """Smooths, draws and writes what is predicted, some frames behind."""
+
+    def __init__(
+        self,
+        job: Job,
+        outputs: Sequence[Output],
+        pool: ThreadPoolExecutor,
+        writer: ThreadPoolExecutor,
+        tell: Callable[[int], None],
+    ) -> None:
+        self._job, self._outputs, self._tell = job, outputs, tell
+        self._pool, self._writer = pool, writer
+        self._smoother: Smoother[tuple[Frame, ClipScene]] = Smoother(REACH if job.smooth else 0)
+        self._waiting: deque[Future[None]] = deque()
+        self.has_depth = len(outputs) > 1
+
+    def put(self, item: tuple[Frame, ClipScene], seen: Seen) -> None:
+        self._submit(self._smoother.add(item, seen))
+
+    def cut(self) -> None:
+        """Smooths nothing over this moment."""
+        self._submit(self._smoother.flush())
+
+    def end(self) -> None:
+        """Waits until all is written."""
+        self.cut()
+        self._drain(0)
+
+    def end_part(self) -> None:
+        self.end()
+        for output in self._outputs:
+            output.end_part()
+
+    def _submit(self, ready: Iterator[tuple[tuple[Frame, ClipScene], Seen]]) -> None:
+        for (frame, scene), seen in ready:
+            drawn = self._pool.submit(_draw, self._job, scene, frame, seen, self._outputs)
+            self._waiting.append(self._writer.submit(_write, drawn, frame, self._outputs))
+            self._drain(AHEAD)
+
+    def _drain(self, left: int) -> None:
+        while len(self._waiting) > left:
+            self._waiting.popleft().result()
+            self._tell(1)
 
 
 @contextmanager

@@ -220,7 +220,7 @@ def _steady(
     """Mixes a map with that of an earlier frame, where there is one of this size."""
     if before is None or seen_before is None or seen_before.shape != seen.shape:
         return now
-    return _mix(before, now, 1 - keep * (1 - _motion(seen_before, seen)))
+    return _mix(before, now, 1 - keep * (1 - motion(seen_before, seen)))
 
 
 def _is_due(session: Session, size: tuple[int, int], every: int) -> bool:
@@ -395,7 +395,7 @@ def _worst(session: Session, light: Health) -> Health:
     return "swapped" if session.swaps >= MIN_SWAP_CHECKS else session.health
 
 
-def _motion(before: Picture, now: Picture) -> Map:
+def motion(before: Picture, now: Picture) -> Map:
     """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
     change = largest(cv2.absdiff(before, now))
     # wider than what moves, as the borders of the network's mask are

@@ -1,0 +1,70 @@
+"""Smoothing over time: steadier where the picture stays, exact where it changes."""
+
+import numpy as np
+import pytest
+
+from depthmask.inference.clip import Seen
+from depthmask.inference.clip_smoothing import REACH, Smoother
+from depthmask.inference.light import NOT_MATCHED
+from depthmask.pictures import Map, Picture
+
+SIZE = (64, 96)
+COUNT = 20
+
+
+def seen(small: Picture, mask: Map) -> Seen:
+    return Seen(mask, 1 - mask / 2, small, np.eye(3), NOT_MATCHED, None)
+
+
+def clip(speed: int, noise: float) -> list[tuple[Map, Seen]]:
+    """True masks of a square that moves over noise, and what a network sees that flickers."""
+    random = np.random.default_rng(0)
+    frames = []
+    for index in range(COUNT):
+        true = np.zeros(SIZE, np.float32)
+        true[20:40, 5 + speed * index : 25 + speed * index] = 1
+        small = 90 + 120 * true[..., None] + random.normal(0, 2, (*SIZE, 3))
+        mask = np.clip(true + random.normal(0, noise, SIZE), 0, 1).astype(np.float32)
+        frames.append((true, seen(small.clip(0, 255).astype(np.uint8), mask)))
+    return frames
+
+
+def smoothed(frames: list[tuple[Map, Seen]], reach: int = REACH) -> list[tuple[Map, Seen]]:
+    smoother: Smoother[Map] = Smoother(reach)
+    found = [out for true, each in frames for out in smoother.add(true, each)]
+    return found + list(smoother.flush())
+
+
+def test_each_frame_comes_back_once_and_in_order() -> None:
+    frames = clip(2, 0.1)
+    for reach in (0, 1, REACH, 50):
+        found = smoothed(frames, reach)
+        assert [id(true) for true, _ in found] == [id(true) for true, _ in frames]
+
+
+def test_a_still_picture_flickers_less() -> None:
+    def flicker(frames: list[tuple[Map, Seen]]) -> tuple[float, float]:
+        masks = np.array([each.mask for _, each in frames])
+        depths = np.array([each.depth for _, each in frames])
+        return float(np.abs(np.diff(masks, axis=0)).mean()), float(
+            np.abs(np.diff(depths, axis=0)).mean()
+        )
+
+    frames = clip(0, 0.1)
+    for before, after in zip(flicker(frames), flicker(smoothed(frames)), strict=True):
+        assert after < before / 2
+
+
+@pytest.mark.parametrize("speed", [1, 3])
+def test_what_moves_leaves_no_trail_and_is_not_late(speed: int) -> None:
+    for true, after in smoothed(clip(speed, 0.0)):
+        assert np.abs(after.mask - true).max() < 0.05
+
+
+def test_nothing_is_smoothed_over_a_cut() -> None:
+    smoother: Smoother[int] = Smoother()
+    small = np.full((*SIZE, 3), 90, np.uint8)
+    full, empty = seen(small, np.ones(SIZE, np.float32)), seen(small, np.zeros(SIZE, np.float32))
+    before = [*smoother.add(0, full), *smoother.flush()]
+    after = [*smoother.add(1, empty), *smoother.flush()]
+    assert before[0][1].mask.min() == 1 and after[0][1].mask.max() == 0
