@@ -5,8 +5,9 @@
 
 Clips are made from `examples/`: an object moves over its background, every frame has noise of its
 own, so that no frame can be taken over from the one before. The network alone and the whole command
-take turns with as many frames. "CPU" is the processor's time a frame, of all threads; the rates are
-by the clock, so other programs slow down both.
+take turns with as many frames. The rates are by the clock. "CPU" is the processor's time of all
+threads, in ms a frame: of the network, and of all else, for which a stand-in takes its place. Their
+share bears a machine that is busy otherwise.
 
 With --memory, the command runs over a clip of N small frames, with a network that is told what to
 find, and what the process has in memory is printed now and then.
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -63,8 +65,8 @@ def main() -> None:
         watch_memory(options.memory)
         return
     predictor = Predictor(backend=options.backend)
-    print("| size | command, frames/s | network alone | share | CPU, ms a frame | of it network |")
-    print("|---|---|---|---|---|---|")
+    print("| size | command, frames/s | network alone | share | CPU: network | the rest | share |")
+    print("|---|---|---|---|---|---|---|")
     for width, height in sizes:
         measure(predictor, options, height, width)
 
@@ -74,7 +76,7 @@ def measure(predictor: Predictor, options: argparse.Namespace, height: int, widt
     backend = cast(BatchBackend, predictor.backend)
     size = network_size(height, width, predictor.resolution)
     look = Look("sides" if options.out.endswith("mp4") else "cutout")
-    alone, command, frames = Clock(), Clock(), 0
+    alone, command, rest, frames = Clock(), Clock(), Clock(), 0
     stages: defaultdict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
@@ -87,18 +89,25 @@ def measure(predictor: Predictor, options: argparse.Namespace, height: int, widt
             with alone:
                 for _ in range(options.frames):
                     backend.run_batch(*small, tasks=("mask",))
-            output = ClipFile(folder / options.out, clip, look.size(height, width), folder)
-            with command:
-                outcome = clip_run.convert(
-                    job, output, None, stop=threading.Event(), tell=lambda _: None
-                )
-            frames += outcome.frames
-            for stage, seconds in outcome.seconds.items():
-                stages[stage] += 1000 * seconds
-    share = alone.seconds / command.seconds
+            for clock, network in ((command, backend), (rest, Told())):
+                output = ClipFile(folder / options.out, clip, look.size(height, width), folder)
+                with clock:
+                    outcome = clip_run.convert(
+                        replace(job, backend=network),
+                        output,
+                        None,
+                        stop=threading.Event(),
+                        tell=lambda _: None,
+                    )
+                if clock is command:
+                    frames += outcome.frames
+                    for stage, seconds in outcome.seconds.items():
+                        stages[stage] += 1000 * seconds
+    cpu = [1000 * clock.cpu / frames for clock in (alone, rest)]
     print(
         f"| {width}x{height} | {frames / command.seconds:.2f} | {frames / alone.seconds:.2f} | "
-        f"{share:.0%} | {1000 * command.cpu / frames:.0f} | {1000 * alone.cpu / frames:.0f} |",
+        f"{alone.seconds / command.seconds:.0%} | {cpu[0]:.0f} | {cpu[1]:.0f} | "
+        f"{cpu[0] / sum(cpu):.0%} |",
         flush=True,
     )
     told = "".join(f", {stage} {value / frames:.1f}" for stage, value in stages.items())
@@ -144,7 +153,7 @@ def draw(path: Path, height: int, width: int, count: int) -> Path:
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         for index in range(count):
             shift = translation(0.2 * width * np.sin(2 * np.pi * index / 50), 0)
-            front, alpha = (warped(each, shift, height, width) for each in (image, mask))
+            front, alpha = warped(image, shift, height, width), warped(mask, shift, height, width)
             frame = background + (front.astype(np.float32) - background) * alpha[..., None]
             frame = (frame + noises[index % 5]).clip(0, 255)
             output.mux(stream.encode(av.VideoFrame.from_ndarray(frame.astype(np.uint8))))

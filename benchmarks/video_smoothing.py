@@ -2,16 +2,17 @@
 
     python -m benchmarks.video_smoothing [--sequences FOLDER] [--frames N] [--sheet FILE]
 
-Clips are made from `examples/`: the object stands, moves by 7 pixels a frame, and stands again. Each
-frame has noise and JPEG artefacts of its own, the light rises by a fifth of a stop, and in some clips
-the camera shakes. FOLDER has real sequences, laid out as `depthmask evaluate --help` tells, whose
-frames are far apart in time. "live" is the smoothing of the Live tab, which knows no later frames.
+Clips are made from `examples/`: the object stands, moves by 7 pixels a frame, and stands again.
+Each frame has noise and JPEG artefacts of its own, the light rises by a fifth of a stop, and in one
+clip the camera shakes. FOLDER has real sequences, laid out as `depthmask evaluate --help` tells,
+whose frames are far apart in time. "live" is the smoothing of the Live tab, which knows no later
+frames.
 
 All is measured at the network's size, where the background has it. dtSSD (Erofeev et al. 2015) is
 the root of the mean square by which the change from frame to frame differs from that of the truth,
 in thousandths; flicker is the mean change where the truth does not change, likewise. Trail is the
-mean of the mask where the object was in one of the last three frames and is no more; late is what is
-missing of it where it has just come to.
+mean of the mask where the object was in one of the last three frames and is no more; late is what
+is missing of it where it has just come to.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from depthmask.inference.clip_smoothing import Smoother
 from depthmask.inference.predictor import Predictor, network_size
 from depthmask.inference.steadying import Steadier
 from depthmask.inference.transforms import translation, warped
-from depthmask.pictures import Map, Picture, read_mask, read_picture
+from depthmask.pictures import IGNORED_LABELS, Map, Picture, read_labels, read_mask, read_picture
 from depthmask.pictures.resize import resize
 
 HEIGHT, WIDTH = 480, 640
@@ -58,7 +59,7 @@ class Clip(NamedTuple):
     name: str
     background: Picture  # (H, W, 3)
     frames: list[Picture]
-    truth: list[Map]  # (H, W), where the background has it
+    truth: list[Map]  # (H, W), where the background has it; NaN: not known
 
 
 def main() -> None:
@@ -98,7 +99,11 @@ def clips(folder: Path | None, count: int) -> Iterator[Clip]:
         found = frames_with_truth(place, needed={"mask"})[:count]
         frames = [read_picture(each["image"]) for each in found]
         background = resize(read_picture(background_of(place)), *frames[0].shape[:2])
-        truth = [read_mask(each["mask"]).astype(np.float32) for each in found]
+        labels = [read_labels(each["mask"]) for each in found]
+        truth = [
+            np.where(np.isin(each, IGNORED_LABELS), np.nan, each > 127).astype(np.float32)
+            for each in labels
+        ]
         yield Clip(place.name, background, frames, truth)
 
 
@@ -113,10 +118,11 @@ def composed(name: str, count: int, jitter: float, seed: int) -> Clip:
     frames, truth = [], []
     for index in range(count):
         shift = translation(STEP * float(np.clip(index - count // 3, 0, count // 3)), 0)
-        front, alpha = (warped(each, shift, HEIGHT, WIDTH) for each in (image, mask))
+        front, alpha = warped(image, shift, HEIGHT, WIDTH), warped(mask, shift, HEIGHT, WIDTH)
         frame = background + (front.astype(np.float32) - background) * alpha[..., None]
         shaken = translation(*random.normal(0, jitter, 2)) if jitter else np.eye(3)
-        frame = warped((frame * 2 ** (DRIFT * index / count)), shaken, HEIGHT, WIDTH)
+        lit = np.asarray(frame * 2 ** (DRIFT * index / count), np.float32)
+        frame = warped(lit, shaken, HEIGHT, WIDTH)
         noisy = (frame + random.normal(0, NOISE, frame.shape)).clip(0, 255).astype(np.uint8)
         file = BytesIO()
         Image.fromarray(noisy).save(file, "JPEG", quality=JPEG_QUALITY)
@@ -156,6 +162,8 @@ def clip_masks(seen: list[Seen]) -> Iterator[Map]:
 
 def score(masks: Maps, truth: Maps) -> list[float]:
     """dtSSD, flicker, IoU, trail and late."""
+    known = np.isfinite(truth)
+    masks, truth = np.where(known, masks, 0), np.where(known, truth, 0)
     change, true_change = np.diff(masks, axis=0), np.diff(truth, axis=0)
     inside, found = truth > 0.5, masks > 0.5
     left, came = np.zeros_like(inside), np.zeros_like(inside)
@@ -175,7 +183,7 @@ def score(masks: Maps, truth: Maps) -> list[float]:
 def sheet_row(seen: list[Seen], masks: Maps, truth: Maps, place: float) -> Picture:
     """A frame, its mask and the true one, side by side."""
     at = int(place * len(seen))
-    greys = [(each[at] * 255).astype(np.uint8) for each in (masks, truth)]
+    greys = [(np.nan_to_num(each[at]) * 255).astype(np.uint8) for each in (masks, truth)]
     coloured = [np.asarray(cv2.cvtColor(each, cv2.COLOR_GRAY2RGB), np.uint8) for each in greys]
     return np.hstack([seen[at].small, *coloured])
 

@@ -148,6 +148,7 @@ def _look(options: argparse.Namespace, folder: Path) -> "Look":
 def _check_outputs(options: argparse.Namespace, clip: "Clip") -> None:
     """Refuses endings that are not written, folders with other files, and the clip itself."""
     from depthmask.clips import FORMATS
+    from depthmask.inference.clip_output import TIMES
 
     files = [path for path in (options.output, options.unknown) if path and _is_file(path)]
     folders = [path for path in (options.output, options.depth) if path and not _is_file(path)]
@@ -164,7 +165,8 @@ def _check_outputs(options: argparse.Namespace, clip: "Clip") -> None:
         check_file(path)
     for path in folders:
         refuse_links(path.parent, path.name)
-        if path.is_file() or (path.is_dir() and any(path.iterdir()) and not options.resume):
+        known = options.resume and (path / TIMES).is_file()
+        if path.is_file() or (path.is_dir() and any(path.iterdir()) and not known):
             raise OptionError(
                 f"{path} is there already; choose a new folder, or go on with --resume."
             )
@@ -261,7 +263,12 @@ def _convert(options: argparse.Namespace, job: "Job", stop: "Event") -> "Outcome
             say(f"{counted(done, 'frame')} are there already.")
         progress = Progress(clip.frames, "frames", say, before=done)
         picture, depth = _outputs(options, job, drafts, done)
-        outcome = convert(job, picture, depth, stop=stop, tell=progress.add, parts=parts)
+        try:
+            outcome = convert(job, picture, depth, stop=stop, tell=progress.add, parts=parts)
+        except OSError as error:
+            if Path(error.filename or "").parent == drafts:
+                error.filename = str(out)
+            raise
         outcome.rate = progress.rate
     if options.resume and outcome.whole:
         remove_all(drafts)

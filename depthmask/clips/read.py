@@ -95,7 +95,7 @@ def read_clip(path: Path) -> Clip:
         turned = first.rotation % 180 != 0
         height, width = first.height, first.width
         notes = (INTERLACED,) * first.interlaced_frame + (HDR,) * (first.color_trc in _HDR)
-        sound = container.streams.audio[0].codec_context.name if container.streams.audio else None
+        tracks = [each.codec_context for each in container.streams.audio if each.codec_context]
         return Clip(
             path,
             *((width, height) if turned else (height, width)),
@@ -106,7 +106,7 @@ def read_clip(path: Path) -> Clip:
             1 / aspect if turned else aspect,
             first.color_primaries,
             first.color_trc,
-            sound,
+            tracks[0].name if tracks else None,
             notes,
         )
 

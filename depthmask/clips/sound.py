@@ -30,7 +30,7 @@ class Sound:
         import av
 
         self._input = av.open(str(clip.path))
-        self._stream = self._input.streams.audio[0]
+        self._stream = next(each for each in self._input.streams.audio if each.codec_context)
         self._start, self._output = clip.start, output
         self.copied = clip.sound in kind.sound
         if self.copied:

@@ -1,5 +1,6 @@
 """Writes clips: with an alpha channel or without, with the sound and the times of their source."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 from depthmask.clips.formats import Format
 from depthmask.clips.read import Clip
 from depthmask.clips.sound import Sound
-from depthmask.errors import ClipError
+from depthmask.errors import ClipError, is_disk_full
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
@@ -196,10 +197,8 @@ def _named(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except OSError as error:
-        if error.errno and error.errno > 0 and not isinstance(error, av.error.InvalidDataError):
-            error.filename = str(path)
-            raise
-        raise ClipError(f"{path} cannot be written ({error}); choose another kind.") from error
-    except av.FFmpegError as error:
-        raise ClipError(f"{path} cannot be written ({error}); choose another kind.") from error
+    except (OSError, av.FFmpegError) as error:
+        number = error.errno or 0
+        if is_disk_full(OSError(number, "")) or isinstance(error, PermissionError):
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise ClipError(f"{path.name} cannot be written ({error}); choose another kind.") from error

@@ -32,6 +32,7 @@ from tests.clips.drawing import (
     square,
     write,
 )
+from tests.limits import files_of_at_most
 
 SOURCE_TIMES = [Fraction(time, 1000) for time in UNEVEN]
 
@@ -270,6 +271,24 @@ def test_an_error_leaves_the_file_that_was_there(
     with pytest.raises(RuntimeError):
         main(["video", str(clip), "--background", str(wall), "-o", str(out)])
     assert out.read_text() == "kept" and not [*tmp_path.glob(".*")]
+
+
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, wall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+
+    def noisy(index: int) -> Picture:
+        bright = random.integers(200, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        return np.where(square(index)[..., None] > 0, bright, np.uint8(40))
+
+    source = write(tmp_path / "clip.mkv", picture=noisy)
+    before = sorted(os.listdir(tmp_path))
+    for name in ("out.webm", "out.mov"):
+        with files_of_at_most(1500):
+            words = refused(capsys, source, "--background", wall, "-o", tmp_path / name)
+        assert "free some space" in words and f"{tmp_path / name} could" in words
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 KILLED = """

@@ -13,7 +13,7 @@ COUNT = 20
 
 
 def seen(small: Picture, mask: Map) -> Seen:
-    return Seen(mask, 1 - mask / 2, small, np.eye(3), NOT_MATCHED, None)
+    return Seen(mask, np.asarray(1 - mask / 2, np.float32), small, np.eye(3), NOT_MATCHED, None)
 
 
 def clip(speed: int, noise: float) -> list[tuple[Map, Seen]]:

@@ -32,6 +32,8 @@ PROGRAMS = {
     "benchmarks.stage": ["--image", NOPE],
     "benchmarks.drop": ["--baseline", NOPE],
     "benchmarks.start": ["--baseline", NOPE],
+    "benchmarks.video": ["--sizes", NOPE],
+    "benchmarks.video_smoothing": ["--sequences", NOPE],
     "benchmarks.training_kernels": ["--data", NOPE],
     "benchmarks.training_rate": ["--device", NOPE],
     "tools.average_checkpoints": [NOPE, "--data", NOPE, "-r", "64", "-o", NOPE],
