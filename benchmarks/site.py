@@ -4,8 +4,8 @@
 
 It opens the page in headless Chromium by WASM, once as a first visit, then as later ones with
 threads, and once without the service worker, which leaves one thread. Python predicts the same
-example by ONNX Runtime. It prints what the first visit loads,
-compressed as hosts do, and medians of seconds by the clock.
+example by ONNX Runtime. It prints what the first visit loads, compressed as hosts do, medians of
+seconds by the clock, and the figures of each example in the browser and in Python.
 """
 
 import argparse
@@ -18,12 +18,15 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from benchmarks.command import check_folders, run
+from depthmask.app.examples import find_examples
+from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.prediction_cache import PredictionCache
 from depthmask.cli.site import find_site
 from depthmask.files import EXAMPLES
 from depthmask.inference.predictor import Predictor
@@ -34,7 +37,12 @@ EXAMPLE = "desk"
 PAIRS = ("teddy", EXAMPLE)
 Workers = Literal["allow", "block"]
 READY = "body[data-network]"
+DRAWN = "[data-picture=depth][data-drawn]"
+TILES = ("mask", "depth")
 LIMIT_MS = 300_000
+HEAD = """| example | IoU here | IoU in Python | RMSE here | RMSE in Python |
+|---|---|---|---|---|"""
+QUIET_MS = 3000  # after which nothing more is fetched
 
 
 def main() -> None:
@@ -45,29 +53,46 @@ def main() -> None:
     check_folders(options.site)
     site = options.site or find_site()
     executable = require_browser()
-    with sync_playwright() as playwright, served(site) as url:
+    with sync_playwright() as playwright, served(site) as (url, asked):
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
         with browser.new_context() as context:
-            print(f"first visit: {first_visit(context, url, site) / 1e6:.2f} MB, by gzip")
+            for until, paths in first_visit(context, url, asked):
+                print(f"first visit, {until}: {gzipped(paths, site) / 1e6:.2f} MB by gzip")
             warm = [usable(context, url) for _ in range(options.rounds)]
             print(f"usable with a warm cache: {median(warm):.2f} s")
         for workers in get_args(Workers):
             how, seconds = photos(browser, url, options.rounds, workers)
             print(f"a photo, {how}: {seconds:.2f} s")
+        predictor = Predictor(quality="fast", backend="onnxruntime")
+        print(f"a photo, Python: {python_seconds(predictor, options.rounds):.2f} s")
+        print(HEAD)
+        with browser.new_context() as context:
+            for row in agreement(opened(context, url), predictor):
+                print(row, flush=True)
         browser.close()
-    print(f"a photo, Python: {python_seconds(options.rounds):.2f} s")
 
 
 @contextmanager
-def served(site: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(site)))
+def served(site: Path) -> Iterator[tuple[str, set[str]]]:
+    """Serves the page; yields its address, and the paths that are asked for."""
+    asked: set[str] = set()
+    files = partial(_Files, directory=str(site), asked=asked)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), files)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
+    yield f"http://127.0.0.1:{server.server_port}/", asked
     server.shutdown()
     server.server_close()
 
 
 class _Files(SimpleHTTPRequestHandler):
+    def __init__(self, *args: Any, asked: set[str], **options: Any) -> None:
+        self._asked = asked
+        super().__init__(*args, **options)
+
+    def do_GET(self) -> None:
+        self._asked.add(urlsplit(self.path).path)
+        super().do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -80,15 +105,22 @@ def opened(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def first_visit(context: BrowserContext, url: str, site: Path) -> float:
-    """Bytes of all files that a first visit loads, each once."""
-    asked: set[str] = set()
-    context.on("request", lambda request: asked.add(urlsplit(request.url).path))
+def first_visit(context: BrowserContext, url: str, asked: set[str]) -> list[tuple[str, set[str]]]:
+    """The files that a first visit loads until its first result, and until it works offline."""
     page = opened(context, url)
-    page.wait_for_selector("[data-picture=depth][data-drawn]")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(DRAWN)
+    found = [("until its first result", set(asked))]
+    count = 0
+    while count < len(asked):  # the service worker fetches the examples
+        count = len(asked)
+        page.wait_for_timeout(QUIET_MS)
     page.close()
-    files = {site / (path.strip("/") or "index.html") for path in asked}
+    return [*found, ("until it works offline", set(asked))]
+
+
+def gzipped(paths: set[str], site: Path) -> int:
+    """Bytes of files, each once."""
+    files = {site / (path.strip("/") or "index.html") for path in paths}
     return sum(len(gzip.compress(file.read_bytes(), 6)) for file in files if file.is_file())
 
 
@@ -106,20 +138,36 @@ def photos(browser: Browser, url: str, rounds: int, workers: Workers) -> tuple[s
     seconds = []
     with browser.new_context(service_workers=workers) as context:
         page = opened(context, url)
-        page.wait_for_selector("[data-picture=depth][data-drawn]")
+        page.wait_for_selector(DRAWN)
         for number in range(2 * rounds):  # a pair that was just predicted is not predicted again
             name = PAIRS[number % 2]
-            page.click(f"#examples [data-name={name}]")
-            page.wait_for_selector(f"[data-picture=depth][data-drawn='depth {number + 3}']")
+            show(page, name)
             if name == EXAMPLE:
                 seconds.append(float(page.inner_text(".took").split()[2]))
         how = page.inner_text(".runtime span").split(":")[0].removeprefix("Runs here by ")
     return how, median(seconds)
 
 
-def python_seconds(rounds: int) -> float:
+def show(page: Page, name: str) -> None:
+    """Opens an example, and waits until its result is drawn."""
+    before = page.get_attribute(DRAWN, "data-drawn")
+    page.click(f"#examples [data-name={name}]")
+    page.wait_for_selector(f"{DRAWN}:not([data-drawn='{before}'])")
+
+
+def agreement(page: Page, predictor: Predictor) -> Iterator[str]:
+    """Lines of a table: the figures of each example in the browser and in Python."""
+    page.wait_for_selector(DRAWN)
+    for example in reversed(find_examples()):  # the page opens with the first
+        show(page, example.name)
+        cells = [page.inner_text(f"[data-tile={tile}] .stage-figure dd >> nth=0") for tile in TILES]
+        found = analyse(predictor, PredictionCache(), DroppedFiles(*example.files))
+        iou, rmse = ("" if x is None else f"{x:.3f}" for x in (found.iou, found.rmse))
+        yield f"| {example.name} | {cells[0]} | {iou} | {cells[1]} | {rmse} |"
+
+
+def python_seconds(predictor: Predictor, rounds: int) -> float:
     """The same in Python, by ONNX Runtime with its own number of threads."""
-    predictor = Predictor(quality="fast", backend="onnxruntime")
     files = [EXAMPLES / EXAMPLE / f"{name}.jpg" for name in ("background", "image")]
     seconds = []
     for _ in range(rounds + 1):
