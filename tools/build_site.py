@@ -29,6 +29,7 @@ _SOURCES = (
     "web/public/*",
     "web/src/**/*",
     "depthmask/texts.json",
+    "depthmask/app/frame.css",
     "depthmask/app/photos/*.js",
     "depthmask/app/photos/*.css",
     "depthmask/app/live/*.js",

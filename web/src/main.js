@@ -71,7 +71,7 @@ class Runtime {
             this.opening = this.open();
             chosen();
         } }, ...Object.entries(NETWORKS).map(([value, label]) => make("option", { value }, label)));
-        this.row = make("p", { class: "runtime" }, this.choice, this.told);
+        this.row = make("p", { class: "row runtime" }, this.choice, this.told);
     }
 
     // A result that came with the address needs no network; the first photos do.
