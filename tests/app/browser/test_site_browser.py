@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -19,11 +20,15 @@ from depthmask.inference.predictor import Predictor
 from depthmask.pictures import read_picture
 from tests.app.browser.conftest import WAIT_LIMIT_MS
 from tests.app.browser.dragging import drag
+from tests.app.browser.test_accessibility import RUN
+from tools.axe import MISSING as NO_AXE
+from tools.axe import find_axe
 from tools.build_site import DIST, MISSING, is_built
 
 pytestmark = pytest.mark.browser
 EXAMPLES = find_examples()
 DEPTH = "[data-picture=depth]"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 class Host:
@@ -151,6 +156,23 @@ def test_a_background_is_learned_from_several_photos(
     drag(page, desk.image, onto="#image")
     expect(page.locator("#message")).to_have_text(wanted.message)
     assert page.inner_text("#background .count") == "4 photos"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_has_no_serious_fault_of_accessibility(page: Page, width: int) -> None:
+    axe = find_axe()
+    if axe is None:
+        pytest.skip(NO_AXE)
+    page.evaluate(axe)
+    size = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 900})
+    found = {}
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found[scheme] = page.evaluate(RUN)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(size or {"width": 1440, "height": 900})
+    assert found == {scheme: [] for scheme in SCHEMES}
 
 
 def test_a_file_that_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
