@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthmask.cli.options import parse_shard
 from depthmask.errors import OptionError
 from depthmask.files import check_file
 
 if TYPE_CHECKING:
     from depthmask.datasets.build import Runner
 
-_MAX_SHARD_CHARACTERS = 20
 _MEASURED_HELP = (
     "depth of some backgrounds, under their names: 16-bit PNG of millimetres, 0 = none; teachers "
     "fill what was not measured; DIR may be that of the backgrounds"
@@ -94,7 +94,7 @@ def run_build(options: argparse.Namespace) -> None:
     build(
         Folders(options.foregrounds, options.backgrounds, options.out, options.measured_depth),
         settings,
-        shard=_parse_shard(options.shard),
+        shard=parse_shard(options.shard),
         runner=_make_runner(options),
     )
 
@@ -107,13 +107,6 @@ def _make_runner(options: argparse.Namespace) -> "Runner":
     from depthmask.datasets.ray import RayTasks
 
     return RayTasks(options.ray)
-
-
-def _parse_shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal()) or len(text) > _MAX_SHARD_CHARACTERS:
-        raise OptionError(f"Write --shard as I/N, such as 2/8, not {text[:40]!r}.")
-    return int(index), int(count)
 
 
 def add_merge_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthmask.errors import OptionError
 from depthmask.network.architecture import MODELS
+
+_MAX_SHARD_CHARACTERS = 20
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Learn, Predict
@@ -51,6 +54,14 @@ def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
         help="somebody is always in the photos of the background; evaluate then learns it from the "
         "images of a sequence",
     )
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Reads I/N; errors: OptionError."""
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal()) or len(text) > _MAX_SHARD_CHARACTERS:
+        raise OptionError(f"Write --shard as I/N, such as 2/8, not {text[:40]!r}.")
+    return int(index), int(count)
 
 
 def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":
