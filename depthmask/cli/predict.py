@@ -1,4 +1,4 @@
-"""`depthmask predict`: the mask and the depth of a pair of photos."""
+"""`depthmask predict`: the mask and the depth of a pair of photos, or of a folder of them."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Learn
     from depthmask.inference.background import Background
     from depthmask.inference.outputs import Wanted
-    from depthmask.inference.predictor import Prediction, Predictor
+    from depthmask.inference.pair_quality import PairReport
     from depthmask.pictures import Photo, Picture
 
 _DEPTHS = ("png", "near-bright", "metres", "npy", "ply")
@@ -42,13 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"photo of the empty scene: {where}; or a folder with several, in which leaves, water "
         "or screens may move",
     )
-    add("image", help="photo of the same scene with something in it: likewise")
+    add(
+        "image",
+        help="photo of the same scene with something in it: likewise; or a folder with many, whose "
+        "subfolders count, too",
+    )
     add(
         "-o",
         "--output",
         metavar="FOLDER",
         help="where the results go, made if it is missing; - writes the cut-out to standard output "
-        "and the JSON to standard error (default: beside the image, IMAGE-mask.png and so on)",
+        "and the JSON to standard error (default: beside the image, IMAGE-mask.png and so on). Of "
+        "a folder of images: mask/NAME.png, depth/NAME.png and so on, subfolders kept; two images "
+        "whose names differ in the ending alone keep it, as in mask/NAME.jpg.png",
     )
     add(
         "--background",
@@ -59,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one more photo of the empty scene, or a folder of them; can be repeated",
     )
     _add_output_arguments(parser)
+    _add_folder_arguments(parser)
     add_network_arguments(parser)
     add_pair_arguments(parser)
     add(
@@ -111,14 +118,42 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group(
+        "folders of images",
+        "What is done is kept; the same command goes on where it stopped. report.html and "
+        "report.csv tell what failed, and the exit code is 1 then.",
+    ).add_argument
+    add(
+        "--pairs",
+        metavar="names|FILE",
+        help="each image has its own background: names, that of the same name in the folder "
+        "BACKGROUND; or a CSV with the columns background and image (and name, of the results), "
+        "paths below the two folders",
+    )
+    add("--watch", action="store_true", help="wait for more images until Ctrl-C")
+    add("--shard", metavar="I/N", help="make part I of N, for jobs on several machines")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="images that are worked on at once (default: as many as processors, at most 8)",
+    )
+
+
 def run(options: argparse.Namespace) -> None:
+    from depthmask.cli.predict_folder import is_for_folders, run_folder
+
     with TemporaryDirectory(prefix="depthmask-") as folder:
-        _run(options, Path(folder))
+        if is_for_folders(options):
+            run_folder(options, Path(folder))
+        else:
+            _run(options, Path(folder))
 
 
 def _run(options: argparse.Namespace, folder: Path) -> None:
     from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
-    from depthmask.inference.outputs import crop_box, encode
+    from depthmask.inference.outputs import crop_box, describe, encode
     from depthmask.pictures import read_metadata, read_photo
 
     given = [options.background, *options.more_backgrounds]
@@ -129,7 +164,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     empty = find_backgrounds(given, folder / "backgrounds", allow_private=allow)
     shown = find_input(options.image, folder / "image", allow_private=allow)
     inputs = [*empty, shown]
-    wanted = _wanted(options, folder)
+    wanted = find_wanted(options, folder)
     files = _outputs(options, shown, wanted)
     places = list(files.values())
     _check_outputs(options, inputs, places)
@@ -143,7 +178,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     _print_notes(inputs, (*backgrounds, image))
     occupied = options.never_empty or any(_is_same_file(each, shown) for each in empty)
     learn = make_learn_occupied(predictor, options) if occupied and len(empty) > 1 else None
-    background = _background([photo.picture for photo in backgrounds], options, learn)
+    background = make_background([photo.picture for photo in backgrounds], options, learn)
     prediction = make_predict(predictor, options)(background, image.picture)
     writing = time.perf_counter()
     encoded = encode(image.picture, prediction, wanted, shown.read(read_metadata))
@@ -156,9 +191,12 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
         **{name: str(path) for name, path in files.items()},
         **score_prediction(prediction, true_labels=mask and mask.labels, true_depth=depth),
         **({"crop": crop_box(prediction.mask)} if options.crop else {}),
-        **_describe(predictor, prediction, dict(zip(_STEPS, seconds, strict=True))),
+        **describe(predictor, prediction),
+        "seconds": dict(zip(_STEPS, (round(value, 3) for value in seconds), strict=True)),
         "notes": {"background": tuple(notes), "image": image.notes, "truth": remarks},
     }
+    if prediction.pair:
+        _print_verdict(prediction.pair)
     for remark in remarks:
         print(remark, file=sys.stderr)
     print(json.dumps(report, indent=2), file=sys.stderr if options.output == STREAM else sys.stdout)
@@ -168,7 +206,7 @@ def _is_same_file(one: Input, other: Input) -> bool:
     return os.path.realpath(one.path) == os.path.realpath(other.path)
 
 
-def _background(
+def make_background(
     pictures: Sequence["Picture"], options: argparse.Namespace, learn: "Learn | None"
 ) -> "Background":
     """The photo of the empty scene, or what several teach, perhaps in a way of their own."""
@@ -186,28 +224,13 @@ def _background(
     return learn_background(pictures, align=not options.no_align)
 
 
-def _describe(
-    predictor: "Predictor", prediction: "Prediction", seconds: Mapping[str, float]
-) -> dict[str, object]:
-    """What the JSON says of the network and of the pair; a sentence of it goes to stderr."""
-    from depthmask.depth import CONVENTION
-
-    assert prediction.pair is not None, "a Predictor reports on the pair"
-    print(*prediction.pair.quality.sentences, file=sys.stderr)
-    if prediction.pair.mirrored:
+def _print_verdict(report: "PairReport") -> None:
+    print(*report.quality.sentences, file=sys.stderr)
+    if report.mirrored:
         print("The option --mirror-background mirrors it.", file=sys.stderr)
-    return {
-        "resolution": predictor.resolution,
-        "device": predictor.device,
-        "backend": predictor.backend.name,
-        "precision": predictor.backend.precision,
-        "seconds": {step: round(value, 3) for step, value in seconds.items()},
-        "convention": CONVENTION,
-        "pair": prediction.pair.summary(),
-    }
 
 
-def _wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
+def find_wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
     """What to write; the backdrop is read before the prediction, which takes time."""
     from depthmask.inference.outputs import Wanted
 

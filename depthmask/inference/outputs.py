@@ -8,8 +8,8 @@ from io import BytesIO
 
 import numpy as np
 
-from depthmask.depth import metres_from_depth
-from depthmask.inference.predictor import Prediction
+from depthmask.depth import CONVENTION, metres_from_depth
+from depthmask.inference.predictor import Prediction, Predictor
 from depthmask.inference.refinement import foreground_colours
 from depthmask.pictures import Grey, Map, Metadata, Picture
 from depthmask.pictures.write import depth_levels, encode_picture, mask_levels
@@ -91,6 +91,18 @@ def encode(
     with ThreadPoolExecutor() as pool:  # packing lets other threads run
         running = {name: pool.submit(encoders[name]) for name in file_names(wanted)}
         return {name: content.result() for name, content in running.items()}
+
+
+def describe(predictor: Predictor, prediction: Prediction) -> dict[str, object]:
+    """What a report says of a prediction beside its files; ready for JSON."""
+    return {
+        "resolution": predictor.resolution,
+        "device": predictor.device,
+        "backend": predictor.backend.name,
+        "precision": predictor.backend.precision,
+        "convention": CONVENTION,
+        **({"pair": prediction.pair.summary()} if prediction.pair else {}),
+    }
 
 
 def crop_box(mask: Map) -> Box:

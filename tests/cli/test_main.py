@@ -127,13 +127,13 @@ def test_bad_pictures(
     assert name in sentence(capsys)
 
 
-def test_a_folder_as_picture(
+def test_an_empty_folder_as_image(
     pair_folder: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (pair_folder / "image.png").unlink()
     (pair_folder / "image.png").mkdir()
     assert predict(pair_folder, tiny_checkpoint) == 2
-    assert "is a folder" in sentence(capsys)
+    assert "image.png holds no picture" in sentence(capsys)
 
 
 def test_what_is_read_is_not_written_over(
