@@ -13,6 +13,7 @@ PROGRAMS = {
     "benchmarks.dataset_build": ["--foregrounds", NOPE, "--backgrounds", NOPE, "--depth", NOPE],
     "benchmarks.composites": ["--data", NOPE],
     "benchmarks.empty_scenes": ["--data", NOPE],
+    "benchmarks.folder": ["--size", "64x48", "--options", "--checkpoint", NOPE],
     "benchmarks.examples": ["--checkpoint", NOPE],
     "benchmarks.depth_labels": ["--data", NOPE, "--teacher", f"{NOPE}.onnx:metres"],
     "benchmarks.live_session": [NOPE],
