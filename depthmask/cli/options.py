@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from depthmask.errors import OptionError
 from depthmask.network.architecture import MODELS
 
-_MAX_SHARD_CHARACTERS = 20
-
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Learn, Predict
     from depthmask.inference.predictor import Predictor
+
+_MAX_SHARD_CHARACTERS = 20
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
