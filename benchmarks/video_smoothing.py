@@ -121,7 +121,7 @@ def composed(name: str, count: int, jitter: float, seed: int) -> Clip:
         front, alpha = warped(image, shift, HEIGHT, WIDTH), warped(mask, shift, HEIGHT, WIDTH)
         frame = background + (front.astype(np.float32) - background) * alpha[..., None]
         shaken = translation(*random.normal(0, jitter, 2)) if jitter else np.eye(3)
-        lit = np.asarray(frame * 2 ** (DRIFT * index / count), np.float32)
+        lit: Map = np.asarray(frame * 2 ** (DRIFT * index / count), np.float32)
         frame = warped(lit, shaken, HEIGHT, WIDTH)
         noisy = (frame + random.normal(0, NOISE, frame.shape)).clip(0, 255).astype(np.uint8)
         file = BytesIO()
@@ -170,11 +170,12 @@ def score(masks: Maps, truth: Maps) -> list[float]:
     for back in range(1, TRAIL + 1):
         left[back:] |= inside[:-back] & ~inside[back:]
     came[1:] = inside[1:] & ~inside[:-1]
+    there = inside.any(axis=(1, 2))  # a frame without anything has no IoU
     shared = (found & inside).sum(axis=(1, 2)) / np.maximum((found | inside).sum(axis=(1, 2)), 1)
     return [
         1000 * float(np.sqrt(((change - true_change) ** 2).mean(axis=(1, 2))).mean()),
         1000 * float(np.abs(change)[np.abs(true_change) < 0.02].mean()),
-        float(shared.mean()),
+        float(shared[there].mean()),
         float(masks[left].mean()) if left.any() else 0.0,
         float((1 - masks[came]).mean()) if came.any() else 0.0,
     ]

@@ -24,7 +24,7 @@ MIN_AGREEING = 12  # corners
 MIN_AGREEING_SHARE = 0.15  # of the corners; objects may hide the others
 TOLERANCE = 1.0  # pixels of a copy, by which a corner agrees
 MAX_JITTER = 0.03  # of the diagonal; a camera that moved by more moves
-MIN_STILL_SHARE = 0.5  # of the frames that tell something
+MIN_STILL_SHARE = 0.7  # of the frames; in the others, objects may hide the scene
 
 
 class Steadier:
