@@ -122,8 +122,8 @@ def composed(name: str, count: int, jitter: float, seed: int) -> Clip:
         frame = background + (front.astype(np.float32) - background) * alpha[..., None]
         shaken = translation(*random.normal(0, jitter, 2)) if jitter else np.eye(3)
         lit: Map = np.asarray(frame * 2 ** (DRIFT * index / count), np.float32)
-        frame = warped(lit, shaken, HEIGHT, WIDTH)
-        noisy = (frame + random.normal(0, NOISE, frame.shape)).clip(0, 255).astype(np.uint8)
+        seen = warped(lit, shaken, HEIGHT, WIDTH)
+        noisy = (seen + random.normal(0, NOISE, seen.shape)).clip(0, 255).astype(np.uint8)
         file = BytesIO()
         Image.fromarray(noisy).save(file, "JPEG", quality=JPEG_QUALITY)
         frames.append(np.asarray(Image.open(file)))
