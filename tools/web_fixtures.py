@@ -162,13 +162,14 @@ def _live(background: Picture, image: Picture, moved: Picture) -> dict[str, Any]
     for number, frame in enumerate(frames):
         session, sight = step(session, frame, _compare, size=SEEN)
         told = {"health": sight.health, "unchanged": sight.unchanged, "gain": list(sight.gain.gain)}
+        assert sight.depth is not None
         maps = {"mask": _some(sight.mask), "depth": _some(sight.depth)} if number % 4 == 0 else {}
         sights.append({**told, **maps})
     return {"captured": _captured(empty), "sights": sights}
 
 
-def _compare(background: Picture, image: Picture, _: Sequence[str]) -> dict[str, Map]:
-    """Stands in for a network."""
+def _compare(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
+    """Stands in for a network; it predicts all tasks."""
     change = cv2.absdiff(background, image).max(axis=2).astype(np.float32)
     mask = np.clip((change - 20) / 40, 0, 1)
     return {"mask": mask, "depth": 0.8 - 0.5 * mask}
