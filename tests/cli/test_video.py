@@ -371,7 +371,7 @@ def test_a_moving_camera_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_shaking_camera_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(0)
-    rough = random.integers(0, 110, (15, 20, 3), dtype=np.uint8)
+    rough = random.integers(0, 180, (38, 50, 3), dtype=np.uint8)
     scene = np.asarray(cv2.resize(rough, (200, 150), interpolation=cv2.INTER_CUBIC))
     shifts = random.integers(0, 5, (12, 2))
 
