@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep what is done beside OUT, and go on from there when the same command is given "
         "again",
     )
+    add("--max-seconds", type=float, metavar="S", help="refuse a clip that lasts longer")
     add("--no-smooth", action="store_true", help="predict each frame for itself")
     add("--no-align", action="store_true", help="take the camera to stand still")
     add(
@@ -105,6 +106,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     from depthmask.inference.predictor import network_size
 
     clip = read_clip(options.clip)
+    _check_length(options, clip)
     look = _look(options, folder)
     _check_outputs(options, clip)
     for note in clip.notes:
@@ -121,6 +123,14 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     print(json.dumps(_report(options, job, predictor, outcome), indent=2))
     if not outcome.whole:
         raise SystemExit(INTERRUPTED)
+
+
+def _check_length(options: argparse.Namespace, clip: "Clip") -> None:
+    most = options.max_seconds
+    if most is not None and (clip.seconds or 0) > most:
+        raise ClipError(
+            f"The clip lasts {clip.seconds:.1f} s; at most {most:g} s are taken. Cut it shorter."
+        )
 
 
 def _rekey(text: str) -> Rekey:

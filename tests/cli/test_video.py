@@ -369,6 +369,14 @@ def test_a_moving_camera_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "out.webm").exists()
 
 
+def test_a_clip_that_is_too_long_is_refused(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, clip, "-o", tmp_path / "out.webm", "--max-seconds", 0.1)
+    assert "at most 0.1 s are taken" in said
+    assert not (tmp_path / "out.webm").exists()
+
+
 def test_a_shaking_camera_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(0)
     rough = random.integers(0, 180, (38, 50, 3), dtype=np.uint8)
