@@ -32,12 +32,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
 MAX_CALL_BYTES = 64_000  # of a request to the queue, which names files; Gradio may keep it for long
-MAX_UPLOAD_BYTES = 65_000_000  # of a request that uploads files
+MAX_UPLOAD_BYTES = 505_000_000  # of a request that uploads files: a clip has 500 MB
 MAX_INLINE_BYTES = 70_000_000  # of one that holds two files as base64
 MAX_INLINE_REQUESTS = 20  # of these at a time: each lies on the disk until it is served
 MAX_VALUES = 20_000  # of JSON, each of which takes about a hundred bytes of memory
 MAX_PAUSE_S = 15.0  # between two pieces of a body
-MAX_BODY_S, MAX_UPLOAD_S = 60.0, 600.0  # for a whole body
+MAX_BODY_S, MAX_INLINE_S, MAX_UPLOAD_S = 60.0, 600.0, 1800.0  # for a whole body
 FREE_GUESSES = 5  # wrong passwords that cost no time
 FORGET_GUESSES_S = 600.0  # after the last of them
 MAX_GUESSERS = 10_000  # addresses that are remembered
@@ -233,7 +233,7 @@ class _Body:
     def __init__(self, receive: Receive, scope: Scope, max_pause_s: float) -> None:
         self._receive, self._limit, self._max_pause_s = receive, _limit(scope), max_pause_s
         self._bytes, self._whole = 0, False
-        self._end = time.monotonic() + (MAX_UPLOAD_S if _is_upload(scope) else MAX_BODY_S)
+        self._end = time.monotonic() + _max_seconds(scope)
         self._read: list[Message] = []
 
     async def read(self) -> None:
@@ -337,6 +337,12 @@ def _limit(scope: Scope) -> int:
         return MAX_UPLOAD_BYTES if _is_plain_upload(scope) else MAX_INLINE_BYTES
     called = any(path in scope["path"] for path in CALL_PATHS)
     return MAX_CALL_BYTES if called else MAX_BODY_BYTES
+
+
+def _max_seconds(scope: Scope) -> float:
+    if _is_plain_upload(scope):
+        return MAX_UPLOAD_S
+    return MAX_INLINE_S if _is_upload(scope) else MAX_BODY_S
 
 
 def _is_upload(scope: Scope) -> bool:

@@ -28,8 +28,7 @@ from depthmask.app.temporary import UploadQuota
 from depthmask.app.theme import STYLE, theme
 from depthmask.errors import LaunchError
 
-# A second limit for the disk's sake. Smaller files than this are refused with a sentence.
-MAX_UPLOAD_SIZE = "64mb"
+MAX_UPLOAD_SIZE = "500mb"  # of a clip; pictures are held to less when they are read
 MAX_SESSIONS = 500  # pages whose state is kept
 LOCAL = ("127.0.0.1", "localhost", "::1")
 FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()

@@ -25,7 +25,7 @@ MIN_FREE_BYTES = 2**30  # of the disk, left to others
 # The oldest files make room for new ones, until this share of the limits is free.
 KEEP_WHEN_FULL_S = 10.0  # but none that was used since
 FREED_SHARE = 0.25
-VISITOR_BYTES, VISITOR_UPLOADS = 500_000_000, 300  # of an address, in an hour
+VISITOR_BYTES, VISITOR_UPLOADS = 10**9, 300  # of an address, in an hour
 # visitors who come by a proxy or by the public link have one of these addresses all together
 SHARED_ADDRESSES = frozenset({"", "127.0.0.1", "::1"})
 HOUR_S = 3600.0
