@@ -5,7 +5,7 @@ Gradio's own queue gives a visitor a place for each request, and refuses everybo
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -80,7 +80,7 @@ class FairQueue:
         self._serve_next()
         return place
 
-    async def wait(self, place: Place) -> AsyncIterator[Wait]:
+    async def wait(self, place: Place) -> AsyncGenerator[Wait]:
         """Ends when it is the place's turn, or when it is replaced; reports every `TELL_S`."""
         while not (place.replaced or place.started):
             try:

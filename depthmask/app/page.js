@@ -1,4 +1,4 @@
-// The tabs and the address of the page: #photos, #live and #model open a tab, and stand for it.
+// The tabs and the address of the page: #photos, #batch, #live and #model open a tab, and stand for it.
 
 const PATIENCE_FRAMES = 1200;
 

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from depthmask.app import html
+from depthmask.app.batch.tab import build_batch_tab
 from depthmask.app.cache_files import FILE_LIFETIME_S, SWEEP_INTERVAL_S
 from depthmask.app.endpoint import build_endpoint
 from depthmask.app.examples import Example
@@ -32,6 +33,7 @@ def build_demo(
     live_fast: Callable[[], HasNetwork] | None = None,
     solved: Mapping[str, dict[str, Any]] | None = None,
     queue: FairQueue | None = None,
+    video: Sequence[str] | None = None,
     debug: bool = False,
 ) -> gr.Blocks:
     """Builds the page.
@@ -45,6 +47,7 @@ def build_demo(
         live_fast: Returns one of the fast network, which that tab uses where the other is too slow.
         solved: What `find_solved` found: examples that need no prediction.
         queue: In which visitors wait for their turn.
+        video: Begins the command line by which the batch tab makes clips; without it, it does not.
         debug: The live tab shows how long each stage of a frame takes.
     """
     gr.set_static_paths([path for e in examples for path in (*e.files, e.solved) if path])
@@ -58,7 +61,11 @@ def build_demo(
         gr.HTML(html.HEADER, elem_id="header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photos", id="photos"):
-                PhotosTab(predictor, examples, model=model, cache=cache, queue=queue, solved=solved)
+                photos = PhotosTab(
+                    predictor, examples, model=model, cache=cache, queue=queue, solved=solved
+                )
+            with gr.Tab("Batch", id="batch"):
+                build_batch_tab(predictor, queue, model=model, knows=photos.knows, video=video)
             if live is not None:
                 with gr.Tab("Live", id="live"):
                     build_live_tab(live, fast=live_fast, debug=debug)

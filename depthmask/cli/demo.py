@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -110,6 +111,7 @@ def run(options: argparse.Namespace) -> None:
         live=predictor.ready,
         live_fast=_fast_network(options, checkpoint),
         queue=queue,
+        video=video_command(options),
         debug=options.debug,
     )
     api = PlainApi(predictor, queue, model=checkpoint.name, auth=serving.auth)
@@ -132,6 +134,16 @@ def _built_site() -> Path | None:
         return find_site()
     except LaunchError:
         return None
+
+
+def video_command(options: argparse.Namespace) -> list[str]:
+    """The start of a command line that makes a clip with the page's network."""
+    command = [sys.executable, "-m", "depthmask", "video"]
+    for name in ("checkpoint", "model", "quality", "device", "backend"):
+        value = getattr(options, name)
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    return command
 
 
 def _fast_network(

@@ -31,6 +31,7 @@ export function watchDrops({ take, dragged, leaves }) {
         if (sources.length) take(sources, event.target);
     }, options);
     window.addEventListener("paste", (event) => {
+        if (leaves(event.target)) return;
         const sources = sourcesOf(event.clipboardData);
         const typing = event.target.closest?.("input, textarea, [contenteditable]");
         if (!sources.length || (typing && typeof sources[0] === "string")) return;

@@ -1,6 +1,6 @@
 """The elements of the photos tab; photos.js finds them by `data-photos`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -68,9 +68,24 @@ def markup(
 
 
 def _zone(zone: str, *, several: bool = False) -> str:
-    """A drop zone: a button that chooses a file, and two more once there is one."""
-    name = escape(ZONES[zone].capitalize())
-    more = {".npy"} if zone in TRUTHS else set()
+    more = (".npy",) if zone in TRUTHS else ()
+    name = ZONES[zone].capitalize()
+    return drop_zone(zone, name, HINTS[zone], several=several, more=more)
+
+
+def drop_zone(
+    zone: str, name: str, hint: str, *, several: bool = False, more: Iterable[str] = ()
+) -> str:
+    """A drop zone: a button that chooses a file, and two more once there is one.
+
+    Args:
+        zone: By which scripts find it.
+        name: Shown above it.
+        hint: Shown in it while it is empty.
+        several: It takes more than one file.
+        more: Endings or kinds of files that it takes beside pictures.
+    """
+    name, hint = escape(name), escape(hint)
     return f"""
 <div class="zone" id="{zone.replace("_", "-")}" data-zone="{zone}" data-name="{name}">
   <div class="strip"><span class="name">{name}</span>
@@ -78,9 +93,9 @@ def _zone(zone: str, *, several: bool = False) -> str:
       hidden>↻</button>
     <button type="button" data-do="remove" aria-label="Remove the {name.lower()}" title="Remove"
       hidden>✕</button></div>
-  <button type="button" class="field" data-do="choose" aria-label="{name}: {escape(HINTS[zone])}">
-    <span class="hint">{escape(HINTS[zone])}</span></button>
-  <input type="file" accept="image/*,{",".join(sorted(SUFFIXES | more))}" tabindex="-1"
+  <button type="button" class="field" data-do="choose" aria-label="{name}: {hint}">
+    <span class="hint">{hint}</span></button>
+  <input type="file" accept="image/*,{",".join(sorted({*SUFFIXES, *more}))}" tabindex="-1"
     hidden{" multiple" if several else ""} aria-label="{name}">
 </div>"""
 

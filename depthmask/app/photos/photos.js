@@ -19,6 +19,7 @@ const SILENT_MS = 60000; // a server that works or lets us wait says so more oft
 const SILENT = "The server does not answer: check that it still runs, then reload this page.";
 const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
 const SEVERAL = " Drop several photos of the empty scene on the background.";
+const BATCH = " The Batch tab takes many images.";
 const ONE_TRUTH = "Drop one file here.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
 
@@ -33,6 +34,8 @@ export default function photos({ element, props, trigger, watch, server, files =
     tab.start(watch);
     return tab;
 }
+
+const isSeen = (selector) => Boolean(document.querySelector(selector)?.offsetParent);
 
 class Photos {
     constructor(element, props, trigger, server, files) {
@@ -83,7 +86,8 @@ class Photos {
         watchDrops({
             take: (sources, target) => this.take(sources, target?.closest?.(".zone")?.dataset.zone),
             dragged: (isOver, target) => this.showDragged(isOver, target),
-            leaves: (target) => Boolean(target?.closest?.("#live")), // that tab has drops of its own
+            // these tabs have drops of their own
+            leaves: (target) => Boolean(target?.closest?.("#live") || isSeen("#batch")),
         });
         document.addEventListener("depthmask:photos", ({ detail }) => {
             window.location.hash = "photos";
@@ -166,8 +170,10 @@ class Photos {
         const isMany = sources.length > 1;
         if (isMany && target === "background" && this.maxBackgrounds > 1) this.takeBackgrounds(sources);
         else if (isMany && TRUTHS.includes(target)) this.tell(ONE_TRUTH, "failed");
-        else if (sources.length > 2) this.tell(TOO_MANY + (this.maxBackgrounds > 1 ? SEVERAL : ""), "failed");
-        else if (isMany) {
+        else if (sources.length > 2) {
+            const batch = document.querySelector("[data-tab-id=batch]") ? BATCH : "";
+            this.tell(TOO_MANY + (this.maxBackgrounds > 1 ? SEVERAL : "") + batch, "failed");
+        } else if (isMany) {
             this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
         } else this.fill([[target || this.freeZone(), sources[0]]], {});
     }

@@ -95,7 +95,7 @@ def test_no_state_has_a_serious_fault(
     page.locator("#examples [data-name]").first.click()
     expect(page.locator("#true-mask img")).to_be_visible()
     look("example")
-    for tab in ("Live", "Model"):
+    for tab in ("Batch", "Live", "Model"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
         look(tab)
