@@ -16,8 +16,8 @@ from PIL import Image
 
 from depthmask.app.batch import clip as clips
 from depthmask.app.batch import runs, server
-from depthmask.app.batch.clip import OPTIONS, check_clip
-from depthmask.app.batch.request import MAX_IMAGES, Upload
+from depthmask.app.batch.clip import OPTIONS
+from depthmask.app.batch.request import MAX_IMAGES
 from depthmask.app.batch.runs import ARCHIVE, TABLE, duration, progress, unique_names
 from depthmask.app.batch.server import BatchServer
 from depthmask.app.batch.tab import LOOKS, markup
@@ -25,7 +25,7 @@ from depthmask.app.cache_files import is_cached
 from depthmask.app.fair_queue import FairQueue
 from depthmask.cli import demo
 from depthmask.cli.main import COMMANDS, _make_parser
-from depthmask.errors import ClipError, StorageError
+from depthmask.errors import StorageError
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.app.pages import Fake, in_own_loop
@@ -330,11 +330,13 @@ def test_a_clip_that_fails_is_a_sentence(photos: dict[str, str], clip: dict[str,
 
 
 @pytest.mark.parametrize("content", [b"#EXTM3U\nfile:///etc/passwd", b"ffconcat version 1.0", b""])
-def test_lists_of_other_files_are_no_clips(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(content)
-    with pytest.raises(ClipError, match="not taken as a clip"):
-        check_clip(Upload(str(path), "clip.mp4"))
+def test_lists_of_other_files_are_no_clips(
+    photos: dict[str, str], clip: dict[str, str], content: bytes
+) -> None:
+    Path(clip["path"]).write_bytes(content)
+    answer = run(start(photos, clip=clip), video=command())
+    assert answer["state"] == "failed"
+    assert answer["sentence"] == clips.NOT_TAKEN.format(name=clip["name"])
 
 
 def test_the_page_tells_nothing_of_options() -> None:
