@@ -4,16 +4,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from depthmask.app import build_demo
-from depthmask.app.batch.server import CLIP_DONE
+from depthmask.app.batch.server import CLIP_DONE, BatchServer
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
-from tests.app.browser.conftest import Visit, serving
+from tests.app.browser.conftest import WAIT_LIMIT_MS, Visit, serving
 from tests.app.browser.dragging import drag
 from tests.app.pages import Fake
 
@@ -126,3 +127,34 @@ def test_a_clip_is_played(page: Page, tmp_path: Path) -> None:
     expect(part(page, "message")).to_have_text(CLIP_DONE)
     expect(page.get_by_label("walk-composite.mp4")).to_be_visible()
     expect(part(page, "file").locator("a")).to_contain_text("walk-composite.mp4")
+
+
+def test_a_closed_page_tells_the_server(
+    visit: tuple[Visit, Page],
+    predictor: Gated,
+    photos: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    answer = BatchServer.answer
+
+    async def listen(server: BatchServer, message: Any) -> Any:
+        told.append(message["do"])
+        return await answer(server, message)
+
+    monkeypatch.setattr(BatchServer, "answer", listen)
+    page = visit[0].open(query="#batch")
+    expect(part(page, "root")).to_have_attribute("data-ready", "")
+    page.locator("#batch-background input").set_input_files(photos[0])
+    page.locator("#batch-images input").set_input_files(photos[1:])
+    predictor.gate.clear()
+    part(page, "start").click()
+    expect(part(page, "far")).to_have_text("0 of 3 images.")
+    page.on("dialog", lambda dialog: dialog.accept())  # the browser asks before it leaves
+    page.goto("about:blank")
+    for _ in range(WAIT_LIMIT_MS // 200):
+        if "leave" in told:
+            break
+        page.wait_for_timeout(200)
+    predictor.gate.set()
+    assert "leave" in told
