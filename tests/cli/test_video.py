@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -233,8 +235,14 @@ def at(number: int, act: Callable[[], object]) -> Callable[[int], object]:
     return lambda call: act() if call == number else None
 
 
-def interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+def use_until(monkeypatch: pytest.MonkeyPatch, last: int | None) -> Finds:
+    """A network during whose call of this number the command is asked to stop.
+
+    No signal is sent: it could end the process that runs the tests.
+    """
+    stop = threading.Event()
+    monkeypatch.setattr("depthmask.inference.clip_run.stop_on_signals", lambda: nullcontext(stop))
+    return use(monkeypatch, Finds(lambda call: stop.set() if call == last else None))
 
 
 def test_ctrl_c_leaves_a_playable_file(
@@ -244,7 +252,7 @@ def test_ctrl_c_leaves_a_playable_file(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    use(monkeypatch, Finds(at(6, interrupt)))
+    use_until(monkeypatch, 6)
     out = tmp_path / "out.webm"
     with pytest.raises(SystemExit) as ended:
         main(["video", str(clip), "--background", str(wall), "-o", str(out)])
@@ -293,14 +301,24 @@ def test_a_full_disk_leaves_nothing(
 
 KILLED = """
 import os, signal, sys
-from pathlib import Path
 import pytest
 from tests.cli import test_video as tests
+name, *arguments = sys.argv[1:]
 with pytest.MonkeyPatch.context() as patch:
-    tests.use(patch, tests.Finds(tests.at(9, lambda: os.kill(os.getpid(), signal.SIGKILL))))
+    tests.use(patch, tests.Finds(tests.at(9, lambda: os.kill(os.getpid(), signal.Signals[name]))))
     patch.setattr("depthmask.inference.clip_run.PART_FRAMES", 4)
-    tests.main(["video", *sys.argv[1:]])
+    tests.main(["video", *arguments])
 """
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_clip_and_the_command(
+    clip: Path, wall: Path, tmp_path: Path, name: str
+) -> None:
+    arguments = [str(clip), "--background", str(wall), "-o", str(tmp_path / "out.webm")]
+    ended = subprocess.run([sys.executable, "-c", KILLED, name, *arguments], capture_output=True)
+    assert ended.returncode == INTERRUPTED, ended.stderr
+    assert len(decoded(tmp_path / "out.webm")[0]) == 10
 
 
 def test_a_killed_run_goes_on(
@@ -315,7 +333,9 @@ def test_a_killed_run_goes_on(
     once, out, depth = tmp_path / "once.webm", tmp_path / "out.webm", tmp_path / "depth"
     common = [str(clip), "--background", str(wall), "--resume"]
     arguments = [*common, "-o", str(out), "--depth", str(depth)]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, "SIGKILL", *arguments], capture_output=True
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not out.exists()
     report = run(capsys, *arguments)
@@ -342,16 +362,16 @@ def test_an_interrupted_run_goes_on_unless_its_options_change(
     monkeypatch.setattr("depthmask.inference.clip_run.PART_FRAMES", 4)
     out = tmp_path / "out.mov"
     arguments = [str(clip), "--background", str(wall), "--resume", "-o", str(out)]
-    use(monkeypatch, Finds(at(5, interrupt)))
+    use_until(monkeypatch, 5)
     with pytest.raises(SystemExit):
         main(["video", *arguments])
     assert decoded(out)[1] == SOURCE_TIMES[:6]
     capsys.readouterr()
-    again = use(monkeypatch, Finds(at(1, interrupt)))
+    again = use_until(monkeypatch, 1)
     with pytest.raises(SystemExit):
         main(["video", *arguments])
     assert "4 frames are there already." in capsys.readouterr().err and again.calls == 2
-    last = use(monkeypatch, Finds())
+    last = use_until(monkeypatch, None)
     assert main(["video", *arguments, "--no-smooth"]) == 0
     assert "made anew" in capsys.readouterr().err and last.calls == 12
     assert decoded(out)[1] == SOURCE_TIMES

@@ -41,7 +41,7 @@ def page(browser: Browser, room: Clip) -> Iterator[Page]:
     asked: list[str] = []
     failures: list[str] = []
     with browser.browser_type.launch(
-        executable_path=find_browser(), args=[*FLAGS, *room.options]
+        executable_path=find_browser(shell=True), args=[*FLAGS, *room.options]
     ) as own:
         page = own.new_page()
         page.set_default_timeout(WAIT_LIMIT_MS)
