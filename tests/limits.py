@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,14 @@ from pathlib import Path
 def files_of_at_most(size: int) -> Iterator[None]:
     """Lets this process write no file beyond a number of bytes: OSError, as by a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept_none = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # or Python keeps the halves of what is imported meanwhile
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = kept_none
 
 
 def failing_replace(call: int, error: BaseException) -> Callable[[Path, Path], None]:

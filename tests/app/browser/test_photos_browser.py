@@ -369,10 +369,7 @@ def test_all_results_are_seen_at_once(open_photos: OpenPage, width: int, height:
     seen = [*figures.all(), page.locator("#image img")]
     seen += page.locator("[data-picture=mask], [data-picture=depth]").all()
     for part in seen:
-        part.wait_for()  # until it is visible
-        box = part.bounding_box()
-        assert box is not None
-        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        expect(part).to_be_in_viewport(ratio=0.99)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
