@@ -5,12 +5,18 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, cast
 
 from depthmask.cli.inputs import find_backgrounds, read_backdrop
-from depthmask.cli.options import add_network_arguments, make_predictor
+from depthmask.cli.options import (
+    add_fetch_argument,
+    add_network_arguments,
+    add_resolution_argument,
+    make_predictor,
+)
 from depthmask.data.folders import say
 from depthmask.errors import CaptureError, OptionError
 from depthmask.progress import Progress
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from depthmask.inference.clip_look import Look
     from depthmask.inference.clip_scene import ClipScene
     from depthmask.inference.predictor import Predictor
-    from depthmask.pictures import Map, Picture
+    from depthmask.pictures import Picture
 
 Ask = Callable[[], bool]
 
@@ -81,13 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WxH",
         help="pixels that the webcam is asked for (default: 640x480)",
     )
-    add(
-        "--resolution",
-        type=int,
-        metavar="R",
-        help="the network sees about R x R pixels (default: set by --quality)",
-    )
-    add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
+    add_resolution_argument(parser)
+    add_fetch_argument(parser)
     add_network_arguments(parser)
     parser.set_defaults(quality="fast")
 
@@ -208,15 +209,11 @@ def _laid(
 def _captured(webcam: "Webcam", predictor: "Predictor") -> "ClipScene | None":
     """The empty scene of a capture; None, and a sentence, where that fails."""
     from depthmask.inference.capture import CAPTURE_FRAMES, MOVING_FRAMES, is_moving, learn
+    from depthmask.inference.clip import run_pair
     from depthmask.inference.clip_scene import captured_scene
     from depthmask.inference.predictor import network_size
 
-    backend = cast("BatchBackend", predictor.backend)
-
-    def see(background: "Picture", image: "Picture", tasks: Sequence[str]) -> "dict[str, Map]":
-        maps = backend.run_batch(background[None], image[None], tasks=tasks)
-        return {task: values[0] for task, values in maps.items()}
-
+    see = partial(run_pair, cast("BatchBackend", predictor.backend))
     say(STEP_OUT)
     webcam.read_spaced(STEP_OUT_FRAMES, STEP_OUT_PAUSE_S)
     frames = webcam.read_spaced(CAPTURE_FRAMES, PAUSE_S)

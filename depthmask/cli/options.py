@@ -39,12 +39,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 def add_pair_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that choose what is done to a pair of photos."""
     add = parser.add_argument
-    add(
-        "--resolution",
-        type=int,
-        metavar="R",
-        help="the network sees about R x R pixels (default: set by --quality)",
-    )
+    add_resolution_argument(parser)
     add("--no-align", action="store_true", help="do not move the background to the image")
     add("--no-light", action="store_true", help="keep the background's exposure and colours")
     add("--no-refine", action="store_true", help="only enlarge the network's output")
@@ -62,6 +57,23 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (index.isdecimal() and count.isdecimal()) or len(text) > _MAX_SHARD_CHARACTERS:
         raise OptionError(f"Write --shard as I/N, such as 2/8, not {text[:40]!r}.")
     return int(index), int(count)
+
+
+def add_resolution_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --resolution."""
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        metavar="R",
+        help="the network sees about R x R pixels (default: set by --quality)",
+    )
+
+
+def add_fetch_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --allow-private, of commands that read what `find_input` finds."""
+    parser.add_argument(
+        "--allow-private", action="store_true", help="fetch from addresses of this network, too"
+    )
 
 
 def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input, read_backdrop
 from depthmask.cli.options import (
+    add_fetch_argument,
     add_network_arguments,
     add_pair_arguments,
     make_learn_occupied,
@@ -73,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="mirror the background first, for a camera that mirrored one of the photos",
     )
-    add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
+    add_fetch_argument(parser)
     add("--true-mask", type=Path, metavar="FILE", help="compare with it; white is foreground")
     add(
         "--true-depth",

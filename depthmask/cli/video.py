@@ -11,7 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from depthmask.cli.inputs import find_backgrounds, read_backdrop
-from depthmask.cli.options import add_network_arguments, make_predictor
+from depthmask.cli.options import (
+    add_fetch_argument,
+    add_network_arguments,
+    add_resolution_argument,
+    make_predictor,
+)
 from depthmask.data.folders import say
 from depthmask.errors import ClipError, OptionError, counted
 from depthmask.files import check_file, refuse_links, remove_all, workplace, write_whole
@@ -85,13 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-seconds", type=float, metavar="S", help="refuse a clip that lasts longer")
     add("--no-smooth", action="store_true", help="predict each frame for itself")
     add("--no-align", action="store_true", help="take the camera to stand still")
-    add(
-        "--resolution",
-        type=int,
-        metavar="R",
-        help="the network sees about R x R pixels (default: set by --quality)",
-    )
-    add("--allow-private", action="store_true", help="fetch from addresses of this network, too")
+    add_resolution_argument(parser)
+    add_fetch_argument(parser)
     add_network_arguments(parser)
 
 

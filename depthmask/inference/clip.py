@@ -114,8 +114,7 @@ def see_frame(
         unknown = resize(scene.unknown.astype(np.float32), *size) > 0.5
 
     def see(background: Picture, image: Picture, tasks: Sequence[str]) -> dict[str, Map]:
-        maps = backend.run_batch(background[None], image[None], tasks=tasks)
-        found = {task: values[0] for task, values in maps.items()}
+        found = run_pair(backend, background, image, tasks)
         if unknown is not None:
             found["mask"] = keep_joined(found["mask"], unknown, image)
         return found
@@ -128,6 +127,14 @@ def see_frame(
     assert session.small is not None, "a step keeps what the network saw"
     seen = Seen(sight.mask, sight.depth, session.small, transform, sight.gain, session.drift)
     return ClipState(session, transform, state.lost, swapped), seen
+
+
+def run_pair(
+    backend: BatchBackend, background: Picture, image: Picture, tasks: Sequence[str]
+) -> dict[str, Map]:
+    """Runs the network on one pair, (h, w, 3) each, for the maps that are needed."""
+    maps = backend.run_batch(background[None], image[None], tasks=tasks)
+    return {task: values[0] for task, values in maps.items()}
 
 
 def finish_frame(scene: ClipScene, seen: Seen) -> Finished:
