@@ -1,7 +1,7 @@
 # Each target works in a fresh clone: it makes .venv first if it is missing.
 PYTHON := .venv/bin/python
 # Tests in parallel: one more than there are cores, since tests of the page wait a third of their time.
-# The files keep their order, so that the longest, those of the page, come first.
+# The files keep the order that tests/conftest.py gives them.
 WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
 # Tests start hundreds of processes: each would compile the project anew where this forbids to keep it.

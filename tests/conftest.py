@@ -27,6 +27,15 @@ TINY = (Stage(3, 2, 4), Stage(2, 2, 4), Stage(2, 2, 4, dilated=True))
 HEIGHT, WIDTH = 60, 80
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first: where tests run in parallel, short ones fill the end."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = next((n for n, mark in enumerate(("browser", "slow")) if mark in item.keywords), 2)
+        ranks[item.path] = min(rank, ranks.get(item.path, 2))
+    items.sort(key=lambda item: ranks[item.path])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps this process and those it starts out of the user's cache folder."""
