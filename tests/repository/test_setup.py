@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from depthmask import __version__
 from tools import build_site
 from tools.browser import find_browser
 from tools.reachable import reachable
@@ -192,6 +194,31 @@ def test_the_workflow_builds_and_publishes_the_static_page() -> None:
     # it must run before anything is installed
     bare = [sys.executable, "-S", "-c", "import tools.build_site"]
     assert subprocess.run(bare, cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_the_workflow_of_tests_runs_all_and_names_folders_that_exist() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8"))
+    commands = {
+        name: " ".join(step["run"] for step in job["steps"] if "run" in step)
+        for name, job in workflow["jobs"].items()
+    }
+    assert commands["check"] == "make check" and commands["test"] == ".ci/run"
+    for folder in re.findall(r"tests/\w+", commands["systems"]):
+        assert (ROOT / folder).is_dir(), folder
+
+
+def test_the_workflow_of_releases_compares_tag_and_version() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8"))
+    steps = workflow["jobs"]["files"]["steps"]
+    command = next(step["run"] for step in steps if step.get("name") == "the tag is the version")
+    for tag, code in ((f"v{__version__}", 0), (__version__, 1), ("v9.9.9", 1)):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env={**os.environ, "GITHUB_REF_NAME": tag},
+            capture_output=True,
+        )
+        assert done.returncode == code, tag
 
 
 def test_tests_take_the_browser_that_has_no_window(
