@@ -35,7 +35,8 @@ DOCUMENTS = [
     *(ROOT / name for name in ("examples/CREDITS.md", "extras/scenery/README.md")),
 ]
 README, DATASETS = ROOT / "README.md", ROOT / "docs" / "datasets.md"
-OTHER_PROGRAMS = {"sudo", "apt-get", "cd", "cp", "curl", "docker", "git", "hf", "jq", "tensorboard"}
+OTHER_PROGRAMS = {"sudo", "apt-get", "cd", "cp", "curl", "docker", "git", "hf", "jq", "source"}
+OTHER_PROGRAMS |= {"tensorboard"}
 OTHER_OPTIONS = {"--help", "--nproc-per-node"}  # of argparse and of torchrun
 # they import the page, and with it Gradio
 SLOW = {"benchmarks.live_session", "benchmarks.live_page", "benchmarks.server_load"}

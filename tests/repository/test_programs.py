@@ -128,6 +128,8 @@ def test_a_tool_tells_its_options(
 def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
     of_their_own = {"benchmarks.ablation", "benchmarks.live_page", "benchmarks.server_load"}
-    names = ("axe", "browser", "build_site", "draw_preview", "reachable", "solve_examples")
-    read_no_files = {f"tools.{name}" for name in (*names, "stage_page", "web_fixtures")}
+    names = ("axe", "browser", "build_site", "draw_clip", "draw_preview", "reachable")
+    read_no_files = {
+        f"tools.{name}" for name in (*names, "solve_examples", "stage_page", "web_fixtures")
+    }
     assert found - of_their_own - read_no_files == set(PROGRAMS)
