@@ -1,6 +1,8 @@
 """The options that `predict`, `evaluate` and `demo` share, and the predictor that they ask for."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,9 @@ from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
     from depthmask.evaluation.sequences import Learn, Predict
+    from depthmask.inference.background import Background
     from depthmask.inference.predictor import Predictor
+    from depthmask.pictures import Picture
 
 _MAX_SHARD_CHARACTERS = 20
 
@@ -111,3 +115,21 @@ def make_learn_occupied(predictor: "Predictor", options: argparse.Namespace) -> 
     from depthmask.inference.clean_plate import learn_occupied
 
     return partial(learn_occupied, predictor=predictor, align=not options.no_align)
+
+
+def make_background(
+    pictures: Sequence["Picture"], options: argparse.Namespace, learn: "Learn | None"
+) -> "Background":
+    """The photo of the empty scene, or what several teach, perhaps in a way of their own."""
+    import numpy as np
+
+    from depthmask.inference.background import learn_background
+
+    if options.mirror_background:
+        pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
+    if len(pictures) == 1:
+        return pictures[0]
+    if learn:
+        print("Learning the background from photos that are never empty…", file=sys.stderr)
+        return learn(pictures)
+    return learn_background(pictures, align=not options.no_align)

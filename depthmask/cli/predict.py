@@ -11,28 +11,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input, read_backdrop
+from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
     add_pair_arguments,
+    make_background,
     make_learn_occupied,
     make_predict,
     make_predictor,
 )
+from depthmask.cli.outputs import add_output_arguments, find_wanted
 from depthmask.errors import OptionError
 from depthmask.files import refuse_links, write_together
 
 if TYPE_CHECKING:
-    from depthmask.evaluation.sequences import Learn
-    from depthmask.inference.background import Background
     from depthmask.inference.outputs import Wanted
     from depthmask.inference.pair_quality import PairReport
-    from depthmask.pictures import Photo, Picture
+    from depthmask.pictures import Photo
 
-_DEPTHS = ("png", "near-bright", "metres", "npy", "ply")
 _STEPS = ("load", "predict", "write")
-_FORMATS = ("png", "webp", "tiff", "jpeg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO",
         help="one more photo of the empty scene, or a folder of them; can be repeated",
     )
-    _add_output_arguments(parser)
+    add_output_arguments(parser)
     _add_folder_arguments(parser)
     add_network_arguments(parser)
     add_pair_arguments(parser)
@@ -81,41 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="compare with it; relative, 8 or 16 bits, white is depth 1; or millimetres",
-    )
-
-
-def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--depth",
-        choices=_DEPTHS,
-        default="png",
-        help="16-bit grey, far bright or near bright; metres: 16-bit grey in millimetres, which "
-        "needs --scale; npy: floats; ply: a cloud of points (default: %(default)s)",
-    )
-    add(
-        "--scale",
-        type=float,
-        nargs=2,
-        metavar=("NEAR", "FAR"),
-        help="how many metres away the nearest and the farthest of the empty scene are; it turns "
-        "depth into metres",
-    )
-    add("--crop", action="store_true", help="crop the results to the foreground")
-    add(
-        "--backdrop",
-        metavar="COLOUR|FILE",
-        help="put the foreground before it instead of cutting it out: a colour such as white or "
-        "#00ff00, or a picture",
-    )
-    add("--mask-only", action="store_true", help="write the mask alone")
-    add("--unknown", action="store_true", help="also write what the background does not show")
-    add(
-        "--format",
-        choices=_FORMATS,
-        default="png",
-        help="of the cut-out or the picture before a backdrop; jpeg needs --backdrop; tiff is for "
-        "mask and depth, too (default: %(default)s)",
     )
 
 
@@ -207,61 +170,10 @@ def _is_same_file(one: Input, other: Input) -> bool:
     return os.path.realpath(one.path) == os.path.realpath(other.path)
 
 
-def make_background(
-    pictures: Sequence["Picture"], options: argparse.Namespace, learn: "Learn | None"
-) -> "Background":
-    """The photo of the empty scene, or what several teach, perhaps in a way of their own."""
-    import numpy as np
-
-    from depthmask.inference.background import learn_background
-
-    if options.mirror_background:
-        pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
-    if len(pictures) == 1:
-        return pictures[0]
-    if learn:
-        print("Learning the background from photos that are never empty…", file=sys.stderr)
-        return learn(pictures)
-    return learn_background(pictures, align=not options.no_align)
-
-
 def _print_verdict(report: "PairReport") -> None:
     print(*report.quality.sentences, file=sys.stderr)
     if report.mirrored:
         print("The option --mirror-background mirrors it.", file=sys.stderr)
-
-
-def find_wanted(options: argparse.Namespace, folder: Path) -> "Wanted":
-    """What to write; the backdrop is read before the prediction, which takes time."""
-    from depthmask.inference.outputs import Wanted
-
-    if "" in (options.output, options.backdrop):
-        raise OptionError("-o and --backdrop must not be empty; give a name, or leave them out.")
-    if options.format == "jpeg" and not (options.backdrop or options.mask_only):
-        raise OptionError("JPEG has no transparency; add --backdrop, or choose another --format.")
-    if options.depth == "metres" and not options.scale:
-        raise OptionError(
-            "Depth is relative; for metres, --scale NEAR FAR says how far the nearest and the "
-            "farthest of the empty scene are."
-        )
-    if options.scale and options.depth not in ("metres", "npy", "ply"):
-        raise OptionError("--scale is for --depth metres, npy or ply; leave it out, or choose one.")
-    if options.scale and not 0.001 <= options.scale[0] < options.scale[1] <= 1e6:
-        raise OptionError(
-            "--scale takes two distances in metres, the nearer first, from 0.001 to 1,000,000."
-        )
-    if options.depth == "metres" and options.scale[1] > 65:
-        raise OptionError("16 bits of millimetres end at 65 m; use --depth npy.")
-    return Wanted(
-        depth=options.depth,
-        format=options.format,
-        scale=tuple(options.scale) if options.scale else None,
-        crop=options.crop,
-        backdrop=read_backdrop(options, folder / "backdrop") if options.backdrop else None,
-        mask_only=options.mask_only,
-        unknown=options.unknown,
-        one_picture=options.output == STREAM,
-    )
 
 
 def _outputs(options: argparse.Namespace, image: Input, wanted: "Wanted") -> dict[str, Path]:

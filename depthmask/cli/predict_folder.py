@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from depthmask.cli.inputs import STREAM, Input, find_backgrounds
 from depthmask.cli.options import (
     chosen_checkpoint,
+    make_background,
     make_learn_occupied,
     make_predict,
     make_predictor,
     parse_shard,
 )
+from depthmask.cli.outputs import find_wanted
 from depthmask.data.folders import say
 from depthmask.errors import OptionError, PictureError
 from depthmask.files import fingerprint
@@ -58,8 +60,6 @@ def run_folder(options: argparse.Namespace, place: Path) -> None:
     Raises:
         SystemExit: Some images failed, or it was interrupted.
     """
-    from depthmask.cli.predict import find_wanted
-
     shard, threads = _check(options)
     out = Path(options.output)
     wanted = find_wanted(options, place)
@@ -199,8 +199,6 @@ class _Work:
         self.batch.begin()
 
     def _make_background(self, pictures: Sequence["Picture"], occupied: bool) -> "Background":
-        from depthmask.cli.predict import make_background
-
         learn = None
         if occupied and len(pictures) > 1:
             learn = make_learn_occupied(self.predictor, self._options)
