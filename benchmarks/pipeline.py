@@ -3,13 +3,14 @@
     python -m benchmarks.pipeline [--sizes 640x480 1280x720 4000x3000] [--rounds 7] [--clock wall]
         [--backends "pytorch fp32" ...] [--page] [--json FILE] [--plot FILE] [--baseline FILE]
 
-A prediction goes from two files to the answer from which the page draws its first picture. "Scene"
-is the files for all views, which the page asks for once it shows that; the whole is without. The
-photos are an example, enlarged. In the second case of each size the camera
-moved between them. The backends take turns, and plain PyTorch is always among them. `--page` starts
-`demo.py` and adds what its visitors wait for: "page" is a request for a prediction from upload to
-result, "transport" the upload alone. `--baseline` compares with the JSON file of another run, of an
-earlier commit say; only `--clock cpu` bears a machine that is busy otherwise.
+A prediction goes from two files to the answer from which the page draws its first picture. What the
+page asks for once it shows that is told, too, and is no part of the whole: the background at full
+size, the second look, the refined maps, and the "scene", which is the files for all views. The
+photos are an example, enlarged. In the second case of each size the camera moved between them. The
+backends take turns, and plain PyTorch is always among them. `--page` starts `demo.py` and adds what
+its visitors wait for: "page" is a request for a prediction from upload to result, "transport" the
+upload alone. `--baseline` compares with the JSON file of another run, of an earlier commit say;
+only `--clock cpu` bears a machine that is busy otherwise.
 
 A live frame would be a further case: see `CASES`.
 """
@@ -47,13 +48,14 @@ STAGES = (
     "light",
     "network",
     "quality",
+    "answer",
+    "background",
     "second look",
     "refine",
-    "answer",
     "scene",
 )
-LATER = "scene"  # is not part of the whole
-NETWORK = ("network", "second look")  # this one is the network on crops, where there are any
+LATER = STAGES[-4:]  # are not part of the whole
+NETWORK = "network"
 WHOLE, REST = "whole", "all but the network"
 
 Work = Callable[[Stopwatch], object]  # has a lap for each stage
@@ -179,9 +181,9 @@ def measure(
         for name, work in works.items():
             watch = Stopwatch(clock)
             work(watch)
-            whole = sum(watch.seconds.values()) - watch.seconds.get(LATER, 0)
-            looks = sum(watch.seconds.get(stage, 0) for stage in NETWORK)
-            stages = watch.seconds | {WHOLE: whole, REST: whole - looks}
+            whole = sum(s for stage, s in watch.seconds.items() if stage not in LATER)
+            rest = whole - watch.seconds.get(NETWORK, 0)
+            stages = watch.seconds | {WHOLE: whole, REST: rest}
             for stage, seconds in stages.items():
                 if number:
                     found[name].setdefault(stage, []).append(seconds)

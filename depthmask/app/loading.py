@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from depthmask.errors import CheckpointError
 from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
     from depthmask.inference.background import Background
-    from depthmask.inference.predictor import Prediction
+    from depthmask.inference.predictor import FirstLook, Prediction
 
 LOAD_LIMIT_S = 300.0  # the weights usually take seconds
 
@@ -18,6 +18,16 @@ class Predicts(Protocol):
     """The part of `Predictor` that the page needs; stand-ins may know photos alone."""
 
     def predict(self, background: Any, image: Picture) -> "Prediction": ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """What of `Predictor` lets the page show something before a prediction is finished."""
+
+    def look(self, background: Any, image: Picture) -> "FirstLook | None":
+        """The first part; None where there is nothing but the whole."""
+
+    def finish(self, look: "FirstLook") -> "Prediction": ...
 
 
 PredictsT = TypeVar("PredictsT", bound=Predicts)
@@ -58,6 +68,21 @@ class LoadingPredictor(Generic[PredictsT]):
         predictor = self.ready()
         with self._predicting:  # pairs of large photos together would take all memory
             return predictor.predict(background, image)
+
+    def look(self, background: "Background", image: Picture) -> "FirstLook | None":
+        """As `predict`, the first part; None where what was loaded knows no parts."""
+        predictor = self.ready()
+        if not isinstance(predictor, Looks):
+            return None
+        with self._predicting:
+            return predictor.look(background, image)
+
+    def finish(self, look: "FirstLook") -> "Prediction":
+        """The rest of what `look` began."""
+        predictor = self.ready()
+        assert isinstance(predictor, Looks), "it made the look"
+        with self._predicting:
+            return predictor.finish(look)
 
     def ready(self) -> PredictsT:
         """Returns the predictor once it is loaded.

@@ -11,7 +11,7 @@ from depthmask.pictures import Picture
 
 if TYPE_CHECKING:
     from depthmask.inference.background import Background
-    from depthmask.inference.predictor import Prediction
+    from depthmask.inference.predictor import FirstLook, Prediction
 
 MAX_CACHE_BYTES = 2**28  # a pair of 12 megapixels takes 170 MB
 PAIR_LIFETIME_S = 3600.0  # after its last use
@@ -35,6 +35,7 @@ class PredictedPair(NamedTuple):
     background_size: tuple[int, int]  # (h, w) of the photo, as read
     notes: tuple[str, ...]  # sentences on how the photos were read
     learned: EmptyScene | None = None  # of several photos, so that it is not learned again
+    look: "FirstLook | None" = None  # the prediction is a small preview of what comes of it
 
     @property
     def size(self) -> int:
@@ -43,7 +44,8 @@ class PredictedPair(NamedTuple):
         empty = self.learned.background if self.learned else None
         arrays = (self.image, found.mask, found.depth, found.background)
         arrays += getattr(empty, "candidates", ())
-        return sum(array.nbytes for array in arrays if array is not None)
+        known = sum(array.nbytes for array in arrays if array is not None)
+        return known + (self.look.size if self.look else 0)
 
 
 class Sweeper:
@@ -139,6 +141,11 @@ class PredictionCache:
             while len(self._pairs) > 1 and self._bytes() > self._max_bytes:
                 self._pairs.popitem(last=False)
         self._sweeper.schedule()
+
+    def pop(self, key: Hashable) -> PredictedPair | None:
+        """Takes a pair out; None if it is not here."""
+        with self._lock:
+            return self._pairs.pop(key, (0.0, None))[1]
 
     def drop_expired(self) -> None:
         """Drops the pairs whose lifetime is over."""

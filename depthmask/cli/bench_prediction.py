@@ -91,28 +91,31 @@ def predict_files(
         predictor: What predicts.
         background: A file.
         image: A file.
-        stopwatch: Gets a lap for each stage: decode, those of `Predictor.predict`, "answer" (what
-            the page needs to show something), and "scene" (what it asks for after that).
+        stopwatch: Gets a lap for each stage: decode, those of `Predictor.look`, "answer" (what
+            the page needs to show something), and what it asks for after that: those of
+            `Predictor.finish`, and "scene".
 
     Returns:
         The files of the scene, by their names.
     """
-    from depthmask.app.photos.analysis import Analysis
+    from depthmask.app.photos.analysis import FIRST_SIDE, Analysis
     from depthmask.app.photos.scene import first_scene, write_rest
     from depthmask.app.prediction_cache import PredictedPair
     from depthmask.inference.stopwatch import Stopwatch
     from depthmask.pictures import read_photo
+    from depthmask.pictures.resize import fit_size
 
     watch = stopwatch or Stopwatch()
     with ThreadPoolExecutor(2) as pool:
         photos = list(pool.map(read_photo, (background, image)))
     watch.lap("decode")
-    prediction = predictor.predict(photos[0].picture, photos[1].picture, stopwatch=watch)
-    pair = PredictedPair(photos[1].picture, prediction, photos[0].picture.shape[:2], ())
-    analysis = Analysis(message="", predicted=pair)
-    first_scene(analysis, with_image=False)
+    look = predictor.look(photos[0].picture, photos[1].picture, stopwatch=watch)
+    preview = look.preview(*fit_size(look.image.shape, FIRST_SIDE))
+    pair = PredictedPair(look.image, preview, photos[0].picture.shape[:2], ())
+    first_scene(Analysis(message="", predicted=pair), with_image=False)
     watch.lap("answer")
+    pair = pair._replace(prediction=predictor.finish(look, stopwatch=watch))
     with TemporaryDirectory() as folder:
-        write_rest(analysis, folder=Path(folder))
+        write_rest(Analysis(message="", predicted=pair), folder=Path(folder))
         watch.lap("scene")
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}

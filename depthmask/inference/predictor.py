@@ -15,6 +15,7 @@ from depthmask.errors import OptionError, PictureError
 from depthmask.inference.background import (
     Background,
     Choice,
+    FramedBackground,
     LearnedBackground,
     assemble,
     closest,
@@ -55,6 +56,37 @@ class Prediction:
     pair: PairReport | None = None  # None: whoever predicted did not look
     background: Picture | None = None  # (H, W, 3), RGB, moved and lit as the image
     unknown: Mask | None = None  # (H, W): what the background does not show; None: it shows all
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """What the network found of a pair at its own size; `Predictor.finish` goes on from here."""
+
+    image: Picture  # (H, W, 3)
+    framed: FramedBackground
+    light: LightMatch
+    choice: Choice  # (h, w): which candidate was the background where
+    mask: Map  # (h, w), without what is gone from the image
+    depth: Map  # (h, w)
+    left_out: Mask  # (h, w): what is gone from it
+    unknown: Mask | None  # (H, W), as in `Prediction`
+    pair: PairReport
+    seconds: float  # wall time, until here
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays, without the image."""
+        arrays = (*self.framed.pictures, self.choice, self.mask, self.depth, self.unknown)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def preview(self, height: int, width: int) -> Prediction:
+        """The prediction as far as it is known, in a size in which it is soon made."""
+        mask = steepen(enlarge_mask(self.mask, height, width))
+        depth = np.clip(refine_depth(self.depth, self.mask, mask), MIN_DEPTH, 1)
+        unknown = self.unknown
+        if unknown is not None:
+            unknown = resize(unknown.astype(np.uint8), height, width) > 0
+        return Prediction(mask, depth, self.seconds, self.pair, None, unknown)
 
 
 class Predictor:
@@ -130,12 +162,25 @@ class Predictor:
             light: Give the background the exposure and white balance of the image.
             refine: Look again at what is small, steepen the mask's edge, and put the depth's step
                 on it; else both are enlarged.
-            stopwatch: Gets a lap for each stage: register, light, network, quality, second look
-                and refine.
+            stopwatch: Gets a lap for each stage: register, light, network and quality; then
+                background, second look and refine.
 
         Raises:
             ValueError: An array is empty or not of this type and shape.
         """
+        look = self.look(background, image, align=align, light=light, stopwatch=stopwatch)
+        return self.finish(look, refine=refine, stopwatch=stopwatch)
+
+    def look(
+        self,
+        background: Background,
+        image: Picture,
+        *,
+        align: bool = True,
+        light: bool = True,
+        stopwatch: Stopwatch | None = None,
+    ) -> FirstLook:
+        """The first part of `predict`, which takes and raises the same: what the network sees."""
         start = time.perf_counter()
         watch = stopwatch or Stopwatch()
         photo = None if isinstance(background, LearnedBackground) else background
@@ -153,8 +198,6 @@ class Predictor:
             small_unknown = resize(unknown.astype(np.float32), *size) > 0
             unknown = resize(unknown.astype(np.uint8), height, width) > 0
         maps, lighting, choice = self._see(copies, small_image, small_unknown, watch, light=light)
-        matched = resize(apply_light(assemble(framed.pictures, choice), lighting), height, width)
-        watch.lap("light")
         covered = covered_share(unknown, image)
         signs = measure(
             assemble(copies, choice),
@@ -168,48 +211,60 @@ class Predictor:
             same=photo is not None and is_same(photo, image),
         )
         found = leave_out(maps["mask"], signs.gone)
+        report = PairReport(framed.registration, lighting, judge(signs), covered)
         watch.lap("quality")
-        if refine:
-            mask = self._look_again(matched, image, found, unknown, found < maps["mask"])
-            watch.lap("second look")
-            mask = steepen(mask)
-            depth = refine_depth(maps["depth"], found, mask)
-        else:
-            mask, depth = (resize(each, height, width) for each in (found, maps["depth"]))
-        mask, depth = np.clip(mask, 0, 1, out=mask), np.clip(depth, MIN_DEPTH, 1, out=depth)
-        watch.lap("refine")
-        return Prediction(
-            mask,
-            depth,
-            time.perf_counter() - start,
-            PairReport(framed.registration, lighting, judge(signs), covered),
-            matched,
+        return FirstLook(
+            image,
+            framed,
+            lighting,
+            choice,
+            found,
+            maps["depth"],
+            found < maps["mask"],
             unknown,
+            report,
+            time.perf_counter() - start,
         )
 
-    def _look_again(
-        self,
-        background: Picture,
-        image: Picture,
-        found: Map,
-        unknown: Mask | None,
-        left_out: Mask,
-    ) -> Map:
+    def finish(
+        self, look: FirstLook, *, refine: bool = True, stopwatch: Stopwatch | None = None
+    ) -> Prediction:
+        """The rest of `predict`: what is of the image's own size, and the second look."""
+        start = time.perf_counter()
+        watch = stopwatch or Stopwatch()
+        height, width = look.image.shape[:2]
+        lit = apply_light(assemble(look.framed.pictures, look.choice), look.light)
+        background = resize(lit, height, width)
+        watch.lap("background")
+        if refine:
+            mask = self._look_again(look, background)
+            watch.lap("second look")
+            mask = steepen(mask)
+            depth = refine_depth(look.depth, look.mask, mask)
+        else:
+            mask, depth = (resize(each, height, width) for each in (look.mask, look.depth))
+        mask, depth = np.clip(mask, 0, 1, out=mask), np.clip(depth, MIN_DEPTH, 1, out=depth)
+        watch.lap("refine")
+        seconds = look.seconds + time.perf_counter() - start
+        return Prediction(mask, depth, seconds, look.pair, background, look.unknown)
+
+    def _look_again(self, look: FirstLook, background: Picture) -> Map:
         """The network's mask, enlarged, with a second look where that pays.
 
-        It decides neither in the unknown area, (H, W), nor on what was left out, (h, w).
+        It decides neither in the unknown area nor on what was left out. The background is (H, W, 3)
+        in the image's light.
         """
-        height, width = image.shape[:2]
-        closed = unknown
-        if left_out.any():
-            closed = resize(left_out.astype(np.float32), height, width) > 0
-            closed = closed if unknown is None else closed | unknown
+        height, width = look.image.shape[:2]
+        closed = look.unknown
+        if look.left_out.any():
+            closed = resize(look.left_out.astype(np.float32), height, width) > 0
+            closed = closed if look.unknown is None else closed | look.unknown
         return look_again(
             self.backend,
             background,
-            image,
-            enlarge_mask(found, height, width),
-            found,
+            look.image,
+            enlarge_mask(look.mask, height, width),
+            look.mask,
             sizes=self._crop_sizes,
             min_gain=self._min_gain,
             closed=closed,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,26 @@ class Fake:
         mask = np.zeros(image.shape[:2], np.float32)
         mask[:, : image.shape[1] // 2] = 1
         return Prediction(mask, np.full_like(mask, 0.5), 0.25)
+
+
+class InParts(Fake):
+    """Looks first, and finds twice as much as is there when it has finished."""
+
+    size = 0
+
+    def look(self, background: Picture, image: Picture) -> "InParts":
+        self.finished = super().predict(background, image)
+        return self
+
+    def preview(self, height: int, width: int) -> Prediction:
+        mask = np.ones((height, width), np.float32)
+        return replace(self.finished, mask=mask, depth=mask / 2)
+
+    def finish(self, look: "InParts") -> Prediction:
+        return look.finished
+
+    def predict(self, background: Picture, image: Picture) -> Prediction:
+        return self.finish(self.look(background, image))
 
 
 class Broken:

@@ -34,7 +34,7 @@ from depthmask.inference.predictor import Prediction
 from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture, read_picture
 from depthmask.pictures.web import WebFile
-from tests.app.pages import Broken, Fake, files, in_own_loop
+from tests.app.pages import HEIGHT, WIDTH, Broken, Fake, InParts, files, in_own_loop
 
 __all__ = ["files"]
 
@@ -264,6 +264,33 @@ def test_a_scene_is_finished_on_demand(uploads: DroppedFiles, tmp_path: Path) ->
         assert "not uploaded" in tab.rest(json.dumps(strange))["failed"]
     Path(str(uploads.image)).unlink()
     assert "deleted" in build().rest(json.dumps(scene["pair"]))["failed"]
+
+
+def test_the_first_picture_does_not_wait_for_the_whole_prediction(uploads: DroppedFiles) -> None:
+    network = InParts()
+    tab = build(network)
+    untold = replace(uploads, true_mask=None, true_depth=None)
+    answer = tab.answer(asking(untold))
+    assert (
+        "100%" in answer["message"]["found"]
+        and answer["message"]["found"] in (answer["message"]["text"])
+    )
+    assert answer["scene"]["size"] == [WIDTH, HEIGHT]
+    rest = tab.rest(json.dumps(answer["scene"]["pair"]))
+    assert "50%" in rest["found"] and "maps" in rest["files"]
+    again = tab.answer(asking(untold))
+    assert "50%" in again["message"]["text"] and not again["took"], "what is finished stays"
+    assert len(network.pairs) == 1
+
+
+def test_what_is_saved_or_measured_is_the_whole_prediction(uploads: DroppedFiles) -> None:
+    untold = replace(uploads, true_mask=None, true_depth=None)
+    tab = build(InParts())
+    tab.answer(asking(untold))
+    saved = tab.save(asking(untold), "mask", None, "found")
+    assert np.asarray(Image.open(saved["path"])).mean() == 255 / 2
+    measured = build(InParts()).answer(asking(uploads))
+    assert measured["scene"]["figures"]["iou"]["value"] == 0.5
 
 
 def test_the_page_has_a_jpeg_itself(uploads: DroppedFiles, tmp_path: Path) -> None:

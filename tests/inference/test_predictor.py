@@ -47,6 +47,24 @@ def test_any_sizes_give_maps_of_the_images_size(
     assert prediction.seconds > 0
 
 
+@pytest.mark.parametrize("size", [(60, 80), (300, 400)])
+def test_a_first_look_has_a_preview_of_what_is_finished_later(
+    predictor: Predictor, size: tuple[int, int]
+) -> None:
+    background, image = noise(*size), noise(size[0] + 1, size[1])
+    look = predictor.look(background, image)
+    preview = look.preview(30, 40)
+    assert preview.mask.shape == preview.depth.shape == (30, 40)
+    assert preview.mask.min() >= 0 and preview.mask.max() <= 1 and preview.depth.min() > 0
+    finished, whole = predictor.finish(look), predictor.predict(background, image)
+    assert np.array_equal(finished.mask, whole.mask)
+    assert np.array_equal(finished.depth, whole.depth)
+    assert finished.background is not None and finished.background.shape == image.shape
+    assert finished.seconds > preview.seconds > 0 and preview.pair == finished.pair
+    expected = resize(finished.mask, 30, 40)
+    assert np.abs(preview.mask - expected).mean() < 0.1
+
+
 @pytest.mark.parametrize("size", [50, 64])  # 64 is what the network sees: nothing is resized
 def test_strided_and_read_only_arrays_are_taken(predictor: Predictor, size: int) -> None:
     background, image = noise(size, size), noise(size, size)

@@ -4,7 +4,7 @@ Heavy modules are imported with the first pair, so that the page is up sooner.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from depthmask.app.loading import Predicts
+from depthmask.app.loading import Looks, Predicts
 from depthmask.app.prediction_cache import EmptyScene, PredictedPair, PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
@@ -30,6 +30,7 @@ from depthmask.evaluation.truth import (
     unknown_remarks,
 )
 from depthmask.pictures import Map, Mask, Picture, TrueDepth, check_size
+from depthmask.pictures.resize import fit_size
 from depthmask.texts import TEXTS
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ T = TypeVar("T")
 _TEXT = TEXTS["photos"]
 ZONES = {zone: _TEXT[zone] for zone in ("background", "image", "true_mask", "true_depth")}
 
+FIRST_SIDE = 640  # longest side of the first picture of a pair, in pixels
 DROP_BOTH = _TEXT["drop_both"]
 DROP_IMAGE = _TEXT["drop_image"]
 DROP_BACKGROUND = _TEXT["drop_background"]
@@ -133,13 +135,29 @@ def analyse(
     cache: PredictionCache,
     files: DroppedFiles,
     convention: Convention | None = None,
+    *,
+    first: bool = False,
 ) -> Analysis:
     """Reads the files, predicts, and compares with the truth if there is one.
 
     Never raises for what a user did: the message tells what cannot be read or compared.
+
+    Args:
+        predictor: Makes the prediction.
+        cache: Keeps it.
+        files: What was dropped.
+        convention: Of a true depth.
+        first: A preview will do, of `FIRST_SIDE` pixels, if that is sooner there.
     """
     reader = _Reader()
-    predicted = cache.get_or_make(files.pair, lambda: _predict(predictor, cache, reader, files))
+    # figures are of the whole
+    first = first and not (files.true_mask or files.true_depth) and isinstance(predictor, Looks)
+    predicted = cache.get(files.pair) if first else None
+    if predicted is None:
+        predicted = cache.get_or_make(
+            _key(files, first=first),
+            lambda: _predict(predictor, cache, reader, files, first=first),
+        )
     given = reader.read("true_mask", files.true_mask, photo_reader().true_mask)
     true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
@@ -186,17 +204,21 @@ def missing(has_background: bool, has_image: bool) -> str:
 
 def verdict(predicted: PredictedPair) -> tuple[str, ...]:
     """Says in sentences how the pair fits, and what was found."""
-    mask, pair = predicted.prediction.mask, predicted.prediction.pair
-    share = float((mask > MASK_THRESHOLD).mean())
-    covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
-    found = NOTHING_NEW if share < MIN_NEW_SHARE else _TEXT["found"].format(covered=covered)
+    pair = predicted.prediction.pair
     if is_turned(predicted):
-        return TURNED, found, *predicted.notes
+        return TURNED, found(predicted), *predicted.notes
     fits = pair.quality.sentences if pair else ()
     fitted: tuple[str, ...] = ()
-    if predicted.background_size != mask.shape:
+    if predicted.background_size != predicted.image.shape[:2]:
         fitted = (OTHER_SHAPE if has_other_shape(predicted) else OTHER_SIZE,)
-    return (*fits, found, *fitted, *predicted.notes)
+    return (*fits, found(predicted), *fitted, *predicted.notes)
+
+
+def found(predicted: PredictedPair) -> str:
+    """Says how much of the picture is new."""
+    share = float((predicted.prediction.mask > MASK_THRESHOLD).mean())
+    covered = f"{share:.0%}" if share >= 0.01 else "less than 1%"
+    return NOTHING_NEW if share < MIN_NEW_SHARE else _TEXT["found"].format(covered=covered)
 
 
 def has_other_shape(predicted: PredictedPair) -> bool:
@@ -225,7 +247,7 @@ def with_earlier_image(analysis: Analysis) -> Analysis:
 
 def _ratios(predicted: PredictedPair) -> tuple[float, float]:
     """Width / height of the background and of the image."""
-    (height, width), (rows, columns) = predicted.background_size, predicted.prediction.mask.shape
+    (height, width), (rows, columns) = predicted.background_size, predicted.image.shape[:2]
     return width / height, columns / rows
 
 
@@ -259,25 +281,52 @@ def _error(pred: Map, true: Map, known: Mask, convention: Convention) -> Map:
     return -error if convention.near_is_bright else error
 
 
+def _key(files: DroppedFiles, *, first: bool) -> Hashable:
+    """Of a pair in the cache; a preview has one of its own."""
+    return ("first", *files.pair) if first else files.pair
+
+
 def _predict(
-    predictor: Predicts, cache: PredictionCache, reader: "_Reader", files: DroppedFiles
+    predictor: Predicts,
+    cache: PredictionCache,
+    reader: "_Reader",
+    files: DroppedFiles,
+    *,
+    first: bool,
 ) -> PredictedPair | None:
-    """Reads and predicts a pair; returns None if that was not possible."""
-    with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
-        empty = pool.submit(_empty_scene, cache, reader, files)
-        image = reader.read("image", files.image, photo_reader().photo)
-        scene = empty.result()
-    if scene is None or image is None:
-        return None
+    """Reads and predicts a pair, or its preview; returns None if that was not possible."""
+    begun = None if first else cache.pop(_key(files, first=True))
+    if begun is None:
+        with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
+            empty = pool.submit(_empty_scene, cache, reader, files)
+            image = reader.read("image", files.image, photo_reader().photo)
+            scene = empty.result()
+        if scene is None or image is None:
+            return None
     try:
-        prediction = predictor.predict(scene.background, image.picture)
+        if begun is not None:
+            return _finished(predictor, begun)
+        look = None
+        if first and isinstance(predictor, Looks):
+            look = predictor.look(scene.background, image.picture)
+        if look is None:
+            prediction = predictor.predict(scene.background, image.picture)
+        else:
+            prediction = look.preview(*fit_size(image.picture.shape, FIRST_SIDE))
     except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
         logging.getLogger(__name__).exception("prediction failed")
         reader.complaints.append(f"The network failed on this pair: {_first_line(error)}")
         return None
     notes = (*scene.notes, *_named("image", image.notes))
     learned = scene if files.more_backgrounds else None
-    return PredictedPair(image.picture, prediction, scene.size, notes, learned)
+    return PredictedPair(image.picture, prediction, scene.size, notes, learned, look)
+
+
+def _finished(predictor: Predicts, begun: PredictedPair) -> PredictedPair:
+    """The whole of a pair of which there was a preview."""
+    if begun.look is None or not isinstance(predictor, Looks):
+        return begun
+    return begun._replace(prediction=predictor.finish(begun.look), look=None)
 
 
 def _empty_scene(

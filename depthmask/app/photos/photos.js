@@ -71,6 +71,7 @@ class Photos {
         this.serial = 0;
         this.example = ""; // the name of the one that is open
         this.remark = ""; // a sentence before the next answer
+        this.found = ""; // the one on what was found
         this.truthOf = null; // path of the image to which the truth belongs
     }
 
@@ -352,9 +353,20 @@ class Photos {
     }
 
     async finishScene({ pair }) {
+        const { serial } = this;
         const answer = await this.server.rest(pair);
         if (answer.failed) throw new Error(answer.failed);
+        this.tellFound(serial, answer.found);
         return answer;
+    }
+
+    // The first picture comes before the prediction is finished, which may find more, or less.
+    tellFound(serial, found) {
+        const line = this.part("message");
+        if (serial !== this.serial || !found || !this.found) return;
+        const text = line.textContent.replace(this.found, () => found);
+        if (text !== line.textContent) line.textContent = text;
+        this.found = found;
     }
 
     // Lets the server write one of its files, of the mask as it was repaired.
@@ -415,6 +427,7 @@ class Photos {
         this.tell([this.remark, text].filter(Boolean).join(" "), this.remark && tone === "calm"
             ? "noted" : tone);
         this.remark = "";
+        this.found = answer.message.found; // a sentence of the text
         this.part("took").textContent = answer.took || ""; // of this request, not of an older one
         this.part("swap").classList.toggle("suggested", Boolean(answer.swapped));
         this.part("mirror").hidden = !answer.mirrored;

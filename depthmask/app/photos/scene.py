@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.analysis import FIRST_SIDE, Analysis
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.evaluation.truth import MIN_UNKNOWN_SHARE
 from depthmask.inference.refinement import foreground_colours
@@ -28,7 +28,6 @@ from depthmask.render.mesh import relief_layers
 from depthmask.render.views import at_most, colour_depth
 
 PREVIEW_SIDE = 1600  # longest side of the pictures sent to the browser, in pixels
-FIRST_SIDE = 640  # the same until those have come
 RELIEF_SIDE = 256  # longest side of the grid of the 3D view
 DEPTH_STEPS = 4095  # from depth 0 to 1; an error of depth from -1 to 1 has as many
 UNKNOWN = 128  # in the true mask, in which 0 is background and 255 foreground
@@ -97,7 +96,7 @@ def first_scene(
     }
     if with_image:
         first["image"] = _text(preview_file(at_most(predicted.image, FIRST_SIDE))[0])
-    height, width = predicted.prediction.mask.shape
+    height, width = predicted.image.shape[:2]
     rows, columns = fit_size((height, width), PREVIEW_SIDE)
     figures = {"iou": analysis.iou, "rmse": analysis.rmse}
     return {

@@ -33,17 +33,19 @@ from depthmask.app.fair_queue import FairQueue, Place, Wait
 from depthmask.app.loading import Predicts
 from depthmask.app.modules import import_module
 from depthmask.app.photos.analysis import (
+    FIRST_SIDE,
     MAX_FILE_BYTES,
     Analysis,
     Convention,
     DroppedFiles,
     analyse,
+    found,
     with_earlier_image,
 )
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request, Shown, read_request
-from depthmask.app.photos.scene import FIRST_SIDE, PREVIEW_SIDE, first_scene, write_rest
+from depthmask.app.photos.scene import PREVIEW_SIDE, first_scene, write_rest
 from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.reading import photo_reader
@@ -138,11 +140,11 @@ class PhotosTab:
         if not self.knows(files.paths):
             return failure(NOT_UPLOADED)
         known = self._cache.get(files.pair) is not None
-        analysis = self._analyse(request)
+        analysis = self._analyse(request, first=True)
         exchanged = request.unordered and analysis.verdict == "swapped"
         if exchanged:
             files = replace(files, background=files.image, image=files.background)
-            analysis = analyse(self._predictor, self._cache, files, request.convention)
+            analysis = analyse(self._predictor, self._cache, files, request.convention, first=True)
             analysis = replace(analysis, message=f"{PUT_IN_ORDER} {analysis.message}")
         if request.replaces:
             analysis = with_earlier_image(analysis)
@@ -218,6 +220,8 @@ class PhotosTab:
     def rest(self, text: str) -> Answer:
         """Writes what the first picture of a scene lacks; returns its "rest", or what failed.
 
+        The prediction is finished for that. "found" is the sentence on what was found.
+
         Args:
             text: The scene's "pair", as JSON.
         """
@@ -231,7 +235,7 @@ class PhotosTab:
         if analysis.predicted is None:
             return {"failed": analysis.message}
         try:
-            return write_rest(analysis)
+            return {**write_rest(analysis), "found": found(analysis.predicted)}
         except StorageError as error:
             return {"failed": str(error)}
 
@@ -252,8 +256,8 @@ class PhotosTab:
         }
         return {**described, "example": name, "title": example.title, "zones": zones}
 
-    def _analyse(self, shown: Shown) -> Analysis:
-        return analyse(self._predictor, self._cache, shown.files, shown.convention)
+    def _analyse(self, shown: Shown, *, first: bool = False) -> Analysis:
+        return analyse(self._predictor, self._cache, shown.files, shown.convention, first=first)
 
     def _describe(
         self, analysis: Analysis, files: DroppedFiles, convention: Convention, *, name: str = ""
@@ -341,7 +345,11 @@ def describe(analysis: Analysis, scene: Answer | None) -> Answer:
     """Returns the answer that tells of an analysis and shows a scene."""
     tone = "failed" if analysis.failed else "doubtful" if analysis.doubtful else "calm"
     return {
-        "message": {"text": analysis.message, "tone": tone},
+        "message": {
+            "text": analysis.message,
+            "tone": tone,
+            "found": found(analysis.predicted) if analysis.predicted else "",
+        },
         "scene": scene,
         "swapped": analysis.verdict == "swapped",
     }
@@ -360,9 +368,9 @@ def took(analysis: Analysis) -> str:
     """Says how long a prediction took; "" if there is none."""
     if analysis.predicted is None:
         return ""
-    found = analysis.predicted.prediction
-    height, width = found.mask.shape
-    return _TEXT["took"].format(seconds=found.seconds, width=width, height=height)
+    height, width = analysis.predicted.image.shape[:2]
+    seconds = analysis.predicted.prediction.seconds
+    return _TEXT["took"].format(seconds=seconds, width=width, height=height)
 
 
 def failure(text: str) -> Answer:

@@ -1,6 +1,7 @@
 """The photos tab as a visitor meets it, with drags as a mouse makes them."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from depthmask.pictures import Picture
 from depthmask.pictures.web import WebFile
 from tests.app.browser.conftest import WAIT_LIMIT_MS, Visit, serving
 from tests.app.browser.dragging import drag
-from tests.app.pages import Fake
+from tests.app.pages import Fake, InParts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -425,6 +426,33 @@ def test_answers_to_older_requests_are_left_out(empty_page: Page, photos: dict[s
     expect(page.locator("#examples [data-name=desk]")).to_have_attribute("aria-pressed", "true")
     expect(message(page)).to_contain_text("What is new")
     named(page, "#image", "desk-image.jpg")
+
+
+def test_the_sentence_follows_when_the_prediction_is_finished(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Path]
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Waiting(InParts):
+        def finish(self, look: InParts) -> Prediction:
+            asked.set()
+            assert go_on.wait(60)
+            return super().finish(look)
+
+    with serving(
+        tmp_path_factory.mktemp("cache"), lambda: build_demo(Waiting(), [], model="fake")
+    ) as address:
+        visit = Visit(browser, address)
+        page = visit.open()
+        drag(page, photos["empty"], onto="#background")
+        drag(page, photos["full"], onto="#image")
+        expect(message(page)).to_contain_text("100% of the picture")
+        solved(page)
+        assert asked.wait(60), "the page asks for the rest when it shows the first picture"
+        go_on.set()
+        expect(message(page)).to_contain_text("50% of the picture")
+        visit.close()
+        visit.check()
 
 
 def test_a_mirrored_background_is_mirrored_by_a_button(
