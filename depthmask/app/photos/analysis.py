@@ -43,7 +43,7 @@ T = TypeVar("T")
 _TEXT = TEXTS["photos"]
 ZONES = {zone: _TEXT[zone] for zone in ("background", "image", "true_mask", "true_depth")}
 
-FIRST_SIDE = 640  # longest side of the first picture of a pair, in pixels
+FIRST_SIDE = 480  # longest side of the first picture of a pair, in pixels
 DROP_BOTH = _TEXT["drop_both"]
 DROP_IMAGE = _TEXT["drop_image"]
 DROP_BACKGROUND = _TEXT["drop_background"]
