@@ -5,7 +5,7 @@
 // browsers slow down in a tab that is not seen.
 
 import { watchDrops } from "../photos/drops.js";
-import { addressOf } from "../photos/server.js";
+import { SILENT, addressOf, newToken, pause } from "../photos/server.js";
 import { createGallery } from "./gallery.js";
 import { sendAll, sendLast } from "./upload.js";
 import { FileZone, isClip } from "./zones.js";
@@ -20,11 +20,6 @@ const LEARNS = "Ready. The background is learned from the clip; a photo of the e
 const CHOOSE = "Choose at least one of the files to save.";
 const MIXED = "Drop images or one clip, not both.";
 const FILES_ONLY = "Drop files here, not addresses.";
-const SILENT = "The server does not answer: check that it still runs, then reload this page.";
-
-const newToken = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0")).join("");
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 export default function batch({ element, props, server }) {
     new Batch(element, server).start(props.keep_s);

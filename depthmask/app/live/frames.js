@@ -1,6 +1,6 @@
 // Sends the source's frames to the server: those of the empty scene, and then all others.
 
-import { pause } from "./link.js";
+import { pause } from "../photos/server.js";
 
 const AHEAD_MS = 400; // with faster answers, the next frame is sent before the last one's answer
 const CAPTURE_STEP_MS = 60; // between two frames of the empty scene

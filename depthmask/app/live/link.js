@@ -1,14 +1,13 @@
 // Messages to server.py. `server.live(message)` comes from gr.HTML; the static page of web/ answers them
 // by itself.
 
+import { newToken, pause } from "../photos/server.js";
+
 const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
 const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded
 const SILENT = "The server did not answer: check that it still runs, then press Resume.";
 
-export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-
-const token = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0")).join("");
+const token = newToken();
 
 // `onFailure` gets each sentence with which an answer fails.
 export function createLink(server, onFailure) {

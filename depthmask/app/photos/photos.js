@@ -5,7 +5,7 @@
 // page itself does.
 
 import { watchDrops } from "./drops.js";
-import { addressOf, exampleLink, fetchAddress, home, uploadFile } from "./server.js";
+import { SILENT, addressOf, exampleLink, fetchAddress, home, uploadFile } from "./server.js";
 import { Share } from "./share.js";
 import { readLink, unpack } from "./share_link.js";
 import { createStage } from "./stage.js";
@@ -16,7 +16,6 @@ import { Zone } from "./zone.js";
 const PHOTOS = ["background", "image"];
 const TRUTHS = ["true_mask", "true_depth"];
 const SILENT_MS = 60000; // a server that works or lets us wait says so more often
-const SILENT = "The server does not answer: check that it still runs, then reload this page.";
 const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
 const SEVERAL = " Drop several photos of the empty scene on the background.";
 const BATCH = " The Batch tab takes many images.";

@@ -3,6 +3,14 @@
 import { readLink } from "./share_link.js";
 import { addresses } from "./share_panel.js";
 
+export const SILENT = "The server does not answer: check that it still runs, then reload this page.";
+
+// A name that nobody can guess. crypto.randomUUID exists by https alone.
+export const newToken = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0")).join("");
+
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 function api(path) {
     const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
     return `${root}${prefix}${path}`;
