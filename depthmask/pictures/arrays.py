@@ -35,7 +35,7 @@ def read_array(path: Path, *, max_bytes: int | None = None) -> npt.NDArray[Any]:
     try:
         # mapped: a header may claim any size, and objects would run code
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, OverflowError, TypeError) as error:
+    except Exception as error:  # a damaged header raises what the parser of Python's text raises
         raise PictureError(f"{path} is damaged or holds no numbers; save it again.") from error
     shape = tuple(side for side in array.shape if side != 1) if array.ndim == 3 else array.shape
     if len(shape) != 2 or array.dtype.kind not in _KINDS or not 0 < array.size <= MAX_PIXELS:

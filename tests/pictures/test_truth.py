@@ -208,6 +208,9 @@ def test_arrays_of_another_kind_are_refused(tmp_path: Path, array: Values) -> No
 def test_an_array_that_claims_more_than_it_has(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((9, 9)))
     content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(9, 9)", b"(9, 9L"))  # a bracket too few
+    with pytest.raises(PictureError, match="damaged"):
+        read_true_depth(tmp_path / "a.npy")
     (tmp_path / "a.npy").write_bytes(content.replace(b"(9, 9)", b"(9999, 9999)"[:6]))
     for cut in (content[:100], content[:8], content.replace(b"(9, 9), ", b"(9,9**9)")):
         (tmp_path / "a.npy").write_bytes(cut)
