@@ -215,8 +215,11 @@ def _opened(path: Path) -> "InputContainer":
         raise ClipError(f"There is no clip at {path}; check the path.")
     if path.is_dir():
         raise ClipError(f"{path} is a folder; name a clip.")
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ClipError(f"{path} is not a file; name a clip.")
     try:
-        return av.open(str(path))
+        # a playlist may name addresses of this computer's network, and so may a file's name
+        return av.open(str(path), container_options={"protocol_whitelist": "file"})
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ClipError(f"{path} is no clip, or is damaged; export it again as MP4.") from error
 

@@ -1,5 +1,7 @@
 """Frames come upright, in true colours and at their times."""
 
+import os
+import socket
 from fractions import Fraction
 from pathlib import Path
 
@@ -92,5 +94,24 @@ def test_what_is_no_clip(tmp_path: Path) -> None:
     for name, words in (("missing.mp4", "no clip at"), ("text.mp4", "is no clip"), (".", "folder")):
         with pytest.raises(ClipError, match=words):
             read_clip(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(ClipError, match="is not a file"):  # nobody waits for what it holds
+        read_clip(tmp_path / "pipe.mp4")
     assert not is_clip(tmp_path / "text.mp4")
     assert is_clip(write(tmp_path / "clip.mp4"))
+
+
+def test_playlists_ask_no_addresses(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts"
+        lists = {
+            "list.m3u8": f"#EXTM3U\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n",
+            "list.ffconcat": f"ffconcat version 1.0\nfile '{address}'\n",
+        }
+        for name, text in lists.items():
+            (tmp_path / name).write_text(text)
+            with pytest.raises(ClipError):
+                read_clip(tmp_path / name)
+        with pytest.raises(TimeoutError):
+            listener.accept()
