@@ -146,9 +146,20 @@ def _convert_scalar(value: Any, kind: type, place: str) -> Any:
             raise _wrong(value, place, "a number")
         return value  # an int stays one, so that it is written again as it was
     _expect(value, kind, place)
+    if kind is str and not _is_unicode(value):
+        raise _wrong(value, place, "a text in Unicode")
     if kind is int and abs(value) > _MAX_INTEGER:
         raise _wrong(value, place, "a number of at most 64 bits")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can write it: JSON may name halves of characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _expect(value: Any, kind: type, place: str) -> Any:

@@ -48,6 +48,7 @@ def test_what_fits_is_read() -> None:
         ("name", "zip", 'name must be pack or graph, not "zip"'),
         ("name", "", "name must be from 1 to 8"),
         ("name", None, "name must be a text, not null"),
+        ("name", "\ud800", "name must be a text in Unicode"),
         ("count", -1, "count must be from 0"),
         ("count", 2**63, "count must be a number of at most 64 bits, not a huge number"),
         ("count", 1.0, "count must be a whole number"),
