@@ -36,23 +36,15 @@ _MOST_CHARS = MAX_FILE_BYTES * 4 // 3 + 1000
 
 
 class DataUrls:
-    """Stores the data: addresses in calls of /predict.
+    """Stores the data: addresses in calls of /predict."""
 
-    Args:
-        app: The page.
-        auth: Whether visitors have to log in; who has no cookie cannot have done so.
-    """
-
-    def __init__(self, app: App, *, auth: bool = False) -> None:
-        self._app, self._auth = app, auth
+    def __init__(self, app: App) -> None:
+        self._app = app
         self._one_by_one = anyio.Lock()  # a body may have 70 MB, and takes more as values
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or not is_call(scope["path"]):
             await self._app(scope, receive, send)
-            return
-        if self._auth and not any(name == b"cookie" for name, _ in scope["headers"]):
-            await JSONResponse({"error": "Log in first."}, 401)(scope, receive, send)
             return
         with TemporaryFile() as file:
             if not await store_body(receive, file):

@@ -21,6 +21,7 @@ from depthmask.app.connections import bound
 from depthmask.app.data_urls import DataUrls
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
+from depthmask.app.login import Login
 from depthmask.app.page_head import DESCRIPTION, NAME, PageHead
 from depthmask.app.plain_api import PlainApi, PlainApiRoute
 from depthmask.app.share import Addresses, StaticSite
@@ -135,7 +136,8 @@ def launch(
     around = [
         Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
         Middleware(PageHead, root_path=serving.root_path, addresses=addresses),
-        Middleware(DataUrls, auth=serving.auth is not None),
+        *((Middleware(Login, root_path=serving.root_path),) if serving.auth else ()),
+        Middleware(DataUrls),
     ]
     if addresses.site:
         below = Middleware(StaticSite, folder=addresses.site, root_path=serving.root_path)
@@ -273,7 +275,7 @@ def _serve(page: gr.Blocks, serving: Serving, around: list[Middleware]) -> tuple
             css_paths=STYLE,
             quiet=True,
             prevent_thread_lock=True,
-            show_error=True,
+            show_error=False,  # but those that are meant for visitors; others may name paths
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
