@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,15 @@ from gradio.utils import get_upload_folder
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
 from depthmask.pictures import Picture, preview_file
+from depthmask.pictures.web import fetch
 from depthmask.render.views import at_most, colour_depth
 
 SWEEP_INTERVAL_S = 600  # between the deletions of old files
 FILE_LIFETIME_S = 3000  # a file is gone within the hour
+MAX_FETCHES = 4  # from the web at a time: each holds a thread for up to 15 seconds
+TOO_MANY_FETCHES = "Other pictures are being fetched right now; try again in a few seconds."
+
+_fetches = threading.BoundedSemaphore(MAX_FETCHES)
 
 
 @contextmanager
@@ -39,6 +45,25 @@ def new_file(name: str) -> Path:
     with storing():
         folder.mkdir(parents=True)
     return folder / name
+
+
+def fetch_file(address: str, *, max_bytes: int) -> Path:
+    """Fetches a file from the public web, and returns its path; its content is not looked at.
+
+    Raises:
+        PictureError: It cannot be had, or others are fetched right now.
+        StorageError: It cannot be written.
+    """
+    if not _fetches.acquire(blocking=False):
+        raise PictureError(TOO_MANY_FETCHES)
+    try:
+        found = fetch(address, max_bytes=max_bytes)
+    finally:
+        _fetches.release()
+    path = new_file(found.name)
+    with storing():
+        path.write_bytes(found.content)
+    return path
 
 
 def save_preview(picture: Picture, name: str) -> str:
@@ -95,7 +120,11 @@ def depth_copy(path: str, side: int) -> str | None:
 
 def is_cached(path: str) -> bool:
     """Tells whether a path leads into the cache, after links and dots are resolved."""
-    return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+    try:
+        found = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or what can be no path
+        return False
+    return found.is_relative_to(Path(get_upload_folder()).resolve())
 
 
 def keep(paths: Iterable[str | None]) -> None:

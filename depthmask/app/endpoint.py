@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
+from depthmask.app.cache_files import fetch_file
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.photos.analysis import MAX_FILE_BYTES, DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
 from depthmask.app.prediction_cache import PredictionCache
+from depthmask.errors import DepthmaskError
 
 PARTS = ("mask", "depth", "cutout")  # keys of DOWNLOADS, in the order of the results
 Result = tuple[str, str, str, dict[str, Any]]
@@ -55,8 +58,7 @@ def build_endpoint(
     predictor: Predicts, cache: PredictionCache, queue: FairQueue, *, model: str
 ) -> None:
     """Adds /predict to the surrounding `gr.Blocks`; its components are not visible."""
-    background = gr.File(label="Background", visible=False)
-    image = gr.File(label="Image", visible=False)
+    background, image = (_photo(name) for name in ("Background", "Image"))
     outputs = [gr.File(label=name.capitalize(), visible=False) for name in PARTS]
     described = gr.JSON(label="Description", visible=False)
     gr.Button(visible=False).click(
@@ -66,3 +68,23 @@ def build_endpoint(
         api_name="predict",
         concurrency_limit=None,
     )
+
+
+def _photo(label: str) -> gr.File:
+    """A file that a call may also name by its address in the web.
+
+    Gradio would fetch it, but keep all of the answer in memory, however long it is.
+    """
+    file = gr.File(label=label, visible=False)
+    store = file.async_move_resource_to_block_cache
+
+    async def fetch_or_store(place: Any) -> str | None:
+        if not str(place).lower().startswith(("http://", "https://")):
+            return await store(place)
+        try:
+            return str(await run_sync(lambda: fetch_file(str(place), max_bytes=MAX_FILE_BYTES)))
+        except DepthmaskError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    file.async_move_resource_to_block_cache = fetch_or_store  # type: ignore[method-assign]
+    return file

@@ -3,7 +3,8 @@
 `Guard` is an ASGI application around another. It looks at each request before anything parses it,
 and answers by itself what must not reach the page:
 
-403  the request comes from another website, or names a host that this server does not have
+403  the request comes from another website, names a host that this server does not have, or wants
+     a file of another server
 408  the body does not arrive in time
 413  the body is too large, or has too many values
 429  too many uploads or wrong passwords came from this address
@@ -15,6 +16,7 @@ that its scripts are to be asked for again.
 import asyncio
 import ipaddress
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
@@ -48,6 +50,8 @@ TOO_MANY_VALUES = f"A request may have {MAX_VALUES:,} values."
 UPLOAD_PATH, LOGIN_PATH, FILE_PATH = "/upload", "/login", "/file="
 PLAIN_API_PATH, GRADIO_PATH = "/api/predict", "/gradio_api/"
 CALL_PATHS = ("/queue/join", "/call/")
+# Gradio would fetch what follows for anybody, without an end
+_ELSEWHERE = re.compile(r"/proxy=|/file[=/]https?:/", re.IGNORECASE)
 
 # Gradio's page has inline scripts and styles, and compiles the scripts of its HTML components.
 CONTENT_POLICY = "; ".join(
@@ -159,6 +163,8 @@ class Guard:
             return 403, UNKNOWN_NAME
         if not self._is_own(headers, host, scope):
             return 403, "Another website sent this request; open the page itself."
+        if _ELSEWHERE.search(scope["path"]):
+            return 403, "This server passes no files of others on."
         length = headers.get(b"content-length", "0")
         if not length.isdecimal() or len(length) > 18:
             return 400, "The length of the request is no number."
@@ -175,7 +181,7 @@ class Guard:
         """Whether a request comes from the page, from a program, or from an address bar."""
         origin = headers.get(b"origin")
         if origin is not None:
-            page = urlsplit(origin).netloc
+            page = _host_of(origin)
             return _same_server(page, host) or self._hosts.is_page(page)
         site = headers.get(b"sec-fetch-site", "none")
         if site in ("none", "same-origin"):
@@ -380,6 +386,14 @@ def _freshness(scope: Scope) -> list[tuple[bytes, bytes]]:
     path: str = scope["path"]
     is_module = FILE_PATH in path and path.endswith((".js", ".css"))
     return [(b"cache-control", b"no-cache")] if is_module else []
+
+
+def _host_of(origin: str) -> str:
+    """The host and port of an address; "" where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # of a bracket
+        return ""
 
 
 def _same_server(first: str, second: str) -> bool:

@@ -108,6 +108,7 @@ def test_the_page_and_programs_may_ask(headers: dict[str, Any]) -> None:
         {"origin": "https://evil.example"},
         {"origin": "https://evil.example", "content_type": "text/plain"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:8000"},  # another program of this computer
         {"origin": "https://127.0.0.1.evil.example:7860"},
         {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
@@ -119,6 +120,22 @@ def test_other_websites_may_not(headers: dict[str, Any], method: str) -> None:
     status, _, sentence = ask(guarded(page), method=method, **headers)
     assert status == 403 and "Another website" in sentence
     assert page.asked == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=http://elsewhere.example/a.png",
+        "/app/gradio_api/file=HTTPS://elsewhere.example/a.png",
+        "/gradio_api/file/http://elsewhere.example/a.png",
+        "/gradio_api/proxy=https://a.hf.space/a.png",
+    ],
+)
+def test_files_of_others_are_not_passed_on(path: str) -> None:
+    page = Page()
+    assert ask(guarded(page), method="GET", path=path)[0] == 403
+    assert page.asked == 0
+    assert ask(guarded(page), method="GET", path="/gradio_api/file=/tmp/http/a.png")[0] == 200
 
 
 def test_a_proxy_may_ask_under_the_name_of_this_server() -> None:

@@ -13,16 +13,15 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from depthmask.app import cache_files, find_examples
+from depthmask.app.cache_files import MAX_FETCHES, TOO_MANY_FETCHES
 from depthmask.app.examples import Example
 from depthmask.app.fair_queue import FairQueue, Wait
 from depthmask.app.photos.analysis import DROP_IMAGE, DroppedFiles
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request
 from depthmask.app.photos.tab import (
-    MAX_FETCHES,
     NOT_UPLOADED,
     PUT_IN_ORDER,
-    TOO_MANY_FETCHES,
     PhotosTab,
     waiting,
 )
@@ -208,9 +207,11 @@ def test_a_mirrored_background_is_told_and_mirrored(uploads: DroppedFiles) -> No
 
 
 def test_only_uploads_are_mirrored(uploads: DroppedFiles) -> None:
-    assert build().mirror("/etc/passwd") == {"failed": NOT_UPLOADED}
+    tab = build()
+    for path in ("/etc/passwd", "\0", "\ud800", "a" * 10_000, f"{uploads.background}/../../x"):
+        assert tab.mirror(path) == {"failed": NOT_UPLOADED}
     Path(str(uploads.background)).write_text("no picture")
-    assert "picture" in build().mirror(str(uploads.background))["failed"]
+    assert "picture" in tab.mirror(str(uploads.background))["failed"]
 
 
 def test_few_addresses_are_fetched_at_a_time(
@@ -226,7 +227,7 @@ def test_few_addresses_are_fetched_at_a_time(
             answers.append(tab.fetch(url))
         return WebFile("cat.png", content)
 
-    monkeypatch.setattr("depthmask.app.photos.tab.fetch", fetch)
+    monkeypatch.setattr("depthmask.app.cache_files.fetch", fetch)
     assert tab.fetch("https://example.org/cat.png")["name"] == "cat.png"
     refused, *served = answers
     assert refused == {"failed": TOO_MANY_FETCHES}

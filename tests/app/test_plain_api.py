@@ -20,11 +20,12 @@ from depthmask.app.data_urls import DataUrls, store_data
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import MAX_VALUES, Guard, Hosts
 from depthmask.app.page import build_demo
-from depthmask.app.photos.analysis import DroppedFiles
+from depthmask.app.photos.analysis import MAX_FILE_BYTES, DroppedFiles
 from depthmask.app.photos.downloads import prepare
 from depthmask.app.plain_api import HOW, PlainApi, PlainApiRoute
 from depthmask.errors import PictureError
 from depthmask.pictures import read_grey
+from depthmask.pictures.web import WebFile
 from tests.app.pages import HEIGHT, WIDTH, Fake, in_own_loop
 from tests.app.pages import files as files
 
@@ -221,6 +222,26 @@ def test_data_addresses_in_gradios_own_endpoint(address: str, tmp_path: Path) ->
     assert "event: error" in ask_gradio(address, [path, url])
 
 
+def test_addresses_in_gradios_own_endpoint(
+    address: str, files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, asked = Path(str(files.image)).read_bytes(), []
+
+    def fetch(url: str, *, max_bytes: int) -> WebFile:
+        asked.append((url, max_bytes))
+        return WebFile("image.png", content)
+
+    def given(url: str) -> dict[str, Any]:
+        return {"path": url, "meta": {"_type": "gradio.FileData"}}
+
+    url = "https://example.org/image.png"
+    told = ask_gradio(address, [given("http://127.0.0.1:9/a.png"), given(url)])
+    assert "event: error" in told and "public internet" in told
+    monkeypatch.setattr("depthmask.app.cache_files.fetch", fetch)
+    assert "event: complete" in ask_gradio(address, [given(url), given(url)])
+    assert asked == [(url, MAX_FILE_BYTES)] * 2
+
+
 def test_with_a_password_programs_give_it(files: DroppedFiles) -> None:
     from starlette.testclient import TestClient
 
@@ -228,7 +249,7 @@ def test_with_a_password_programs_give_it(files: DroppedFiles) -> None:
         raise AssertionError("nothing gets here")
 
     api = PlainApi(Fake(), FairQueue(), model="fake", auth=USER)
-    client = TestClient(DataUrls(PlainApiRoute(page, api=api), auth=True))
+    client = TestClient(PlainApiRoute(page, api=api))
     body = {"background": coded(files.background), "image": coded(files.image)}
     assert client.post("/api/predict", json=body).status_code == 401
     assert client.post("/api/predict", json=body, auth=("ann", "guess")).status_code == 401
@@ -237,4 +258,3 @@ def test_with_a_password_programs_give_it(files: DroppedFiles) -> None:
     for scheme, status in (("basic", 200), ("Bearer", 401)):
         named = {"authorization": f"{scheme} {known}"}
         assert client.post("/api/predict", json=body, headers=named).status_code == status
-    assert client.post("/gradio_api/call/predict", json={"data": ["data:a"]}).status_code == 401

@@ -7,7 +7,6 @@ Both are JSON. Answers bear the number of their request, so that the page leaves
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,12 +20,11 @@ from depthmask.app.cache_files import (
     SWEEP_INTERVAL_S,
     browser_copy,
     depth_copy,
+    fetch_file,
     is_cached,
     keep,
     mask_copy,
-    new_file,
     save_preview,
-    storing,
 )
 from depthmask.app.examples import Example
 from depthmask.app.fair_queue import FairQueue, Place, Wait
@@ -50,7 +48,6 @@ from depthmask.app.photos.verdicts import words
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.errors import PictureError, StorageError
-from depthmask.pictures.web import fetch
 from depthmask.schema import SchemaError, from_json
 from depthmask.texts import TEXTS
 
@@ -61,8 +58,6 @@ WORKING = _TEXT["working"]
 PUT_IN_ORDER = _TEXT["put_in_order"]
 NOT_UPLOADED = "This file was not uploaded here: drop it again."
 UNEXPECTED = "Something failed on the server; try again, or look at what it printed."
-MAX_FETCHES = 4  # from the web at a time: each holds a thread for up to 15 seconds
-TOO_MANY_FETCHES = "Other pictures are being fetched right now; try again in a few seconds."
 TELL_S = 5.0  # between two signs of life while a pair is predicted
 Answer = dict[str, Any]
 
@@ -94,7 +89,6 @@ class PhotosTab:
         self._known = {path for example in examples for path in example.files if path}
         self._model, self._cache, self._queue = model, cache, queue
         self._solved = solved or {}
-        self._fetches = threading.BoundedSemaphore(MAX_FETCHES)
         self._build()
 
     async def on_request(self, text: str, visitor: str) -> AsyncGenerator[Answer]:
@@ -168,18 +162,11 @@ class PhotosTab:
 
     def fetch(self, address: str) -> Answer:
         """Fetches a picture from the web; returns its path and name, or what failed."""
-        if not self._fetches.acquire(blocking=False):
-            return {"failed": TOO_MANY_FETCHES}
         try:
-            found = fetch(address, max_bytes=MAX_FILE_BYTES)
-            path = new_file(found.name)
-            with storing():
-                path.write_bytes(found.content)
+            path = fetch_file(address, max_bytes=MAX_FILE_BYTES)
         except (PictureError, StorageError) as error:
             return {"failed": str(error)}
-        finally:
-            self._fetches.release()
-        return {"path": str(path), "name": found.name}
+        return {"path": str(path), "name": path.name}
 
     def mirror(self, path: str) -> Answer:
         """Writes the mirror image of an upload; returns its path and name, or what failed."""
@@ -302,8 +289,11 @@ class PhotosTab:
                 keep(path for path in paths if isinstance(path, str))
 
         def save(message: Any) -> Answer:
-            name, mask, shadow = (message[key] for key in ("name", "mask", "shadow"))
-            request = read_request(json.dumps(message["request"]))
+            try:
+                name, mask, shadow = (message[key] for key in ("name", "mask", "shadow"))
+                request = read_request(json.dumps(message["request"]))
+            except (LookupError, TypeError, SchemaError):
+                return {"failed": NOT_UPLOADED}
             return self.save(request, str(name), mask and str(mask), str(shadow))
 
         def fetch_address(address: Any) -> Answer:
