@@ -1,7 +1,10 @@
 """The backend that runs a checkpoint by torch, on any device of torch; on CUDA as CUDA graphs."""
 
+import logging
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from depthmask.network.device import choose_device, has_fast_bfloat16
 from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture
 
+_LOG = logging.getLogger(__name__)
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -47,13 +51,38 @@ class TorchBackend(LockedBackend):
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         on_cuda = self._device.type == "cuda"
         self._call: Call = GraphCache(self._compute, record) if on_cuda else self._compute
+        self._on_cpu: FusedNet | None = None  # once the memory of the GPU was used up
+
+    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        """Halves a batch for which the GPU has no memory; one pair is then run on the CPU."""
+        try:
+            return self._run_whole(backgrounds, images)
+        except torch.OutOfMemoryError:
+            if self._device.type == "cpu":
+                raise
+        # here, and not above, where the error would keep what the failed call has allocated
+        torch.cuda.empty_cache()
+        if len(images) == 1:
+            return self._run_on_cpu(backgrounds, images)
+        half = len(images) // 2
+        halves = [self._run_batch(backgrounds[p], images[p]) for p in (np.s_[:half], np.s_[half:])]
+        return {task: np.concatenate([part[task] for part in halves]) for task in halves[0]}
 
     @torch.inference_mode()
-    def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+    def _run_whole(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
         maps = self._call(self._to_tensor(backgrounds), self._to_tensor(images))
         return {
             task: values.cpu().numpy() for task, values in zip(self.net.tasks, maps, strict=True)
         }
+
+    @torch.inference_mode()
+    def _run_on_cpu(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        if self._on_cpu is None:
+            _LOG.warning("The GPU has too little free memory; what does not fit runs on the CPU.")
+            self._on_cpu = deepcopy(self.net).cpu()
+        pair = (torch.from_numpy(pictures.copy()) for pictures in (backgrounds, images))
+        maps = self._on_cpu(*pair)
+        return {task: values.numpy() for task, values in zip(self.net.tasks, maps, strict=True)}
 
     def _compute(self, backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
         kind = _TYPES[self.precision]

@@ -83,8 +83,8 @@ class Trainer:
         """Runs the phases that are left; returns the description of the last checkpoint.
 
         Raises:
-            TrainingError: The folder holds another run or cannot be written, or the loss is not
-                finite.
+            TrainingError: The folder holds another run or cannot be written, the loss is not
+                finite, or the memory does not suffice.
         """
         out = self.config.out
         if not self._resumes and holds_run(out):
@@ -93,6 +93,8 @@ class Trainer:
             return self._run_phases()
         except OSError as error:
             raise self._stopped(error) from error
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory() from error
 
     def _run_phases(self) -> CheckpointInfo:
         info = CheckpointInfo()
@@ -125,6 +127,15 @@ class Trainer:
         )
 
     @torch.no_grad()
+    def _out_of_memory(self) -> TrainingError:
+        phase = self.config.phases[self.position.phase]
+        return TrainingError(
+            f"{phase.batch} samples of {phase.size} px do not fit into the memory that is free. "
+            f"The run stopped at sample {self.position.samples:,}. Close other programs and go on "
+            "with --resume, or choose a smaller batch in --phases and another --out; --start can "
+            "begin there from this run's last checkpoint."
+        )
+
     def validate(self, size: int) -> CheckpointInfo:
         """Measures the averaged weights on composites of pictures never trained on.
 

@@ -337,6 +337,32 @@ def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkp
     assert said == ["torch is passed over for openvino: CUDA out of memory."]
 
 
+def test_what_does_not_fit_into_a_gpu_runs_in_parts_or_on_the_cpu(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = np.random.default_rng(0).integers(0, 256, (2, 5, 32, 64, 3), np.uint8)
+    backend, same = (TorchBackend(checkpoint, device="cpu", precision="fp32") for _ in range(2))
+    expected = same.run_batch(*pairs)
+    sizes: list[int] = []
+    room = 2
+
+    def run(backgrounds: Picture, images: Picture) -> dict[str, Map]:
+        sizes.append(len(images))
+        if len(images) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+        return same.run_batch(backgrounds, images)
+
+    monkeypatch.setattr(backend, "_device", torch.device("cuda"))
+    monkeypatch.setattr(backend, "_run_whole", run)
+    for room, tried in ((2, [5, 2, 3, 1, 2]), (0, [5, 2, 1, 1, 3, 1, 2, 1, 1])):
+        sizes.clear()
+        for task, values in backend.run_batch(*pairs).items():
+            assert np.allclose(values, expected[task], atol=1e-4), task
+        assert sizes == tried
+        assert len(caplog.messages) == (room == 0)
+    assert "runs on the CPU" in caplog.text
+
+
 def test_the_best_precision_of_a_gpu() -> None:
     assert best_precision(torch.device("cuda")) == "fp16"
     assert best_precision(torch.device("mps")) == "fp32"

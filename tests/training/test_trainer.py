@@ -129,6 +129,17 @@ def test_outputs_that_are_not_finite_stop_the_run_before_anything_is_saved(
     assert (config.out / "last.safetensors").read_bytes() == good
 
 
+def test_memory_that_does_not_suffice_is_said(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+
+    monkeypatch.setattr(Trainer, "_step", step)
+    with pytest.raises(TrainingError, match=r"4 samples of 32 px do not fit .* sample 0\. Close"):
+        Trainer(config).fit()
+
+
 @pytest.mark.usefixtures("tiny_train")
 def test_a_loss_that_is_not_finite_is_a_sentence(
     config: TrainConfig, capsys: pytest.CaptureFixture[str]
