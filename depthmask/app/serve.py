@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 import httpx
+from gradio.http_server import INITIAL_PORT_VALUE
 from starlette.middleware import Middleware
 
 from depthmask.app.connections import bound
@@ -238,6 +239,8 @@ def qr_code(url: str) -> str:
 def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
     """Returns further lines about who can reach the page, and how."""
     lines = []
+    if serving.port is None and urlsplit(url).port not in (INITIAL_PORT_VALUE, None):
+        lines.append(f"Another program has port {INITIAL_PORT_VALUE}, so it is the next free one.")
     lan = lan_url(serving, url)
     if lan:
         lines.append(f"Other computers of your network find it at {lan}")

@@ -24,6 +24,13 @@ def test_other_computers_are_told_an_address_they_can_use() -> None:
         assert any(found in line for line in remarks(everywhere, HERE, None))
 
 
+def test_another_port_than_the_usual_one_is_told() -> None:
+    assert remarks(Serving(), "http://127.0.0.1:7860/", None) == []
+    (line,) = remarks(Serving(), "http://127.0.0.1:7861/", None)
+    assert "7860" in line
+    assert remarks(Serving(port=7861), "http://127.0.0.1:7861/", None) == []
+
+
 def test_a_terminal_gets_a_qr_code_if_it_can_show_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", TextIOWrapper(BytesIO(), encoding="utf-8"))
     drawn = qr_code("http://192.168.1.2:7861/")
