@@ -6,11 +6,13 @@ graph for any size therefore needs no arithmetic on shapes, which torch's export
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch.nn.functional as F
 from torch import nn
 
 from depthmask.backends.base import INFO_KEY, INPUTS, VOTES, GraphInfo
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _OPSET = 18
 _FILE_VERSION = 9  # of the file format; runtimes of 2023 read it
+# On a graphics card, onnxruntime-web 1.30 takes channels four at a time, and 6 give wrong maps.
+_CHANNELS_AT_ONCE = 4
 
 
 def write_onnx(
@@ -117,15 +121,26 @@ class _Builder:
 def _add_network(b: _Builder, net: FusedNet) -> None:
     from onnx import TensorProto
 
-    pixels = b.op("Concat", *INPUTS, axis=3)
+    encoder, spare = _widened(net.encoder)
+    pads = b.constant(np.array([0] * 7 + [spare], np.int64))
+    pixels = b.op("Pad", b.op("Concat", *INPUTS, axis=3), pads)
     x = b.op("Cast", b.op("Transpose", pixels, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-    features = _add_encoder(b, net.encoder, x)
+    features = _add_encoder(b, encoder, x)
     total = _add_votes(b, [_add_decoder(b, d, features) for d in net.decoders.values()])
     if net.stride > 1:  # as torch's pixel_shuffle
         total = b.op("DepthToSpace", total, blocksize=net.stride, mode="CRD")
     maps = b.op("Sigmoid", total)
     for number, task in enumerate(net.tasks):
         b.op("Gather", maps, b.constant(np.array(number, np.int64)), axis=1, output=task)
+
+
+def _widened(encoder: Encoder) -> tuple[Encoder, int]:
+    """An encoder that takes channels of zeros after the pictures' own, and how many."""
+    encoder = deepcopy(encoder)
+    first = next(layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d))
+    spare = -first.in_channels % _CHANNELS_AT_ONCE
+    first.weight = nn.Parameter(F.pad(first.weight, (0, 0, 0, 0, 0, spare)), requires_grad=False)
+    return encoder, spare
 
 
 def _add_encoder(b: _Builder, encoder: Encoder, x: str) -> list[str]:

@@ -138,6 +138,14 @@ def test_names_and_types_of_a_graph(exported_checkpoint: Path) -> None:
     assert {p.key for p in model.metadata_props} == {"depthmask"}
 
 
+def test_the_first_convolution_takes_channels_by_fours(exported_checkpoint: Path) -> None:
+    """Of 6, onnxruntime-web makes wrong maps on a graphics card."""
+    graph = onnx.load(graph_of(exported_checkpoint)).graph
+    shapes = {weight.name: list(weight.dims) for weight in graph.initializer}
+    first = next(node for node in graph.node if node.op_type == "Conv")
+    assert shapes[first.input[1]][1] == 8
+
+
 def test_a_fixed_graph_takes_one_size(tiny_checkpoint: Path, pairs: Path, tmp_path: Path) -> None:
     export(tiny_checkpoint, tmp_path / "graph.onnx", pairs=pairs)
     backend = OnnxRuntimeBackend(tmp_path / "graph.onnx")
