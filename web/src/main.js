@@ -84,13 +84,24 @@ class Runtime {
         this.told.textContent = "Loading the network…";
         const wanted = new URLSearchParams(window.location.search).get("runtime") || "";
         try {
-            const { how, ms } = await this.call("open", { name: this.choice.value, wanted });
-            this.how = `Runs here by ${how}`;
-            this.told.textContent = this.how;
-            if (ms) this.time(ms);
+            this.tell(await this.call("open", { name: this.choice.value, wanted }));
+            this.tryCard();
         } catch (error) {
             this.told.textContent = error.message;
         }
+    }
+
+    // A graphics card is tried once the page can be used.
+    async tryCard() {
+        const { how, ms } = await this.call("tryCard").catch(() => ({ ms: null })); // as it was, then
+        if (!ms) return;
+        this.tell(how);
+        this.time(ms);
+    }
+
+    tell(how) {
+        this.how = `Runs here by ${how}`;
+        this.told.textContent = this.how;
     }
 
     time(ms, what = "pair") {
@@ -100,16 +111,16 @@ class Runtime {
 
 async function start() {
     await isolate();
+    const call = connect(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+    const hasResult = readLink(window.location.hash) !== null;
+    const runtime = new Runtime(call, () => { if (!tab.shared) tab.ask({ example: tab.example }); });
+    if (!hasResult) runtime.opened(); // first of all: the worker answers in turn
     const root = document.getElementById("photos");
     root.innerHTML = shared.markup; // of this page, no user's text
     const examples = Object.fromEntries(Object.keys(shared.examples).map((name) => [name, filesOf(name)]));
     for (const button of root.querySelectorAll("#examples [data-name]")) {
         button.querySelector("img").src = examples[button.dataset.name].image;
     }
-    const call = connect(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
-    const runtime = new Runtime(call, () => { if (!tab.shared) tab.ask({ example: tab.example }); });
-    const hasResult = readLink(window.location.hash) !== null;
-    if (!hasResult) runtime.opened(); // before any photo: the worker answers in turn
     const server = new LocalServer(async (name, given) => {
         if (name === "answer") runtime.opened();
         return call(name, given);
