@@ -10,7 +10,9 @@ export async function isolate() {
     if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
     const { serviceWorker } = navigator;
     try {
-        await serviceWorker.register(new URL("service_worker.js", document.baseURI));
+        const registered = serviceWorker.register(new URL("service_worker.js", document.baseURI));
+        if (serviceWorker.controller && window.crossOriginIsolated) return; // a later visit waits for nothing
+        await registered;
         if (!serviceWorker.controller) {
             await Promise.race([
                 new Promise((done) => { serviceWorker.addEventListener("controllerchange", done, { once: true }); }),

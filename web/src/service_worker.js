@@ -15,7 +15,7 @@ const HEADERS = {
 
 self.addEventListener("install", (event) => {
     event.waitUntil((async () => {
-        await (await caches.open(CACHE)).addAll(SHELL);
+        await keep(SHELL);
         await self.skipWaiting();
     })());
 });
@@ -25,7 +25,7 @@ self.addEventListener("activate", (event) => {
         for (const name of await caches.keys()) if (name.startsWith("depthmask ") && name !== CACHE) await caches.delete(name);
         await self.clients.claim();
     })());
-    caches.open(CACHE).then((cache) => cache.addAll(LATER)).catch((error) => console.debug("depthmask:", error));
+    keep(LATER).catch((error) => console.debug("depthmask:", error));
 });
 
 self.addEventListener("fetch", (event) => {
@@ -33,15 +33,27 @@ self.addEventListener("fetch", (event) => {
     if (request.method === "GET" && new URL(request.url).origin === self.location.origin) event.respondWith(answer(request));
 });
 
+async function keep(paths) {
+    const cache = await caches.open(CACHE);
+    await Promise.all(paths.map(async (path) => {
+        const found = await fetch(path);
+        if (!found.ok) throw new Error(`${path}: ${found.status}`);
+        await cache.put(path, isolated(found));
+    }));
+}
+
+// What is kept has the headers already: browsers keep compiled code beside an answer of the cache, but
+// not beside one that is made here.
 async function answer(request) {
     const cache = await caches.open(CACHE);
     const page = new URL("./", self.registration.scope).href;
     const key = request.mode === "navigate" ? page : request;
     const known = await cache.match(key, { ignoreSearch: true, ignoreVary: true });
-    if (known) return isolated(known);
+    if (known) return known;
     const found = await fetch(request);
-    if (found.status === 200 && found.url.startsWith(page)) await cache.put(key, found.clone());
-    return isolated(found);
+    const shown = isolated(found);
+    if (found.status === 200 && found.url.startsWith(page)) await cache.put(key, shown.clone());
+    return shown;
 }
 
 function isolated(answer) {
