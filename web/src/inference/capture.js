@@ -34,7 +34,7 @@ export async function learn(frames, see, size) {
     const share = await falseShare(moves ? candidates : [picture], frames, see, size);
     if (share > MAX_FALSE_SHARE) throw new Error(moves ? TEXT.motion : fill(TEXT.not_empty, { share }));
     const [first, last] = [picture, frames.at(-1)].map((each) => fineStructure(toGrey(tinyCopy(each))));
-    return { picture, candidates, selfCheck: share, agreement: agreement(first, last, null) || 0 };
+    return { picture, candidates, selfCheck: share, agreement: agreement(first, last, unmasked(null, first)) || 0 };
 }
 
 export const isOfSize = (picture, other) => picture.height === other.height && picture.width === other.width;
@@ -98,20 +98,19 @@ export function median(frames) {
     }, Uint8Array);
 }
 
-// Correlation of two pictures' fine structure where no foreground is known; null where too little of
-// the background is visible, or it has no structure.
-export function agreement(first, second, mask) {
-    const counts = unmasked(mask, second).data;
+// Correlation of two pictures' fine structure where the background is visible, as `unmasked` tells; null
+// where too little of it is, or it has no structure.
+export function agreement({ data: first }, { data: second }, { data: free }) {
     let [number, both, one, other] = [0, 0, 0, 0];
-    for (let i = 0; i < counts.length; i += 1) {
-        if (!counts[i]) continue;
+    for (let i = 0; i < free.length; i += 1) {
+        if (!free[i]) continue;
         number += 1;
-        both += first.data[i] * second.data[i];
-        one += first.data[i] ** 2;
-        other += second.data[i] ** 2;
+        both += first[i] * second[i];
+        one += first[i] * first[i];
+        other += second[i] * second[i];
     }
     const energy = Math.sqrt(one * other);
-    return number >= MIN_BACKGROUND_SHARE * counts.length && energy > number ? both / energy : null;
+    return number >= MIN_BACKGROUND_SHARE * free.length && energy > number ? both / energy : null;
 }
 
 // Where the background is visible, in the size of another array.

@@ -50,6 +50,7 @@ export async function step(before, frame, see, size) {
     const rested = before.still > STILL_FRAMES;
     let session = { ...before, still: isSame(before.calm, calm) ? before.still + 1 : 0 };
     if (mayRest(session, size)) return [session, { ...session.last, unchanged: true }];
+    seen.free = unmasked(session.mask, seen.tiny);
     session = withCopies(follow(withCopies(session, size), seen), size);
     const { light, health } = match(session, seen);
     const choices = session.choices.length ? session.choices : [session.empty.small];
@@ -108,7 +109,7 @@ function followLight(session, light, shown, image) {
 function follow(session, seen) {
     const { learned } = session;
     const limit = MIN_AGREEMENT_RATIO * learned.agreement;
-    const score = agreement(session.empty.fine, seen.fine, session.mask);
+    const score = agreement(session.empty.fine, seen.fine, seen.free);
     if (learned.agreement < MIN_STILL_AGREEMENT || !isDoubtful(session, seen, score, limit)) {
         return { ...session, suspicious: 0, attempts: 0, health: session.health === "bumped" ? "good" : session.health };
     }
@@ -145,14 +146,14 @@ function moved(candidate, homography, frame) {
 function isDoubtful({ mask, empty }, seen, score, limit) {
     if (score === null || score < limit) return true;
     if (!mask || mean(mapped(mask, (value) => (value > 0.5 ? 1 : 0))) < 0.5) return false;
-    const whole = agreement(empty.fine, seen.fine, null);
+    const whole = agreement(empty.fine, seen.fine, unmasked(null, seen.tiny));
     return whole !== null && whole < limit;
 }
 
 // Finds the gains that give the background the frame's light: { light, health }; faster where a mask is
 // known that does not cover nearly everything.
 function match({ empty, mask }, seen) {
-    const counts = unmasked(mask, seen.tiny);
+    const counts = seen.free;
     if (!mask || mean(counts) < MIN_BACKGROUND_SHARE) {
         const light = matchLight(empty.tiny, seen.tiny);
         return { light, health: light.reason ? "dark" : "good" };

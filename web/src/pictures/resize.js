@@ -19,22 +19,26 @@ export const enlarge = (from, height, width) => scaled(from, height, width, inte
 // Scales to a size: shrinks by averaging, grows by interpolation.
 export const resize = (from, height, width) => enlarge(shrink(from, height, width), height, width);
 
+const HALVES = new WeakMap(); // of a picture that is wanted in several sizes, that of half the size
+
 // The same, fast rather than exact: by halves as far as they go.
 export function resizeByHalves(from, height, width) {
     const halves = from.height % 2 === 0 && from.width % 2 === 0 && from.height >= 2 * height && from.width >= 2 * width;
     if (!halves) return resize(from, height, width);
-    return resizeByHalves(halved(from), height, width);
+    if (!HALVES.has(from)) HALVES.set(from, halved(from));
+    return resizeByHalves(HALVES.get(from), height, width);
 }
 
 // Averages of two by two pixels.
 function halved({ height, width, channels, data }) {
     const half = new data.constructor(data.length / 4);
     const [line, rounding] = [width * channels, data instanceof Float32Array ? 0 : 2];
-    const sums = new Float32Array(line);
     for (let y = 0, to = 0; y < height; y += 2) {
-        for (let k = 0, at = y * line; k < line; k += 1, at += 1) sums[k] = data[at] + data[at + line];
-        for (let k = 0; k < line; k += channels) {
-            for (let c = 0; c < channels; c += 1, k += 1, to += 1) half[to] = (sums[k] + sums[k + channels] + rounding) / 4;
+        for (let at = y * line, end = at + line; at < end; at += channels) {
+            for (let c = 0; c < channels; c += 1, at += 1, to += 1) {
+                const [right, below] = [at + channels, at + line];
+                half[to] = (data[at] + data[right] + data[below] + data[below + channels] + rounding) / 4;
+            }
         }
     }
     return array(height / 2, width / 2, channels, half);
