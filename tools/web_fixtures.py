@@ -4,6 +4,7 @@
 
 - web/tests/golden.json: what Python computes of small inputs, and web/src must compute too
 - web/src/app/shared.json: markup and constants of the tabs
+- web/src/colours.css: the colours
 
 `tests/web` fails where one of them is out of date.
 """
@@ -43,9 +44,11 @@ from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize, resize_by_halves
 from depthmask.render.views import colour_depth
 from depthmask.texts import TEXTS
+from tools.site_colours import make_colours
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 GOLDEN, SHARED = WEB / "tests" / "golden.json", WEB / "src" / "app" / "shared.json"
+COLOURS = WEB / "src" / "colours.css"
 HEIGHT, WIDTH = 96, 128
 STEP = 11  # of the numbers of a result, one in so many is written
 _KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring", "mixed", "hue")
@@ -291,6 +294,7 @@ def main() -> None:
     GOLDEN.write_text(json.dumps(make()) + "\n", "utf-8")
     shared = json.dumps(make_shared(), indent=1, ensure_ascii=False)
     SHARED.write_text(shared + "\n", "utf-8")
+    COLOURS.write_text(make_colours(), "utf-8")
 
 
 if __name__ == "__main__":

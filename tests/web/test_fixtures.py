@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tools.build_site import WEB, has_node
-from tools.web_fixtures import GOLDEN, SHARED, make, make_shared
+from tools.site_colours import make_colours
+from tools.web_fixtures import COLOURS, GOLDEN, SHARED, make, make_shared
 
 WRITE = "run `python -m tools.web_fixtures`"
 
@@ -21,6 +22,10 @@ def test_the_golden_numbers_are_those_of_python() -> None:
 def test_markup_and_constants_are_those_of_python() -> None:
     written = json.loads(SHARED.read_text("utf-8"))
     assert written == json.loads(json.dumps(make_shared())), WRITE
+
+
+def test_the_colours_are_those_of_the_theme() -> None:
+    assert COLOURS.read_text("utf-8") == make_colours(), WRITE
 
 
 def test_the_modules_compute_the_golden_numbers() -> None:
