@@ -43,8 +43,13 @@ if TYPE_CHECKING:
 RATE = 30  # frames a second of the camera
 FRAMES = 180  # of the clip, which is played over and over
 BITS, SQUARE = 8, 16  # of a frame's number, and the pixels of a side of each
+FIRST_FRAMES = 3  # drawn, before anything is measured
 WARM_UP_S = 6.0  # until the quality has settled
 WAIT_MS = 240_000
+HEAD = (
+    f"{'':12}{'frames/s':>9}{'median':>10}{'95 %':>10}{'dropped':>9}"
+    f"{'server':>10}{'browser':>10}  the page says"
+)
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 # Notes [number, time] of the camera's pictures and of those that the page draws.
@@ -150,16 +155,9 @@ def measure(
     """Prints a row for one visitor alone, and one for all."""
     from playwright.sync_api import sync_playwright
 
-    print(f"{'':12}{'frames/s':>9}{'median':>10}{'95 %':>10}{'dropped':>9}", end="")
-    print(f"{'server':>10}{'browser':>10}  the page says", flush=True)
-    flags = [
-        *FLAGS,
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}",
-    ]
+    print(HEAD, flush=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        browser = playwright.chromium.launch(executable_path=executable, args=flags(camera))
         page = browser.new_page()
         page.set_default_timeout(WAIT_MS)
         capture(page, url, options.view)
@@ -175,6 +173,16 @@ def measure(
         browser.close()
 
 
+def flags(camera: Path) -> list[str]:
+    """Of a Chromium whose camera plays a clip."""
+    return [
+        *FLAGS,
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+    ]
+
+
 def capture(page: "Page", url: str, view: str) -> None:
     """Opens the tab, chooses a view and captures the background, as a visitor does."""
 
@@ -186,7 +194,8 @@ def capture(page: "Page", url: str, view: str) -> None:
     page.locator(f'#live [data-view="{view}"]').click()
     part("start").click()
     part("capture").click()
-    page.wait_for_function("+document.querySelector('#live canvas').dataset.frames >= 3")
+    while int(part("shown").get_attribute("data-frames") or 0) < FIRST_FRAMES:
+        time.sleep(0.2)  # the static page forbids the scripts by which Playwright waits
 
 
 @contextmanager
@@ -206,15 +215,16 @@ def others(url: str, clip: Clip, count: int) -> Iterator[None]:
             thread.join()
 
 
-def watch(page: "Page", server: int, seconds: float) -> Seen:
+def watch(page: "Page", server: int | None, seconds: float) -> Seen:
     """Measures for some seconds, once the quality has settled."""
     time.sleep(WARM_UP_S)
-    mine = descendants(os.getpid()) - descendants(server)
+    servers = descendants(server) if server else set()
+    mine = descendants(os.getpid()) - servers
     page.evaluate("window.seen.camera.length = window.seen.page.length = 0")
-    begin = [processor_ms(pids) for pids in (descendants(server), mine)]
+    begin = [processor_ms(pids) for pids in (servers, mine)]
     time.sleep(seconds)
     seen = page.evaluate("window.seen")
-    end = [processor_ms(pids) for pids in (descendants(server), mine)]
+    end = [processor_ms(pids) for pids in (servers, mine)]
     camera, drawn = seen["camera"], seen["page"]
     shares = [
         (after - before) / max(1, len(drawn)) for before, after in zip(begin, end, strict=True)

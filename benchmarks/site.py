@@ -1,15 +1,17 @@
 """How large the static page is, how soon it can be used, and how long a photo takes, beside Python.
 
-    python -m benchmarks.site [--rounds 5] [--site DIR]
+    python -m benchmarks.site [--rounds 5] [--seconds 15] [--site DIR]
 
 It opens the page in headless Chromium by WASM, once as a first visit, then as later ones with
 threads, and once without the service worker, which leaves one thread. Python predicts the same
 example by ONNX Runtime. It prints what the first visit loads, compressed as hosts do, medians of
-seconds by the clock, and the figures of each example in the browser and in Python.
+seconds by the clock, and the figures of each example in the browser and in Python. Live is measured
+with a fake camera, as `benchmarks.live_page` does it.
 """
 
 import argparse
 import gzip
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +23,9 @@ from statistics import median
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
+from benchmarks import live_page
 from benchmarks.command import check_folders, run
 from depthmask.app.examples import find_examples
 from depthmask.app.photos.analysis import DroppedFiles, analyse
@@ -48,6 +51,7 @@ QUIET_MS = 3000  # after which nothing more is fetched
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of Live (%(default)s)")
     parser.add_argument("--site", type=Path, metavar="DIR", help="the built page")
     options = parser.parse_args()
     check_folders(options.site)
@@ -55,7 +59,7 @@ def main() -> None:
     executable = require_browser()
     with sync_playwright() as playwright, served(site) as (url, asked):
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
-        with browser.new_context() as context:
+        with kept_context(playwright.chromium, executable) as context:
             for until, paths in first_visit(context, url, asked):
                 print(f"first visit, {until}: {gzipped(paths, site) / 1e6:.2f} MB by gzip")
             warm = [usable(context, url) for _ in range(options.rounds)]
@@ -70,6 +74,20 @@ def main() -> None:
             for row in agreement(opened(context, url), predictor):
                 print(row, flush=True)
         browser.close()
+        print(live_page.HEAD)
+        for workers in get_args(Workers):
+            live(playwright.chromium, executable, url, options.seconds, workers)
+
+
+@contextmanager
+def kept_context(chromium: BrowserType, executable: str) -> Iterator[BrowserContext]:
+    """A browser that keeps compiled code on the disk, as that of a user does."""
+    with tempfile.TemporaryDirectory(prefix="site-") as folder:
+        context = chromium.launch_persistent_context(
+            folder, executable_path=executable, args=[*FLAGS]
+        )
+        yield context
+        context.close()
 
 
 @contextmanager
@@ -146,6 +164,25 @@ def photos(browser: Browser, url: str, rounds: int, workers: Workers) -> tuple[s
                 seconds.append(float(page.inner_text(".took").split()[2]))
         how = page.inner_text(".runtime span").split(":")[0].removeprefix("Runs here by ")
     return how, median(seconds)
+
+
+def live(
+    chromium: BrowserType, executable: str, url: str, seconds: float, workers: Workers
+) -> None:
+    """Prints a row of Live: what is seen from outside, and what the page says."""
+    clip = live_page.numbered()
+    with tempfile.TemporaryDirectory(prefix="site-") as folder:
+        camera = Path(folder, "camera.y4m")
+        live_page.write_clip(camera, [clip.background] * live_page.FRAMES)
+        browser = chromium.launch(executable_path=executable, args=live_page.flags(camera))
+        page = browser.new_context(service_workers=workers).new_page()
+        page.set_default_timeout(LIMIT_MS)
+        live_page.capture(page, f"{url}?runtime=wasm", "composite")
+        live_page.write_clip(camera, clip.frames)
+        page.evaluate(live_page.WATCH, [live_page.BITS, live_page.SQUARE])
+        seen = live_page.watch(page, None, seconds)
+        live_page.tell("1 thread" if workers == "block" else "threads", seen)
+        browser.close()
 
 
 def show(page: Page, name: str) -> None:
