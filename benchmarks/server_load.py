@@ -1,43 +1,67 @@
 """The page under load: visitors who ask for predictions without a pause, and others who are live.
 
-    python -m benchmarks.server_load [--visitors 30] [--live 4] [--minutes 4] [-- DEMO_OPTION ...]
+    python -m benchmarks.server_load [--visitors 30] [--live 4] [--slow 10] [--minutes 4]
+        [-- DEMO_OPTION ...]
 
 It starts `demo.py` in a process of its own. One visitor alone is the baseline. Then all visitors
-upload a pair of the examples, ask for its prediction, wait for it, and begin anew; those who are
-live capture a background and send frames. It prints how long the visitors waited beside the
-baseline, who was refused and with which words, the memory of the server with all its processes, and
-the disk space of its temporary files.
+upload a pair of the examples, wait for its prediction, fetch the mask, and begin anew. Each pair is
+cropped to a width of its own, so that nothing is remembered from another visitor, and a mask tells
+whose it is. Those who are live capture a background and send frames. Every other slow visitor sends
+a letter of a request now and then, the rest send nothing. In the end one visitor is alone again.
+
+It prints how long the visitors waited beside the baseline, who was refused and with which words,
+the memory of the server with all its processes, and the disk space of its temporary files. The exit
+code is 1 if a visitor was refused, or got the mask of another.
 """
 
 import argparse
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx
 import numpy as np
+from PIL import Image
 
 from benchmarks.command import resident_megabytes, run
 from benchmarks.live_session import Clip, rendered
 from depthmask.app.live.frames import jpeg_url
 from depthmask.errors import LaunchError
+from depthmask.evaluation.array_metrics import mask_iou
 from depthmask.files import EXAMPLES
+from depthmask.pictures import Mask, Picture, read_mask, read_picture
 
 API = "gradio_api/"
 START_LIMIT_S, ANSWER_LIMIT_S = 120, 300
 ALONE = 5  # requests of the baseline
 CLIP_FRAMES = 32  # of those who are live
 SAMPLE_S = 2.0
+LETTER_S = 2.0  # between two letters of a slow visitor
+LEAST_IOU = 0.4  # of a mask with that of its pair
+MOST_CROPPED = 200  # columns
+
+
+class Pair(NamedTuple):
+    """An example."""
+
+    background: Picture
+    image: Picture
+    mask: Mask
 
 
 @dataclass
@@ -46,6 +70,7 @@ class Record:
 
     seconds: list[float] = field(default_factory=list)  # from the first upload to the result
     refusals: list[str] = field(default_factory=list)
+    mistaken: int = 0  # masks that are another visitor's
     frames: list[float] = field(default_factory=list)  # seconds for each live frame
     memory: list[float] = field(default_factory=list)  # MB
     disk: list[float] = field(default_factory=list)  # MB
@@ -55,16 +80,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--visitors", type=int, default=30, help="(%(default)s)")
     parser.add_argument("--live", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--slow", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--minutes", type=float, default=4.0, help="(%(default)s)")
     parser.add_argument("demo", nargs="*", help="options of demo.py, after --")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="server-load-") as folder:
         server, url = start(Path(folder), options.demo)
         try:
-            measure(options, server.pid, url, Path(folder))
+            kept = measure(options, server.pid, url, Path(folder))
         finally:
             server.kill()
             server.communicate()
+    if not kept:
+        sys.exit(1)
 
 
 def start(folder: Path, demo: list[str]) -> tuple["subprocess.Popen[str]", str]:
@@ -87,45 +115,57 @@ def start(folder: Path, demo: list[str]) -> tuple["subprocess.Popen[str]", str]:
     raise LaunchError("demo.py did not come up; see its message above.")
 
 
-def measure(options: argparse.Namespace, pid: int, url: str, folder: Path) -> None:
-    """Runs the baseline and the load, and prints both."""
-    pairs = [
-        ((pair / "background.jpg").read_bytes(), (pair / "image.jpg").read_bytes())
-        for pair in sorted(EXAMPLES.iterdir())
-        if (pair / "image.jpg").is_file()
-    ]
+def measure(options: argparse.Namespace, pid: int, url: str, folder: Path) -> bool:
+    """Runs the baseline and the load, prints both, and returns whether all went well."""
+    pairs = [pair for pair in map(read_pair, sorted(EXAMPLES.glob("*/"))) if pair.mask.any()]
     print(f"{'':24}{'served':>8}{'refused':>8}{'median':>9}{'95 %':>8}{'longest':>9}", flush=True)
-    alone = Record()
-    visit(url, pairs, alone, lambda: len(alone.seconds) + len(alone.refusals) >= ALONE)
-    baseline = tell("one visitor alone", alone)
+    baseline = visit_alone("one visitor alone", url, pairs, 0)
     busy, end = Record(), time.monotonic() + 60 * options.minutes
 
     def ended() -> bool:
         return time.monotonic() > end
 
     clip = rendered("teddy", CLIP_FRAMES)
-    threads = [
-        threading.Thread(target=visit, args=(url, [*pairs[n % 2 :], *pairs[: n % 2]], busy, ended))
-        for n in range(options.visitors)
+    work: list[tuple[Callable[..., None], tuple[object, ...]]] = [
+        (sample, (pid, folder, busy, ended)),
+        *[(live, (url, clip, busy, ended))] * options.live,
+        *((dawdle, (url, number % 2 > 0, ended)) for number in range(options.slow)),
     ]
-    threads += [
-        threading.Thread(target=live, args=(url, clip, busy, ended)) for _ in range(options.live)
-    ]
-    threads.append(threading.Thread(target=sample, args=(pid, folder, busy, ended)))
+    for number in range(options.visitors):
+        asked = cropped(pairs, number + 1, options.visitors + 1)
+        work.append((visit, (url, asked, busy, ended)))
+    threads = [threading.Thread(target=task, args=given) for task, given in work]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     median = tell(f"{options.visitors} visitors, {options.live} live", busy)
-    print(f"ratio of the medians: {median / baseline:.1f}")
+    after = visit_alone("one visitor afterwards", url, pairs, 2)
+    print(f"ratio of the medians: {median / baseline:.1f}, afterwards {after / baseline:.1f}")
     for words, count in Counter(busy.refusals).most_common(5):
         print(f"refused {count} times: {words}")
+    print(f"masks of another visitor: {busy.mistaken}")
     if busy.frames:
         rate = len(busy.frames) / (60 * options.minutes) / options.live
         print(f"live: {rate:.1f} frames a second each, median {np.median(busy.frames):.2f} s")
     for name, values in (("memory", busy.memory), ("disk", busy.disk)):
-        first, *_, last = values
-        print(f"{name}: {first:.0f} MB at first, {max(values):.0f} at most, {last:.0f} at the end")
+        course = [values[min(len(values) * part // 4, len(values) - 1)] for part in range(5)]
+        numbers = " ".join(f"{value:.0f}" for value in course)
+        print(f"{name}: {numbers} MB from quarter to quarter, {max(values):.0f} MB at most")
+    return not (busy.refusals or busy.mistaken)
+
+
+def read_pair(folder: Path) -> Pair:
+    background, image = (read_picture(folder / f"{name}.jpg") for name in ("background", "image"))
+    return Pair(background, image, read_mask(folder / "mask.png"))
+
+
+def visit_alone(name: str, url: str, pairs: list[Pair], first: int) -> float:
+    """Lets one visitor ask a few times; prints a line, and returns the median wait in seconds."""
+    alone = Record()
+    asked = cropped(pairs, first, MOST_CROPPED // (2 * ALONE))
+    visit(url, asked, alone, lambda: len(alone.seconds) + len(alone.refusals) >= ALONE)
+    return tell(name, alone)
 
 
 def tell(name: str, record: Record) -> float:
@@ -140,27 +180,63 @@ def tell(name: str, record: Record) -> float:
     return float(median)
 
 
-Pairs = list[tuple[bytes, bytes]]
+def cropped(pairs: list[Pair], first: int, step: int) -> Iterator[Pair]:
+    """Takes one pair after another, each narrower by a number of columns that steps on."""
+    columns, at = first, first
+    while True:
+        found = pairs[at % len(pairs)]
+        width = found.image.shape[1] - columns % MOST_CROPPED
+        yield Pair(found.background[:, :width], found.image[:, :width], found.mask[:, :width])
+        columns, at = columns + step, at + 1
 
 
-def visit(url: str, pairs: Pairs, record: Record, ended: Callable[[], bool]) -> None:
+def visit(url: str, pairs: Iterator[Pair], record: Record, ended: Callable[[], bool]) -> None:
     """Asks for one prediction after another."""
     session = uuid4().hex
     with httpx.Client(base_url=url, timeout=ANSWER_LIMIT_S) as client:
-        count = 0
         while not ended():
+            pair = next(pairs)
+            files = [jpeg(picture) for picture in (pair.background, pair.image)]
             begin = time.monotonic()
             try:
-                predict(client, session, *pairs[count % len(pairs)])
+                path = predict(client, session, *files)
                 record.seconds.append(time.monotonic() - begin)
+                found = client.get(f"{API}file={quote(path)}").raise_for_status().content
+                record.mistaken += not belongs(found, pair)
             except (httpx.HTTPError, LaunchError) as error:
                 record.refusals.append(str(error)[:120])
                 time.sleep(1)
-            count += 1
 
 
-def predict(client: httpx.Client, session: str, background: bytes, image: bytes) -> None:
-    """Uploads a pair, and waits for its prediction.
+def jpeg(picture: Picture) -> bytes:
+    content = BytesIO()
+    Image.fromarray(picture).save(content, "JPEG", quality=90)
+    return content.getvalue()
+
+
+def belongs(content: bytes, pair: Pair) -> bool:
+    """Whether a mask, a PNG, is that of a pair."""
+    with Image.open(BytesIO(content)) as picture:
+        mask = np.asarray(picture) > 127
+    return mask.shape == pair.mask.shape and bool(mask_iou(mask, pair.mask) > LEAST_IOU)
+
+
+def dawdle(url: str, sends: bool, ended: Callable[[], bool]) -> None:
+    """Opens one connection after another; sends a request letter by letter, or nothing."""
+    parts = urlsplit(url)
+    letters = f"GET / HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
+    while not ended():
+        with suppress(OSError), socket.create_connection((parts.hostname, parts.port)) as line:
+            for at in range(len(letters)):
+                time.sleep(LETTER_S)
+                if ended():
+                    return
+                if sends:
+                    line.sendall(letters[at : at + 1])
+
+
+def predict(client: httpx.Client, session: str, background: bytes, image: bytes) -> str:
+    """Uploads a pair, waits for its prediction, and returns the path of the mask on the server.
 
     Raises:
         httpx.HTTPError: An answer did not come, or with another status than 200.
@@ -175,9 +251,9 @@ def predict(client: httpx.Client, session: str, background: bytes, image: bytes)
         for line in answer.iter_lines():
             if line.startswith("event: "):
                 event = line.removeprefix("event: ")
-            if event == "complete":
-                return
-            if event == "error" and line.startswith("data: "):
+            if line.startswith("data: ") and event == "complete":
+                return str(json.loads(line.removeprefix("data: "))[0]["path"])
+            if line.startswith("data: ") and event == "error":
                 raise LaunchError(line.removeprefix("data: "))
     raise LaunchError("the answer ended too early")
 

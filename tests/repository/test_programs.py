@@ -23,6 +23,7 @@ PROGRAMS = {
     "benchmarks.never_empty": [NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.troubles": ["--real", NOPE],
+    "benchmarks.prediction_memory": ["--backends", NOPE],
     "benchmarks.registration": [NOPE],
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
