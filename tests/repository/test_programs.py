@@ -23,7 +23,6 @@ PROGRAMS = {
     "benchmarks.never_empty": [NOPE],
     "benchmarks.photo_pairs": [NOPE, "--data", NOPE],
     "benchmarks.troubles": ["--real", NOPE],
-    "benchmarks.prediction_memory": ["--backends", NOPE],
     "benchmarks.registration": [NOPE],
     "benchmarks.resolution": [NOPE],
     "benchmarks.refinement": ["--sequences", NOPE],
@@ -128,7 +127,8 @@ def test_a_tool_tells_its_options(
 
 def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
-    of_their_own = {"benchmarks.ablation", "benchmarks.live_page", "benchmarks.server_load"}
+    parts = ("ablation", "live_page", "prediction_memory", "server_load")
+    of_their_own = {f"benchmarks.{name}" for name in parts}
     names = ("axe", "browser", "build_site", "draw_clip", "draw_preview", "reachable")
     read_no_files = {
         f"tools.{name}" for name in (*names, "solve_examples", "stage_page", "web_fixtures")
