@@ -12,10 +12,10 @@ RUN apt-get update \
 RUN useradd --create-home --uid 1000 user
 WORKDIR /home/user/app
 
-COPY requirements.txt ./
-RUN grep '^torch==' requirements.txt > torch.txt \
-    && pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r torch.txt \
-    && pip install --no-cache-dir -r requirements.txt \
+COPY requirements.txt requirements.lock ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
+    && grep '^torch==' requirements.txt > torch.txt \
+    && pip install --no-cache-dir --no-deps --index-url https://download.pytorch.org/whl/cpu -r torch.txt \
     && rm torch.txt
 
 COPY --chown=user demo.py LICENSE README.md ./
@@ -25,4 +25,7 @@ COPY --chown=user weights ./weights
 
 USER user
 EXPOSE 7860
+HEALTHCHECK --interval=15s --start-period=60s --timeout=5s CMD ["python", "-c", "from http.client \
+import HTTPConnection as Server; page = Server('127.0.0.1', 7860, timeout=4); page.request('GET', '/'); \
+exit(page.getresponse().status >= 400)"]
 ENTRYPOINT ["python", "-u", "demo.py", "--host", "0.0.0.0", "--port", "7860"]

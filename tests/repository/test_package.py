@@ -135,6 +135,17 @@ def test_the_pins_of_the_app_lie_within_the_bounds_of_the_package() -> None:
         assert str(bound.marker) == str(pins[bound.name].marker)
 
 
+def test_the_lock_holds_the_pins_of_the_app_with_hashes() -> None:
+    entries = re.split(r"\n(?=[a-z])", (ROOT / "requirements.lock").read_text())[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+    locked = {Requirement(entry.partition(" \\\n")[0]) for entry in entries}
+    found = {f"{each.name}{each.specifier}" for each in locked}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line[:1] not in "# "]
+    assert {f"{pin.name}{pin.specifier}" for pin in pins if pin.name != "torch"} <= found
+    assert not any(each.name.startswith(("torch", "nvidia", "cuda")) for each in locked)
+
+
 def test_development_pins_lie_within_the_bounds_of_the_extras() -> None:
     extras = PROJECT["optional-dependencies"]
     pins = {pin.name: pin for pin in map(Requirement, extras["dev"])}
