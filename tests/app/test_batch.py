@@ -329,6 +329,17 @@ def test_a_clip_that_fails_is_a_sentence(photos: dict[str, str], clip: dict[str,
     assert (crash["state"], crash["sentence"]) == ("failed", clips.UNEXPECTED)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of others")
+def test_the_memory_of_a_clip_is_bounded(
+    photos: dict[str, str], clip: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clips, "MAX_MEMORY_BYTES", 2**29)
+    answer = run(start(photos, clip=clip), video=command("time.sleep(0.5); bytearray(2**29)"))
+    assert (answer["state"], answer["sentence"]) == ("failed", clips.UNEXPECTED)
+    answer = run(start(photos, clip=clip), video=command("time.sleep(0.5); bytearray(2**27)"))
+    assert answer["state"] == "done"
+
+
 @pytest.mark.parametrize("content", [b"#EXTM3U\nfile:///etc/passwd", b"ffconcat version 1.0", b""])
 def test_lists_of_other_files_are_no_clips(
     photos: dict[str, str], clip: dict[str, str], content: bytes

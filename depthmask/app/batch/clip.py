@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ MAX_CLIP_S = 300  # of playing time
 MAX_WORK_S = 3600.0  # for a clip; then it ends as if it was stopped
 PATIENCE_S = 60.0  # for a process that was asked to stop
 NICENESS = 10
+MAX_MEMORY_BYTES = 8 * 2**30  # of the process, on Linux; full HD takes a fifth of it
 ROOT = str(Path(__file__).resolve().parents[3])
 PYTHONPATH = os.environ.get("PYTHONPATH")
 STOPPED = 130  # exit code of a command that was stopped
@@ -113,9 +115,7 @@ class ClipWork:
             errors="replace",
         ) as process:
             self._process = process
-            if hasattr(os, "setpriority"):
-                with suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+            _restrain(process.pid)
             timer = _after(MAX_WORK_S, self.stop)
             if self._stopping.is_set():
                 self.stop()
@@ -165,6 +165,17 @@ def check_clip(clip: Upload) -> None:
     is_avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
     if not (is_mp4 or is_avi or head[:4] == b"\x1aE\xdf\xa3"):
         raise ClipError(NOT_TAKEN.format(name=clip.name))
+
+
+def _restrain(process: int) -> None:
+    """Lowers the priority of a process, and bounds its memory, where the system can do that."""
+    with suppress(OSError):
+        if hasattr(os, "setpriority"):
+            os.setpriority(os.PRIO_PROCESS, process, NICENESS)
+        if sys.platform == "linux":
+            import resource
+
+            resource.prlimit(process, resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
 def _after(seconds: float, do: Callable[[], None]) -> threading.Timer:
