@@ -68,3 +68,16 @@ def test_nothing_is_smoothed_over_a_cut() -> None:
     before = [*smoother.add(0, full), *smoother.flush()]
     after = [*smoother.add(1, empty), *smoother.flush()]
     assert before[0][1].mask.min() == 1 and after[0][1].mask.max() == 0
+
+
+def test_what_looks_like_what_it_leaves_is_not_mixed_with_it() -> None:
+    """A grey shirt before a grey wall: the mask changes for good, and the picture does not."""
+    small = np.full((*SIZE, 3), 90, np.uint8)
+    full, empty = np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32)
+    flash = 8  # a frame in which the network fails
+    masks = [full if index < 5 or index == flash else empty for index in range(12)]
+    found = smoothed([(mask, seen(small, mask)) for mask in masks])
+    for index, (_, after) in enumerate(found):
+        if abs(index - flash) > REACH:
+            assert np.array_equal(after.mask, masks[index])
+    assert found[flash][1].mask.max() < 0.3
