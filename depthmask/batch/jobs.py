@@ -71,13 +71,21 @@ def jobs_of_scene(scene: Scene, folder: Path, images: Iterable[Path]) -> list[Jo
     return [Job(name, path, scene) for name, path in zip(names, listed, strict=True)]
 
 
-def jobs_by_name(backgrounds: Path, images: Path, *, out: Path) -> list[Job]:
+def jobs_by_name(
+    backgrounds: Path, images: Path, *, out: Path, may_wait: bool = False
+) -> list[Job]:
     """Pairs each image of a folder with the background of that name in another folder.
 
     Endings do not count. An image whose background is missing gets a trouble.
 
+    Args:
+        backgrounds: The folder of the backgrounds.
+        images: The folder of the images.
+        out: A folder that may lie in them and does not count.
+        may_wait: Backgrounds may come later.
+
     Raises:
-        OptionError: No image has a background.
+        OptionError: No image has a background, and none may come.
     """
     found: dict[PurePosixPath, list[Path]] = {}
     for path in find_images(backgrounds, without=out):
@@ -95,7 +103,7 @@ def jobs_by_name(backgrounds: Path, images: Path, *, out: Path) -> list[Job]:
             trouble = f"{backgrounds} holds {what} of the name {stem}; give it one."
         scene = Scene(str(photos[0]) if photos else "", tuple(photos[:1]))
         jobs.append(Job(name, path, scene, trouble))
-    if jobs and not any(job.scene.photos for job in jobs):
+    if jobs and not may_wait and not any(job.scene.photos for job in jobs):
         raise OptionError(
             f"No picture in {images} has the name of one in {backgrounds}; give both of a pair one "
             "name, or list the pairs in a CSV file."

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from depthmask.batch.jobs import Job, Scene
 from depthmask.batch.watch import watch
 
@@ -40,3 +42,24 @@ def test_files_are_taken_when_they_have_stopped_growing(tmp_path: Path) -> None:
     except KeyboardInterrupt:
         pass
     assert taken == [(4, ["a"]), (7, ["b"]), (8, ["a"])]
+
+
+def test_what_an_image_waits_for_is_told_once(tmp_path: Path) -> None:
+    early = Job("early", tmp_path / "early.jpg", Scene("", ()), "there is no such background.")
+    listed = Job("listed", tmp_path / "listed.jpg", Scene("b", (tmp_path / "b.jpg",)))
+    for job in (early, listed):
+        job.image.write_bytes(b"1")
+    told: list[str] = []
+
+    def rest(_: float, looks: list[int] = []) -> None:  # noqa: B006
+        looks.append(1)
+        assert len(told) == (0 if len(looks) == 1 else 2)
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(watch(lambda: [early, listed], rest=rest, tell=told.append))
+    assert sorted(told) == [
+        f"{early.image} waits: there is no such background.",
+        f"{listed.image} waits: there is no {tmp_path / 'b.jpg'}.",
+    ]
