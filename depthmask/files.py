@@ -274,6 +274,85 @@ def workplace(path: Path) -> Iterator[Path]:
         remove_all(folder)
 
 
+@contextmanager
+def reserved(path: Path, part: str = "") -> Iterator[str]:
+    """Keeps other runs from writing the same output, until the end of this one, however it comes.
+
+    A file beside the output is locked, where the system and the disk can do that.
+
+    Args:
+        path: Of the output, a file or a folder.
+        part: Of the output, if runs share it: those of other parts may write as well.
+
+    Yields:
+        What the locked file holds. A machine that finds it there sees the same disk.
+
+    Raises:
+        OptionError: Another run has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = reservation(path, part)
+    sign = secrets.token_hex(8)
+    with ExitStack() as held:
+        if part:
+            held.enter_context(_locked(reservation(path), path, shared=True))
+        file = held.enter_context(_locked(own, path))
+        os.ftruncate(file, 0)
+        os.write(file, sign.encode())
+        yield sign
+
+
+def reservation(path: Path, part: str = "") -> Path:
+    """The file that `reserved` locks."""
+    return _draft_of(path, f"{part and '.'}{part}", "lock")
+
+
+@contextmanager
+def _locked(path: Path, output: Path, *, shared: bool = False) -> Iterator[int]:
+    """Locks a file, which is made and removed again, and yields its descriptor."""
+    file = _open_and_lock(path, output, shared=shared)
+    try:
+        yield file
+    finally:
+        try:
+            if not shared or _lock(file):  # else others hold it, too
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(file)
+
+
+def _open_and_lock(path: Path, output: Path, *, shared: bool) -> int:
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            if not _lock(file, shared=shared):
+                raise OptionError(
+                    f"Another run writes {output} at this moment; wait until it has ended, or "
+                    "choose another -o."
+                )
+            if os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
+                return file  # else a run that ended has removed it meanwhile
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _lock(file: int, *, shared: bool = False) -> bool:
+    """Locks an open file until it is closed; False where another process has it locked."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some disks have no locks
+        return True
+    return True
+
+
 def flush(path: Path) -> None:
     """Waits until the disk holds what was written to a file, or which files a folder has."""
     if os.name == "nt":
@@ -361,9 +440,9 @@ def _is_stream(path: Path) -> bool:
     return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
-def _draft_of(path: Path, mark: str = "") -> Path:
+def _draft_of(path: Path, mark: str = "", ending: str = "tmp") -> Path:
     """A name beside a file that follows from the file's, and is short enough for any disk."""
     name = path.name
     if len(os.fsencode(name)) > _NAME_BYTES:
         name = sha256(os.fsencode(name)).hexdigest()
-    return path.with_name(f".{name}{mark}.tmp")
+    return path.with_name(f".{name}{mark}.{ending}")

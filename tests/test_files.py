@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from depthmask.files import (
     refuse_links,
     remove_drafts,
     renewed_sums,
+    reservation,
+    reserved,
     workplace,
     write_together,
     write_whole,
@@ -239,6 +242,7 @@ def test_a_folder_in_the_way_leaves_all_as_it_was(tmp_path: Path) -> None:
 
 TERMINATED = """
 import os, signal, sys
+from contextlib import contextmanager
 from pathlib import Path
 from depthmask.files import write_together
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and a shell
@@ -278,3 +282,63 @@ def test_no_two_outputs_are_one_file(tmp_path: Path) -> None:
     check_files(Path(os.devnull), Path(os.devnull))
     with pytest.raises(OptionError, match="is given for two files; choose another"):
         check_files(tmp_path / "a", tmp_path / "folder" / ".." / "a")
+
+
+HOLD = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from depthmask.files import reserved
+with reserved(Path(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(path: Path, part: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that has reserved an output."""
+    command = [sys.executable, "-c", HOLD, str(path), part]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"held\n"
+        yield process
+        if process.stdin:
+            process.stdin.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked where fcntl is")
+def test_one_run_writes_an_output(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    with held(out) as other:
+        for part in ("", "1-of-2"):
+            with (
+                pytest.raises(OptionError, match=r"Another run writes .*out at this"),
+                reserved(out, part),
+            ):
+                pass
+        other.kill()
+        other.wait()
+        with reserved(out) as sign:
+            assert reservation(out).read_text() == sign
+    assert not [*out.parent.iterdir()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked where fcntl is")
+def test_parts_of_an_output_are_written_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with held(out, "1-of-2"):
+        with reserved(out, "2-of-2"):
+            pass
+        for part in ("1-of-2", ""):
+            with pytest.raises(OptionError, match="Another run"), reserved(out, part):
+                pass
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked where fcntl is")
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    reservation(tmp_path / "out").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match="links"), reserved(tmp_path / "out"):
+        pass
+    assert (tmp_path / "precious").read_text() == "kept"
