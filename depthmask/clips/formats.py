@@ -17,6 +17,7 @@ class Format:
     options: dict[str, str] = field(default_factory=dict)  # of the encoder
     time_base: Fraction | None = None  # seconds, of all times; None: as the source has it
     even: bool = False  # whether height and width must be even
+    muxer: dict[str, str] = field(default_factory=dict)  # options of the container
     sound: tuple[str, ...] = ()  # codecs that are copied
     sound_encoder: str = "aac"  # for others
 
@@ -30,6 +31,7 @@ _VP9 = {
     "auto-alt-ref": "0",  # with alpha, it has to be
     "lag-in-frames": "0",
 }
+_AT_ONCE = {"movflags": "+faststart"}  # what players need first comes first
 _H264 = {"crf": "18", "preset": "veryfast", "bf": "0"}  # parts are joined: no frame looks ahead
 
 # By the ending of the file
@@ -50,9 +52,17 @@ FORMATS = {
         "yuva444p10le",
         True,
         {"profile": "4444", "alpha_bits": "16"},
+        muxer=_AT_ONCE,
         sound=("aac", "alac", "mp3", "pcm_s16le", "pcm_s24le"),
     ),
     ".mp4": Format(
-        "mp4", "libx264", "yuv420p", False, _H264, even=True, sound=("aac", "ac3", "mp3")
+        "mp4",
+        "libx264",
+        "yuv420p",
+        False,
+        _H264,
+        even=True,
+        muxer=_AT_ONCE,
+        sound=("aac", "ac3", "mp3"),
     ),
 }

@@ -53,7 +53,7 @@ class ClipWriter:
         self._size, self._begin = size, begin
         self._duration = max(1, round(1 / clip.rate / self.time_base))  # of a frame, in ticks
         with _named(path):
-            self._output = av.open(str(path), "w", format=kind.container)
+            self._output = av.open(str(path), "w", format=kind.container, options=kind.muxer)
         self._stream = self._add_stream(clip)
         self._sound = Sound(clip, self._output, kind) if sound and clip.sound else None
 
@@ -146,7 +146,10 @@ def join(
     """
     import av
 
-    with _named(path), av.open(str(path), "w", format=kind.container) as output:
+    with (
+        _named(path),
+        av.open(str(path), "w", format=kind.container, options=kind.muxer) as output,
+    ):
         target, sound, end = None, None, Fraction(0)
         for part in parts:
             begin = int(part.stem.rpartition("-")[2])

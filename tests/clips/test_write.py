@@ -93,3 +93,18 @@ def test_odd_sizes_and_tall_pixels(tmp_path: Path) -> None:
             writer.write(cut_out(0)[:-1, :-1] if kind.has_alpha else odd(0), 0)
         found = decoded(out)[0][0]
         assert found.shape[:2] == ((HEIGHT, WIDTH) if kind.even else (HEIGHT - 1, WIDTH - 1))
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_a_player_can_begin_before_it_has_all(tmp_path: Path, ending: str) -> None:
+    clip = read_clip(write(tmp_path / "clip.mkv", sound="aac"))
+    size = (HEIGHT, WIDTH)
+    for out in ("a", "b"):
+        with ClipWriter(tmp_path / f"{out}-0{ending}", FORMATS[ending], clip, size) as writer:
+            for index in range(3):
+                channels = 4 if FORMATS[ending].has_alpha else 3
+                writer.write(np.full((*size, channels), 90, np.uint8), 40 * index)
+    join([tmp_path / f"a-0{ending}"], tmp_path / f"b-0{ending}", FORMATS[ending], clip)
+    for out in ("a", "b"):
+        content = (tmp_path / f"{out}-0{ending}").read_bytes()
+        assert 0 < content.index(b"moov") < content.index(b"mdat")
