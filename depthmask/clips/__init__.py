@@ -4,7 +4,16 @@ A frame is a picture, uint8 RGB of shape (height, width, 3), turned upright, wit
 """
 
 from depthmask.clips.formats import FORMATS, Format
-from depthmask.clips.read import Clip, Frame, is_clip, read_clip, read_frames, spread_frames
+from depthmask.clips.read import (
+    Clip,
+    Frame,
+    frame_times,
+    is_clip,
+    read_clip,
+    read_frames,
+    read_frames_from,
+    spread_frames,
+)
 from depthmask.clips.write import ClipWriter, join
 
 __all__ = [
@@ -13,9 +22,11 @@ __all__ = [
     "ClipWriter",
     "Format",
     "Frame",
+    "frame_times",
     "is_clip",
     "join",
     "read_clip",
     "read_frames",
+    "read_frames_from",
     "spread_frames",
 ]

@@ -1,6 +1,7 @@
 """Reads clips: frames upright and in RGB, with their times, a few in memory at a time."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 MAX_SIDE = 8192  # pixels, of a frame
 HD_LINES = 720  # from this height on, colours without a tag are taken for BT.709, below for BT.601
+LOOK_BACK = 32  # frames before one that is sought: files are searched by the order of decoding
 FEW_FRAMES = 1000  # of these all are decoded where some are wanted; of more, key frames
 _BT601, _BT709 = 5, 1  # FFmpeg's numbers of colour matrices
 _UNTAGGED = (0, 2)
 _HDR = (16, 18)  # transfer functions: PQ and HLG
 
+DEINTERLACER = "bwdif"  # a filter of FFmpeg
+DEINTERLACED = "The clip is interlaced; one of the two moments of each frame is taken."
 INTERLACED = (
     "The clip is interlaced: each frame shows two moments. Deinterlace it first, or moving edges "
     "look like combs."
@@ -54,6 +58,7 @@ class Clip:
     primaries: int  # FFmpeg's number
     transfer: int  # likewise
     sound: str | None  # codec of the first sound track
+    interlaced: bool  # and deinterlaced when it is read
     notes: tuple[str, ...]  # sentences about what its owner may not expect
 
     @property
@@ -94,7 +99,9 @@ def read_clip(path: Path) -> Clip:
         aspect = stream.sample_aspect_ratio or Fraction(1)
         turned = first.rotation % 180 != 0
         height, width = first.height, first.width
-        notes = (INTERLACED,) * first.interlaced_frame + (HDR,) * (first.color_trc in _HDR)
+        interlaced = first.interlaced_frame and _can_deinterlace()
+        combs = DEINTERLACED if interlaced else INTERLACED
+        notes = (combs,) * first.interlaced_frame + (HDR,) * (first.color_trc in _HDR)
         tracks = [each.codec_context for each in container.streams.audio if each.codec_context]
         return Clip(
             path,
@@ -107,6 +114,7 @@ def read_clip(path: Path) -> Clip:
             first.color_primaries,
             first.color_trc,
             tracks[0].name if tracks else None,
+            interlaced,
             notes,
         )
 
@@ -125,7 +133,7 @@ def read_frames(clip: Clip, *, skip: int = 0, damaged: list[str] | None = None) 
     with _opened(clip.path) as container:
         stream = _video(container, clip.path)
         last = -clip.time_base
-        for index, frame in enumerate(_decoded(container, stream, damaged)):
+        for index, frame in enumerate(_shown(clip, _decoded(container, stream, damaged))):
             time = _time(frame, clip)
             time = (
                 last + (1 / clip.rate if time is None else clip.time_base)
@@ -135,6 +143,60 @@ def read_frames(clip: Clip, *, skip: int = 0, damaged: list[str] | None = None) 
             last = time
             if index >= skip:
                 yield Frame(_upright(frame, (clip.height, clip.width)), time, index)
+
+
+def frame_times(clip: Clip) -> list[Fraction]:
+    """When each frame of a clip is shown: in order, in seconds, found without decoding.
+
+    Raises:
+        ClipError: The file does not say so.
+    """
+    with _opened(clip.path) as container:
+        packets = container.demux(_video(container, clip.path))
+        ticks = [
+            (each.pts, each.time_base) for each in packets if each.size and not each.is_discard
+        ]
+    if not ticks or any(pts is None for pts, _ in ticks):
+        raise ClipError(
+            f"{clip.path} does not say when its frames are shown, and cannot be made in parts; "
+            "export it again as MP4."
+        )
+    return sorted({(pts or 0) * base - clip.start for pts, base in ticks})
+
+
+def read_frames_from(
+    clip: Clip,
+    times: Sequence[Fraction],
+    first: int,
+    *,
+    damaged: list[str] | None = None,
+    look_back: int = LOOK_BACK,
+) -> Iterator[Frame]:
+    """Reads the frames from one on, without decoding all that come before.
+
+    Args:
+        clip: As `read_clip` returned it.
+        times: As `frame_times` returned them; the place of a frame's time is its number.
+        first: The number of the first frame.
+        damaged: As for `read_frames`.
+        look_back: Search the file for so many frames before it.
+    """
+    with _opened(clip.path) as container:
+        stream = _video(container, clip.path)
+        sought = times[max(0, first - look_back)] + clip.start
+        container.seek(round(sought / clip.time_base), stream=stream)
+        last, begun = first - 1, False
+        for frame in _shown(clip, _decoded(container, stream, damaged)):
+            time = _time(frame, clip)
+            number = -1 if time is None else bisect_right(times, time) - 1
+            if not begun and number > first > look_back:
+                break  # the search has led too far
+            begun = True
+            if number > last:
+                last = number
+                yield Frame(_upright(frame, (clip.height, clip.width)), times[number], number)
+    if not begun and first > look_back:
+        yield from read_frames_from(clip, times, first, damaged=damaged, look_back=first)
 
 
 def spread_frames(
@@ -253,6 +315,62 @@ def _decoded(
                 return
             continue
         yield from frames
+
+
+def _can_deinterlace() -> bool:
+    import av
+
+    return DEINTERLACER in av.filter.filters_available
+
+
+def _shown(clip: Clip, frames: Iterator["VideoFrame"]) -> Iterator["VideoFrame"]:
+    """The frames of a clip, deinterlaced where it is interlaced."""
+    if not clip.interlaced:
+        yield from frames
+        return
+    waits: _Deinterlacer | None = None
+    for frame in frames:
+        if waits is None or not waits.takes(frame):
+            if waits is not None:
+                yield from waits.push(None)
+            waits = _Deinterlacer(frame, clip.time_base)
+        yield from waits.push(frame)
+    if waits is not None:
+        yield from waits.push(None)
+
+
+class _Deinterlacer:
+    """Makes a frame of each that is interlaced, some frames later; for frames as the first."""
+
+    def __init__(self, first: "VideoFrame", time_base: Fraction) -> None:
+        import av
+
+        self._like = first.width, first.height, first.format.name
+        self._graph = av.filter.Graph()
+        self._graph.link_nodes(
+            self._graph.add_buffer(
+                width=first.width,
+                height=first.height,
+                format=first.format,
+                time_base=first.time_base or time_base,
+            ),
+            self._graph.add(DEINTERLACER, "mode=send_frame:deint=interlaced"),
+            self._graph.add("buffersink"),
+        ).configure()
+
+    def takes(self, frame: "VideoFrame") -> bool:
+        return (frame.width, frame.height, frame.format.name) == self._like
+
+    def push(self, frame: "VideoFrame | None") -> Iterator["VideoFrame"]:
+        """Takes a frame, or None after the last; gives back those that are ready."""
+        import av
+
+        self._graph.vpush(frame)
+        while True:
+            try:
+                yield self._graph.vpull()
+            except (BlockingIOError, av.EOFError):
+                return
 
 
 def _count(container: "InputContainer", stream: "VideoStream", rate: Fraction) -> int | None:

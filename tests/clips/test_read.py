@@ -9,7 +9,15 @@ import av
 import numpy as np
 import pytest
 
-from depthmask.clips import is_clip, read_clip, read_frames, spread_frames
+from depthmask.clips import (
+    frame_times,
+    is_clip,
+    read_clip,
+    read_frames,
+    read_frames_from,
+    spread_frames,
+)
+from depthmask.clips.read import DEINTERLACED
 from depthmask.errors import ClipError
 from depthmask.pictures import Picture
 from tests.clips.drawing import HEIGHT, STEADY, UNEVEN, WIDTH, draw, write
@@ -115,3 +123,38 @@ def test_playlists_ask_no_addresses(tmp_path: Path) -> None:
                 read_clip(tmp_path / name)
         with pytest.raises(TimeoutError):
             listener.accept()
+
+
+def test_what_is_interlaced_is_deinterlaced(tmp_path: Path) -> None:
+    def two_moments(index: int) -> Picture:
+        picture = draw(2 * index)
+        picture[1::2] = draw(2 * index + 1)[1::2]
+        return picture
+
+    options, times = {"crf": "4", "x264-params": "tff=1"}, [40 * index for index in range(6)]
+    clip = read_clip(write(tmp_path / "clip.mp4", times, picture=two_moments, options=options))
+    assert clip.notes == (DEINTERLACED,)
+    found = list(read_frames(clip))
+    assert [frame.time for frame in found] == [Fraction(time, 1000) for time in times]
+    for frame in found:
+        moments = (draw(2 * frame.number + more)[8:24] for more in (0, 1))
+        assert any(close(frame.picture[8:24], moment, 2) for moment in moments)
+    (last,) = read_frames_from(clip, frame_times(clip), 5)
+    assert (last.number, last.time) == (5, Fraction(2, 10))
+
+
+@pytest.mark.parametrize("options", [{"g": "4"}, {"g": "250", "bf": "3"}])
+def test_frames_from_one_on(tmp_path: Path, options: dict[str, str]) -> None:
+    times = [40 * index for index in range(80)]
+    clip = read_clip(
+        write(tmp_path / "clip.mp4", times, picture=lambda index: draw(index % 12), options=options)
+    )
+    listed = frame_times(clip)
+    assert listed == [Fraction(time, 1000) for time in times]
+    everything = list(read_frames(clip))
+    for first in (0, 3, 50, 79):
+        found = list(read_frames_from(clip, listed, first))
+        assert [frame.number for frame in found] == list(range(first, 80))
+        for frame, expected in zip(found, everything[first:], strict=True):
+            assert np.array_equal(frame.picture, expected.picture)
+            assert frame.time == expected.time
