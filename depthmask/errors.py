@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+HINT = "Hint: "  # begins a line of a command that names its options
 _NAMED = 3  # files that a line names
 
 

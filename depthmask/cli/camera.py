@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol, cast
 
-from depthmask.cli.inputs import find_backgrounds, read_backdrop
+from depthmask.cli.inputs import find_backgrounds, read_look
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     from depthmask.inference.clip_run import stop_on_signals
 
     with TemporaryDirectory(prefix="depthmask-") as folder:
-        look = _look(options, Path(folder))
+        look = read_look(options, Path(folder) / "backdrop")
         photos = _photos(options, Path(folder))
         predictor = make_predictor(options, resolution=options.resolution)
         with (
@@ -119,14 +119,7 @@ def run(options: argparse.Namespace) -> None:
                 photos = []  # Enter asks for a capture
                 again.clear()
                 if scene:
-                    _show(
-                        webcam,
-                        sink,
-                        scene,
-                        predictor,
-                        look,
-                        ends,
-                    )
+                    _show(webcam, sink, scene, predictor, look, ends)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -137,15 +130,6 @@ def _size(text: str) -> tuple[int, int]:
     ):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write one such as 640x480")
     return int(height), int(width)
-
-
-def _look(options: argparse.Namespace, folder: Path) -> "Look":
-    """What is drawn; a backdrop is read before the camera is opened."""
-    from depthmask.inference.clip_look import Look
-
-    if options.backdrop == "blur":
-        return Look("blur")
-    return Look("backdrop", read_backdrop(options, folder / "backdrop"))
 
 
 def _photos(options: argparse.Namespace, folder: Path) -> "list[Picture]":

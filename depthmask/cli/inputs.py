@@ -12,11 +12,13 @@ from depthmask.data.folders import say
 from depthmask.errors import OptionError, PictureError, named
 
 if TYPE_CHECKING:
+    from depthmask.inference.clip_look import Look
     from depthmask.pictures import Picture
 
 STREAM = "-"  # standard input or output
 MAX_BYTES = 100_000_000  # of what does not lie on the disk
 MAX_FETCH_S = 60.0
+_BLUR = "blur"
 _ADDRESS = re.compile(r"[a-z][a-z+.-]+:(/|[\w.+-]+/)", re.IGNORECASE)  # ftp:/, data:image/
 
 T = TypeVar("T")
@@ -145,6 +147,15 @@ def read_backdrop(options: argparse.Namespace, place: Path) -> "Picture":
         raise OptionError(
             f"There is no colour and no picture {options.backdrop}; use white, #00ff00, or a file."
         ) from error
+
+
+def read_look(options: argparse.Namespace, place: Path) -> "Look":
+    """What is drawn of the frames of a clip, as --backdrop says; else as `read_backdrop`."""
+    from depthmask.inference.clip_look import Look
+
+    if options.backdrop == _BLUR:
+        return Look("blur")
+    return Look("backdrop", read_backdrop(options, place))
 
 
 def _copied(name: str, stem: str, content: bytes, place: Path) -> Input:

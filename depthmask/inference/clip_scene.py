@@ -55,7 +55,8 @@ def learn_scene(
     """
     if len(frames) < 2:
         raise ClipError(
-            "A scene is learned from two frames or more; give a longer clip, or a --background."
+            "A scene is learned from two frames or more; give a longer clip, or a photo of "
+            "the empty scene."
         )
     stand = _stand(frames) if align else Stand(frames[0], tuple(frames), len(frames))
     learned = learn_occupied(stand.steadied, predictor, align=False)
@@ -65,7 +66,7 @@ def learn_scene(
     if unknown is not None and unknown.mean() >= MIN_TOLD:
         sentences = (
             f"{unknown.mean():.1%} of the picture is never free in the clip; nothing is cut out "
-            "there. A photo of the empty scene as --background shows it.",
+            "there. A photo of the empty scene would show it.",
         )
     return _scene(learned.plate, candidates, unknown, size, sentences, align=align)
 
@@ -111,7 +112,7 @@ def _stand(frames: Sequence[Picture]) -> Stand:
         raise ClipError(
             f"The camera moves, or the clip is cut: only {len(stand.steadied)} of {stand.frames} "
             "frames spread over it show the scene from one place. Use a clip of a camera that "
-            "stands still, or name the moment at which it comes to stand elsewhere with --rekey."
+            "stands still."
         )
     return stand
 

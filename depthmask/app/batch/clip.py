@@ -17,7 +17,7 @@ from pathlib import Path
 
 from depthmask.app.batch.request import Start, Upload
 from depthmask.app.cache_files import new_file, storing
-from depthmask.errors import ClipError
+from depthmask.errors import HINT, ClipError
 from depthmask.files import file_name
 
 MAX_CLIP_BYTES = 500_000_000
@@ -30,10 +30,9 @@ ROOT = str(Path(__file__).resolve().parents[3])
 PYTHONPATH = os.environ.get("PYTHONPATH")
 STOPPED = 130  # exit code of a command that was stopped
 PROGRESS = re.compile(r"([\d,]+)(?: of ([\d,]+))? frames, .*")
-# what names an option of the command, which the page does not have
-OPTIONS = re.compile(r" as --\w+|, or [^.,]*--\w+[^.]*| --\w+[^.]*\.")
 NOT_TAKEN = "{name} is not taken as a clip: use MP4, MOV, WebM, MKV or AVI."
 TOO_LARGE = f"{{name}} has more than {MAX_CLIP_BYTES // 10**6} MB, the most of a clip."
+TOO_MUCH = "The clip takes too much memory; make its frames smaller."
 NOTHING = "Stopped before the first frame."
 UNEXPECTED = "The clip could not be made; try again, or look at what the server printed."
 Tell = Callable[[str, float | None], None]
@@ -70,7 +69,7 @@ class ClipWork:
         with tempfile.TemporaryDirectory(prefix="depthmask-") as folder:
             code = self._execute([*self._command, *self._arguments(out, Path(folder))], tell)
         if code not in (0, STOPPED) and not self._stopping.is_set():
-            raise ClipError(self._complaint())
+            raise ClipError(TOO_MUCH if code < 0 else self._complaint())
         if not out.is_file():
             raise ClipError(NOTHING)
         return out, code == 0
@@ -128,21 +127,22 @@ class ClipWork:
     def _hear(self, line: str, tell: Tell) -> None:
         found = PROGRESS.fullmatch(line)
         if found is None:
+            if not line or line.startswith(HINT):  # the page has no options
+                return
             told = self._for_page(line)
-            if told:
-                tell(told, None)
-            if told and not told.endswith("…") and not told.startswith("Stopped: "):
+            tell(told, None)
+            if not told.endswith("…") and not told.startswith("Stopped: "):
                 self.notes.append(told)
             return
         done, total = (int((text or "0").replace(",", "")) for text in found.groups())
         tell(f"{line}.", done / total if total else None)
 
     def _for_page(self, text: str) -> str:
-        """A sentence of the command with the clip's own name and without options."""
+        """A sentence of the command with the names that the files had."""
         text = text.replace(self._clip.path, self._clip.name)
         for path in self._asked.background:
             text = text.replace(path, Path(path).name)
-        return OPTIONS.sub("", text)
+        return text
 
     def _complaint(self) -> str:
         """The last line, which is the command's error."""
