@@ -67,6 +67,7 @@ class Backgrounds:
         make: Makes one of the photos of a scene, and of whether something may stand in each.
         tell: Gets a line where a photo was read in a way that its owner may not expect.
         names: What copies are called in lines and errors.
+        known: Those that are made already.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Backgrounds:
         *,
         tell: Callable[[str], None] = lambda line: None,
         names: Mapping[Path, str] | None = None,
+        known: Mapping[Scene, Background] | None = None,
     ) -> None:
         self._make, self._tell, self._names = make, tell, names or {}
+        self._known = known or {}
         self._lock = threading.Lock()
         self._read = lru_cache(maxsize=_MAX_SCENES)(self._read_scene)
         self.fingerprints = lru_cache(maxsize=10_000)(self._fingerprints)
@@ -87,6 +90,8 @@ class Backgrounds:
             return self._read(scene)
 
     def _read_scene(self, scene: Scene) -> Background:
+        if scene in self._known:
+            return self._known[scene]
         return self._make([self._read_photo(path) for path in scene.photos], scene.occupied)
 
     def _read_photo(self, path: Path) -> Picture:
@@ -172,6 +177,11 @@ class Batch:
             return _row(job, _KEPT, record)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None  # no record, or one that something else wrote
+
+    def make_missing(self, job: Job) -> Row:
+        """As `make`, but keeps what a worker that was lost has made."""
+        kept = self.kept(job)
+        return self.make(job) if kept is None else replace(kept, status=_NEW)
 
     def make(self, job: Job) -> Row:
         """Makes the results of a job; what is wrong with its pictures goes into the row.

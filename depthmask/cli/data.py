@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.options import parse_shard
+from depthmask.cli.options import add_ray_argument, parse_shard
 from depthmask.errors import OptionError
 from depthmask.files import check_file
 
@@ -65,12 +65,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--shard", default="1/1", metavar="I/N", help="make part I of N; `merge` joins them")
     add("--jobs", type=int, metavar="N", help="threads (default: as many as processors)")
-    add(
-        "--ray",
-        metavar="ADDRESS",
-        help="work on a Ray cluster: auto, or HOST:PORT of its head; all its machines must reach "
-        "the folders",
-    )
+    add_ray_argument(add)
 
 
 def run_build(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
     add_pair_arguments,
+    add_ray_argument,
     make_background,
     make_learn_occupied,
     make_predict,
@@ -101,8 +102,10 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="images that are worked on at once (default: as many as processors, at most 8)",
+        help="images that are worked on at once (default: as many as processors, at most 8; with "
+        "--ray, 2 in each worker)",
     )
+    add_ray_argument(add)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,22 +4,25 @@ import argparse
 import json
 import os
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from depthmask.cli.inputs import find_backgrounds, read_backdrop
+from depthmask.cli.inputs import find_backgrounds, read_look
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
+    add_ray_argument,
     add_resolution_argument,
     make_predictor,
+    on_all_machines,
 )
 from depthmask.data.folders import say
-from depthmask.errors import ClipError, OptionError, counted
-from depthmask.files import check_file, refuse_links, remove_all, workplace, write_whole
+from depthmask.errors import HINT, ClipError, OptionError, counted
+from depthmask.files import check_file, refuse_links, remove_all, reserved, workplace, write_whole
 from depthmask.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,13 +33,18 @@ if TYPE_CHECKING:
     from depthmask.inference.background import Background
     from depthmask.inference.clip_look import Look
     from depthmask.inference.clip_output import Output
-    from depthmask.inference.clip_run import Job, Outcome
+    from depthmask.inference.clip_run import Job, Outcome, Parts
     from depthmask.inference.clip_scene import ClipScene
     from depthmask.inference.predictor import Predictor
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
-_BLUR = "blur"
 INTERRUPTED = 130  # exit code, as shells call the end of a program by Ctrl-C
+HINTS = {  # what the options can do about it
+    "refused": f"{HINT}--background names a photo of the empty scene, and --rekey a moment at "
+    "which the camera comes to stand elsewhere.",
+    "unknown": f"{HINT}--background names a photo of the empty scene.",
+    "left": f"{HINT}--rekey TIME learns the background anew from then on.",
+}
 MAX_LOST_SHARE = 0.02  # of the frames; more are worth a sentence
 
 
@@ -90,17 +98,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-seconds", type=float, metavar="S", help="refuse a clip that lasts longer")
     add("--no-smooth", action="store_true", help="predict each frame for itself")
     add("--no-align", action="store_true", help="take the camera to stand still")
+    add_ray_argument(add)
     add_resolution_argument(parser)
     add_fetch_argument(parser)
     add_network_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    with TemporaryDirectory(prefix="depthmask-") as folder:
-        _run(options, Path(folder))
+    if options.ray:
+        on_all_machines(options, "clip", "output", "depth", "checkpoint")
+    with TemporaryDirectory(prefix="depthmask-") as folder, ExitStack() as stack:
+        _run(options, Path(folder), stack)
 
 
-def _run(options: argparse.Namespace, folder: Path) -> None:
+def _run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
     from depthmask.clips import read_clip
     from depthmask.inference.clip_run import Job, stop_on_signals
     from depthmask.inference.predictor import network_size
@@ -109,6 +120,9 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     _check_length(options, clip)
     look = _look(options, folder)
     _check_outputs(options, clip)
+    sign = stack.enter_context(reserved(options.output))
+    if options.depth:
+        stack.enter_context(reserved(options.depth))
     for note in clip.notes:
         say(note)
     predictor = make_predictor(options, resolution=options.resolution)
@@ -118,7 +132,7 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     backend = cast("BatchBackend", predictor.backend)
     job = Job(clip, scenes, backend, size, look, smooth=not options.no_smooth)
     with stop_on_signals() as stop:
-        outcome = _convert(options, job, stop)
+        outcome = _convert(options, job, stop, sign)
     _tell_end(options, clip, outcome)
     print(json.dumps(_report(options, job, predictor, outcome), indent=2))
     if not outcome.whole:
@@ -147,10 +161,8 @@ def _look(options: argparse.Namespace, folder: Path) -> "Look":
     from depthmask.clips import FORMATS
     from depthmask.inference.clip_look import Look
 
-    if options.backdrop == _BLUR:
-        return Look("blur")
     if options.backdrop is not None:
-        return Look("backdrop", read_backdrop(options, folder / "backdrop"))
+        return read_look(options, folder / "backdrop")
     kind = FORMATS.get(options.output.suffix.lower())
     return Look("cutout" if kind is None or kind.has_alpha else "sides")
 
@@ -201,9 +213,15 @@ def _scenes(
     ends = [each.time for each in given[1:]]
     found = []
     for index, (each, end) in enumerate(zip(given, [*ends, None], strict=True)):
-        scene = _scene(options, clip, predictor, each, end, folder / str(index))
+        try:
+            scene = _scene(options, clip, predictor, each, end, folder / str(index))
+        except ClipError:
+            say(HINTS["refused"])
+            raise
         for sentence in scene.sentences:
             say(sentence)
+        if scene.known < 1 and scene.sentences:
+            say(HINTS["unknown"])
         found.append((each.time, scene))
     return found
 
@@ -255,9 +273,9 @@ def _write_unknown(
         write_whole(options.unknown, encode_picture(drawn, "png"))
 
 
-def _convert(options: argparse.Namespace, job: "Job", stop: "Event") -> "Outcome":
+def _convert(options: argparse.Namespace, job: "Job", stop: "Event", sign: str) -> "Outcome":
     """Runs the job in a folder of drafts, which --resume keeps until all is done."""
-    from depthmask.inference.clip_run import Parts, convert
+    from depthmask.inference.clip_run import Parts
 
     out, clip = options.output, job.clip
     with ExitStack() as stack:
@@ -268,13 +286,12 @@ def _convert(options: argparse.Namespace, job: "Job", stop: "Event") -> "Outcome
                 say("What an earlier command with other options had done is made anew.")
         else:
             drafts, parts = stack.enter_context(workplace(out)), None
-        done = parts.frames if parts else 0
+        done = _frames_made(options, parts, drafts)
         if done:
             say(f"{counted(done, 'frame')} are there already.")
         progress = Progress(clip.frames, "frames", say, before=done)
-        picture, depth = _outputs(options, job, drafts, done)
         try:
-            outcome = convert(job, picture, depth, stop=stop, tell=progress.add, parts=parts)
+            outcome = _make(options, job, drafts, sign, parts, stop=stop, tell=progress.add)
         except OSError as error:
             if Path(error.filename or "").parent == drafts:
                 error.filename = str(out)
@@ -285,10 +302,39 @@ def _convert(options: argparse.Namespace, job: "Job", stop: "Event") -> "Outcome
     return outcome
 
 
+def _frames_made(options: argparse.Namespace, parts: "Parts | None", drafts: Path) -> int:
+    if options.ray:
+        from depthmask.cli.video_cluster import frames_made
+
+        return frames_made(drafts)
+    return parts.frames if parts else 0
+
+
+def _make(
+    options: argparse.Namespace,
+    job: "Job",
+    drafts: Path,
+    sign: str,
+    parts: "Parts | None",
+    *,
+    stop: "Event",
+    tell: Callable[[int], None],
+) -> "Outcome":
+    from depthmask.inference.clip_run import convert
+
+    if options.ray:
+        from depthmask.cli.video_cluster import convert_on_cluster
+
+        return convert_on_cluster(options, job, drafts, sign, stop=stop, tell=tell)
+    picture, depth = _outputs(options, job, drafts, parts.frames if parts else 0)
+    return convert(job, picture, depth, stop=stop, tell=tell, parts=parts)
+
+
 def _plan(options: argparse.Namespace, clip: "Clip") -> str:
     """Tells a run from one of other options or of another clip."""
     state = clip.path.stat()
     named = {name: str(value) for name, value in vars(options).items()}
+    named["ray"] = str(bool(options.ray))  # the same cluster may have another address later
     return json.dumps({**named, "bytes": state.st_size, "changed": state.st_mtime_ns}, indent=1)
 
 
@@ -319,8 +365,9 @@ def _tell_end(options: argparse.Namespace, clip: "Clip", outcome: "Outcome") -> 
     if outcome.swapped > MAX_LOST_SHARE * share:
         say(
             "Something in the background seems to have left the scene; the place shows as "
-            "foreground. --rekey TIME learns the background anew from then on."
+            "foreground."
         )
+        say(HINTS["left"])
     if not outcome.whole:
         more = " Give the same command again to go on." if options.resume else ""
         say(f"Stopped: {options.output} holds the first {counted(outcome.frames, 'frame')}.{more}")
@@ -354,5 +401,6 @@ def _report(
         "precision": predictor.backend.precision,
         "backgrounds": scenes,
         "not_followed": outcome.lost,
+        **({} if outcome.retries is None else {"retries": outcome.retries}),
         "notes": job.clip.notes,
     }

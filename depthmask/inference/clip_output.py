@@ -4,6 +4,8 @@ A file may be written in parts, which are joined at the end, so that a run that 
 """
 
 import os
+import secrets
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,10 +88,8 @@ class ClipInParts(ClipFile):
     def finish(self, *, whole: bool) -> None:
         self.end_part()
         parts = sorted(self._drafts.glob(f"[0-9]*{self.path.suffix}"))
-        draft = self._drafts / f"whole{self.path.suffix}"
         if parts:
-            join(parts, draft, self.kind, self._clip, whole=whole)
-            os.replace(draft, self.path)
+            join_parts(self.path, self._clip, parts, self._drafts, whole=whole)
 
     def _begin(self, time: Fraction, index: int) -> ClipWriter:
         for old in self._drafts.glob(f"[0-9]*{self.path.suffix}"):
@@ -102,8 +102,59 @@ class ClipInParts(ClipFile):
         return ClipWriter(draft, self.kind, self._clip, self._size, sound=False, begin=begin)
 
 
-class PictureFolder:
-    """Writes each frame as a PNG, numbered from 1, and their times as a table.
+class ClipSegment(ClipFile):
+    """Writes a segment of a clip, for `join_parts`, in a folder that other processes write, too."""
+
+    def _begin(self, time: Fraction, index: int) -> ClipWriter:
+        begin = round(time / (self.kind.time_base or self._clip.time_base))
+        self.path = self._drafts / f"{index:09d}-{begin}{self.path.suffix}"
+        draft = self._drafts / f".{self.path.stem}.{secrets.token_hex(4)}"
+        return ClipWriter(draft, self.kind, self._clip, self._size, sound=False, begin=begin)
+
+
+def join_parts(path: Path, clip: Clip, parts: Sequence[Path], drafts: Path, *, whole: bool) -> None:
+    """Makes a file of its parts, in their order, with the sound of the source.
+
+    Args:
+        path: The file.
+        clip: The source.
+        parts: As `ClipSegment` or `ClipInParts` wrote them.
+        drafts: A folder on the same disk.
+        whole: Whether these are all parts.
+    """
+    draft = drafts / f"whole{path.suffix}"
+    join(parts, draft, FORMATS[path.suffix.lower()], clip, whole=whole)
+    os.replace(draft, path)
+
+
+class PictureSegment:
+    """Writes frames as PNGs, numbered from 1, into a folder that other processes write, too.
+
+    Args:
+        folder: Of the pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.rows: list[str] = []  # of the table of times
+
+    def prepare(self, picture: Grey) -> bytes:
+        return encode_picture(picture, "png")
+
+    def write(self, prepared: bytes, time: Fraction, index: int) -> None:
+        name = f"{index + 1:06d}.png"
+        write_whole(self._folder / name, prepared, shared=True)
+        self.rows.append(f"{name},{float(time):.6f}\n")
+
+    def end_part(self) -> None:
+        """Nothing ends: each picture is a file."""
+
+    def finish(self, *, whole: bool) -> None:
+        """Nothing is left to do."""
+
+
+class PictureFolder(PictureSegment):
+    """Writes all frames, and after each its time into a table.
 
     Args:
         folder: Made if it is missing.
@@ -111,22 +162,18 @@ class PictureFolder:
     """
 
     def __init__(self, folder: Path, *, done: int = 0) -> None:
+        super().__init__(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._table = folder, folder / TIMES
+        self._table = folder / TIMES
         rows = self._table.read_text("utf-8").splitlines(keepends=True)[1:] if done else []
-        write_whole(self._table, "".join([_HEAD, *rows[:done]]).encode("utf-8"))
-
-    def prepare(self, picture: Grey) -> bytes:
-        return encode_picture(picture, "png")
+        write_times(folder, rows[:done])
 
     def write(self, prepared: bytes, time: Fraction, index: int) -> None:
-        name = f"{index + 1:06d}.png"
-        write_whole(self._folder / name, prepared)
+        super().write(prepared, time, index)
         with self._table.open("a", encoding="utf-8") as file:
-            file.write(f"{name},{float(time):.6f}\n")
+            file.write(self.rows.pop())
 
-    def end_part(self) -> None:
-        """Nothing ends: each picture is a file."""
 
-    def finish(self, *, whole: bool) -> None:
-        """Nothing is left to do."""
+def write_times(folder: Path, rows: Sequence[str]) -> None:
+    """Writes the table of a folder's times."""
+    write_whole(folder / TIMES, "".join([_HEAD, *rows]).encode("utf-8"))

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from depthmask.backends.base import BatchBackend
-from depthmask.clips import Clip, Frame, read_frames
+from depthmask.clips import Clip, Frame, read_frames, read_frames_from
 from depthmask.files import write_whole
-from depthmask.inference.clip import ClipState, Seen, finish_frame, see_frame
+from depthmask.inference.clip import Arrays, ClipState, Seen, finish_frame, see_frame
 from depthmask.inference.clip_look import Look, draw
 from depthmask.inference.clip_output import Output
 from depthmask.inference.clip_scene import ClipScene
@@ -43,6 +43,15 @@ class Job:
     smooth: bool = True  # over time, where the picture does not change
 
 
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Frames of a clip that are made apart from the others."""
+
+    numbers: range  # of the frames
+    begin: int  # the frame from which on the network runs, so that its state has settled
+    state: Arrays = field(default_factory=dict)  # before that, see `ClipState`; empty: a new one
+
+
 @dataclass
 class Outcome:
     """What a run has done."""
@@ -54,6 +63,7 @@ class Outcome:
     swapped: int = 0  # frames in which something of the background seems to be gone
     damaged: list[str] = field(default_factory=list)  # a text for each piece that was passed over
     seconds: dict[str, float] = field(default_factory=dict)  # of the loop, by stage
+    retries: int | None = None  # segments that were made again, where a cluster made them
 
 
 class Parts:
@@ -107,18 +117,56 @@ def convert(
         parts: Keeps the state from part to part, and has that of an earlier run.
     """
     outcome = Outcome(frames=parts.frames if parts else 0)
-    outputs = [picture] if depth is None else [picture, depth]
     source = read_frames(job.clip, skip=outcome.frames, damaged=outcome.damaged)
+    _run(job, source, (picture, depth), outcome, stop=stop, tell=tell, parts=parts)
+    return outcome
+
+
+def convert_segment(
+    job: Job,
+    segment: Segment,
+    times: Sequence[Fraction],
+    picture: Output,
+    depth: Output | None,
+) -> Outcome:
+    """Predicts a segment of a clip, and writes what is drawn of its frames; else as `convert`.
+
+    Args:
+        job: What to do.
+        segment: Which frames.
+        times: Of all frames of the clip, see `frame_times`.
+        picture: Takes what is drawn.
+        depth: Takes depth.
+    """
+    outcome = Outcome()
+    source = read_frames_from(job.clip, times, segment.begin, damaged=outcome.damaged)
+    _run(job, source, (picture, depth), outcome, segment=segment)
+    return outcome
+
+
+def _run(
+    job: Job,
+    source: Iterator[Frame],
+    outputs: tuple[Output, Output | None],
+    outcome: Outcome,
+    *,
+    stop: threading.Event | None = None,
+    tell: Callable[[int], None] = lambda count: None,
+    parts: Parts | None = None,
+    segment: Segment | None = None,
+) -> None:
+    picture, depth = outputs
+    used = [picture] if depth is None else [picture, depth]
     with (
         ThreadPoolExecutor(1) as reader,
         ThreadPoolExecutor() as pool,
         ThreadPoolExecutor(1) as writer,
     ):
-        writing = _Writing(job, outputs, pool, writer, tell)
-        _predict(job, _ahead(source, reader), writing, outcome, stop, parts)
-    for output in outputs:
+        writing = _Writing(job, used, pool, writer, tell, segment)
+        frames = _ahead(source, reader)
+        _predict(job, frames, writing, outcome, stop or threading.Event(), parts, segment)
+    for output in used:
         output.finish(whole=outcome.whole)
-    return outcome
 
 
 def _predict(
@@ -128,19 +176,25 @@ def _predict(
     outcome: Outcome,
     stop: threading.Event,
     parts: Parts | None,
+    segment: Segment | None,
 ) -> None:
     """Predicts frames, in their order, and has them written."""
     watch = Stopwatch()
     outcome.seconds = watch.seconds
+    kept = segment.state if segment else parts.state if parts else {}
     state: ClipState | None = None
+    lost = swapped = 0  # before the segment
     scene = job.scenes[0][1]
     for frame in frames:
         watch.lap("wait for the decoder")
         if stop.is_set():
             break
-        before, scene = scene, _scene(job, frame.time)
-        if state is None and parts and parts.state:
-            state = ClipState.from_arrays(parts.state, scene, job.size)
+        if segment and frame.number >= segment.numbers.stop + REACH:
+            outcome.whole = True
+            break
+        before, scene = scene, scene_at(job, frame.time)
+        if state is None and kept:
+            state = ClipState.from_arrays(kept, scene, job.size)
         elif state is None or before is not scene:
             writing.cut()
             state = _begin(state, scene)
@@ -149,8 +203,11 @@ def _predict(
         )
         watch.lap("network and all that needs an order")
         writing.put((frame, scene), seen)
-        outcome.frames = frame.number + 1
-        outcome.lost, outcome.swapped = state.lost, state.swapped
+        if segment is None or frame.number in segment.numbers:
+            outcome.frames = outcome.frames + 1 if segment else frame.number + 1
+            outcome.lost, outcome.swapped = state.lost - lost, state.swapped - swapped
+        elif frame.number < segment.numbers.start:
+            lost, swapped = state.lost, state.swapped
         if parts and outcome.frames % PART_FRAMES == 0:
             writing.end_part()
             parts.keep(outcome.frames, state)
@@ -172,8 +229,10 @@ class _Writing:
         pool: ThreadPoolExecutor,
         writer: ThreadPoolExecutor,
         tell: Callable[[int], None],
+        segment: Segment | None,
     ) -> None:
         self._job, self._outputs, self._tell = job, outputs, tell
+        self._segment = segment
         self._pool, self._writer = pool, writer
         self._smoother: Smoother[tuple[Frame, ClipScene]] = Smoother(REACH if job.smooth else 0)
         self._waiting: deque[Future[None]] = deque()
@@ -198,6 +257,8 @@ class _Writing:
 
     def _submit(self, ready: Iterator[tuple[tuple[Frame, ClipScene], Seen]]) -> None:
         for (frame, scene), seen in ready:
+            if self._segment and frame.number not in self._segment.numbers:
+                continue
             drawn = self._pool.submit(_draw, self._job, scene, frame, seen, self._outputs)
             self._waiting.append(self._writer.submit(_write, drawn, frame, self._outputs))
             self._drain(AHEAD)
@@ -239,7 +300,8 @@ def _ahead(items: Iterator[T], pool: ThreadPoolExecutor) -> Iterator[T]:
         yield item
 
 
-def _scene(job: Job, time: Fraction) -> ClipScene:
+def scene_at(job: Job, time: Fraction) -> ClipScene:
+    """The scene that counts at a time of the clip."""
     return [scene for start, scene in job.scenes if start <= time or start == 0][-1]
 
 

@@ -74,6 +74,16 @@ def test_each_kind_has_a_folder(make_batch: MakeBatch, tmp_path: Path) -> None:
         assert preview.size == (40, 16)
 
 
+def test_what_a_lost_worker_has_made_is_not_made_again(
+    make_batch: MakeBatch, tmp_path: Path
+) -> None:
+    batch, (job, other) = make_batch()
+    batch.make(job)
+    before = (tmp_path / "out" / "mask" / "a.png").stat().st_ino
+    assert [batch.make_missing(each).status for each in (job, other)] == ["made", "made"]
+    assert (tmp_path / "out" / "mask" / "a.png").stat().st_ino == before
+
+
 def test_what_is_done_is_kept_until_something_changes(
     make_batch: MakeBatch, tmp_path: Path
 ) -> None:
