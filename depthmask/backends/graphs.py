@@ -1,5 +1,6 @@
 """Backends that run an exported graph on the CPU and need no torch."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -45,6 +46,8 @@ class OpenVINOBackend(LockedBackend):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(floats, floats),
         }
+        if threads := threads_allowed():
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
         self.info, compiled = _compile(core, graph, settings)
         self.resolution = self.info.resolution
         self.precision = "int8" if self.info.precision == "int8" else floats
@@ -108,7 +111,11 @@ class OnnxRuntimeBackend(LockedBackend):
         checked_graph(graph)
         self._graph = graph
         with _damage_explained(graph):
-            self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+            wanted = onnxruntime.SessionOptions()
+            wanted.intra_op_num_threads = threads_allowed()
+            self._session = onnxruntime.InferenceSession(
+                graph, wanted, providers=["CPUExecutionProvider"]
+            )
             metadata = self._session.get_modelmeta().custom_metadata_map
             sides = self._session.get_inputs()[0].shape[1:3]
         self.info = GraphInfo.from_metadata(graph, metadata)
@@ -120,6 +127,12 @@ class OnnxRuntimeBackend(LockedBackend):
         with _failure_explained(self._graph):
             maps = self._session.run(list(OUTPUTS), _feed(backgrounds, images))
             return dict(zip(OUTPUTS, maps, strict=True))
+
+
+def threads_allowed() -> int:
+    """How many OMP_NUM_THREADS allows, which job systems and Ray set; 0: it does not say."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() else 0
 
 
 def import_openvino() -> Any:

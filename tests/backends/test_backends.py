@@ -76,6 +76,19 @@ def test_backends_say_what_the_network_says(checkpoint: Path, name: str) -> None
             assert np.abs(values - expected[task]).max() < 1e-5, task
 
 
+@pytest.mark.parametrize(("given", "threads"), [("1", 1), ("", 0), ("many", 0)])
+def test_as_many_threads_as_are_allowed(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, given: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    backend = OnnxRuntimeBackend(backends.graph_of(checkpoint))
+    assert backend._session.get_session_options().intra_op_num_threads == threads
+    if threads:
+        openvino = OpenVINOBackend(backends.graph_of(checkpoint), precision="fp32")
+        compiled = openvino._request.get_compiled_model()
+        assert compiled.get_property("INFERENCE_NUM_THREADS") == threads
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_batch_is_its_pairs(checkpoint: Path, name: str) -> None:
     backend = make(name, checkpoint)
