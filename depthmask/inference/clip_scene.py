@@ -95,7 +95,8 @@ def lay_scene(
     framed = frame(background, reference, align=align)
     plate, *others = framed.pictures
     found = predictor.predict(background, reference, align=align, refine=False).pair
-    sentences: tuple[str, ...] = () if found is None else tuple(found.quality.sentences)
+    is_told = found is not None and found.quality.verdict != "good"
+    sentences = tuple(found.quality.sentences) if found and is_told else ()
     unknown = None if framed.unknown is None else _mask(framed.unknown, size)
     return _scene(plate, (plate, *others) if others else (), unknown, size, sentences, align=align)
 
