@@ -1,10 +1,12 @@
 """The page as a whole: a header, the tabs, a footer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.routes import App
 
 from depthmask.app import html
 from depthmask.app.batch.tab import build_batch_tab
@@ -52,7 +54,7 @@ def build_demo(
     """
     gr.set_static_paths([path for e in examples for path in (*e.files, e.solved) if path])
     cache, queue = PredictionCache(), FairQueue() if queue is None else queue
-    with gr.Blocks(
+    with _without_servers(), gr.Blocks(
         title="depthmask",
         analytics_enabled=False,
         fill_width=True,
@@ -77,5 +79,23 @@ def build_demo(
             js_on_load=import_module(FOLDER / "page.js"),
         )
         build_endpoint(predictor, cache, queue, model=model)
-    page.queue(max_size=MAX_REQUESTS)
+    with _without_servers():
+        page.queue(max_size=MAX_REQUESTS)
     return page
+
+
+@contextmanager
+def _without_servers() -> Iterator[None]:
+    """Spares three servers, with 80 routes each, that Gradio makes before it launches another."""
+    create = App.create_app
+
+    def create_app(blocks: gr.Blocks, *others: Any, **options: Any) -> App:
+        if others or options != {"mcp_server": False}:  # a page of another thread is launched
+            return create(blocks, *others, **options)
+        return None  # type: ignore[return-value]
+
+    App.create_app = staticmethod(create_app)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        App.create_app = staticmethod(create)  # type: ignore[method-assign]
