@@ -54,12 +54,15 @@ def build_demo(
     """
     gr.set_static_paths([path for e in examples for path in (*e.files, e.solved) if path])
     cache, queue = PredictionCache(), FairQueue() if queue is None else queue
-    with _without_servers(), gr.Blocks(
-        title="depthmask",
-        analytics_enabled=False,
-        fill_width=True,
-        delete_cache=(SWEEP_INTERVAL_S, FILE_LIFETIME_S),
-    ) as page:
+    with (
+        _without_servers(),
+        gr.Blocks(
+            title="depthmask",
+            analytics_enabled=False,
+            fill_width=True,
+            delete_cache=(SWEEP_INTERVAL_S, FILE_LIFETIME_S),
+        ) as page,
+    ):
         gr.HTML(html.HEADER, elem_id="header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Photos", id="photos"):

@@ -151,7 +151,11 @@ def with_head(page: str, address: str, told: str = "") -> str:
         return bare
     scripts = (FOLDER / "page.js", *sorted(FOLDER.glob("photos/*.js")))
     sources = (f"{address}{API_PREFIX}/{file_address(each)}" for each in scripts)
-    links = (f'<link rel="modulepreload" href="{escape(each)}" />' for each in sources)
+    # without a low priority, they would hold up those of Gradio's scripts that it finds later
+    links = (
+        f'<link rel="modulepreload" fetchpriority="low" href="{escape(each)}" />'
+        for each in sources
+    )
     return bare.replace(
         "</head>", "\n".join((told, *links, "</head>")), 1
     )  # Gradio's scripts come first

@@ -22,6 +22,7 @@ from depthmask.app.connections import bound
 from depthmask.app.data_urls import DataUrls
 from depthmask.app.fair_queue import MAX_REQUESTS
 from depthmask.app.guard import Guard, Hosts
+from depthmask.app.local_browser import LocalBrowser
 from depthmask.app.login import Login
 from depthmask.app.page_head import DESCRIPTION, NAME, PageHead
 from depthmask.app.plain_api import PlainApi, PlainApiRoute
@@ -138,6 +139,7 @@ def launch(
         Middleware(Guard, hosts=hosts, framed_by=FRAMED_BY, quota=UploadQuota(has_room)),
         Middleware(PageHead, root_path=serving.root_path, addresses=addresses),
         *((Middleware(Login, root_path=serving.root_path),) if serving.auth else ()),
+        Middleware(LocalBrowser, root_path=serving.root_path),
         Middleware(DataUrls),
     ]
     if addresses.site:

@@ -66,7 +66,9 @@ def test_the_page_names_itself_and_its_picture() -> None:
 
 
 def test_the_scripts_of_the_first_tab_are_fetched_early() -> None:
-    scripts = re.findall(r'<link rel="modulepreload" href="([^"]*)"', ask("/").text)
+    scripts = re.findall(
+        r'<link rel="modulepreload" fetchpriority="low" href="([^"]*)"', ask("/").text
+    )
     assert len(scripts) > 10
     for script in scripts:
         path = script.removeprefix("http://here:7860/gradio_api/file=")

@@ -1,0 +1,62 @@
+"""Spares work for a browser on the computer that serves the page, which shares its processor.
+
+What it gets is not packed, for nothing is sent over a network. And scripts and styles, the page's
+own and Gradio's, are answered here: Gradio's routes take many times as long for each of them.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gradio.route_utils import API_PREFIX
+from gradio.routes import BUILD_PATH_LIB
+from starlette.responses import Response
+
+from depthmask.app.guard import App, Receive, Scope, Send
+
+FOLDER = Path(__file__).parent
+LOCAL = ("127.0.0.1", "::1", "localhost")
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+ASSETS = "/assets/"  # the path of Gradio's own
+LASTING = "public, max-age=31536000, immutable"
+FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
+
+
+class LocalBrowser:
+    """Changes how requests from this computer are answered, and no others.
+
+    Args:
+        app: The page.
+        root_path: Where a proxy serves the page: a path, or an address.
+    """
+
+    def __init__(self, app: App, *, root_path: str | None = None) -> None:
+        self._app = app
+        self._root = "" if not root_path or "//" in root_path else root_path.rstrip("/")
+        own = (each for each in FOLDER.resolve().rglob("*") if each.suffix in TYPES)
+        built = (each for each in Path(str(BUILD_PATH_LIB)).iterdir() if each.suffix in TYPES)
+        self._files = {f"{API_PREFIX}/file={each.as_posix()}": each for each in own}
+        self._files |= {f"{ASSETS}{each.name}": each for each in built}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_local(scope):
+            await self._app(scope, receive, send)
+            return
+        kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        scope = {**scope, "headers": kept}
+        path = str(scope["path"]).removeprefix(self._root)
+        file = self._files.get(path) if scope["method"] == "GET" else None
+        if file is None:
+            await self._app(scope, receive, send)
+            return
+        # the names of Gradio's files change with their content
+        headers = {"Cache-Control": LASTING if path.startswith(ASSETS) else "no-cache"}
+        answer = Response(file.read_bytes(), 200, headers, TYPES[file.suffix])
+        await answer(scope, receive, send)
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether a request is from a browser on this computer, without a proxy or a tunnel between."""
+    headers = dict(scope["headers"])
+    host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
+    client = (scope.get("client") or ("",))[0]
+    return client in LOCAL and host in LOCAL and not any(name in headers for name in FORWARDED)
