@@ -7,13 +7,14 @@ own and Gradio's, are answered here: Gradio's routes take many times as long for
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import gradio
 from gradio.route_utils import API_PREFIX
-from gradio.routes import BUILD_PATH_LIB
 from starlette.responses import Response
 
 from depthmask.app.guard import App, Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
+BUILT = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
 LOCAL = ("127.0.0.1", "::1", "localhost")
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 ASSETS = "/assets/"  # the path of Gradio's own
@@ -33,7 +34,7 @@ class LocalBrowser:
         self._app = app
         self._root = "" if not root_path or "//" in root_path else root_path.rstrip("/")
         own = (each for each in FOLDER.resolve().rglob("*") if each.suffix in TYPES)
-        built = (each for each in Path(str(BUILD_PATH_LIB)).iterdir() if each.suffix in TYPES)
+        built = (each for each in BUILT.glob("*") if each.suffix in TYPES)
         self._files = {f"{API_PREFIX}/file={each.as_posix()}": each for each in own}
         self._files |= {f"{ASSETS}{each.name}": each for each in built}
 

@@ -54,7 +54,7 @@ class InParts(Fake):
 
     def preview(self, height: int, width: int) -> Prediction:
         mask = np.ones((height, width), np.float32)
-        return replace(self.finished, mask=mask, depth=mask / 2)
+        return replace(self.finished, mask=mask, depth=np.full_like(mask, 0.5))
 
     def finish(self, look: "InParts") -> Prediction:
         return look.finished

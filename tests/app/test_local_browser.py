@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import gradio
 import httpx
 import pytest
-from gradio.routes import BUILD_PATH_LIB
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
@@ -13,6 +13,7 @@ from depthmask.app.modules import file_address
 from tests.app.pages import in_own_loop
 
 SCRIPT = FOLDER / "photos" / "photos.js"
+ASSETS = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
 HOST = "localhost:7860"
 
 
@@ -26,7 +27,7 @@ def ask(
 
     async def get() -> httpx.Response:
         app = LocalBrowser(page, root_path=root_path)
-        transport = httpx.ASGITransport(app, client=(client, 1))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app, client=(client, 1))
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             return await http.get(path, headers={"host": HOST, "accept-encoding": "br"} | names)
@@ -43,7 +44,7 @@ def test_a_script_is_answered_as_it_is_now() -> None:
 
 
 def test_gradios_scripts_are_answered_too() -> None:
-    script = next(each for each in Path(str(BUILD_PATH_LIB)).iterdir() if each.suffix == ".js")
+    script = next(ASSETS.glob("*.js"))
     for root, path in ((None, "/assets/"), ("/app", "/app/assets/"), ("/app/", "/assets/")):
         answer = ask(f"{path}{script.name}", root_path=root)
         assert answer.content == script.read_bytes()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -296,30 +297,40 @@ def _predict(
 ) -> PredictedPair | None:
     """Reads and predicts a pair, or its preview; returns None if that was not possible."""
     begun = None if first else cache.pop(_key(files, first=True))
-    if begun is None:
-        with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
-            empty = pool.submit(_empty_scene, cache, reader, files)
-            image = reader.read("image", files.image, photo_reader().photo)
-            scene = empty.result()
-        if scene is None or image is None:
-            return None
-    try:
-        if begun is not None:
-            return _finished(predictor, begun)
+    if begun is not None:
+        return _explained(reader, partial(_finished, predictor, begun))
+    with ThreadPoolExecutor(2) as pool:  # each waits for a process that decodes
+        empty = pool.submit(_empty_scene, cache, reader, files)
+        image = reader.read("image", files.image, photo_reader().photo)
+        scene = empty.result()
+    if scene is None or image is None:
+        return None
+    learned = scene if files.more_backgrounds else None
+    notes = (*scene.notes, *_named("image", image.notes))
+
+    picture, background, size = image.picture, scene.background, scene.size
+
+    def predict() -> PredictedPair:
         look = None
         if first and isinstance(predictor, Looks):
-            look = predictor.look(scene.background, image.picture)
+            look = predictor.look(background, picture)
         if look is None:
-            prediction = predictor.predict(scene.background, image.picture)
+            found = predictor.predict(background, picture)
         else:
-            prediction = look.preview(*fit_size(image.picture.shape, FIRST_SIDE))
+            found = look.preview(*fit_size(picture.shape, FIRST_SIDE))
+        return PredictedPair(picture, found, size, notes, learned, look)
+
+    return _explained(reader, predict)
+
+
+def _explained(reader: "_Reader", predict: Callable[[], PredictedPair]) -> PredictedPair | None:
+    """Returns what is predicted; None if the network failed, and then the reader tells that."""
+    try:
+        return predict()
     except (RuntimeError, ValueError, MemoryError, cv2.error) as error:
         logging.getLogger(__name__).exception("prediction failed")
         reader.complaints.append(f"The network failed on this pair: {_first_line(error)}")
         return None
-    notes = (*scene.notes, *_named("image", image.notes))
-    learned = scene if files.more_backgrounds else None
-    return PredictedPair(image.picture, prediction, scene.size, notes, learned, look)
 
 
 def _finished(predictor: Predicts, begun: PredictedPair) -> PredictedPair:
