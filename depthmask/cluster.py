@@ -6,9 +6,10 @@ must see the same folders under the same paths.
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from functools import lru_cache
+from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -16,6 +17,7 @@ from depthmask.errors import OptionError, counted
 
 AUTO = "auto"
 MAX_TRIES = 5  # of an item whose workers or machines are lost
+AHEAD = 2  # items of each worker that are handed out, so that none waits for its next
 CORES = 2  # of a worker that runs the network without a GPU
 _INSTALL = "--ray needs Ray: pip install -e '.[distributed]'."
 _CONNECT_TIMEOUT_S = 10.0
@@ -92,7 +94,7 @@ class Cluster:
     def run(
         self,
         work: Work[Item, Made],
-        items: Sequence[Item],
+        items: Iterable[Item],
         needs: Needs,
         *,
         stop: Callable[[], bool] = lambda: False,
@@ -101,7 +103,7 @@ class Cluster:
 
         Args:
             work: Sent to each worker once; the same object is not sent again by a further call.
-            items: To make.
+            items: To make; some are fetched ahead.
             needs: Of one worker.
             stop: Asked now and then; once it says so, nothing further is yielded.
 
@@ -114,8 +116,13 @@ class Cluster:
             self._sent = work, ray.put(work)
         # retries are made here, as Ray does not tell how often it made some
         task = ray.remote(max_retries=0, **needs)(_make_item)
-        waiting = {task.remote([self._sent[1]], item): (item, 1) for item in items}
-        while waiting and not stop():
+        waiting: dict[Any, tuple[Item, int]] = {}
+        coming = iter(items)
+        while not stop():
+            for item in islice(coming, max(0, AHEAD * self.workers(needs) - len(waiting))):
+                waiting[task.remote([self._sent[1]], item)] = item, 1
+            if not waiting:
+                return
             for done in ray.wait(list(waiting), timeout=_LOOK_S)[0]:
                 item, tries = waiting.pop(done)
                 if (made := self._result(done, tries)) is None:

@@ -209,6 +209,7 @@ class Ray(SimpleNamespace):
 
         super().__init__(exceptions=ray.exceptions)
         self._outcomes, self._begun = iter(outcomes), 0
+        self.nodes = lambda: [{"Alive": True, "Resources": {"CPU": 1.0}}]
 
     def put(self, work: object) -> object:
         return work
@@ -234,7 +235,7 @@ def run_with(ray: Any, items: Sequence[int], told: list[str]) -> list[tuple[int,
     cluster = Cluster("auto", tell=told.append)
     cluster._ray = ray
     try:
-        return list(cluster.run(SimpleNamespace(), items, {}))  # type: ignore[arg-type]
+        return list(cluster.run(SimpleNamespace(), items, {"num_cpus": 1}))
     finally:
         assert cluster.retries == len(told)
 
@@ -249,6 +250,21 @@ def test_what_is_lost_is_made_again_and_counted() -> None:
     ]
     with pytest.raises(OptionError, match="lost 5 times; give the same command again"):
         run_with(Ray([lost] * 5), [1], [])
+
+
+def test_few_items_are_handed_out_ahead() -> None:
+    pytest.importorskip("ray", reason=WITHOUT_RAY)
+    cluster, fetched = Cluster("auto"), []
+
+    def items() -> Iterator[int]:
+        for number in range(5):
+            fetched.append(number)
+            yield number
+
+    cluster._ray = Ray("abcde")
+    found = cluster.run(SimpleNamespace(), items(), {"num_cpus": 1}, stop=lambda: False)
+    assert next(found) == (0, "a") and fetched == [0, 1]
+    assert list(found) == [(1, "b"), (2, "c"), (3, "d"), (4, "e")]
 
 
 def test_an_error_of_another_machine_is_raised_here() -> None:

@@ -74,7 +74,7 @@ def convert_on_cluster(
         workers = cluster.workers(needs)
         say(f"{counted(workers, 'worker')} on {counted(len(cluster.machines), 'machine')}.")
         work = _Work.of(options, job, times, drafts, sign)
-        segments = list(cut_segments(job, times, frozenset(made)))
+        segments = cut_segments(job, times, frozenset(made))
         for _, done in cluster.run(work, segments, needs, stop=stop.is_set):
             write_whole(_record(drafts, done.first), json.dumps(asdict(done)).encode())
             made[done.first] = done
@@ -164,6 +164,8 @@ def _finish(
         join_parts(options.output, clip, parts, drafts, whole=outcome.whole)
     for folder in _folders(options):
         write_times(folder, [row for each in ready for row in each.rows])
+        for draft in folder.glob(".*.png.*.tmp"):  # of workers that were lost
+            draft.unlink(missing_ok=True)
     return outcome
 
 

@@ -134,6 +134,8 @@ class PictureSegment:
         folder: Of the pictures.
     """
 
+    _shared = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.rows: list[str] = []  # of the table of times
@@ -143,7 +145,7 @@ class PictureSegment:
 
     def write(self, prepared: bytes, time: Fraction, index: int) -> None:
         name = f"{index + 1:06d}.png"
-        write_whole(self._folder / name, prepared, shared=True)
+        write_whole(self._folder / name, prepared, shared=self._shared)
         self.rows.append(f"{name},{float(time):.6f}\n")
 
     def end_part(self) -> None:
@@ -160,6 +162,8 @@ class PictureFolder(PictureSegment):
         folder: Made if it is missing.
         done: So many frames are in it already.
     """
+
+    _shared = False
 
     def __init__(self, folder: Path, *, done: int = 0) -> None:
         super().__init__(folder)

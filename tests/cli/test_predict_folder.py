@@ -11,6 +11,7 @@ from PIL import Image
 
 from depthmask.batch.watch import watch
 from depthmask.cli.main import main
+from depthmask.files import reserved
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 from tests.cli.test_predict import HEIGHT, WIDTH, Finds
@@ -211,7 +212,9 @@ def test_what_does_not_go_together(
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [["--watch"], ["--shard", "1/2"], ["--pairs", "names"]])
+@pytest.mark.parametrize(
+    "option", [["--watch"], ["--shard", "1/2"], ["--pairs", "names"], ["--ray", "auto"]]
+)
 def test_what_is_for_folders_alone(
     place: Path, capsys: pytest.CaptureFixture[str], option: list[str]
 ) -> None:
@@ -227,6 +230,41 @@ def test_a_background_that_cannot_be_read_ends_the_command(
     assert predict(place) == 2
     assert f"{place / 'empty.png'} is not a picture" in capsys.readouterr().err
     assert not made(place)
+
+
+def test_a_cluster_needs_files(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for background in ("-", "https://example.org/empty.jpg"):
+        words = [background, str(place / "in"), "-o", str(place / "out"), "--ray", "auto"]
+        assert main(["predict", *words]) == 2
+        assert f"all machines reach, not {background}." in capsys.readouterr().err
+
+
+def test_a_second_run_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with reserved(place / "out", "1-of-2"):
+        assert predict(place, "--shard", "2/2") == 0
+        for more in ([], ["--shard", "1/2"]):
+            assert predict(place, *more) == 2
+            assert f"Another run writes {place / 'out'} at this" in capsys.readouterr().err
+
+
+def test_an_image_may_come_before_all_backgrounds(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rest(_: float, steps: list[int] = []) -> None:  # noqa: B006
+        steps.append(len(steps))
+        if len(steps) == 3:
+            draw(place / "plates" / "a.png", 5)
+        if len(steps) == 6:
+            raise KeyboardInterrupt
+
+    (place / "plates").mkdir()
+    monkeypatch.setattr("depthmask.batch.watch.watch", partial(watch, rest=rest))
+    assert predict(place, "--watch", "--pairs", "names", background="plates") == 0
+    told = capsys.readouterr().err
+    assert (
+        told.count(f"{place / 'in' / 'a.png'} waits: {place / 'plates'} holds no background") == 1
+    )
+    assert made(place) == ["a.png"]
 
 
 def test_a_folder_without_pictures(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def test_no_seam_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gop: str
     job = job_of(write(tmp_path / "clip.mp4", times, picture=lit, options=options))
     convert(job, PictureFolder(tmp_path / "once"), None, stop=Event(), tell=lambda _: None)
     (tmp_path / "parts").mkdir()
-    rows = []
+    rows: list[str] = []
     for segment in reversed([*cut_segments(job, frame_times(job.clip))]):
         output = PictureSegment(tmp_path / "parts")
         outcome = convert_segment(job, segment, frame_times(job.clip), output, None)
