@@ -277,7 +277,7 @@ def test_predict_writes_what_the_readme_says(checkout: Path) -> None:
     run(["-m", "depthmask", *command.arguments])
     written = {path.name for path in (checkout / "out").iterdir()}
     assert written == {"mask.png", "depth.png", "cutout.png"}
-    assert all(f"out/{name}" in README.read_text("utf-8") for name in written)
+    assert all(f"`{name}`" in README.read_text("utf-8") for name in written)
 
 
 def test_python_is_python() -> None:
