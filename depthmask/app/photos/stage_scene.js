@@ -44,10 +44,8 @@ export async function readPhoto(photo, sides) {
 
 // The planes that pack_planes of scene.py, or share_link.js, packed; `kinds` has the bytes of a value of each.
 export async function readPlanes(content, kinds, width, height) {
-    const stream = content.stream().pipeThrough(new DecompressionStream("deflate"));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
     const size = width * height;
-    if (bytes.length !== size * kinds.reduce((sum, kind) => sum + kind)) throw new Error("other planes");
+    const bytes = await inflate(content, size * kinds.reduce((sum, kind) => sum + kind));
     let start = 0;
     return kinds.map((kind) => {
         const plane = kind === 2 ? new Uint16Array(size) : new Uint8Array(size);
@@ -57,6 +55,25 @@ export async function readPlanes(content, kinds, width, height) {
         addUp(plane, width);
         return plane;
     });
+}
+
+// Unpacks so many bytes, and no more: what is packed in a link may be a thousand times as large.
+async function inflate(content, length) {
+    const reader = content.stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        if (at + value.length > length) {
+            await reader.cancel();
+            throw new Error("more than these planes");
+        }
+        bytes.set(value, at);
+        at += value.length;
+    }
+    if (at !== length) throw new Error("fewer than these planes");
+    return bytes;
 }
 
 // High and low bytes to changes: 0, 1, 2, 3 ... mean 0, -1, 1, -2 ...
