@@ -129,7 +129,7 @@ def test_no_program_is_forgotten() -> None:
     found = find_programs("benchmarks") | find_programs("tools")
     parts = ("ablation", "live_page", "prediction_memory", "server_load")
     of_their_own = {f"benchmarks.{name}" for name in parts}
-    names = ("axe", "browser", "build_site", "draw_clip", "draw_preview", "reachable")
+    names = ("axe", "browser", "build_site", "draw_clip", "draw_preview", "fuzz", "reachable")
     read_no_files = {
         f"tools.{name}" for name in (*names, "solve_examples", "stage_page", "web_fixtures")
     }
