@@ -6,7 +6,9 @@ import os
 import pickle
 import random
 import struct
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def pictures(folder: Path) -> Case:
     from depthmask.pictures.worker import read_frame
 
     found = sound_pictures()
-    every = (
+    every: tuple[Callable[[Path], object], ...] = (
         *(readers.read_photo, readers.read_grey, readers.read_cutout, readers.read_true_mask),
         *(readers.read_true_depth, readers.read_metadata, readers.shows_in_browsers),
         *(readers.is_picture, lambda path: read_frame(path.read_bytes())),
@@ -45,7 +47,7 @@ def pictures(folder: Path) -> Case:
         path = folder / f"case{Path(ending).suffix}"
         path.write_bytes(content)
         for read in rng.sample(every, 3):
-            refused(lambda read=read: read(path))
+            refused(partial(read, path))
 
     return run
 
@@ -76,7 +78,7 @@ def arrays(folder: Path) -> Case:
         path = folder / rng.choice(("case.npy", "case.png"))
         path.write_bytes(content)
         for read in (read_true_mask, read_true_depth):
-            refused(lambda read=read: read(path))
+            refused(partial(read, path))
 
     return run
 

@@ -40,7 +40,7 @@ def live(folder: Path) -> Case:
         content = rng.choice(found)
         content = mutated(rng, content) if rng.random() < 0.4 else content
         frame = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-        message = {
+        message: dict[str, Any] = {
             "do": rng.choice(("capture", "capture", "frame", "frame", "leave", "sweep")),
             "token": rng.choice(tokens),
             "frame": frame,

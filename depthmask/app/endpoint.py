@@ -78,11 +78,12 @@ def _photo(label: str) -> gr.File:
     file = gr.File(label=label, visible=False)
     store = file.async_move_resource_to_block_cache
 
-    async def fetch_or_store(place: Any) -> str | None:
-        if not str(place).lower().startswith(("http://", "https://")):
-            return await store(place)
+    async def fetch_or_store(url_or_file_path: Any) -> str | None:
+        place = str(url_or_file_path)
+        if not place.lower().startswith(("http://", "https://")):
+            return await store(url_or_file_path)
         try:
-            return str(await run_sync(lambda: fetch_file(str(place), max_bytes=MAX_FILE_BYTES)))
+            return str(await run_sync(lambda: fetch_file(place, max_bytes=MAX_FILE_BYTES)))
         except DepthmaskError as error:
             raise gr.Error(str(error), print_exception=False) from error
 

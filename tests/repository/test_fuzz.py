@@ -31,7 +31,7 @@ def test_hostile_cases(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_at_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = [
+    told: list[list[dict[str, object]]] = [
         [{"begins": 5}, {"s": 1.0, "mb": 9.0, "fault": "ValueError"}, {"begins": 6}],  # and it died
         [{"begins": 7}, {"s": 6.0, "mb": 8.0, "fault": ""}],
     ]
