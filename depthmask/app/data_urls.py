@@ -17,17 +17,9 @@ import anyio
 from anyio.to_thread import run_sync
 from starlette.responses import JSONResponse
 
+from depthmask.app.asgi import App, Receive, Scope, Send
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.guard import (
-    MAX_CALL_BYTES,
-    TOO_MANY_VALUES,
-    App,
-    Receive,
-    Scope,
-    Send,
-    has_too_many_values,
-    is_call,
-)
+from depthmask.app.guard import MAX_CALL_BYTES, TOO_MANY_VALUES, has_too_many_values, is_call
 from depthmask.app.photos.analysis import MAX_FILE_BYTES
 from depthmask.errors import PictureError, StorageError
 

@@ -18,18 +18,13 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
+from depthmask.app.asgi import App, Message, Receive, Refused, Scope, Send
+from depthmask.app.guesses import Guesses
 from depthmask.app.temporary import UploadQuota
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
@@ -40,9 +35,6 @@ MAX_INLINE_REQUESTS = 20  # of these at a time: each lies on the disk until it i
 MAX_VALUES = 20_000  # of JSON, each of which takes about a hundred bytes of memory
 MAX_PAUSE_S = 15.0  # between two pieces of a body
 MAX_BODY_S, MAX_INLINE_S, MAX_UPLOAD_S = 60.0, 600.0, 1800.0  # for a whole body
-FREE_GUESSES = 5  # wrong passwords that cost no time
-FORGET_GUESSES_S = 600.0  # after the last of them
-MAX_GUESSERS = 10_000  # addresses that are remembered
 UNKNOWN_NAME = (
     "This server does not know that name; start it with --root-path and the address of its page."
 )
@@ -128,7 +120,7 @@ class Guard:
         hosts: Hosts,
         framed_by: Iterable[str] = (),
         quota: UploadQuota | None = None,
-        guesses: "Guesses | None" = None,
+        guesses: Guesses | None = None,
         max_pause_s: float = MAX_PAUSE_S,
     ) -> None:
         self._app, self._hosts, self._max_pause_s = app, hosts, max_pause_s
@@ -225,14 +217,6 @@ class Guard:
             self._inline -= inline
 
 
-class Refused(Exception):
-    """A body is too large or too slow; the guard answers with the status and the sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
 class _Body:
     """Passes a body on, as long as it is neither too large nor too slow."""
 
@@ -272,55 +256,6 @@ class _Body:
             if self._bytes > self._limit:
                 raise Refused(413, f"A request may have {self._limit:,} bytes; upload files.")
         return message
-
-
-class Guesses:
-    """Slows wrong passwords down: the sixth from an address waits a second.
-
-    Each next one waits twice as long, up to half a minute.
-    """
-
-    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._sleep = sleep
-        self._wrong: dict[str, tuple[int, float]] = {}  # address -> how many, when the last came
-        self._busy: set[str] = set()
-
-    async def take(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a login on, after the wait that its address has earned."""
-        address = (scope.get("client") or ("", 0))[0]
-        self._forget()
-        wrong = self._wrong.get(address, (0, 0.0))[0]
-        if wrong < FREE_GUESSES:
-            await self._try(app, scope, receive, send, address)
-        elif address in self._busy:
-            raise Refused(429, "Too many wrong passwords; wait a minute, and try again.")
-        else:
-            self._busy.add(address)
-            try:
-                await self._sleep(min(2.0 ** (wrong - FREE_GUESSES), 30.0))
-                await self._try(app, scope, receive, send, address)
-            finally:
-                self._busy.discard(address)
-
-    async def _try(
-        self, app: App, scope: Scope, receive: Receive, send: Send, address: str
-    ) -> None:
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if message["status"] in (400, 401, 403):
-                    count = self._wrong.get(address, (0, 0.0))[0] + 1
-                    self._wrong[address] = count, time.monotonic()
-                else:
-                    self._wrong.pop(address, None)
-            await send(message)
-
-        await app(scope, receive, watch)
-
-    def _forget(self) -> None:
-        oldest = time.monotonic() - FORGET_GUESSES_S
-        self._wrong = {a: w for a, w in self._wrong.items() if w[1] > oldest}
-        while len(self._wrong) > MAX_GUESSERS:
-            self._wrong.pop(next(iter(self._wrong)))
 
 
 def has_too_many_values(body: bytes) -> bool:

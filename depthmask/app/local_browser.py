@@ -11,7 +11,7 @@ import gradio
 from gradio.route_utils import API_PREFIX
 from starlette.responses import Response
 
-from depthmask.app.guard import App, Receive, Scope, Send
+from depthmask.app.asgi import App, Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
 BUILT = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"

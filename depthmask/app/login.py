@@ -5,7 +5,8 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
-from depthmask.app.guard import App, Receive, Scope, Send, is_plain_api
+from depthmask.app.asgi import App, Receive, Scope, Send
+from depthmask.app.guard import is_plain_api
 
 # What the page of the login is made of, or asks for; none of it tells of visitors.
 _OPEN = frozenset(

@@ -19,7 +19,7 @@ from gradio.route_utils import API_PREFIX
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from depthmask.app.guard import App, Message, Receive, Scope, Send
+from depthmask.app.asgi import App, Message, Receive, Scope, Send
 from depthmask.app.modules import file_address
 from depthmask.app.share import Addresses
 

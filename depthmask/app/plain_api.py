@@ -23,11 +23,12 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from depthmask.app.asgi import App, Receive, Refused, Scope, Send
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.data_urls import read_json, store_body, store_data
 from depthmask.app.endpoint import PARTS
 from depthmask.app.fair_queue import FairQueue
-from depthmask.app.guard import App, Receive, Refused, Scope, Send, is_plain_api
+from depthmask.app.guard import is_plain_api
 from depthmask.app.loading import Predicts
 from depthmask.app.photos.analysis import MAX_BACKGROUNDS, DroppedFiles, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare

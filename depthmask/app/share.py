@@ -11,7 +11,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from depthmask.app.guard import App, Message, Receive, Scope, Send
+from depthmask.app.asgi import App, Message, Receive, Scope, Send
 
 SITE_PATH = "/site"
 # without these, browsers give the network one thread, unless a service worker adds them

@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 import uvicorn
 
+from depthmask.app.asgi import Receive, Scope, Send
 from depthmask.app.connections import BoundedProtocol, bound
-from depthmask.app.guard import Receive, Scope, Send
 
 Connect = Callable[[], socket.socket]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from depthmask.app.asgi import Message, Receive, Scope, Send
 from depthmask.app.guard import (
     MAX_BODY_BYTES,
     MAX_CALL_BYTES,
@@ -14,13 +15,9 @@ from depthmask.app.guard import (
     MAX_UPLOAD_BYTES,
     MAX_VALUES,
     Guard,
-    Guesses,
     Hosts,
-    Message,
-    Receive,
-    Scope,
-    Send,
 )
+from depthmask.app.guesses import Guesses
 from depthmask.app.temporary import UploadQuota
 from tests.app.pages import in_own_loop
 
