@@ -28,7 +28,8 @@ from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync
 from benchmarks import live_page
 from benchmarks.command import check_folders, run
 from depthmask.app.examples import find_examples
-from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.photos.analysis import analyse
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.cli.site import find_site
 from depthmask.files import EXAMPLES

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from depthmask.app.asgi import App, Receive, Scope, Send
 from depthmask.app.cache_files import new_file, storing
 from depthmask.app.guard import MAX_CALL_BYTES, TOO_MANY_VALUES, has_too_many_values, is_call
-from depthmask.app.photos.analysis import MAX_FILE_BYTES
+from depthmask.app.photos.dropped import MAX_FILE_BYTES
 from depthmask.errors import PictureError, StorageError
 
 _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*;base64,", re.IGNORECASE)

@@ -9,8 +9,9 @@ from anyio.to_thread import run_sync
 from depthmask.app.cache_files import fetch_file
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import MAX_FILE_BYTES, DroppedFiles, analyse
+from depthmask.app.photos.analysis import analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
+from depthmask.app.photos.dropped import MAX_FILE_BYTES, DroppedFiles
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.errors import DepthmaskError
 

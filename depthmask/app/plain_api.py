@@ -30,8 +30,9 @@ from depthmask.app.endpoint import PARTS
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import is_plain_api
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import MAX_BACKGROUNDS, DroppedFiles, analyse
+from depthmask.app.photos.analysis import analyse
 from depthmask.app.photos.downloads import DOWNLOADS, describe, prepare
+from depthmask.app.photos.dropped import MAX_BACKGROUNDS, DroppedFiles
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.errors import DepthmaskError, PictureError
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from depthmask.app.photos.analysis import DroppedFiles
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.inference.predictor import Prediction
 from depthmask.pictures import Picture
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from depthmask.app.loading import Predicts
-from depthmask.app.photos import analysis
-from depthmask.app.photos.analysis import Analysis, Convention, DroppedFiles, analyse, depth_error
+from depthmask.app.photos import analysis, dropped
+from depthmask.app.photos.analysis import Analysis, Convention, analyse, depth_error
+from depthmask.app.photos.dropped import ZONES, DroppedFiles
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.inference.background import LearnedBackground, vote
 from depthmask.inference.light import NOT_MATCHED
@@ -82,7 +83,7 @@ def test_what_is_missing_is_asked_for(
     assert not fake.pairs
 
 
-@pytest.mark.parametrize("zone", analysis.ZONES)
+@pytest.mark.parametrize("zone", ZONES)
 def test_a_bad_file_is_named_and_its_zone_emptied(
     files: DroppedFiles, tmp_path: Path, zone: str
 ) -> None:
@@ -106,7 +107,7 @@ def test_a_file_that_was_deleted_meanwhile_is_asked_for_again(files: DroppedFile
 def test_files_beyond_the_limit_are_refused(
     files: DroppedFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(analysis, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(dropped, "MAX_FILE_BYTES", 50)
     result = look(Fake(), files)
     assert result.failed and result.predicted is None
     assert "MB" in result.message

@@ -15,7 +15,7 @@ from PIL import Image
 from depthmask.app.endpoint import make_endpoint
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.photos import downloads
-from depthmask.app.photos.analysis import Analysis, DroppedFiles
+from depthmask.app.photos.analysis import Analysis
 from depthmask.app.photos.downloads import (
     DOWNLOADS,
     REPORT,
@@ -26,6 +26,7 @@ from depthmask.app.photos.downloads import (
     prepare,
     read_edits,
 )
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.depth import CONVENTION
 from depthmask.inference.predictor import Prediction

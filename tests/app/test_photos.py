@@ -16,7 +16,8 @@ from depthmask.app import cache_files, find_examples
 from depthmask.app.cache_files import MAX_FETCHES, TOO_MANY_FETCHES
 from depthmask.app.examples import Example
 from depthmask.app.fair_queue import FairQueue, Wait
-from depthmask.app.photos.analysis import DROP_IMAGE, DroppedFiles
+from depthmask.app.photos.analysis import DROP_IMAGE
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request
 from depthmask.app.photos.tab import (

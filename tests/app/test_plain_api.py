@@ -20,8 +20,8 @@ from depthmask.app.data_urls import DataUrls, store_data
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.guard import MAX_VALUES, Guard, Hosts
 from depthmask.app.page import build_demo
-from depthmask.app.photos.analysis import MAX_FILE_BYTES, DroppedFiles
 from depthmask.app.photos.downloads import prepare
+from depthmask.app.photos.dropped import MAX_FILE_BYTES, DroppedFiles
 from depthmask.app.plain_api import HOW, PlainApi, PlainApiRoute
 from depthmask.errors import PictureError
 from depthmask.pictures import read_grey

@@ -10,7 +10,7 @@ from PIL import Image
 
 from depthmask.app import find_examples
 from depthmask.app.examples import Example
-from depthmask.app.photos.analysis import DroppedFiles
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.photos.solved import ANSWER, find_solved, solve
 from depthmask.network.checkpoint import WEIGHTS
 from tests.app.pages import Fake, files

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from depthmask.app.photos.analysis import MAX_BACKGROUNDS
+from depthmask.app.photos.dropped import MAX_BACKGROUNDS
 from depthmask.schema import Among, Count, Within
 
 MAX_IMAGES = 200  # of a batch; an address may upload 300 files in an hour

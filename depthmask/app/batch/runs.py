@@ -15,8 +15,9 @@ from typing import Any, Literal
 from depthmask.app.batch.request import Start, Upload
 from depthmask.app.cache_files import SWEEP_INTERVAL_S, keep, new_file, save_preview, storing
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import Analysis, DroppedFiles, analyse
+from depthmask.app.photos.analysis import Analysis, analyse
 from depthmask.app.photos.downloads import DOWNLOADS, prepare
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.prediction_cache import PredictedPair, PredictionCache
 from depthmask.errors import PictureError, StorageError, counted
 from depthmask.files import file_name

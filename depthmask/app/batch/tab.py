@@ -17,7 +17,7 @@ from depthmask.app.cache_files import SWEEP_INTERVAL_S
 from depthmask.app.fair_queue import FairQueue
 from depthmask.app.loading import Predicts
 from depthmask.app.modules import import_module
-from depthmask.app.photos.analysis import MAX_BACKGROUNDS, MAX_FILE_BYTES
+from depthmask.app.photos.dropped import MAX_BACKGROUNDS, MAX_FILE_BYTES
 from depthmask.app.photos.markup import drop_zone
 
 FOLDER = Path(__file__).parent

@@ -4,18 +4,17 @@ Heavy modules are imported with the first pair, so that the page is up sooner.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from depthmask.app.loading import Looks, Predicts
+from depthmask.app.photos.dropped import DroppedFiles, Reader, named
 from depthmask.app.prediction_cache import EmptyScene, PredictedPair, PredictionCache
 from depthmask.app.reading import photo_reader
 from depthmask.depth import align_inverse_depth
@@ -30,7 +29,7 @@ from depthmask.evaluation.truth import (
     split_labels,
     unknown_remarks,
 )
-from depthmask.pictures import Map, Mask, Picture, TrueDepth, check_size
+from depthmask.pictures import Map, Mask, Picture, TrueDepth
 from depthmask.pictures.resize import fit_size
 from depthmask.texts import TEXTS
 
@@ -38,12 +37,7 @@ if TYPE_CHECKING:
     from depthmask.inference.background import Background
     from depthmask.inference.pair_quality import PairQuality
 
-T = TypeVar("T")
-
-# {zone: its name in a sentence}, in the order of the page
 _TEXT = TEXTS["photos"]
-ZONES = {zone: _TEXT[zone] for zone in ("background", "image", "true_mask", "true_depth")}
-
 FIRST_SIDE = 480  # longest side of the first picture of a pair, in pixels
 DROP_BOTH = _TEXT["drop_both"]
 DROP_IMAGE = _TEXT["drop_image"]
@@ -54,41 +48,11 @@ TURNED = _TEXT["turned"]
 OTHER_SHAPE = _TEXT["other_shape"]
 OTHER_SIZE = _TEXT["other_size"]
 NOTHING_NEW = _TEXT["nothing_new"]
-FILE_DELETED = "it was deleted an hour after its last use; drop it again."
-
-MAX_FILE_BYTES = 25_000_000
-MAX_BACKGROUNDS = 24  # photos of one empty scene; a background is learned from no more
 MIN_NEW_SHARE = 0.001  # of the picture; a smaller mask counts as empty
 MIN_SHAPE_DIFFERENCE = (
     0.03  # of the logarithms of the ratios of the sides; 3 : 2 and 4 : 3 have 0.12
 )
 MAX_DOUBTFUL_SCORE = 0.2  # quality of a pair, in [0, 1]; up to here, it is probably a mistake
-
-
-@dataclass(frozen=True)
-class DroppedFiles:
-    """Paths of the files in the drop zones."""
-
-    background: str | None = None
-    image: str | None = None
-    true_mask: str | None = None
-    true_depth: str | None = None
-    more_backgrounds: tuple[str, ...] = ()  # further photos of the empty scene
-
-    @property
-    def zones(self) -> dict[str, str | None]:
-        """The file that each zone shows, by the keys of `ZONES`."""
-        return {zone: getattr(self, zone) for zone in ZONES}
-
-    @property
-    def paths(self) -> tuple[str | None, ...]:
-        """Every file, and None for zones that are empty."""
-        return (*self.zones.values(), *self.more_backgrounds)
-
-    @property
-    def pair(self) -> tuple[str | None, ...]:
-        """What a prediction is made of: the image, and all photos of the empty scene."""
-        return (self.image, self.background, *self.more_backgrounds)
 
 
 @dataclass(frozen=True)
@@ -150,7 +114,7 @@ def analyse(
         convention: Of a true depth.
         first: A preview will do, of `FIRST_SIDE` pixels, if that is sooner there.
     """
-    reader = _Reader()
+    reader = Reader()
     # figures are of the whole
     first = first and not (files.true_mask or files.true_depth) and isinstance(predictor, Looks)
     predicted = cache.get(files.pair) if first else None
@@ -162,7 +126,7 @@ def analyse(
     given = reader.read("true_mask", files.true_mask, photo_reader().true_mask)
     true_depth = reader.read("true_depth", files.true_depth, photo_reader().true_depth)
     if predicted is None:
-        return reader.nothing(missing(files.background is not None, files.image is not None))
+        return _nothing(reader, missing(files.background is not None, files.image is not None))
     mask, depth = predicted.prediction.mask, predicted.prediction.depth
     true_mask = known = iou = error = rmse = None
     if given is not None and reader.fits("true_mask", given.labels, mask):
@@ -290,7 +254,7 @@ def _key(files: DroppedFiles, *, first: bool) -> Hashable:
 def _predict(
     predictor: Predicts,
     cache: PredictionCache,
-    reader: "_Reader",
+    reader: Reader,
     files: DroppedFiles,
     *,
     first: bool,
@@ -306,7 +270,7 @@ def _predict(
     if scene is None or image is None:
         return None
     learned = scene if files.more_backgrounds else None
-    notes = (*scene.notes, *_named("image", image.notes))
+    notes = (*scene.notes, *named("image", image.notes))
 
     picture, background, size = image.picture, scene.background, scene.size
 
@@ -323,7 +287,7 @@ def _predict(
     return _explained(reader, predict)
 
 
-def _explained(reader: "_Reader", predict: Callable[[], PredictedPair]) -> PredictedPair | None:
+def _explained(reader: Reader, predict: Callable[[], PredictedPair]) -> PredictedPair | None:
     """Returns what is predicted; None if the network failed, and then the reader tells that."""
     try:
         return predict()
@@ -340,9 +304,7 @@ def _finished(predictor: Predicts, begun: PredictedPair) -> PredictedPair:
     return begun._replace(prediction=predictor.finish(begun.look), look=None)
 
 
-def _empty_scene(
-    cache: PredictionCache, reader: "_Reader", files: DroppedFiles
-) -> EmptyScene | None:
+def _empty_scene(cache: PredictionCache, reader: Reader, files: DroppedFiles) -> EmptyScene | None:
     """Reads the background, or learns it from several photos; None if one cannot be read."""
     paths = (files.background, *files.more_backgrounds)
     if known := cache.empty_scene(paths):
@@ -355,7 +317,7 @@ def _empty_scene(
             photo = reader.read("background", path, photo_reader().photo)
             if photo is None:
                 return
-            notes.update(dict.fromkeys(_named("background", photo.notes)))
+            notes.update(dict.fromkeys(named("background", photo.notes)))
             sizes.append((photo.picture.shape[0], photo.picture.shape[1]))
             yield photo.picture
 
@@ -374,52 +336,12 @@ def _empty_scene(
     return EmptyScene(paths, background, sizes[0], tuple(notes))
 
 
-def _named(zone: str, notes: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{ZONES[zone].capitalize()}: {note}" for note in notes)
-
-
-@dataclass
-class _Reader:
-    """Reads files, and collects what goes wrong."""
-
-    complaints: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # how the truth was read
-    unreadable: set[str] = field(default_factory=set)
-
-    def read(self, zone: str, path: str | None, reader: Callable[..., T]) -> T | None:
-        if path is None:
-            return None
-        try:
-            return reader(Path(path), max_bytes=MAX_FILE_BYTES)
-        except PictureError as error:
-            self.unreadable.add(zone)
-            # the user knows the file by its name, not by the path of the upload
-            reason = (
-                str(error).replace(path, Path(path).name) if Path(path).exists() else FILE_DELETED
-            )
-            self.complaints.append(_TEXT["unusable"].format(photo=ZONES[zone], reason=reason))
-            return None
-
-    def fits(self, zone: str, true: npt.NDArray[Any], pred: Map) -> bool:
-        """Whether the truth has the size of the prediction."""
-        try:
-            check_size(true, pred, f"The {ZONES[zone]}")
-        except PictureError as error:
-            self.complaints.append(str(error))
-            return False
-        return True
-
-    def note(self, zone: str, notes: tuple[str, ...], doubts: tuple[str, ...]) -> None:
-        """Keeps how a truth was read, and complains where it may be another picture's."""
-        self.notes += [f"{ZONES[zone].capitalize()}: {note}" for note in notes]
-        self.complaints += doubts
-
-    def nothing(self, hint: str) -> Analysis:
-        return Analysis(
-            message=" ".join(self.complaints) or hint,
-            failed=bool(self.complaints),
-            unreadable=frozenset(self.unreadable),
-        )
+def _nothing(reader: Reader, hint: str) -> Analysis:
+    return Analysis(
+        message=" ".join(reader.complaints) or hint,
+        failed=bool(reader.complaints),
+        unreadable=frozenset(reader.unreadable),
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from depthmask.app.cache_files import new_file, storing
-from depthmask.app.photos.analysis import MAX_FILE_BYTES, Analysis
+from depthmask.app.photos.analysis import Analysis
+from depthmask.app.photos.dropped import MAX_FILE_BYTES
 from depthmask.app.photos.scene import PREVIEW_SIDE
 from depthmask.app.prediction_cache import PredictedPair
 from depthmask.app.reading import photo_reader

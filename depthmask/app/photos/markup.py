@@ -5,7 +5,8 @@ from html import escape
 from pathlib import Path
 
 from depthmask.app.examples import Example, thumbnail_url
-from depthmask.app.photos.analysis import DROP_BOTH, MAX_BACKGROUNDS, MAX_FILE_BYTES, ZONES
+from depthmask.app.photos.analysis import DROP_BOTH
+from depthmask.app.photos.dropped import MAX_BACKGROUNDS, MAX_FILE_BYTES, ZONES
 from depthmask.depth import CONVENTION
 from depthmask.pictures import SUFFIXES
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from depthmask.app.photos.analysis import MAX_BACKGROUNDS, Convention, DroppedFiles
+from depthmask.app.photos.analysis import Convention
+from depthmask.app.photos.dropped import MAX_BACKGROUNDS, DroppedFiles
 from depthmask.schema import Within, from_json
 
 Path = Annotated[str, Within(1, 4096)]

@@ -16,7 +16,8 @@ import cv2
 
 from depthmask.app.examples import Example
 from depthmask.app.loading import Predicts
-from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.photos.analysis import analyse
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.photos.scene import PREVIEW_SIDE, write_scene
 from depthmask.app.photos.tab import describe
 from depthmask.app.photos.verdicts import words

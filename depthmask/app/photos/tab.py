@@ -32,15 +32,14 @@ from depthmask.app.loading import Predicts
 from depthmask.app.modules import import_module
 from depthmask.app.photos.analysis import (
     FIRST_SIDE,
-    MAX_FILE_BYTES,
     Analysis,
     Convention,
-    DroppedFiles,
     analyse,
     found,
     with_earlier_image,
 )
 from depthmask.app.photos.downloads import DOWNLOADS, prepare, read_edits
+from depthmask.app.photos.dropped import MAX_FILE_BYTES, DroppedFiles
 from depthmask.app.photos.markup import markup
 from depthmask.app.photos.request import Request, Shown, read_request
 from depthmask.app.photos.scene import PREVIEW_SIDE, first_scene, write_rest

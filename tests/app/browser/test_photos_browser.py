@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from depthmask.app import build_demo
 from depthmask.app.examples import find_examples
 from depthmask.app.photos import tab
-from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE, MAX_FILE_BYTES
+from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE
+from depthmask.app.photos.dropped import MAX_FILE_BYTES
 from depthmask.errors import PictureError
 from depthmask.inference.light import NOT_MATCHED
 from depthmask.inference.pair_quality import PairQuality, PairReport

@@ -14,7 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from depthmask.app.examples import Example, find_examples
-from depthmask.app.photos.analysis import DroppedFiles, analyse
+from depthmask.app.photos.analysis import analyse
+from depthmask.app.photos.dropped import DroppedFiles
 from depthmask.app.prediction_cache import PredictionCache
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import read_picture
