@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from depthmask.clips.deinterlace import (
+    DEINTERLACED,
+    INTERLACED,
+    can_deinterlace,
+    deinterlaced,
+)
 from depthmask.errors import ClipError
 from depthmask.pictures import Picture, is_picture
 from depthmask.pictures.resize import fit_size
@@ -26,12 +32,6 @@ _BT601, _BT709 = 5, 1  # FFmpeg's numbers of colour matrices
 _UNTAGGED = (0, 2)
 _HDR = (16, 18)  # transfer functions: PQ and HLG
 
-DEINTERLACER = "bwdif"  # a filter of FFmpeg
-DEINTERLACED = "The clip is interlaced; one of the two moments of each frame is taken."
-INTERLACED = (
-    "The clip is interlaced: each frame shows two moments. Deinterlace it first, or moving edges "
-    "look like combs."
-)
 HDR = "The clip has HDR colours; they are kept in 8 bits, and steps may show."
 
 
@@ -86,7 +86,7 @@ def read_clip(path: Path) -> Clip:
     """
     with _opened(path) as container:
         stream = _video(container, path)
-        first = next(_decoded(container, stream, []), None)
+        first = next(_readable(container, stream, []), None)
         if first is None:
             raise ClipError(f"{path} holds no frame that can be decoded; export it again.")
         if max(first.width, first.height) > MAX_SIDE:
@@ -99,7 +99,7 @@ def read_clip(path: Path) -> Clip:
         aspect = stream.sample_aspect_ratio or Fraction(1)
         turned = first.rotation % 180 != 0
         height, width = first.height, first.width
-        interlaced = first.interlaced_frame and _can_deinterlace()
+        interlaced = first.interlaced_frame and can_deinterlace()
         combs = DEINTERLACED if interlaced else INTERLACED
         notes = (combs,) * first.interlaced_frame + (HDR,) * (first.color_trc in _HDR)
         tracks = [each.codec_context for each in container.streams.audio if each.codec_context]
@@ -133,7 +133,7 @@ def read_frames(clip: Clip, *, skip: int = 0, damaged: list[str] | None = None) 
     with _opened(clip.path) as container:
         stream = _video(container, clip.path)
         last = -clip.time_base
-        for index, frame in enumerate(_shown(clip, _decoded(container, stream, damaged))):
+        for index, frame in enumerate(_decoded(container, stream, clip, damaged)):
             time = _time(frame, clip)
             time = (
                 last + (1 / clip.rate if time is None else clip.time_base)
@@ -186,7 +186,7 @@ def read_frames_from(
         sought = times[max(0, first - look_back)] + clip.start
         container.seek(round(sought / clip.time_base), stream=stream)
         last, begun = first - 1, False
-        for frame in _shown(clip, _decoded(container, stream, damaged)):
+        for frame in _decoded(container, stream, clip, damaged):
             time = _time(frame, clip)
             number = -1 if time is None else bisect_right(times, time) - 1
             if not begun and number > first > look_back:
@@ -240,7 +240,7 @@ def _key_frames(
                 container.seek(round((time + clip.start) / clip.time_base), stream=stream)
             except OSError:
                 return []
-            frame = next(_decoded(container, stream, []), None)
+            frame = next(_readable(container, stream, []), None)
             shown = None if frame is None else _time(frame, clip)
             if frame is not None and shown is not None and start <= shown < end:
                 found.setdefault(shown, _upright(frame, size))
@@ -254,7 +254,7 @@ def _every_few(
     found: list[Picture] = []
     step, number = 1, 0
     with _opened(clip.path) as container:
-        for frame in _decoded(container, _video(container, clip.path), []):
+        for frame in _decoded(container, _video(container, clip.path), clip, []):
             time = _time(frame, clip)
             if time is not None and end is not None and time >= end:
                 break
@@ -296,9 +296,16 @@ def _video(container: "InputContainer", path: Path) -> "VideoStream":
 
 
 def _decoded(
+    container: "InputContainer", stream: "VideoStream", clip: Clip, damaged: list[str] | None
+) -> Iterator["VideoFrame"]:
+    """All frames that can be decoded, each of one moment; what cannot is passed over."""
+    frames = _readable(container, stream, damaged)
+    return deinterlaced(frames, clip.time_base) if clip.interlaced else frames
+
+
+def _readable(
     container: "InputContainer", stream: "VideoStream", damaged: list[str] | None
 ) -> Iterator["VideoFrame"]:
-    """All frames that can be decoded; what cannot is passed over."""
     import av
 
     packets = container.demux(stream)
@@ -315,62 +322,6 @@ def _decoded(
                 return
             continue
         yield from frames
-
-
-def _can_deinterlace() -> bool:
-    import av
-
-    return DEINTERLACER in av.filter.filters_available
-
-
-def _shown(clip: Clip, frames: Iterator["VideoFrame"]) -> Iterator["VideoFrame"]:
-    """The frames of a clip, deinterlaced where it is interlaced."""
-    if not clip.interlaced:
-        yield from frames
-        return
-    waits: _Deinterlacer | None = None
-    for frame in frames:
-        if waits is None or not waits.takes(frame):
-            if waits is not None:
-                yield from waits.push(None)
-            waits = _Deinterlacer(frame, clip.time_base)
-        yield from waits.push(frame)
-    if waits is not None:
-        yield from waits.push(None)
-
-
-class _Deinterlacer:
-    """Makes a frame of each that is interlaced, some frames later; for frames as the first."""
-
-    def __init__(self, first: "VideoFrame", time_base: Fraction) -> None:
-        import av
-
-        self._like = first.width, first.height, first.format.name
-        self._graph = av.filter.Graph()
-        self._graph.link_nodes(
-            self._graph.add_buffer(
-                width=first.width,
-                height=first.height,
-                format=first.format,
-                time_base=first.time_base or time_base,
-            ),
-            self._graph.add(DEINTERLACER, "mode=send_frame:deint=interlaced"),
-            self._graph.add("buffersink"),
-        ).configure()
-
-    def takes(self, frame: "VideoFrame") -> bool:
-        return (frame.width, frame.height, frame.format.name) == self._like
-
-    def push(self, frame: "VideoFrame | None") -> Iterator["VideoFrame"]:
-        """Takes a frame, or None after the last; gives back those that are ready."""
-        import av
-
-        self._graph.vpush(frame)
-        while True:
-            try:
-                yield self._graph.vpull()
-            except (BlockingIOError, av.EOFError):
-                return
 
 
 def _count(container: "InputContainer", stream: "VideoStream", rate: Fraction) -> int | None:

@@ -17,7 +17,7 @@ from depthmask.clips import (
     read_frames_from,
     spread_frames,
 )
-from depthmask.clips.read import DEINTERLACED
+from depthmask.clips.deinterlace import DEINTERLACED
 from depthmask.errors import ClipError
 from depthmask.pictures import Picture
 from tests.clips.drawing import HEIGHT, STEADY, UNEVEN, WIDTH, draw, write
