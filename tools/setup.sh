@@ -55,7 +55,9 @@ install_packages() {
     install_torch
     local wanted=(-r requirements.txt)
     [ "$kind" = dev ] && wanted+=(-e '.[dev]')
-    pip "${wanted[@]}" || fail "installing failed; remove the cause named above, and run the command again"
+    # The lock has the hashes of all that the app needs but torch.
+    pip --no-deps --require-hashes -r requirements.lock && pip "${wanted[@]}" ||
+        fail "installing failed; remove the cause named above, and run the command again"
 }
 
 # OpenCV needs two system libraries that slim images lack.
@@ -77,7 +79,7 @@ check_opencv() {
 main() {
     make_venv
     local stamp=".venv/.installed-$kind" wanted
-    wanted="$(cat requirements.txt pyproject.toml tools/setup.sh | cksum)"
+    wanted="$(cat requirements.txt requirements.lock pyproject.toml tools/setup.sh | cksum)"
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
     install_packages
     check_opencv

@@ -22,6 +22,7 @@ from tools.reachable import reachable
 yaml: Any = importlib.import_module("yaml")  # of Gradio; it has no types
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "requirements.txt").read_text()
+FILES = ("requirements.txt", "requirements.lock", "pyproject.toml")
 LIBGL = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory"
 
 
@@ -33,7 +34,7 @@ class Machine:
         self.commands = home / "commands"
         for folder in ("tools", "commands", ".venv/bin"):
             (home / folder).mkdir(parents=True)
-        for name in ("tools/setup.sh", "requirements.txt", "pyproject.toml"):
+        for name in ("tools/setup.sh", *FILES):
             shutil.copy(ROOT / name, home / name)
         for name in ("bash", "cat", "cksum", "dirname", "env", "grep", "tail", "touch", "uname"):
             (self.commands / name).symlink_to(shutil.which(name) or "")
@@ -73,7 +74,7 @@ def test_packages_are_installed_once(machine: Machine) -> None:
     assert machine.calls() == first
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "tools/setup.sh"])
+@pytest.mark.parametrize("name", [*FILES, "tools/setup.sh"])
 def test_changed_requirements_are_installed_again(machine: Machine, name: str) -> None:
     machine.setup()
     before = machine.calls()
@@ -97,11 +98,13 @@ def test_torch_comes_first_and_as_pinned(machine: Machine) -> None:
     asked = [line for line in machine.calls().splitlines() if "pip install" in line]
     (pin,) = (line for line in TEXT.splitlines() if line.startswith("torch=="))
     assert asked[0].endswith(f"--extra-index-url https://download.pytorch.org/whl/cpu {pin}")
-    assert asked[1].endswith("-r requirements.txt")
+    assert asked[1].endswith("--no-deps --require-hashes -r requirements.lock")
+    assert asked[2].endswith("-r requirements.txt")
 
 
-def test_a_failed_installation_is_told_and_tried_again(machine: Machine) -> None:
-    machine.stub(".venv/bin/python", '[[ "$*" != *"-r requirements.txt"* ]]')
+@pytest.mark.parametrize("file", FILES[:2])
+def test_a_failed_installation_is_told_and_tried_again(machine: Machine, file: str) -> None:
+    machine.stub(".venv/bin/python", f'[[ "$*" != *"-r {file}"* ]]')
     for _ in range(2):
         result = machine.setup()
         assert result.returncode == 1
