@@ -60,7 +60,7 @@ class Sound:
     def _copied(self) -> Iterator["Packet[Any]"]:
         for packet in self._demuxed():
             shift = round(self._start / packet.time_base)
-            if packet.pts is not None and packet.dts is not None and packet.pts >= shift:
+            if packet.pts is not None and packet.dts is not None:
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
                 yield packet
 

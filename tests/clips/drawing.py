@@ -28,6 +28,7 @@ def write(
     *,
     picture: Callable[[int], Picture] = draw,
     rotation: int = 0,
+    aspect: Fraction = Fraction(1),
     sound: str | None = None,
     colours: tuple[int, int] = (5, 1),
     tagged: bool = False,
@@ -41,6 +42,7 @@ def write(
         times: Milliseconds, one a frame.
         picture: Draws a frame by its index.
         rotation: Degrees by which players turn it, counterclockwise.
+        aspect: Width of a pixel by its height, before it is turned.
         sound: A codec for a tone.
         colours: Matrix and range to convert with, by FFmpeg's numbers; 5 is BT.601, 1 is limited.
         tagged: Say so in the file.
@@ -55,6 +57,7 @@ def write(
         stream.height, stream.width = picture(0).shape[:2]
         stream.pix_fmt = "yuv444p" if encoder == "libx264" else "yuv420p"
         stream.time_base = stream.codec_context.time_base = TICK
+        stream.codec_context.sample_aspect_ratio = aspect
         if rotation:
             stream.set_display_rotation(rotation)
         if tagged:

@@ -76,14 +76,23 @@ def test_sound_is_kept(tmp_path: Path, ending: str, sound: str) -> None:
     level, seconds = loudness(out)
     assert 0.2 < level < 0.3 and abs(seconds - 0.48) < 0.06
     codec = read_clip(source).sound
-    assert codec and (read_clip(out).sound == codec) == (codec in FORMATS[ending].sound)
+    copied = codec in FORMATS[ending].sound
+    assert (read_clip(out).sound == codec) == copied
+    if copied:  # with what a decoder needs before the first moment
+        assert sound_bytes(out) == sound_bytes(source)
+
+
+def sound_bytes(path: Path) -> bytes:
+    """A clip's sound as it is encoded."""
+    with av.open(str(path)) as source:
+        return b"".join(map(bytes, source.demux(audio=0)))
 
 
 def test_odd_sizes_and_tall_pixels(tmp_path: Path) -> None:
     def odd(index: int) -> Picture:
         return draw(index)[:-1, :-1]
 
-    source = write(tmp_path / "source.mkv", picture=odd)
+    source = write(tmp_path / "source.mkv", picture=odd, aspect=Fraction(1, 2))
     with av.open(str(source)) as opened:
         assert opened.streams.video[0].width == WIDTH - 1
     clip = read_clip(source)
@@ -93,6 +102,8 @@ def test_odd_sizes_and_tall_pixels(tmp_path: Path) -> None:
             writer.write(cut_out(0)[:-1, :-1] if kind.has_alpha else odd(0), 0)
         found = decoded(out)[0][0]
         assert found.shape[:2] == ((HEIGHT, WIDTH) if kind.even else (HEIGHT - 1, WIDTH - 1))
+        if kind.container != "webm":  # PyAV has no way to say it there
+            assert read_clip(out).pixel_aspect == Fraction(1, 2)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
