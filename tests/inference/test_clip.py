@@ -66,6 +66,21 @@ def test_a_run_goes_on_from_what_is_kept(scene: ClipScene, monkeypatch: pytest.M
     assert last is not None and (fresh is None or not np.array_equal(last, fresh))
 
 
+def test_a_frame_is_not_mixed_with_those_before(scene: ClipScene) -> None:
+    """Smoothing comes later, when the frames that follow are known."""
+
+    class Fails(Brighter):
+        def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
+            found = super()._run_batch(backgrounds, images)
+            return {name: 0 * values for name, values in found.items()}
+
+    frame = scene.empty.picture.copy()
+    frame[40:80, 60:100] = 250
+    state, (seen,) = follow(scene, ClipState.of(scene), [frame])
+    _, after = see_frame(state, scene, frame, Fails(), size=SIZE)
+    assert seen.mask.max() == 1 and after.mask.max() == 0
+
+
 def test_masks_lie_where_the_frame_has_the_object(scene: ClipScene) -> None:
     picture = scene.empty.picture.copy()
     picture[40:80, 60:100] = 250
