@@ -51,6 +51,7 @@ class ClipWriter:
 
         self.path, self.kind, self.time_base = path, kind, kind.time_base or clip.time_base
         self._size, self._begin = size, begin
+        self._colours = clip.primaries, clip.transfer
         self._duration = max(1, round(1 / clip.rate / self.time_base))  # of a frame, in ticks
         with _named(path):
             self._output = av.open(str(path), "w", format=kind.container, options=kind.muxer)
@@ -75,6 +76,7 @@ class ClipWriter:
             format="rgba" if picture.shape[2] == 4 else "rgb24",
         ).reformat(format=self.kind.pixels, dst_colorspace=_BT709, dst_color_range=_LIMITED)
         frame.colorspace, frame.color_range = _BT709, _LIMITED
+        frame.color_primaries, frame.color_trc = self._colours
         frame.pts, frame.time_base = tick, self.time_base
         frame.duration = self._duration
         with _named(self.path):

@@ -1,5 +1,6 @@
 """What is written is decoded again, and is what it was."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -80,6 +81,16 @@ def test_sound_is_kept(tmp_path: Path, ending: str, sound: str) -> None:
     assert (read_clip(out).sound == codec) == copied
     if copied:  # with what a decoder needs before the first moment
         assert sound_bytes(out) == sound_bytes(source)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_source_says_what_its_colours_are(tmp_path: Path, ending: str) -> None:
+    source = read_clip(write(tmp_path / "source.mkv"))
+    wide = replace(source, primaries=9, transfer=14)  # BT.2020
+    with ClipWriter(tmp_path / f"out{ending}", FORMATS[ending], wide, (HEIGHT, WIDTH)) as writer:
+        writer.write(cut_out(0) if FORMATS[ending].has_alpha else draw(0), 0)
+    found = read_clip(tmp_path / f"out{ending}")
+    assert (found.primaries, found.transfer) == (9, 14)
 
 
 def sound_bytes(path: Path) -> bytes:
