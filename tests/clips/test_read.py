@@ -40,6 +40,18 @@ def test_frames_and_their_times(tmp_path: Path, ending: str, times: list[int]) -
     assert [frame.number for frame in read_frames(clip, skip=9)] == [9, 10, 11]
 
 
+def test_times_that_do_not_go_on_are_made_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = read_clip(write(tmp_path / "clip.mkv", [0, 40, 80, 120, 160]))
+    told = iter([Fraction(0), Fraction(0), None, Fraction(1, 100), Fraction(1)])
+    monkeypatch.setattr("depthmask.clips.read._time", lambda frame, clip: next(told))
+    tick = clip.time_base
+    assert [frame.time for frame in read_frames(clip)] == [
+        *(0, tick, tick + Fraction(1, 25), 2 * tick + Fraction(1, 25), 1)
+    ]
+
+
 def test_frames_are_turned_upright(tmp_path: Path) -> None:
     for turns in range(4):
         path = write(tmp_path / f"{turns}.mov", rotation=90 * turns, aspect=Fraction(1, 2))
