@@ -59,7 +59,6 @@ class Run:
     result: Path | None = None  # what can be downloaded
     notes: list[str] = field(default_factory=list)  # sentences for the end
     stopping: bool = False
-    looks: int = 0  # of the page, that wait for news
     looked: float = field(default_factory=time.monotonic)
     kept: float = field(default_factory=time.monotonic)
     version: int = 0  # grows with each change
@@ -68,8 +67,7 @@ class Run:
     @property
     def over(self) -> bool:
         """Whether it was stopped, or its page was closed."""
-        is_left = not self.looks and time.monotonic() - self.looked > GONE_S
-        return self.stopping or is_left
+        return self.stopping or time.monotonic() - self.looked > GONE_S
 
     def tell(self, sentence: str, share: float | None = None) -> None:
         self.sentence, self.share = sentence, share
@@ -86,13 +84,11 @@ class Run:
 
     async def look(self, since: int, version: int) -> Answer:
         """Waits for another version than this, and describes it without the items known before."""
-        self.looks += 1
         try:
             if self.state == "running" and self.version == version:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.news.wait(), LOOK_S)
         finally:
-            self.looks -= 1
             self.looked = time.monotonic()
         self._keep_files()
         return self.describe(since)
