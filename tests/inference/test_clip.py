@@ -1,6 +1,7 @@
 """The frames of a clip, one after the other, and the state between them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -86,12 +87,15 @@ def test_masks_lie_where_the_frame_has_the_object(scene: ClipScene) -> None:
     picture[40:80, 60:100] = 250
     frame = warped(picture, translation(5, 3), 128, 192)
     _, (seen,) = follow(scene, ClipState.of(scene), [frame])
+    seen = replace(seen, depth=np.where(seen.mask > 0.5, np.float32(0.2), np.float32(0.8)))
     found = finish_frame(scene, seen)
     true = np.zeros((128, 192), bool)
     true[43:83, 65:105] = True
     inside = found.mask > 0.5
     assert (inside & true).sum() / (inside | true).sum() > 0.9
     assert not inside[:, 130:].any() and not inside[:, :40].any()
+    assert found.depth is not None
+    assert np.array_equal(found.depth < 0.5, inside)
     behind = np.abs(found.background[8:, 112:].astype(int) - frame[8:, 112:])
     assert behind.mean() < 4
 

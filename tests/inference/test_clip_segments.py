@@ -66,7 +66,9 @@ def test_no_seam_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gop: str
     convert(job, PictureFolder(tmp_path / "once"), None, stop=Event(), tell=lambda _: None)
     (tmp_path / "parts").mkdir()
     rows: list[str] = []
-    for segment in reversed([*cut_segments(job, frame_times(job.clip))]):
+    segments = [*cut_segments(job, frame_times(job.clip))]
+    assert ["drift" in each.state for each in segments] == [False, True, True]
+    for segment in reversed(segments):
         output = PictureSegment(tmp_path / "parts")
         outcome = convert_segment(job, segment, frame_times(job.clip), output, None)
         assert (outcome.frames, outcome.whole) == (40, True)

@@ -61,6 +61,24 @@ def test_what_moves_leaves_no_trail_and_is_not_late(speed: int) -> None:
         assert np.abs(after.mask - true).max() < 0.05
 
 
+@pytest.mark.parametrize("reach", [1, REACH])
+def test_as_many_frames_after_count_as_before(reach: int) -> None:
+    small = np.full((*SIZE, 3), 90, np.uint8)
+    frames = [seen(small, np.full(SIZE, level, np.float32)) for level in 10 * [0.5] + 10 * [0.6]]
+    found = smoothed([(each.mask, each) for each in frames], reach)
+    levels = np.array([after.mask[0, 0] for _, after in found])
+    mixed = np.flatnonzero((levels > 0.501) & (levels < 0.599))
+    assert mixed.tolist() == list(range(10 - reach, 10 + reach))
+
+
+def test_a_change_on_one_side_needs_the_same_on_the_other() -> None:
+    small = np.full((*SIZE, 3), 90, np.uint8)
+    levels = 6 * [0.1] + [0.0] + 6 * [1.0]
+    frames = [seen(small, np.full(SIZE, level, np.float32)) for level in levels]
+    found = smoothed([(each.mask, each) for each in frames])
+    assert found[6][1].mask.max() < 0.1
+
+
 def test_nothing_is_smoothed_over_a_cut() -> None:
     smoother: Smoother[int] = Smoother()
     small = np.full((*SIZE, 3), 90, np.uint8)
