@@ -76,6 +76,13 @@ def test_what_passed_is_cleaned_out() -> None:
     assert (cv2.absdiff(seen(learned, image), image).max(axis=2)[20:60, 30:60] > 25).mean() > 0.95
 
 
+def test_what_stood_for_three_photos_is_cleaned_out() -> None:
+    photos = [photo(seed, block=(10, 20) if seed in (3, 4, 5) else None) for seed in range(12)]
+    learned = learn_background(photos)
+    red = [(x[..., 0] > 200) & (x[..., 1] < 80) for x in learned.candidates]
+    assert not np.any(red)
+
+
 def test_a_scene_that_is_never_empty_is_put_together() -> None:
     photos = [photo(seed, block=(seed * 16 % 128, 40), sway=False) for seed in range(12)]
     assert min(error(x, wall()) for x in photos) > 0.04
@@ -126,6 +133,16 @@ def test_pictures_in_the_frame_of_a_larger_image() -> None:
     assert framed.unknown is None
 
 
+def test_a_shift_is_told_in_pixels_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depthmask.inference.background.FRAME_SIDE", WIDTH)
+    learned = learn_background([photo(seed, sway=False) for seed in range(3)])
+    image = np.asarray(
+        cv2.resize(np.roll(photo(7, sway=False), 6, axis=1), (2 * WIDTH, 2 * HEIGHT))
+    )
+    registration = frame(learned, image, align=True).registration
+    assert registration.accepted and registration.shift == pytest.approx(12, abs=1)
+
+
 def test_few_photos_of_leaves_are_taken_as_they_are() -> None:
     photos = [photo(seed) for seed in range(3)]
     learned = learn_background(photos)
@@ -148,6 +165,8 @@ def test_copies_are_made_once_where_the_camera_is_still() -> None:
     assert first.pictures is second.pictures
     assert first.copies(60, 80) is second.copies(60, 80)
     assert first.copies(60, 80)[0].shape == (60, 80, 3)
+    square = frame(learned, photo(7, sway=False)[:, 20:140], align=False)
+    assert not np.array_equal(square.copies(60, 80)[0], first.copies(60, 80)[0])
     for side in range(20, 40):  # copies of a few sizes are kept
         first.copies(side, side)
     assert first.copies(60, 80) is not second.copies(32, 32)

@@ -142,8 +142,20 @@ def test_somebody_who_walks_is_not_learned_as_leaves(scene: Picture) -> None:
         learn(frames, see, size=SIZE)
 
 
-def test_light_that_changes_is_not_learned(scene: Picture) -> None:
-    frames = [(scene * (1 - 0.04 * place)).astype(np.uint8) for place in range(15)]
+def test_what_looks_like_nothing_before_is_not_learned_as_leaves(scene: Picture) -> None:
+    """A screen without a signal is like its own photo only."""
+    frames = []
+    for seed in range(MOVING_FRAMES):
+        frame, coarse = scene.copy(), np.random.default_rng(seed).integers(0, 2, (30, 40))
+        frame[40:160, 60:220] = 255 * np.kron(coarse, np.ones((4, 4)))[..., None]
+        frames.append(frame)
+    with pytest.raises(CaptureError, match="moved during the capture"):
+        learn(frames, see, size=SIZE)
+
+
+@pytest.mark.parametrize("change", [0.02, 0.04])
+def test_light_that_changes_is_not_learned(scene: Picture, change: float) -> None:
+    frames = [(scene * (1 - change * place)).astype(np.uint8) for place in range(15)]
     with pytest.raises(CaptureError, match="light changed"):
         learn(frames, see, size=SIZE)
 
