@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from depthmask.inference.shadow import cast_shadow
+from depthmask.inference.shadow import Values, cast_shadow
 from depthmask.pictures import Map, Mask, Picture
 
 HEIGHT, WIDTH = 240, 320
 THING = np.s_[60:160, 100:160]
 SHADOW = np.s_[130:160, 160:240]  # falls to the right
 LIGHT = np.array((0.4, 0.42, 0.5), np.float32)  # linear, that the shadow leaves: bluish
+WARM = np.array((0.6, 0.45, 0.4), np.float32)
 
 
 @pytest.fixture
@@ -21,10 +22,10 @@ def background() -> Picture:
     return np.clip(wall + noise, 0, 255).astype(np.uint8)
 
 
-def shade(picture: Picture, area: tuple[slice, slice]) -> Picture:
+def shade(picture: Picture, area: tuple[slice, slice], light: Values = LIGHT) -> Picture:
     """The picture with a shadow on an area; levels are powers of light, about 2.2."""
     shaded = picture.astype(np.float32)
-    shaded[area] *= LIGHT ** (1 / 2.2)
+    shaded[area] *= light ** (1 / 2.2)
     return np.rint(shaded).astype(np.uint8)
 
 
@@ -58,6 +59,24 @@ def test_a_shadow_that_the_mask_covers_is_found(background: Picture) -> None:
     shadow = found(image, background, mask)
     assert np.median(shadow[135:155, 165:195]) > 0.4
     assert shadow[70:150, 110:150].max() < 0.02
+
+
+def test_what_is_dark_amid_the_foreground_is_no_shadow(background: Picture) -> None:
+    image, mask = put_thing(background)
+    hole = np.s_[80:140, 115:145]
+    image[hole] = shade(background, hole)[hole]
+    assert found(image, background, mask).max() < 0.02
+
+
+def test_a_part_of_the_foreground_takes_other_light_than_its_shadow(background: Picture) -> None:
+    image, mask = put_thing(shade(background, SHADOW))
+    sleeve = np.s_[130:160, 130:160]  # beside the shadow, and as dark
+    for light, most in ((LIGHT, 1.0), (WARM, 0.05)):
+        image[sleeve] = shade(background, sleeve, light)[sleeve]
+        shadow = found(image, background, mask)
+        assert np.median(shadow[SHADOW]) > 0.4
+        assert (np.median(shadow[sleeve]) > 0.4) == (most == 1)
+        assert shadow[135:155, 135:155].max() <= most
 
 
 def test_a_scene_without_shadow_has_none(background: Picture) -> None:
