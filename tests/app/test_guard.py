@@ -297,14 +297,21 @@ def test_guesses_at_once_are_refused() -> None:
 
 
 def test_a_right_password_is_not_held_against_anybody() -> None:
-    guard, page = guarded(page := Page(status=400)), page
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    page = Page(status=400)
+    guard = guarded(page, guesses=Guesses(sleep=sleep))
     for _ in range(4):
         ask(guard, path="/login")
     page.status = 200
     assert ask(guard, path="/login")[0] == 200
     page.status = 400
-    for _ in range(5):  # none of these has to wait
+    for _ in range(5):
         assert ask(guard, path="/login")[0] == 400
+    assert waits == []
 
 
 def test_uploads_are_counted() -> None:

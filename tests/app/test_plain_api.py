@@ -255,6 +255,9 @@ def test_with_a_password_programs_give_it(files: DroppedFiles) -> None:
     assert client.post("/api/predict", json=body, auth=("ann", "guess")).status_code == 401
     assert client.post("/api/predict", json=body, auth=USER).status_code == 200
     known = base64.b64encode(":".join(USER).encode()).decode()
-    for scheme, status in (("basic", 200), ("Bearer", 401)):
-        named = {"authorization": f"{scheme} {known}"}
+    for text, status in (
+        *((f"basic {known}", 200), (f"Bearer {known}", 401)),
+        *((f"Basic {known[:-4]}", 401), (f"Basic {known}AAAA", 401), ("Basic ", 401)),
+    ):
+        named = {"authorization": text}
         assert client.post("/api/predict", json=body, headers=named).status_code == status
