@@ -53,6 +53,9 @@ HOSTILE = {
     "PNG, EXIF": png_with((b"eXIf", OVERLAP)),
     "PNG, pixels in crumbs": saved("PNG")[:33] + b"\0\0\0\0IDAT\0\0\0\0" * 210_000,
     "WebP, EXIF": saved("WEBP", exif=b"Exif\0\0" + MANY_TAGS),
+    "WebP, EXIF after an odd number of bytes": struct.pack("<4sI8sI4x", b"RIFF", 0, b"WEBPVP8 ", 3)
+    + struct.pack("<4sI", b"EXIF", len(MANY_TAGS))
+    + MANY_TAGS,
     "TIFF, tags": MANY_TAGS,
     "TIFF, big-endian": tiff(*((1000 + n, 1, 1, 0) for n in range(600)), order=">"),
     "TIFF, tags that overlap": OVERLAP,

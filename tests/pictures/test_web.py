@@ -149,13 +149,17 @@ def test_a_redirection_does_not_lead_inside(site: str, monkeypatch: pytest.Monke
     port = int(site.rpartition(":")[2])
 
     def resolve(host: str, *args: object, **options: object) -> object:
-        return real("127.0.0.1" if host == "outside.example" else host, *args, **options)  # type: ignore[arg-type]
+        named = {"outside.example": "1", "both.example": "12"}
+        hosts = [f"127.0.0.{last}" for last in named.get(host, "")] or [host]
+        return [each for one in hosts for each in real(one, *args, **options)]  # type: ignore[arg-type]
 
     # 127.0.0.1 stands for a public address, 127.0.0.2 for one that is not
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(web, "_is_public", lambda address: address == "127.0.0.1")
     outside = f"http://outside.example:{port}"
     assert fetch(f"{outside}/picture", max_bytes=10**6).content == PICTURE
+    with pytest.raises(PictureError, match="not on the public internet"):
+        fetch(f"http://both.example:{port}/picture", max_bytes=10**6)
     with pytest.raises(PictureError, match="not on the public internet"):
         fetch(f"{outside}/elsewhere?http://127.0.0.2:{port}/picture", max_bytes=10**6)
     assert Site.asked[-1].startswith("/elsewhere")
@@ -176,6 +180,7 @@ def test_a_redirection_does_not_lead_inside(site: str, monkeypatch: pytest.Monke
         ("fe80::1%eth0", False),
         ("fd00::1", False),
         ("::ffff:10.1.2.3", False),
+        ("::ffff:224.0.0.1", False),
         ("64:ff9b::a01:203", False),
         ("2002:a01:203::1", False),
     ],
