@@ -137,6 +137,8 @@ def test_pictures_depth_and_their_times(
     assert [(name, Fraction(time)) for name, time in rows] == [
         *zip(names, SOURCE_TIMES, strict=True)
     ]
+    again = refused(capsys, clip, "--background", wall, "-o", out)
+    assert "is there already" in again
     values = read_grey(depth / "000005.png")
     assert values.dtype == np.uint16
     assert abs(values[12, 24] / 65535 - 0.25) < 0.01 and abs(values[40, 5] / 65535 - 0.75) < 0.01
@@ -352,7 +354,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_an_interrupted_run_goes_on_unless_its_options_change(
+@pytest.mark.parametrize("change", ["options", "clip"])
+def test_an_interrupted_run_goes_on_unless_something_changes(
+    change: str,
     clip: Path,
     wall: Path,
     tmp_path: Path,
@@ -372,7 +376,11 @@ def test_an_interrupted_run_goes_on_unless_its_options_change(
         main(["video", *arguments])
     assert "4 frames are there already." in capsys.readouterr().err and again.calls == 2
     last = use_until(monkeypatch, None)
-    assert main(["video", *arguments, "--no-smooth"]) == 0
+    if change == "options":
+        arguments.append("--no-smooth")
+    else:
+        os.utime(clip, (1, 1))  # another clip of the same name and size
+    assert main(["video", *arguments]) == 0
     assert "made anew" in capsys.readouterr().err and last.calls == 12
     assert decoded(out)[1] == SOURCE_TIMES
 
