@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.training_kernels import WAITS, OperationCount
 from depthmask.composites.compose import compose
-from depthmask.composites.geometry import identity
+from depthmask.composites.geometry import frame_grid, identity
 from depthmask.composites.movement import Movement
 from depthmask.composites.plate import closest_plate
 from depthmask.composites.pools import Pools, load_pools
@@ -84,6 +84,22 @@ def test_a_texture_shows_another_part_of_itself(foliage: Pools) -> None:
     movement, _ = draw(foliage, replace(ORIGINAL, dynamic_texture=1.0))
     plain, leafy = halves(movement.texture)
     assert 50 * plain < leafy and leafy > 0.02
+    to_the_right = movement.texture_offset[:, 0, None, None]
+    there = frame_grid(identity(COUNT, CPU), SIZE)[..., 0] + to_the_right
+    assert (there[movement.texture] > 0).float().mean() > 0.95, "it is foliage there, too"
+
+
+def test_a_screen_that_flickers_shows_the_same(foliage: Pools) -> None:
+    movement, rng = draw(foliage, replace(ORIGINAL, screen=1.0))
+    moved = movement.displacement(rng).flatten(1).abs().amax(dim=1) > 0
+    assert not moved[movement.flickers].any()
+    assert moved[~movement.flickers].float().mean() > 0.4
+
+
+def test_clouds_take_light(foliage: Pools) -> None:
+    movement, rng = draw(foliage, replace(ORIGINAL, clouds=1.0))
+    light = movement.daylight(rng)
+    assert light.max() <= 1 and 0.3 < light.min() < 0.6
 
 
 def test_a_texture_that_moves_is_background(foliage: Pools) -> None:
