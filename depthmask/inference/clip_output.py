@@ -92,12 +92,10 @@ class ClipInParts(ClipFile):
             join_parts(self.path, self._clip, parts, self._drafts, whole=whole)
 
     def _begin(self, time: Fraction, index: int) -> ClipWriter:
-        for old in self._drafts.glob(f"[0-9]*{self.path.suffix}"):
-            if int(old.stem.split("-")[0]) >= index:  # of a run that was killed before it told so
-                old.unlink()
         self._next_tick = 0
         begin = round(time / (self.kind.time_base or self._clip.time_base))
-        # the names tell the order, and when a part begins
+        # the names tell the order, and when a part begins; one that a run had written when it was
+        # killed before it told so gets the same name again
         draft = self._drafts / f"{index:09d}-{begin}.part"
         return ClipWriter(draft, self.kind, self._clip, self._size, sound=False, begin=begin)
 
