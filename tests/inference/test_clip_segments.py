@@ -1,6 +1,7 @@
 """Segments of a clip that are made apart look as those of one run, also where light drifts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -51,8 +52,8 @@ def job_of(path: Path) -> Job:
     return Job(clip, [(Fraction(0), scene)], backend, (HEIGHT, WIDTH), Look("sides"))
 
 
-def masks(folder: Path) -> list[Picture]:
-    shown = [Image.open(folder / f"{number:06d}.png") for number in range(1, FRAMES + 1)]
+def masks(folder: Path, frames: int = FRAMES) -> list[Picture]:
+    shown = [Image.open(folder / f"{number:06d}.png") for number in range(1, frames + 1)]
     return [np.asarray(each)[:, WIDTH:, 0] for each in shown]
 
 
@@ -77,6 +78,20 @@ def test_no_seam_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gop: str
     pairs = zip(masks(tmp_path / "once"), masks(tmp_path / "parts"), strict=True)
     away = [float(np.abs(np.subtract(*pair, dtype=np.float32)).mean()) for pair in pairs]
     assert max(away) < 1.5, [f"{value:.2f}" for value in away]
+
+
+def test_nothing_is_smoothed_into_another_scene(tmp_path: Path) -> None:
+    job = job_of(write(tmp_path / "clip.mkv", picture=lambda _: draw(0)))
+    scenes = []
+    for time, darker in ((0, 10), (6 * 40, 14)):  # by which a square was in the empty scene
+        picture = draw(0).astype(np.int16)
+        picture[8:24, 4:20] -= darker
+        empty = EmptyScene(picture.astype(np.uint8), 0.0, 0.0)
+        scenes.append((Fraction(time, 1000), ClipScene(empty, None, None, ())))
+    job = replace(job, scenes=scenes)
+    convert(job, PictureFolder(tmp_path / "out"), None, stop=Event(), tell=lambda _: None)
+    found = [int(mask[12:20, 8:16].mean()) for mask in masks(tmp_path / "out", 12)]
+    assert found[5] < 155 and found[6] > 200
 
 
 def test_what_is_done_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
