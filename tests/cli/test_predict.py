@@ -456,3 +456,17 @@ def test_photos_with_the_image_among_them_are_never_empty(
     assert learned == [4]
     run(capsys, folder, tmp_path / "image.png", *options, "--never-empty")
     assert learned == [4, 4]
+
+
+@pytest.mark.parametrize(("option", "name"), [("--true-mask", "mask"), ("--true-depth", "depth")])
+def test_the_truth_is_not_written_over(
+    pair_files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    name: str,
+) -> None:
+    truth = tmp_path / f"{name}.png"
+    Image.new("L", opened(pair_files[1]).size).save(truth)
+    told = refused(capsys, *pair_files, "-o", tmp_path, option, truth)
+    assert f"{truth} is an input and would be overwritten" in told
