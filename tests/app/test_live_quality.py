@@ -7,6 +7,7 @@ from depthmask.app.live.quality import (
     FAR_FRAMES,
     FAST,
     LADDER,
+    MAX_UP_FRAMES,
     TARGET_MS,
     UP_FRAMES,
     Quality,
@@ -75,6 +76,15 @@ def test_quality_comes_back_a_rung_at_a_time() -> None:
     assert quality.rung == STEPS[1]
     run(quality, 3 * UP_FRAMES, 20.0)
     assert quality.rung == BEST
+
+
+def test_patience_has_an_end() -> None:
+    quality = Quality(STEPS[:2])
+    for _ in range(8):
+        run(quality, FAR_FRAMES + 1, 100 * TARGET_MS)
+        assert quality.rung == STEPS[1]
+        run(quality, MAX_UP_FRAMES + 2, 20.0)
+        assert quality.rung == BEST
 
 
 def test_a_rung_that_would_be_too_much_is_not_tried() -> None:
