@@ -385,3 +385,11 @@ def test_an_export_writes_through_no_link(
     export(tiny_checkpoint, out, kind="openvino", pairs=pairs)
     assert (tmp_path / "victim").read_text() == "victim"
     assert {path.name for path in out.parent.iterdir()} == {"graph.xml", "graph.bin"}
+
+
+def test_what_is_very_wide_is_compared_in_the_largest_size(tmp_path: Path) -> None:
+    (tmp_path / "strip").mkdir()
+    for name in ("background", "image"):
+        Image.new("RGB", (4096, 4)).save(tmp_path / "strip" / f"{name}.png")
+    ((background, image),) = read_pairs(tmp_path, 224, None)
+    assert background.shape == image.shape == (32, 2048, 3)

@@ -19,7 +19,7 @@ def varied(source: Path, path: Path, *, part: str, by: float) -> Path:
         key: tensor + by if key.startswith(part) and tensor.is_floating_point() else tensor
         for key, tensor in state.items()
     }
-    save_checkpoint(path, moved, replace(info, training={"held_out": 0.25}))
+    save_checkpoint(path, moved, replace(info, training={"held_out": 0.25, "by": by}))
     return path
 
 
@@ -47,7 +47,7 @@ def moves(state: dict[str, Tensor], source: Path) -> dict[str, float]:
 def test_the_mean_lies_between(files: dict[str, Path]) -> None:
     mean, info = average_checkpoints.average([files["first"], files["depth"]])
     assert moves(mean, files["first"]) == {"encoder": 0, "depth": 1, "mask": 0}
-    assert info.training == {"held_out": 0.25}
+    assert info.training == {"held_out": 0.25, "by": 2.0}, "as the last says"
 
 
 def test_the_masks_decoder_comes_from_others(
