@@ -15,6 +15,7 @@ import { measure } from "../src/inference/pair_signs.js";
 import { networkSize } from "../src/inference/predictor.js";
 import { refineDepth, refineMask, unmix } from "../src/inference/refinement.js";
 import { register } from "../src/inference/registration.js";
+import { covered, translation } from "../src/inference/transforms.js";
 import { array, clamp, mapped, round } from "../src/pictures/arrays.js";
 import { cropToAspect, resize, resizeByHalves } from "../src/pictures/resize.js";
 
@@ -53,6 +54,14 @@ test("pictures are resized alike", () => {
     for (const wanted of golden.resized) assertAlike(resize(image, ...wanted.shape), wanted, 0.3, 2);
     assertAlike(resizeByHalves(image, 20, 30), golden.halved, 0.3, 2);
     assertAlike(cropToAspect(image, 100, 100), golden.cropped, 0, 0);
+});
+
+test("the pixels at a border are covered by those that reach over it", () => {
+    const picture = array(4, 4, 1, new Uint8Array(16));
+    for (const [x, y] of [[0.4, 0], [-0.4, 0], [0, 0.4], [0, -0.4]]) {
+        const count = (reach) => covered(picture, translation(x, y), 4, 4, reach).data.reduce((a, b) => a + b, 0);
+        assert.deepEqual([count(0), count(0.5)], [12, 16]);
+    }
 });
 
 test("light is matched alike", () => {
