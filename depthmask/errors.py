@@ -28,6 +28,10 @@ class PictureError(DepthmaskError):
     """A picture is missing, damaged, too large, or of a kind or shape that is not read."""
 
 
+class PrivateAddressError(PictureError):
+    """A picture has an address of this computer or of its network, which is not asked."""
+
+
 class ClipError(DepthmaskError):
     """A clip is missing, damaged, or of a kind that is not read, or its camera moves."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from depthmask.data.folders import say
-from depthmask.errors import OptionError, PictureError, named
+from depthmask.errors import OptionError, PictureError, PrivateAddressError, named
 
 if TYPE_CHECKING:
     from depthmask.inference.clip_look import Look
@@ -107,7 +107,12 @@ def find_input(text: str, place: Path, *, allow_private: bool = False) -> Input:
     if text.lower().startswith(("http://", "https://")):
         from depthmask.pictures.web import fetch
 
-        found = fetch(text, max_bytes=MAX_BYTES, limit_s=MAX_FETCH_S, allow_private=allow_private)
+        try:
+            found = fetch(
+                text, max_bytes=MAX_BYTES, limit_s=MAX_FETCH_S, allow_private=allow_private
+            )
+        except PrivateAddressError as error:
+            raise PictureError(f"{error} Or fetch it with --allow-private.") from error
         return _copied(text, Path(found.name).stem, found.content, place)
     if _ADDRESS.match(text) and not os.path.exists(text):
         raise OptionError(

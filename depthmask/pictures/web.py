@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from depthmask.errors import PictureError
+from depthmask.errors import PictureError, PrivateAddressError
 
 TIME_LIMIT_S = 15.0  # for the whole transfer
 STEP_LIMIT_S = 5.0  # for a connection, and between two parts of the answer
@@ -64,7 +64,9 @@ def fetch(
     except PictureError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise PictureError(f"{parts.hostname} {_what_failed(error, line)}") from error
+        is_private = isinstance(getattr(error, "reason", error), _NotPublicError)
+        kind = PrivateAddressError if is_private else PictureError
+        raise kind(f"{parts.hostname} {_what_failed(error, line)}") from error
     if line.timed_out:  # the answer ended because its connection was cut
         raise PictureError(f"{parts.hostname} {TOO_LONG}")
     return WebFile(_name(parts.path), content)
