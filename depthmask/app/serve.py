@@ -1,5 +1,6 @@
 """Serves the page: Gradio's options in one place, and sentences for what keeps it from starting."""
 
+import errno
 import os
 import re
 import socket
@@ -189,6 +190,11 @@ def check_address(host: str, port: int | None) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
+        if port and error.errno == errno.EADDRINUSE:
+            raise LaunchError(
+                f"Another program has port {port} of {host}; choose another --port, or leave it "
+                "out for the first free one."
+            ) from error
         where = f"{host}:{port}" if port else host
         raise LaunchError(
             f"Cannot listen on {where} ({error.strerror or error}); choose another --port "

@@ -161,7 +161,7 @@ def test_an_address_that_cannot_be_listened_on_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LaunchError, match=f"127.0.0.1:{port} .*--port"):
+        with pytest.raises(LaunchError, match=f"has port {port} of 127.0.0.1; .*--port"):
             check_address("127.0.0.1", port)
     check_address("127.0.0.1", None)
     with pytest.raises(LaunchError, match=r"listen on 192\.0\.2\.1 .*--host"):
