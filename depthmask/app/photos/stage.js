@@ -37,6 +37,7 @@ const NO_TRUTH = "needs ground truth";
 const NOTHING = "Nothing new was found, so there is no foreground to save.";
 const EMPTY = "Mask and depth appear here.";
 const SIGN_MS = 600; // from a request to the sign that its result is on its way
+const PREVIEW = "The mask can be repaired as soon as all of it is loaded.";
 const LOST = "The pictures of this result cannot be loaded; try again.";
 
 export function createStage(element, options = {}) {
@@ -126,7 +127,7 @@ class Stage {
     open(scene) {
         this.repair = new Repair(scene);
         this.look = { scene, strength: this.choices.strength, backdrop: this.choices.backdrop };
-        if (scene.preview) this.panel.wait();
+        if (scene.preview) this.panel.wait(PREVIEW);
         else this.panel.open(this.repair);
         this.relief.open(this.look);
         for (const tile of this.tiles) {

@@ -50,16 +50,18 @@ export class RepairPanel {
         this.repair = repair;
         this.painting = null;
         this.button.disabled = false;
+        this.button.title = "";
         this.element.inert = false;
         this.showShadow();
         this.refresh();
     }
 
-    // Does nothing until a scene is opened; a panel that is open stays open.
-    wait() {
+    // Does nothing until a scene is opened, and says why; a panel that is open stays open.
+    wait(why = "") {
         this.repair = null;
         this.painting = null;
         this.button.disabled = true;
+        this.button.title = why;
         this.element.inert = true;
     }
 

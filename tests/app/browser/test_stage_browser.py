@@ -462,7 +462,9 @@ def test_the_rest_of_a_scene_comes_later(open_stage: OpenStage) -> None:
     assert first.shape[:2] == (HEIGHT // 2, WIDTH // 2)
     assert close(first[30, 30], COLOUR), "the image's colours serve until then"
     assert close(pixels(page, "image")[30, 30], COLOUR)
-    assert page.get_by_role("button", name="Repair mask").is_disabled()
+    repair = page.get_by_role("button", name="Repair mask")
+    assert repair.is_disabled()
+    assert "as soon as all of it is loaded" in str(repair.get_attribute("title"))
     page.locator("[data-tile=mask] [data-do=save]").click()  # waits for the colours
     choose(page, "depth", "3d")
     with page.expect_download() as saved:
@@ -473,7 +475,8 @@ def test_the_rest_of_a_scene_comes_later(open_stage: OpenStage) -> None:
     mixed = [(np.array(COLOUR) + grey) // 2 for grey in (153, 204)]
     assert any(close(half, each) for each in mixed), "the wall no longer shines through"
     page.wait_for_selector("canvas.stage-relief[data-frames]")
-    page.get_by_role("button", name="Repair mask").click()
+    assert repair.get_attribute("title") == ""
+    repair.click()
     assert page.get_by_role("radiogroup", name="Shadow").is_visible()
 
 
