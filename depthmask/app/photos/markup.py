@@ -19,7 +19,7 @@ HINTS = {
 TRUTHS = ("true_mask", "true_depth")
 _ADDRESS = """<form class="address" data-photos="address">
         <input type="url" name="url" aria-label="Address of a picture" autocomplete="off"
-          placeholder="or paste a picture or its address">
+          placeholder="Paste a photo or link">
         <button type="submit">Add</button>
       </form>"""
 _PASTE = '<span class="address">or paste pictures</span>'

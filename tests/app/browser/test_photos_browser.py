@@ -418,6 +418,25 @@ def test_on_a_phone_the_result_follows_the_photos_and_comes_into_view(
     assert len(tops) == 3 and tops == sorted(tops)
 
 
+def test_what_is_written_has_room_on_a_phone(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 740}, has_touch=True, is_mobile=True)
+    page.goto(f"{url}?example={find_examples()[0].name}")
+    solved(page)
+    for name in page.locator("#photos .pair .name").all():
+        assert name.evaluate("each => each.scrollWidth <= each.clientWidth"), name.inner_text()
+    field = page.locator("#photos input[type=url]")
+    assert field.evaluate(
+        """each => {
+            const { font, paddingLeft } = getComputedStyle(each);
+            const pen = document.createElement("canvas").getContext("2d");
+            pen.font = font;
+            const width = pen.measureText(each.placeholder).width;
+            return width <= each.clientWidth - 2 * parseFloat(paddingLeft);
+        }"""
+    )
+    page.context.close()
+
+
 def test_answers_to_older_requests_are_left_out(empty_page: Page, photos: dict[str, Path]) -> None:
     page = empty_page
     drag(page, photos["empty"], photos["full"])
