@@ -45,6 +45,7 @@ install_torch() {
     [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || return 0
     [ ! -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null || return 0
     .venv/bin/python tools/reachable.py "$index/torch/" || return 0
+    say "installing torch, which is the largest"
     pip --extra-index-url "$index" "$torch" || say "the CPU build of torch cannot be installed, taking the usual one"
 }
 
@@ -53,6 +54,7 @@ install_packages() {
         fail ".venv has no pip; remove it with rm -rf .venv, and run the command again"
     say "installing packages, a few minutes the first time"
     install_torch
+    say "installing the others"
     local wanted=(-r requirements.txt)
     [ "$kind" = dev ] && wanted+=(-e '.[dev]')
     # The lock has the hashes of all that the app needs but torch.

@@ -94,7 +94,12 @@ def test_tests_get_their_packages_and_a_browser(machine: Machine) -> None:
 def test_torch_comes_first_and_as_pinned(machine: Machine) -> None:
     """Without a GPU, the CPU build is asked for before anything can pull in the other."""
     machine.stub(".venv/bin/python", 'echo "python $*" >> calls; [[ "$*" != *"import torch"* ]]')
-    machine.setup()
+    told = machine.setup().stderr.splitlines()
+    assert [line for line in told if "installing" in line] == [
+        "setup: installing packages, a few minutes the first time",
+        "setup: installing torch, which is the largest",
+        "setup: installing the others",
+    ]
     asked = [line for line in machine.calls().splitlines() if "pip install" in line]
     (pin,) = (line for line in TEXT.splitlines() if line.startswith("torch=="))
     assert asked[0].endswith(f"--extra-index-url https://download.pytorch.org/whl/cpu {pin}")
