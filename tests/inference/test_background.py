@@ -136,9 +136,8 @@ def test_pictures_in_the_frame_of_a_larger_image() -> None:
 def test_a_shift_is_told_in_pixels_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthmask.inference.background.FRAME_SIDE", WIDTH)
     learned = learn_background([photo(seed, sway=False) for seed in range(3)])
-    image = np.asarray(
-        cv2.resize(np.roll(photo(7, sway=False), 6, axis=1), (2 * WIDTH, 2 * HEIGHT))
-    )
+    rolled = np.roll(photo(7, sway=False), 6, axis=1)
+    image: Picture = resize(rolled, 2 * HEIGHT, 2 * WIDTH)
     registration = frame(learned, image, align=True).registration
     assert registration.accepted and registration.shift == pytest.approx(12, abs=1)
 
