@@ -69,6 +69,16 @@ class Among:
         return " or ".join(map(str, self._values))
 
 
+class Unicode:
+    """Text that UTF-8 can write; the names of some files are none."""
+
+    def holds(self, value: Any) -> bool:
+        return _can_encode(value, "strict")
+
+    def __str__(self) -> str:
+        return "a text in Unicode"
+
+
 Count = Annotated[int, Within(0, _MAX_INTEGER)]
 
 
@@ -146,17 +156,20 @@ def _convert_scalar(value: Any, kind: type, place: str) -> Any:
             raise _wrong(value, place, "a number")
         return value  # an int stays one, so that it is written again as it was
     _expect(value, kind, place)
-    if kind is str and not _is_unicode(value):
+    if kind is str and not _can_encode(value, "surrogateescape"):
         raise _wrong(value, place, "a text in Unicode")
     if kind is int and abs(value) > _MAX_INTEGER:
         raise _wrong(value, place, "a number of at most 64 bits")
     return value
 
 
-def _is_unicode(text: str) -> bool:
-    """Whether UTF-8 can write it: JSON may name halves of characters."""
+def _can_encode(text: str, errors: str) -> bool:
+    """Whether UTF-8 can write it: JSON may name halves of characters.
+
+    With "surrogateescape", so may names of files that are no UTF-8, as Python has them.
+    """
     try:
-        text.encode("utf-8")
+        text.encode("utf-8", errors)
     except UnicodeEncodeError:
         return False
     return True

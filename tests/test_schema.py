@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import pytest
 
-from depthmask.schema import Among, Count, SchemaError, Within, from_json, from_plain
+from depthmask.schema import Among, Count, SchemaError, Unicode, Within, from_json, from_plain
 
 
 class Row(NamedTuple):
@@ -28,6 +28,8 @@ class Header:
     side: Annotated[int, Within(8, 16)] | None = None
     scores: dict[str, float] = field(default_factory=dict)
     more: dict[str, object] = field(default_factory=dict)
+    file: str = ""
+    title: Annotated[str, Unicode()] = ""
 
 
 GOOD = {"name": "pack", "count": 3, "rows": [[2, True], [9]], "inner": {"share": 1}, "side": None}
@@ -40,6 +42,7 @@ def test_what_fits_is_read() -> None:
     more = GOOD | {"side": 8, "scores": {"iou": 0.5}, "more": {"a": [{"b": None}]}}
     found = from_plain(more, Header)
     assert (found.side, found.scores, found.more) == (8, {"iou": 0.5}, {"a": [{"b": None}]})
+    assert from_plain(GOOD | {"file": "\udcfe"}, Header).file == "\udcfe", "a name that is no UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,8 @@ def test_what_fits_is_read() -> None:
         ("name", "", "name must be from 1 to 8"),
         ("name", None, "name must be a text, not null"),
         ("name", "\ud800", "name must be a text in Unicode"),
+        ("file", "\ud800", "file must be a text in Unicode"),
+        ("title", "\udcfe", "title must be a text in Unicode"),
         ("count", -1, "count must be from 0"),
         ("count", 2**63, "count must be a number of at most 64 bits, not a huge number"),
         ("count", 1.0, "count must be a whole number"),

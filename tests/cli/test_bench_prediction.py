@@ -18,6 +18,7 @@ STAGES = {
     "light",
     "network",
     "quality",
+    "background",
     "second look",
     "refine",
     "answer",

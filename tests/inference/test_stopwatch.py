@@ -35,6 +35,7 @@ def test_the_stages_of_a_prediction_are_told_apart(tiny_checkpoint: Path, pair: 
         "light",
         "network",
         "quality",
+        "background",
         "second look",
         "refine",
     ]

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from depthmask.app.photos.dropped import MAX_BACKGROUNDS
-from depthmask.schema import Among, Count, Within
+from depthmask.schema import Among, Count, Unicode, Within
 
 MAX_IMAGES = 200  # of a batch; an address may upload 300 files in an hour
 OUTPUTS = ("cutout", "mask", "depth")  # keys of DOWNLOADS
 LOOKS = ("alpha", "blur", "white", "black", "#00b140")  # of a clip; all but the first are MP4
 
-Path = Annotated[str, Within(1, 4096)]
-Token = Annotated[str, Within(32, 32)]
+Path = Annotated[str, Within(1, 4096), Unicode()]
+Token = Annotated[str, Within(32, 32), Unicode()]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Upload:
     """A file that was uploaded."""
 
     path: Path
-    name: Annotated[str, Within(1, 400)]  # as its owner knows it
+    name: Annotated[str, Within(1, 400), Unicode()]  # as its owner knows it
 
 
 @dataclass(frozen=True, kw_only=True)

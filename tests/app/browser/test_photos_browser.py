@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from depthmask.app import build_demo
+from depthmask.app import build_demo, cache_files
 from depthmask.app.examples import find_examples
-from depthmask.app.photos import tab
 from depthmask.app.photos.analysis import DROP_BACKGROUND, DROP_BOTH, DROP_IMAGE
 from depthmask.app.photos.dropped import MAX_FILE_BYTES
 from depthmask.errors import PictureError
@@ -351,7 +350,7 @@ def test_an_address_is_fetched_by_the_server(
             raise PictureError("There is no such picture.")
         return WebFile("web.png", photos["empty"].read_bytes())
 
-    monkeypatch.setattr(tab, "fetch", fetch)
+    monkeypatch.setattr(cache_files, "fetch", fetch)
     page, field = empty_page, empty_page.get_by_label("Address of a picture")
     field.fill("https://example.org/missing.png")
     field.press("Enter")
