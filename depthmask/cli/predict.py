@@ -119,6 +119,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, folder: Path) -> None:
+    from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
+    from depthmask.inference.outputs import crop_box, describe, encode
+    from depthmask.pictures import read_metadata, read_photo
+
     given = [options.background, *options.more_backgrounds]
     if [*given, options.image, options.backdrop].count(STREAM) > 1:
         raise OptionError("Only one of the photos can come from standard input; name the other.")
@@ -126,23 +130,17 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     allow = options.allow_private
     empty = find_backgrounds(given, folder / "backgrounds", allow_private=allow)
     shown = find_input(options.image, folder / "image", allow_private=allow)
-    pool = ThreadPoolExecutor(1)  # the network is loaded while all else is, and the photos are read
-    network = pool.submit(make_predictor, options, resolution=options.resolution)
-    pool.shutdown(wait=False)
-
-    from depthmask.evaluation.sequences import read_truth, score_prediction, truth_remarks
-    from depthmask.inference.outputs import crop_box, describe, encode
-    from depthmask.pictures import read_metadata, read_photo
-
     inputs = [*empty, shown]
     wanted = find_wanted(options, folder)
     files = _outputs(options, shown, wanted)
     places = list(files.values())
     _check_outputs(options, inputs, places)
-    *backgrounds, image = (each.read(read_photo) for each in inputs)
-    mask, depth = read_truth(options.true_mask, options.true_depth, image.picture)
-    _make_folders(places)
-    predictor = network.result()
+    with ThreadPoolExecutor(1) as pool:  # the network is loaded while the photos are read
+        network = pool.submit(make_predictor, options, resolution=options.resolution)
+        *backgrounds, image = (each.read(read_photo) for each in inputs)
+        mask, depth = read_truth(options.true_mask, options.true_depth, image.picture)
+        _make_folders(places)
+        predictor = network.result()
     loaded = time.perf_counter()
     _print_notes(inputs, (*backgrounds, image))
     occupied = options.never_empty or any(_is_same_file(each, shown) for each in empty)
