@@ -126,7 +126,6 @@ class Trainer:
             f"{self.position.samples:,}; {kept}."
         )
 
-    @torch.no_grad()
     def _out_of_memory(self) -> TrainingError:
         phase = self.config.phases[self.position.phase]
         return TrainingError(
@@ -136,6 +135,7 @@ class Trainer:
             "begin there from this run's last checkpoint."
         )
 
+    @torch.no_grad()
     def validate(self, size: int) -> CheckpointInfo:
         """Measures the averaged weights on composites of pictures never trained on.
 

@@ -19,6 +19,7 @@ from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_c
 from depthmask.network.u2net import U2Net
 from depthmask.training.config import PROTOCOLS, Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
+from depthmask.training.sample_sheet import draw_sample_sheet
 from depthmask.training.trainer import Trainer, one_cycle
 from depthmask.training.validation import COMPOSITES_SEED, batch_metrics
 from tests.conftest import TINY
@@ -138,6 +139,20 @@ def test_memory_that_does_not_suffice_is_said(
     monkeypatch.setattr(Trainer, "_step", step)
     with pytest.raises(TrainingError, match=r"4 samples of 32 px do not fit .* sample 0\. Close"):
         Trainer(config).fit()
+
+
+def test_validation_keeps_nothing_for_gradients(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def draw(*given: Any) -> Any:
+        seen.append(torch.is_grad_enabled())
+        return draw_sample_sheet(*given)
+
+    monkeypatch.setattr("depthmask.training.trainer.draw_sample_sheet", draw)
+    Trainer(config).fit()
+    assert seen and not any(seen)
 
 
 @pytest.mark.usefixtures("tiny_train")
