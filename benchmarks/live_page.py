@@ -194,7 +194,10 @@ def capture(page: "Page", url: str, view: str) -> None:
     page.locator(f'#live [data-view="{view}"]').click()
     part("start").click()
     part("capture").click()
+    end = time.monotonic() + WAIT_MS / 1000
     while int(part("shown").get_attribute("data-frames") or 0) < FIRST_FRAMES:
+        if time.monotonic() > end:
+            raise LaunchError(f"{url} draws no frames; look at what its server printed.")
         time.sleep(0.2)  # the static page forbids the scripts by which Playwright waits
 
 
