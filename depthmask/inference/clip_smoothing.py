@@ -21,10 +21,8 @@ T = TypeVar("T")
 
 REACH = 3  # frames before and after that count
 DECAY = 0.7  # of a frame's weight, from one to the next
-FULL, NONE = (
-    0.25,
-    0.75,
-)  # by which masks on one side alone may differ, to count wholly or not at all
+# by which masks on one side alone may differ, to count wholly or not at all
+FULL, NONE = 0.25, 0.75
 
 
 @dataclass
