@@ -22,11 +22,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from depthmask.app.asgi import App, Message, Receive, Refused, Scope, Send
+from depthmask.app.asgi import LOOPBACK, App, Message, Receive, Refused, Scope, Send
 from depthmask.app.guesses import Guesses
 from depthmask.app.temporary import UploadQuota
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 4_000_000  # of a request, unless it is an upload
 MAX_CALL_BYTES = 64_000  # of a request to the queue, which names files; Gradio may keep it for long
 MAX_UPLOAD_BYTES = 505_000_000  # of a request that uploads files: a clip has 500 MB

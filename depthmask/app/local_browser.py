@@ -11,11 +11,10 @@ import gradio
 from gradio.route_utils import API_PREFIX
 from starlette.responses import Response
 
-from depthmask.app.asgi import App, Receive, Scope, Send
+from depthmask.app.asgi import LOOPBACK, App, Receive, Scope, Send, path_below
 
 FOLDER = Path(__file__).parent
 BUILT = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
-LOCAL = ("127.0.0.1", "::1", "localhost")
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 ASSETS = "/assets/"  # the path of Gradio's own
 LASTING = "public, max-age=31536000, immutable"
@@ -32,7 +31,7 @@ class LocalBrowser:
 
     def __init__(self, app: App, *, root_path: str | None = None) -> None:
         self._app = app
-        self._root = "" if not root_path or "//" in root_path else root_path.rstrip("/")
+        self._root_path = root_path
         own = (each for each in FOLDER.resolve().rglob("*") if each.suffix in TYPES)
         built = (each for each in BUILT.glob("*") if each.suffix in TYPES)
         self._files = {f"{API_PREFIX}/file={each.as_posix()}": each for each in own}
@@ -44,7 +43,7 @@ class LocalBrowser:
             return
         kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         scope = {**scope, "headers": kept}
-        path = str(scope["path"]).removeprefix(self._root)
+        path = path_below(scope, self._root_path)
         file = self._files.get(path) if scope["method"] == "GET" else None
         if file is None:
             await self._app(scope, receive, send)
@@ -60,4 +59,5 @@ def is_local(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
     client = (scope.get("client") or ("",))[0]
-    return client in LOCAL and host in LOCAL and not any(name in headers for name in FORWARDED)
+    is_direct = not any(name in headers for name in FORWARDED)
+    return is_direct and client in LOOPBACK and host in LOOPBACK

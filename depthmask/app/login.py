@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
-from depthmask.app.asgi import App, Receive, Scope, Send
+from depthmask.app.asgi import App, Receive, Scope, Send, path_below
 from depthmask.app.guard import is_plain_api
 
 # What the page of the login is made of, or asks for; none of it tells of visitors.
@@ -30,7 +30,7 @@ class Login:
 
     def __init__(self, app: App, *, root_path: str | None = None) -> None:
         self._app = app
-        self._root = "" if not root_path or "//" in root_path else root_path.rstrip("/")
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_open(scope) or _is_known(scope):
@@ -41,7 +41,7 @@ class Login:
             await JSONResponse({"error": "Log in first."}, 401)(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        path = str(scope["path"]).removeprefix(self._root)
+        path = path_below(scope, self._root_path)
         if is_plain_api(path) or path.startswith(_OPEN_FOLDERS):
             return True
         return (path.rstrip("/") or "/") in _OPEN

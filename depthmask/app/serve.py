@@ -19,6 +19,7 @@ import httpx
 from gradio.http_server import INITIAL_PORT_VALUE
 from starlette.middleware import Middleware
 
+from depthmask.app.asgi import LOOPBACK
 from depthmask.app.connections import bound
 from depthmask.app.data_urls import DataUrls
 from depthmask.app.fair_queue import MAX_REQUESTS
@@ -34,7 +35,6 @@ from depthmask.errors import LaunchError
 
 MAX_UPLOAD_SIZE = "500mb"  # of a clip; pictures are held to less when they are read
 MAX_SESSIONS = 500  # pages whose state is kept
-LOCAL = ("127.0.0.1", "localhost", "::1")
 FRAMED_BY = ("https://huggingface.co",) if "SPACE_ID" in os.environ else ()
 MCP_PATH = "gradio_api/mcp/"
 LOGIN_MESSAGE = f"<strong>{NAME}</strong><br>{DESCRIPTION}<br>Log in to use it."
@@ -148,7 +148,7 @@ def launch(
         around.insert(1, below)
     if api is not None:
         around.append(Middleware(PlainApiRoute, api=api))
-    spare_from_proxy(serving.host, *LOCAL)
+    spare_from_proxy(serving.host, *LOOPBACK)
     try:
         url, share_url = _serve(page, serving, around)
     except httpx.HTTPError as error:
@@ -216,7 +216,7 @@ def lan_url(serving: Serving, url: str) -> str | None:
         serving: Where the page is served.
         url: Its address on this computer.
     """
-    if serving.host in LOCAL:
+    if serving.host in LOOPBACK:
         return None
     parts = urlsplit(url)
     host = serving.host
@@ -260,7 +260,7 @@ def remarks(serving: Serving, url: str, share_url: str | None) -> list[str]:
         )
     if serving.mcp:
         lines.append(f"Its tool for language models (MCP) is at {url}{MCP_PATH}")
-    if (serving.host not in LOCAL or share_url) and not serving.auth:
+    if (serving.host not in LOOPBACK or share_url) and not serving.auth:
         lines.append(
             "Everybody who can reach this address can use it; --auth USER:PASSWORD asks for a "
             "password."

@@ -11,7 +11,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from depthmask.app.asgi import App, Message, Receive, Scope, Send
+from depthmask.app.asgi import App, Message, Receive, Scope, Send, path_below
 
 SITE_PATH = "/site"
 # without these, browsers give the network one thread, unless a service worker adds them
@@ -82,10 +82,10 @@ class StaticSite:
     def __init__(self, app: App, *, folder: Path, root_path: str | None = None) -> None:
         self._app = app
         self._files = ExceptionMiddleware(StaticFiles(directory=folder, html=True))
-        self._root = "" if not root_path or "//" in root_path else root_path.rstrip("/")
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = str(scope.get("path", "")).removeprefix(self._root)
+        path = path_below(scope, self._root_path)
         if scope["type"] != "http" or not (path == SITE_PATH or path.startswith(f"{SITE_PATH}/")):
             await self._app(scope, receive, send)
             return
