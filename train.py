@@ -57,6 +57,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--depth-loss", choices=DEPTH_LOSSES, default="bce", help="what depth's error is")
     add("--depth-weight", type=float, default=1.0, help="of depth's loss; the mask's is 2")
     add("--border", type=float, default=4.0, help="how much more the mask's border counts")
+    add("--shade", type=float, default=0.0, help="how much more darkened pixels count for the mask")
     add("--limit", type=int, default=0, metavar="N", help="train on N composites, over and over")
     add("--original-share", type=float, default=0.0, help="of batches made as the original's")
     plates = "of batches whose background is chosen from several photos, pixel by pixel"

@@ -76,6 +76,7 @@ class TrainConfig:
     mask_weight: float = 2.0
     depth_weight: float = 1.0
     border: float = 4.0  # how much more the mask's border counts, see `depthmask.training.losses`
+    shade: float = 0.0  # how much more what is darker than the background counts, as for `border`
     weight_decay: float = 1e-3
     warm_up: float = 0.1  # share of a phase
     last_rate: float = 0.05  # at a phase's end, as a share of its peak
@@ -135,6 +136,7 @@ class TrainConfig:
             "mask_weight",
             "depth_weight",
             "border",
+            "shade",
             "save_minutes",
             "report_seconds",
             "minutes",

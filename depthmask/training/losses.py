@@ -8,6 +8,7 @@ from torch import Tensor
 DEPTH_LOSSES = ("bce", "ssim", "l1", "gradient")
 
 _BORDER = 5  # pixels, side of the window in which a mask's border is felt
+_DARK = 0.05  # of full scale: added to brightness, so that noise in dark places is no shade
 
 # Constants of the SSIM paper for values in [0, 1], and the side of its window in pixels.
 _C1, _C2, _WINDOW = 0.01**2, 0.03**2, 7
@@ -21,7 +22,7 @@ def task_losses(
     true: Mapping[str, Tensor],
     *,
     depth_loss: str = "bce",
-    border: float = 0.0,
+    mask_weight: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Sums each task's loss over its prediction and all side maps, as the original project does.
 
@@ -31,8 +32,7 @@ def task_losses(
         depth_loss: "bce" compares depth as if it were a probability; "ssim" and "l1" compare
             pictures; "gradient" adds to bce how their slopes differ. The mask is always compared by
             binary cross-entropy.
-        border: How much more a pixel counts for the mask where all around it is different; on a
-            straight border it is about half of that. 0 = all pixels count alike.
+        mask_weight: (B, 1, H, W), how much each pixel counts for the mask; None = all alike.
 
     Returns:
         {task: scalar}.
@@ -47,12 +47,38 @@ def task_losses(
         target = true[task].expand_as(maps)
         maps = maps.float()  # half precision cannot resolve how far a confident logit is off
         if task == "mask":
-            weight = border_weight(true[task], border).expand_as(maps) if border else None
+            weight = None if mask_weight is None else mask_weight.expand_as(maps)
             loss = F.binary_cross_entropy_with_logits(maps, target, weight=weight)
         else:
             loss = _map_loss(maps, target, depth_loss)
         losses[task] = loss * maps.shape[1]
     return losses
+
+
+def pixel_weight(
+    true_mask: Tensor, background: Tensor, image: Tensor, *, border: float, shade: float
+) -> Tensor | None:
+    """How much each pixel counts for the mask, (B, 1, H, W), 1 or more; None if all count alike.
+
+    Args:
+        true_mask: (B, 1, H, W), 0 to 1.
+        background: (B, 3, H, W), 0 to 1, like `image`.
+        image: The same scene with the foreground.
+        border: How much more a pixel counts where all around it is different; on a straight border
+            it is about half of that.
+        shade: How much more a pixel counts that is black where the background is white. Shadows
+            and dark things count alike, so that neither is preferred.
+    """
+    if not border and not shade:
+        return None
+    weight = border_weight(true_mask, border)
+    return weight + shade * darkening(background, image) if shade else weight
+
+
+def darkening(background: Tensor, image: Tensor) -> Tensor:
+    """The share of a background's light that is missing in an image, (B, 1, H, W), 0 to 1."""
+    before, after = (picture.mean(dim=1, keepdim=True) + _DARK for picture in (background, image))
+    return (1 - after / before).clamp_min(0)
 
 
 def border_weight(true_mask: Tensor, border: float) -> Tensor:

@@ -24,7 +24,7 @@ from depthmask.schema import SchemaError, from_plain
 from depthmask.training.batches import Batches
 from depthmask.training.config import Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
-from depthmask.training.losses import task_losses
+from depthmask.training.losses import pixel_weight, task_losses
 from depthmask.training.optimizer import Optimizer
 from depthmask.training.run_log import Meter, RunLog, RunPosition, StoredRun, print_status
 from depthmask.training.sample_sheet import draw_sample_sheet
@@ -249,7 +249,9 @@ class Trainer:
         with autocast(self.device):
             logits = model(batch.background, batch.image, tasks=config.trained)
         true = {"mask": batch.true_mask, "depth": batch.true_depth}
-        losses = task_losses(logits, true, depth_loss=config.depth_loss, border=config.border)
+        scene = batch.background, batch.image
+        weight = pixel_weight(batch.true_mask, *scene, border=config.border, shade=config.shade)
+        losses = task_losses(logits, true, depth_loss=config.depth_loss, mask_weight=weight)
         loss = torch.stack(
             [config.task_weights[task] * value for task, value in losses.items()]
         ).sum()

@@ -6,7 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from depthmask.training.losses import border_weight, steepness, structural_similarity, task_losses
+from depthmask.training.losses import (
+    border_weight,
+    darkening,
+    pixel_weight,
+    steepness,
+    structural_similarity,
+    task_losses,
+)
 
 
 def test_cross_entropy_is_summed_over_all_maps() -> None:
@@ -99,7 +106,9 @@ def test_an_error_at_the_border_costs_more_and_only_for_the_mask() -> None:
     logits = torch.zeros(1, 3, 16, 16)
     maps = {"mask": logits, "depth": logits}
     plain = task_losses(maps, {"mask": true, "depth": true})
-    weighted = task_losses(maps, {"mask": true, "depth": true}, border=4.0)
+    weighted = task_losses(
+        maps, {"mask": true, "depth": true}, mask_weight=border_weight(true, 4.0)
+    )
     assert weighted["mask"] > 1.2 * plain["mask"]
     assert torch.equal(weighted["depth"], plain["depth"])
 
@@ -113,3 +122,21 @@ def test_the_gradient_loss_adds_a_quarter_of_the_slopes_error() -> None:
         for kind in ("bce", "gradient")
     }
     assert losses["gradient"] - losses["bce"] == pytest.approx(7 * 0.25 * 0.15, rel=1e-4)
+
+
+def test_shade_is_the_share_of_light_that_is_missing() -> None:
+    background = torch.full((1, 3, 1, 3), 0.75)
+    image = torch.tensor([0.75, 0.35, 0.95]).expand(1, 3, 1, 3)
+    # 0.05 is added to both: of 0.8, half is missing from 0.4. What is brighter lacks nothing.
+    assert darkening(background, image).flatten().tolist() == pytest.approx([0, 0.5, 0])
+
+
+def test_shadows_and_dark_things_count_more_alike() -> None:
+    background, image = torch.full((1, 3, 1, 8), 0.95), torch.full((1, 3, 1, 8), 0.95)
+    image[..., :4] = 0.45  # half of it a thing, half of it a shadow
+    true = torch.zeros(1, 1, 1, 8)
+    true[..., :2] = 1
+    weight = pixel_weight(true, background, image, border=0.0, shade=3.0)
+    assert weight is not None
+    assert weight.flatten().tolist() == pytest.approx([2.5] * 4 + [1.0] * 4)
+    assert pixel_weight(true, background, image, border=0.0, shade=0.0) is None
