@@ -39,9 +39,9 @@ def find_browser(*, shell: bool = False) -> str | None:
     """Returns the first browser that starts: DEPTHMASK_BROWSER, PATH, macOS, Playwright's own.
 
     Args:
-        shell: Whether a headless shell is as good as a whole browser, and is looked for first.
+        shell: Whether a headless shell is looked for first. Otherwise it is taken last.
     """
-    names = (SHELL, *NAMES) if shell else NAMES
+    names = (SHELL, *NAMES) if shell else (*NAMES, SHELL)
     candidates = [os.environ.get("DEPTHMASK_BROWSER"), *map(shutil.which, names), *MAC_APPS]
     for candidate in candidates:
         if candidate and starts(candidate):

@@ -240,3 +240,5 @@ def test_tests_take_the_browser_that_has_no_window(
     machine.stub("commands/chromium-headless-shell", "exit 0")
     assert find_browser() == whole
     assert find_browser(shell=True) == f"{whole}-headless-shell"
+    (machine.commands / "chromium").unlink()
+    assert find_browser() == f"{whole}-headless-shell"
