@@ -1,6 +1,7 @@
 """Masks of scenes that move: with one photo of the empty scene, their median, and a learned one.
 
     python -m benchmarks.moving_scenes [--scenes NAME ...] [--photos N] [--frames N] [--sheet FILE]
+        [--checkpoint FILE]
 
 Each background of `examples/` is drawn out of shape, differently in each photo: by up to about
 12 pixels of 384 in parts of it, as leaves in wind and water are, or as a whole, as by a camera that
@@ -119,9 +120,10 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=40, help="of each empty scene")
     parser.add_argument("--frames", type=int, default=1, help="with the object, of each scene")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw frames and masks")
+    parser.add_argument("--checkpoint", type=Path, help="default: the shipped one")
     options = parser.parse_args()
     check_outputs(options.sheet)
-    predictor = Predictor()
+    predictor = Predictor(options.checkpoint)
     samples = [sample for sample in read_examples() if sample.true.any()]
     rows: list[Picture] = []
     print("| scene | background | precision | recall | F | ms |\n|---|---|---|---|---|---|")
