@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.options import add_ray_argument, parse_shard
+from depthmask.cli.cluster_options import add_ray_argument
+from depthmask.cli.options import parse_shard
 from depthmask.errors import OptionError
 from depthmask.files import check_file
 

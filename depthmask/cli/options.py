@@ -1,17 +1,14 @@
 """The options that `predict`, `evaluate` and `demo` share, and the predictor that they ask for."""
 
 import argparse
-import os
-import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.inputs import STREAM
 from depthmask.errors import OptionError
-from depthmask.files import fingerprint, reservation
+from depthmask.files import fingerprint
 from depthmask.network.architecture import MODELS
 
 if TYPE_CHECKING:
@@ -84,71 +81,12 @@ def add_fetch_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_ray_argument(add: Callable[..., object]) -> None:
-    """Adds --ray, by the method of a parser or of a group of its options."""
-    add(
-        "--ray",
-        metavar="ADDRESS",
-        help="work on a Ray cluster: auto, or HOST:PORT of its head; all its machines must reach "
-        "the files under the same paths",
-    )
-
-
-def on_all_machines(options: argparse.Namespace, *names: str) -> None:
-    """Makes the paths of some options absolute, as workers run in other folders.
-
-    Raises:
-        OptionError: One is no path.
-    """
-
-    def absolute(given: object) -> object:
-        if given is None or isinstance(given, Path):
-            return given and given.absolute()
-        if isinstance(given, list):
-            return [absolute(each) for each in given]
-        text = str(given)
-        if text == STREAM or "://" in text:
-            raise OptionError(f"With --ray, name a file that all machines reach, not {text}.")
-        return os.path.abspath(text)
-
-    for name in names:
-        setattr(options, name, absolute(getattr(options, name)))
-
-
 def weights_fingerprint(options: argparse.Namespace) -> str | None:
     """SHA-256 of the weights that the options choose; None where there are none."""
     from depthmask.inference.predictor import weights_for
 
     weights = chosen_checkpoint(options) or weights_for(options.quality)
     return fingerprint(weights) if weights.is_file() else None
-
-
-def check_weights(options: argparse.Namespace, fingerprint: str | None) -> None:
-    """Sees that this machine of a cluster has the same weights; errors: OptionError."""
-    if weights_fingerprint(options) != fingerprint:
-        raise OptionError(
-            f"The machine {platform.node()} has other weights; install the same version of "
-            "depthmask there, or name a --checkpoint that all machines see."
-        )
-
-
-def check_sees(output: Path, sign: str, part: str = "") -> None:
-    """Sees that this machine reaches an output; errors: OptionError.
-
-    Args:
-        output: That a run on another machine has `reserved`.
-        sign: What it got.
-        part: As it said.
-    """
-    try:
-        seen = reservation(output, part).read_text("utf-8") == sign
-    except OSError:
-        seen = False
-    if not seen:
-        raise OptionError(
-            f"The machine {platform.node()} does not reach {output}; give folders that all "
-            "machines of the cluster share under the same paths, or use --shard."
-        )
 
 
 def make_predictor(options: argparse.Namespace, *, resolution: int | None = None) -> "Predictor":

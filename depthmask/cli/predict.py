@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from depthmask.cli.cluster_options import add_ray_argument
 from depthmask.cli.inputs import STREAM, Input, find_backgrounds, find_input
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
     add_pair_arguments,
-    add_ray_argument,
     make_background,
     make_learn_occupied,
     make_predict,

@@ -10,21 +10,24 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.inputs import STREAM, Input, find_backgrounds
-from depthmask.cli.options import (
+from depthmask.cli.cluster_options import (
     check_sees,
     check_weights,
+    find_workers,
+    on_all_machines,
+)
+from depthmask.cli.inputs import STREAM, Input, find_backgrounds
+from depthmask.cli.options import (
     make_background,
     make_learn_occupied,
     make_predict,
     make_predictor,
-    on_all_machines,
     parse_shard,
     weights_fingerprint,
 )
 from depthmask.cli.outputs import find_wanted
 from depthmask.data.folders import say
-from depthmask.errors import OptionError, PictureError, counted
+from depthmask.errors import OptionError, PictureError
 from depthmask.files import reserved
 from depthmask.progress import Progress
 
@@ -292,16 +295,12 @@ class _Makers:
     def _make_on(
         self, cluster: "Cluster", jobs: Sequence["Job"], known: "dict[Scene, Background]"
     ) -> Iterator["Row"]:
-        from depthmask.cluster import network_needs
-
         if self._sent is None or known.keys() != self._sent.known.keys():
             work = self.work
             self._sent = _Sent(
                 work.options, work.wanted, known, work.weights, *self._signs, self.threads
             )
-        needs = network_needs(cluster.machines, on_gpu=self.work.options.device != "cpu")
-        workers = cluster.workers(needs)
-        say(f"{counted(workers, 'worker')} on {counted(len(cluster.machines), 'machine')}.")
+        workers, needs = find_workers(cluster, self.work.options)
         size = max(1, min(PORTION, len(jobs) // (PORTIONS_A_WORKER * workers)))
         portions = [list(jobs[at : at + size]) for at in range(0, len(jobs), size)]
         for _, rows in cluster.run(self._sent, portions, needs):

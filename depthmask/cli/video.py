@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from depthmask.cli.cluster_options import add_ray_argument, on_all_machines
 from depthmask.cli.inputs import find_backgrounds, read_look
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
-    add_ray_argument,
     add_resolution_argument,
     make_predictor,
-    on_all_machines,
 )
 from depthmask.data.folders import say
 from depthmask.errors import HINT, ClipError, OptionError, counted

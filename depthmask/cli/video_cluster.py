@@ -8,16 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from depthmask.cli.options import (
-    check_sees,
-    check_weights,
-    make_predictor,
-    weights_fingerprint,
-)
+from depthmask.cli.cluster_options import check_sees, check_weights, find_workers
+from depthmask.cli.options import make_predictor, weights_fingerprint
 from depthmask.clips import Clip, frame_times
-from depthmask.cluster import Cluster, network_needs
+from depthmask.cluster import Cluster
 from depthmask.data.folders import say
-from depthmask.errors import counted
 from depthmask.files import write_whole
 from depthmask.inference.clip_look import Look
 from depthmask.inference.clip_output import ClipSegment, PictureSegment, join_parts, write_times
@@ -70,9 +65,7 @@ def convert_on_cluster(
         folder.mkdir(parents=True, exist_ok=True)
         write_times(folder, [])  # tells the folder from others
     with Cluster(options.ray, tell=say) as cluster:
-        needs = network_needs(cluster.machines, on_gpu=options.device != "cpu")
-        workers = cluster.workers(needs)
-        say(f"{counted(workers, 'worker')} on {counted(len(cluster.machines), 'machine')}.")
+        _, needs = find_workers(cluster, options)
         work = _Work.of(options, job, times, drafts, sign)
         segments = cut_segments(job, times, frozenset(made))
         for _, done in cluster.run(work, segments, needs, stop=stop.is_set):

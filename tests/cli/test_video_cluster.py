@@ -133,6 +133,8 @@ def test_machines_see_the_same_files_and_weights(
         patch.setattr("depthmask.cli.video_cluster.weights_fingerprint", lambda _: next(weights))
         assert video(*command) == 2
         assert "has other weights; install the same version" in capsys.readouterr().err
-    monkeypatch.setattr("depthmask.cli.options.reservation", lambda *_: tmp_path / "elsewhere")
+    monkeypatch.setattr(
+        "depthmask.cli.cluster_options.reservation", lambda *_: tmp_path / "elsewhere"
+    )
     assert video(*command) == 2
     assert f"does not reach {tmp_path / 'out.mp4'}; give folders" in capsys.readouterr().err
