@@ -3,47 +3,29 @@
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depthmask.cli.cluster_options import (
-    check_sees,
-    check_weights,
-    find_workers,
-    on_all_machines,
-)
+from depthmask.cli.cluster_options import on_all_machines
 from depthmask.cli.inputs import STREAM, Input, find_backgrounds
-from depthmask.cli.options import (
-    make_background,
-    make_learn_occupied,
-    make_predict,
-    make_predictor,
-    parse_shard,
-    weights_fingerprint,
-)
+from depthmask.cli.options import parse_shard
 from depthmask.cli.outputs import find_wanted
+from depthmask.cli.predict_work import Work
 from depthmask.data.folders import say
 from depthmask.errors import OptionError, PictureError
 from depthmask.files import reserved
 from depthmask.progress import Progress
 
 if TYPE_CHECKING:
-    from depthmask.batch.jobs import Job, Scene, Shard
+    from depthmask.batch.jobs import Job, Shard
     from depthmask.batch.run import Row
-    from depthmask.cluster import Cluster
-    from depthmask.inference.background import Background
-    from depthmask.inference.outputs import Wanted
-    from depthmask.inference.predictor import Prediction, Predictor
-    from depthmask.pictures import Picture
+    from depthmask.cli.predict_cluster import Workers
 
 SOME_FAILED, INTERRUPTED = 1, 130  # exit codes
 MAX_JOBS = 8  # by default
-PORTION = 8  # images at most that a worker of a cluster makes before it is given more
-PORTIONS_A_WORKER = 4  # at least, if there are images enough
 _BY_NAME = "names"
 
 
@@ -81,29 +63,36 @@ def run_folder(options: argparse.Namespace, place: Path) -> None:
         given = [options.background, *options.more_backgrounds]
         inputs = find_backgrounds(given, place / "backgrounds", allow_private=options.allow_private)
     find = _find_pairs(options) if options.pairs else _find_images(options, inputs)
-    work = _Work(options, wanted, inputs)
+    work = Work(options, wanted, inputs)
     rows: dict[str, Row] = {}
     stopped = False
     with ExitStack() as stack:
         part = "" if shard[1] == 1 else f"{shard[0]}-of-{shard[1]}"
         sign = stack.enter_context(reserved(out, part))
-        makers = _Makers(work, _connect(options, stack), (sign, part), threads)
+        workers = _connect(work, stack, (sign, part), threads)
         try:
             for jobs in _portions(options, find, shard):
                 work.check(jobs)
-                _run_jobs(makers, jobs, rows)
+                _run_jobs(work, workers, jobs, rows, threads=threads)
                 _write_report(out, rows, shard)
         except KeyboardInterrupt:
             stopped = True
             if rows:
                 _write_report(out, rows, shard)
-    _end(options, rows, shard, makers.retries, stopped=stopped)
+    _end(options, rows, shard, workers and workers.retries, stopped=stopped)
 
 
-def _connect(options: argparse.Namespace, stack: ExitStack) -> "Cluster | None":
+def _connect(
+    work: Work, stack: ExitStack, signs: tuple[str, str], threads: int
+) -> "Workers | None":
+    """The workers of the cluster that --ray names, until a stack ends."""
+    from depthmask.cli.predict_cluster import Workers
     from depthmask.cluster import Cluster
 
-    return stack.enter_context(Cluster(options.ray, tell=say)) if options.ray else None
+    if not work.options.ray:
+        return None
+    cluster = stack.enter_context(Cluster(work.options.ray, tell=say))
+    return Workers(cluster, work, signs, threads)
 
 
 def _check(options: argparse.Namespace) -> tuple["Shard", int]:
@@ -184,175 +173,44 @@ def _portions(
     yield shard_of(jobs, shard)
 
 
-class _Work:
-    """The batch, and the network, which is loaded when something is to be predicted."""
-
-    def __init__(
-        self,
-        options: argparse.Namespace,
-        wanted: "Wanted",
-        inputs: Sequence[Input] = (),
-        known: "Mapping[Scene, Background] | None" = None,
-    ) -> None:
-        from depthmask.batch.run import Backgrounds, Batch
-        from depthmask.inference.outputs import describe
-
-        self.options, self.wanted = options, wanted
-        self.weights = weights_fingerprint(options)
-        names = {each.path: each.name for each in inputs}
-        self.backgrounds: Backgrounds = Backgrounds(
-            self._make_background, tell=say, names=names, known=known
-        )
-        self.batch: Batch = Batch(
-            Path(options.output),
-            wanted,
-            {**_facts(options, wanted), "weights": self.weights},
-            self.backgrounds,
-            predict=lambda *pair: self._predict(*pair),
-            describe=lambda prediction: describe(self.predictor, prediction),
-        )
-
-    @cached_property
-    def predictor(self) -> "Predictor":
-        return make_predictor(self.options, resolution=self.options.resolution)
-
-    @cached_property
-    def _predict(self) -> Callable[["Background", "Picture"], "Prediction"]:
-        return make_predict(self.predictor, self.options)
-
-    def open(self) -> None:
-        """Loads the network; here, where errors end all."""
-        self._predict  # noqa: B018
-
-    def learn(self, jobs: Iterable["Job"]) -> "dict[Scene, Background]":
-        """Reads the background, if there is one for all; likewise."""
-        scenes = set() if self.options.pairs else {job.scene for job in jobs}
-        return {scene: self.backgrounds.of(scene) for scene in scenes}
-
-    def check(self, jobs: Sequence["Job"]) -> None:
-        """Makes the folder of the results; raises OptionError where an input would be lost."""
-        from depthmask.batch.run import refuse_inputs
-
-        options = self.options
-        others = [Path(text) for text in (options.backdrop, options.pairs) if text]
-        refuse_inputs(self.batch, jobs, others)
-        self.batch.begin()
-
-    def _make_background(self, pictures: Sequence["Picture"], occupied: bool) -> "Background":
-        learn = None
-        if occupied and len(pictures) > 1:
-            learn = make_learn_occupied(self.predictor, self.options)
-        return make_background(pictures, self.options, learn)
-
-
-def _facts(options: argparse.Namespace, wanted: "Wanted") -> dict[str, object]:
-    """The options on which the results depend, but for the weights."""
-    from hashlib import sha256
-
-    backdrop = wanted.backdrop
-    names = ["quality", "resolution", "backend", "no_align", "no_light", "no_refine"]
-    names += ("mirror_background", "depth", "format", "scale", "crop", "mask_only", "unknown")
-    return {
-        **{name: getattr(options, name) for name in names},
-        "backdrop": None if backdrop is None else sha256(backdrop.tobytes()).hexdigest(),
-    }
-
-
-class _Makers:
-    """Makes jobs: in threads of this process, or on a cluster.
-
-    Args:
-        work: What is done.
-        cluster: Connected to; None: this process does it.
-        signs: By which the machines of a cluster know the folder of the results: what `reserved`
-            gave for which part.
-        threads: Of a process.
-    """
-
-    def __init__(
-        self, work: _Work, cluster: "Cluster | None", signs: tuple[str, str], threads: int
-    ) -> None:
-        self.work, self.threads = work, threads
-        self._cluster, self._signs = cluster, signs
-        self._sent: _Sent | None = None
-
-    @property
-    def retries(self) -> int | None:
-        """So many portions were made again, because a worker was lost; None without a cluster."""
-        return self._cluster.retries if self._cluster else None
-
-    def make(self, jobs: Sequence["Job"]) -> Iterator["Row"]:
-        """Loads what the jobs need, and returns the rows of those that are done, one by one."""
-        from depthmask.batch.run import in_threads
-
-        if self._cluster is None:
-            self.work.open()
-        known = self.work.learn(jobs)
-        if self._cluster is None:
-            return in_threads(self.work.batch.make, jobs, self.threads)
-        return self._make_on(self._cluster, jobs, known)
-
-    def _make_on(
-        self, cluster: "Cluster", jobs: Sequence["Job"], known: "dict[Scene, Background]"
-    ) -> Iterator["Row"]:
-        if self._sent is None or known.keys() != self._sent.known.keys():
-            work = self.work
-            self._sent = _Sent(
-                work.options, work.wanted, known, work.weights, *self._signs, self.threads
-            )
-        workers, needs = find_workers(cluster, self.work.options)
-        size = max(1, min(PORTION, len(jobs) // (PORTIONS_A_WORKER * workers)))
-        portions = [list(jobs[at : at + size]) for at in range(0, len(jobs), size)]
-        for _, rows in cluster.run(self._sent, portions, needs):
-            yield from rows
-
-
-@dataclass(frozen=True, eq=False)
-class _Sent:
-    """The part of the work that can be sent to the workers of a cluster."""
-
-    options: argparse.Namespace
-    wanted: "Wanted"
-    known: "Mapping[Scene, Background]"
-    weights: str | None  # their SHA-256
-    sign: str  # see `check_sees`, likewise `part`
-    part: str
-    threads: int
-
-    def open(self) -> Callable[[Sequence["Job"]], list["Row"]]:
-        """Loads the network.
-
-        Raises:
-            OptionError: This machine does not see the folder of the results, or has other weights.
-        """
-        from depthmask.batch.run import in_threads
-
-        check_sees(Path(self.options.output), self.sign, self.part)
-        check_weights(self.options, self.weights)
-        work = _Work(self.options, self.wanted, known=self.known)
-        work.open()
-        return lambda jobs: [*in_threads(work.batch.make_missing, jobs, self.threads)]
-
-
-def _run_jobs(makers: _Makers, jobs: Sequence["Job"], rows: dict[str, "Row"]) -> None:
+def _run_jobs(
+    work: Work,
+    workers: "Workers | None",
+    jobs: Sequence["Job"],
+    rows: dict[str, "Row"],
+    *,
+    threads: int,
+) -> None:
     """Predicts what is not done, and adds a row for each job."""
     from depthmask.batch.run import in_threads
 
-    work = makers.work
-    new = list(in_threads(lambda job: (job, work.batch.kept(job)), jobs, makers.threads))
+    new = list(in_threads(lambda job: (job, work.batch.kept(job)), jobs, threads))
     rows.update((row.name, row) for _, row in new if row)
     waiting = sorted((job for job, row in new if row is None), key=lambda job: job.name)
     if len(waiting) < len(jobs):
         say(f"{len(jobs) - len(waiting):,} of {len(jobs):,} pictures are there already.")
     if not waiting:
         return
-    made = makers.make(waiting)
+    made = _make(work, workers, waiting, threads=threads)
     progress = Progress(len(jobs), "pictures", say, before=len(jobs) - len(waiting))
     for row in made:
         rows[row.name] = row
         if row.failed:
             say(row.reason if row.image in row.reason else f"{row.image}: {row.reason}")
         progress.add()
+
+
+def _make(
+    work: Work, workers: "Workers | None", jobs: Sequence["Job"], *, threads: int
+) -> Iterator["Row"]:
+    """Loads what the jobs need, and returns the rows of those that are done, one by one."""
+    from depthmask.batch.run import in_threads
+
+    if workers is not None:
+        return workers.make(jobs, work.learn(jobs))
+    work.open()
+    work.learn(jobs)
+    return in_threads(work.batch.make, jobs, threads)
 
 
 def _write_report(out: Path, rows: dict[str, "Row"], shard: "Shard") -> None:

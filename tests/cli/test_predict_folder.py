@@ -32,7 +32,7 @@ class Sees(Finds):
 @pytest.fixture(autouse=True)
 def network(monkeypatch: pytest.MonkeyPatch) -> Sees:
     sees = Sees()
-    monkeypatch.setattr("depthmask.cli.predict_folder.make_predictor", lambda *_, **__: sees)
+    monkeypatch.setattr("depthmask.cli.predict_work.make_predictor", lambda *_, **__: sees)
     return sees
 
 

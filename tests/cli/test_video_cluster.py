@@ -1,9 +1,7 @@
 """`video --ray`: segments are joined, and kept; the workers are this process."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,37 +11,11 @@ from depthmask.cli.video import INTERRUPTED
 from depthmask.files import reserved
 from depthmask.inference import clip_segments
 from tests.cli import test_video
+from tests.cli.cluster import Here
 from tests.cli.test_video import Finds, contents
 from tests.clips.drawing import UNEVEN, decoded, loudness
 
 clip, wall = test_video.clip, test_video.wall
-
-
-class Here:
-    """Stands in for a cluster: makes the segments in this process, until it is stopped."""
-
-    retries = 0
-    machines = ({"CPU": 2.0},)
-    made: list[Any] = []  # noqa: RUF012
-    last: int | None = None  # so many segments are made
-
-    def __init__(self, address: str, **_: object) -> None: ...
-    def __enter__(self) -> "Here":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-    def workers(self, needs: object) -> int:
-        return 1
-
-    def run(
-        self, work: Any, items: Iterable[Any], needs: object, *, stop: Callable[[], bool]
-    ) -> Iterator[tuple[Any, Any]]:
-        make = work.open()
-        for count, item in enumerate(items):
-            if stop() or count == self.last:
-                return
-            self.made.append(item)
-            yield item, make(item)
 
 
 @pytest.fixture(autouse=True)
