@@ -274,6 +274,11 @@ def workplace(path: Path) -> Iterator[Path]:
         remove_all(folder)
 
 
+def clear_workplace(path: Path) -> None:
+    """Removes the folder beside a file that a process has left which was killed in `workplace`."""
+    remove_all(_draft_of(path))
+
+
 @contextmanager
 def reserved(path: Path, part: str = "") -> Iterator[str]:
     """Keeps other runs from writing the same output, until the end of this one, however it comes.

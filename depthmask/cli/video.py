@@ -21,7 +21,15 @@ from depthmask.cli.options import (
 )
 from depthmask.data.folders import say
 from depthmask.errors import HINT, ClipError, OptionError, counted
-from depthmask.files import check_file, refuse_links, remove_all, reserved, workplace, write_whole
+from depthmask.files import (
+    check_file,
+    clear_workplace,
+    refuse_links,
+    remove_all,
+    reserved,
+    workplace,
+    write_whole,
+)
 from depthmask.progress import Progress
 
 if TYPE_CHECKING:
@@ -279,6 +287,7 @@ def _convert(options: argparse.Namespace, job: "Job", stop: "Event", sign: str) 
     out, clip = options.output, job.clip
     with ExitStack() as stack:
         if options.resume:
+            clear_workplace(out)
             drafts = out.with_name(f".{out.name}.parts")
             parts = Parts(drafts, _plan(options, clip))
             if parts.is_other:

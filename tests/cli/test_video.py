@@ -323,6 +323,13 @@ def test_a_signal_ends_the_clip_and_the_command(
     assert len(decoded(tmp_path / "out.webm")[0]) == 10
 
 
+def killed_at_frame_nine(*arguments: str) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, "SIGKILL", *arguments], capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
 def test_a_killed_run_goes_on(
     clip: Path,
     wall: Path,
@@ -335,10 +342,7 @@ def test_a_killed_run_goes_on(
     once, out, depth = tmp_path / "once.webm", tmp_path / "out.webm", tmp_path / "depth"
     common = [str(clip), "--background", str(wall), "--resume"]
     arguments = [*common, "-o", str(out), "--depth", str(depth)]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, "SIGKILL", *arguments], capture_output=True
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed_at_frame_nine(*arguments)
     assert not out.exists()
     report = run(capsys, *arguments)
     assert network.calls == 4 and report["frames"] == 12  # eight frames were in two parts
@@ -348,6 +352,35 @@ def test_a_killed_run_goes_on(
     assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
     assert contents(depth) == contents(tmp_path / "once-depth")
     assert not [*tmp_path.glob(".*")]
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_killed_run_leaves_the_file_that_was_there_and_can_be_made_again(
+    clip: Path, wall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    out = tmp_path / "out.mov"
+    out.write_text("kept")
+    arguments = [str(clip), "--background", str(wall), "-o", str(out)]
+    killed_at_frame_nine(*arguments)
+    assert out.read_text() == "kept"
+    left = {path.name for path in tmp_path.iterdir()} - {"clip.mkv", "wall.png", "out.mov"}
+    assert left == {".out.mov.tmp", ".out.mov.lock"}
+    assert run(capsys, *arguments, *more)["whole"]
+    assert decoded(out)[1] == SOURCE_TIMES
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_a_folder_of_pictures_that_a_killed_run_has_begun_goes_on(
+    clip: Path, wall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(clip), "--background", str(wall), "-o", str(tmp_path / "out")]
+    killed_at_frame_nine(*arguments)
+    begun = contents(tmp_path / "out")
+    assert 0 < len(begun) < 13
+    assert "go on with --resume" in refused(capsys, *arguments)
+    assert contents(tmp_path / "out") == begun
+    assert run(capsys, *arguments, "--resume")["frames"] == 12
+    assert len(contents(tmp_path / "out")) == 13 and not [*tmp_path.glob(".*")]
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,10 @@
 """Packing folders of pictures, with a teacher that is an arithmetic expression."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +108,41 @@ def test_labels_are_made_once(
     run(folders, tmp_path / "out.safetensors")
     run(folders, tmp_path / "out.safetensors")
     assert teacher.calls == 3
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from tests.data import test_pack as tests
+packing = tests.packing
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+packing.Ensemble = tests.RowTeacher
+if sys.argv[1] == "label":
+    np.save = lambda file, label: (file.write(b"half"), file.flush(), die())
+else:
+    os.replace = lambda draft, path: (
+        die() if path.suffix == ".safetensors" else Path(draft).rename(path)
+    )
+tests.run(tuple(map(Path, sys.argv[2:4])), Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+@pytest.mark.parametrize("moment", ["label", "pack"])
+def test_a_killed_pack_is_made_again(
+    folders: tuple[Path, Path], tmp_path: Path, teacher: RowTeacher, moment: str
+) -> None:
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "out" / "pack.safetensors"
+    arguments = [moment, *map(str, folders), str(out)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not out.exists() and [*out.parent.rglob(".*.tmp")]
+    run(folders, out)
+    run(folders, whole)
+    assert out.read_bytes() == whole.read_bytes()
+    assert not [*out.parent.rglob(".*")]
 
 
 def test_what_cannot_be_packed_is_said(
