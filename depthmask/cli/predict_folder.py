@@ -79,7 +79,8 @@ def run_folder(options: argparse.Namespace, place: Path) -> None:
             stopped = True
             if rows:
                 _write_report(out, rows, shard)
-    _end(options, rows, shard, workers and workers.retries, stopped=stopped)
+    retries = workers.retries if workers else None
+    _end(options, rows, shard, retries, stopped=stopped)
 
 
 def _connect(
