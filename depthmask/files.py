@@ -320,7 +320,7 @@ def _locked(path: Path, output: Path, *, shared: bool = False) -> Iterator[int]:
         yield file
     finally:
         try:
-            if not shared or _lock(file):  # else others hold it, too
+            if not shared or lock(file) is not False:  # else others hold it, too
                 path.unlink(missing_ok=True)
         finally:
             os.close(file)
@@ -330,7 +330,7 @@ def _open_and_lock(path: Path, output: Path, *, shared: bool) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
-            if not _lock(file, shared=shared):
+            if lock(file, shared=shared) is False:
                 raise OptionError(
                     f"Another run writes {output} at this moment; wait until it has ended, or "
                     "choose another -o."
@@ -343,18 +343,23 @@ def _open_and_lock(path: Path, output: Path, *, shared: bool) -> int:
         os.close(file)
 
 
-def _lock(file: int, *, shared: bool = False) -> bool:
-    """Locks an open file until it is closed; False where another process has it locked."""
+def lock(file: int, *, shared: bool = False) -> bool | None:
+    """Locks a file that is open for writing, until it is closed or this process has ended.
+
+    Returns:
+        Whether it is locked now: False where another process has it locked, None where nobody can
+        tell, because the system or the disk has no locks.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
-        return True
+        return None
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # some disks have no locks
-        return True
+    except OSError:  # the disk has none
+        return None
     return True
 
 

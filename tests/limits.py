@@ -1,5 +1,6 @@
-"""Stand-ins for a full disk and for one that refuses."""
+"""Stand-ins for a full disk, for one that refuses, and for one without locks."""
 
+import errno
 import os
 import resource
 import sys
@@ -32,3 +33,8 @@ def failing_replace(call: int, error: BaseException) -> Callable[[Path, Path], N
         replace(source, target)
 
     return fail
+
+
+def no_locks(_file: int, _how: int) -> None:
+    """A `fcntl.flock` as of a disk that has none."""
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

@@ -26,7 +26,7 @@ from depthmask.files import (
     write_together,
     write_whole,
 )
-from tests.limits import failing_replace, files_of_at_most
+from tests.limits import failing_replace, files_of_at_most, no_locks
 
 
 def test_a_look_changes_nothing_but_folders(tmp_path: Path) -> None:
@@ -342,3 +342,15 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="links"), reserved(tmp_path / "out"):
         pass
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked where fcntl is")
+def test_a_disk_without_locks_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    out = tmp_path / "out"
+    for part in ("", "1-of-2"):
+        with reserved(out, part) as sign, reserved(out, part):
+            assert sign
+    assert not [*tmp_path.iterdir()]

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from depthmask.errors import LaunchError
+from depthmask.files import lock
 
 KEEP_S = 3000.0  # since a file was last used
 SWEEP_S = 300.0  # from one look to the next: all is gone within the hour
@@ -50,7 +51,7 @@ class TemporaryFolder:
             for temporary files. Where one cannot be used, a new one is made there.
 
     Raises:
-        LaunchError: No folder can be made.
+        LaunchError: No folder can be made, or another server takes it for abandoned.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -58,23 +59,15 @@ class TemporaryFolder:
         self._home = _home(named)
         _remove_abandoned(self._home)
         self.path = Path(tempfile.mkdtemp(prefix="server-", dir=self._home))  # its owner's alone
-        self._lock = _lock(self.path)
+        self._lock = (self.path / _LOCK).open("wb")
+        if lock(self._lock.fileno()) is False:
+            self._lock.close()
+            raise LaunchError("Another server begins at this moment; start this one again.")
         self._stop = threading.Event()
 
     def sweep(self, *, now: float | None = None) -> None:
         """Deletes files that nobody has used for `KEEP_S` seconds, and folders as old and empty."""
-        oldest = (time.time() if now is None else now) - KEEP_S
-        for folder, folders, files in os.walk(self.path, topdown=False):
-            for name in files:
-                path = Path(folder, name)
-                with suppress(OSError):
-                    if name != _LOCK and path.lstat().st_mtime < oldest:
-                        path.unlink()
-            for name in folders:
-                path = Path(folder, name)
-                with suppress(OSError):  # one that is not empty stays
-                    if path.lstat().st_mtime < oldest:
-                        path.rmdir()
+        _sweep(self.path, (time.time() if now is None else now) - KEEP_S)
 
     def watch(self) -> None:
         """Sweeps now and then, in a thread of its own, until `close`."""
@@ -195,27 +188,34 @@ def _home(parent: Path) -> Path:
         ) from error
 
 
-def _lock(folder: Path) -> IO[bytes]:
-    """Holds a lock that ends with this process, whatever ends it; OSError if another holds it."""
-    file = (folder / _LOCK).open("wb")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # Windows keeps an open file from being deleted
-        return file
-    except OSError:
-        file.close()
-        raise
-    return file
+def _sweep(home: Path, oldest: float) -> None:
+    """Deletes what is older than a time in a server's folder, but for its lock."""
+    for folder, folders, files in os.walk(home, topdown=False):
+        for name in files:
+            path = Path(folder, name)
+            with suppress(OSError):
+                if name != _LOCK and path.lstat().st_mtime < oldest:
+                    path.unlink()
+        for name in folders:
+            path = Path(folder, name)
+            with suppress(OSError):  # one that is not empty stays
+                if path.lstat().st_mtime < oldest:
+                    path.rmdir()
 
 
 def _remove_abandoned(home: Path) -> None:
-    """Removes the folders of servers that no longer run: nobody holds their lock."""
+    """Removes the folders of servers that no longer run: nobody holds their lock.
+
+    Where there are no locks, only what a server that runs would sweep is deleted.
+    """
     for folder in home.glob("server-*"):
         with suppress(OSError):
             if (folder / _LOCK).exists():
-                _lock(folder).close()  # OSError: somebody holds it
-            elif folder.lstat().st_mtime > time.time() - 60:
-                continue  # it may be about to be locked
-            shutil.rmtree(folder, ignore_errors=True)
+                with (folder / _LOCK).open("wb") as file:
+                    free = lock(file.fileno())
+            else:  # a new one may be about to be locked
+                free = folder.lstat().st_mtime <= time.time() - 60
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)
+            elif free is None:
+                _sweep(folder, time.time() - KEEP_S)

@@ -20,6 +20,8 @@ from depthmask.app.temporary import (
     TemporaryFolder,
     UploadQuota,
 )
+from depthmask.errors import LaunchError
+from tests.limits import no_locks
 
 
 def write(path: Path, *, age: float = 0.0, size: int = 1) -> Path:
@@ -70,6 +72,27 @@ def test_a_new_start_removes_what_a_killed_server_left(tmp_path: Path) -> None:
     assert running.path.exists()  # its server lives
     running.close()
     other.close()
+
+
+def test_without_locks_only_what_is_old_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    running = TemporaryFolder(tmp_path)
+    old = write(running.path / "a" / "upload.png", age=KEEP_S + 60)
+    used = write(running.path / "b" / "upload.png", age=KEEP_S - 60)
+    other = TemporaryFolder(tmp_path)
+    assert used.exists() and not old.exists()
+    running.close()
+    other.close()
+
+
+def test_a_folder_that_another_server_takes_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "lock", lambda _: False)
+    with pytest.raises(LaunchError, match="start this one again"):
+        TemporaryFolder(tmp_path)
 
 
 def test_a_folder_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:
