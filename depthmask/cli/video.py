@@ -3,22 +3,22 @@
 import argparse
 import json
 import os
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from depthmask.cli.cluster_options import add_ray_argument, on_all_machines
-from depthmask.cli.inputs import find_backgrounds, read_look
+from depthmask.cli.inputs import read_look
 from depthmask.cli.options import (
     add_fetch_argument,
     add_network_arguments,
     add_resolution_argument,
     make_predictor,
 )
+from depthmask.cli.video_scenes import find_scenes, parse_rekey
 from depthmask.data.folders import say
 from depthmask.errors import HINT, ClipError, OptionError, counted
 from depthmask.files import (
@@ -37,29 +37,15 @@ if TYPE_CHECKING:
 
     from depthmask.backends.base import BatchBackend
     from depthmask.clips import Clip
-    from depthmask.inference.background import Background
     from depthmask.inference.clip_look import Look
     from depthmask.inference.clip_output import Output
     from depthmask.inference.clip_run import Job, Outcome, Parts
     from depthmask.inference.clip_scene import ClipScene
     from depthmask.inference.predictor import Predictor
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 INTERRUPTED = 130  # exit code, as shells call the end of a program by Ctrl-C
-HINTS = {  # what the options can do about it
-    "refused": f"{HINT}--background names a photo of the empty scene, and --rekey a moment at "
-    "which the camera comes to stand elsewhere.",
-    "unknown": f"{HINT}--background names a photo of the empty scene.",
-    "left": f"{HINT}--rekey TIME learns the background anew from then on.",
-}
+REKEY_HINT = f"{HINT}--rekey TIME learns the background anew from then on."
 MAX_LOST_SHARE = 0.02  # of the frames; more are worth a sentence
-
-
-class Rekey(NamedTuple):
-    """From when on another background is taken."""
-
-    time: Fraction  # seconds
-    background: str | None  # as it was given; None: it is learned from the clip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--rekey",
-        type=_rekey,
+        type=parse_rekey,
         action="append",
         default=[],
         metavar="TIME[=PHOTO]",
@@ -133,7 +119,7 @@ def _run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
     for note in clip.notes:
         say(note)
     predictor = make_predictor(options, resolution=options.resolution)
-    scenes = _scenes(options, clip, predictor, folder)
+    scenes = find_scenes(options, clip, predictor, folder)
     _write_unknown(options, clip, scenes)
     size = network_size(clip.height, clip.width, predictor.resolution)
     backend = cast("BatchBackend", predictor.backend)
@@ -152,15 +138,6 @@ def _check_length(options: argparse.Namespace, clip: "Clip") -> None:
         raise ClipError(
             f"The clip lasts {clip.seconds:.1f} s; at most {most:g} s are taken. Cut it shorter."
         )
-
-
-def _rekey(text: str) -> Rekey:
-    time, _, background = text.partition("=")
-    found = _TIME.fullmatch(time)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{time!r} is no time; write seconds, or 1:02:03.5")
-    hours, minutes, seconds = (Fraction(part or 0) for part in found.groups())
-    return Rekey(3600 * hours + 60 * minutes + seconds, background or None)
 
 
 def _look(options: argparse.Namespace, folder: Path) -> "Look":
@@ -203,70 +180,6 @@ def _check_outputs(options: argparse.Namespace, clip: "Clip") -> None:
 
 def _is_file(path: Path) -> bool:
     return bool(path.suffix)
-
-
-def _scenes(
-    options: argparse.Namespace, clip: "Clip", predictor: "Predictor", folder: Path
-) -> "list[tuple[Fraction, ClipScene]]":
-    """The empty scene, and those that --rekey names, each with the time from which on it counts."""
-    given = sorted([Rekey(Fraction(0), options.background), *options.rekey], key=lambda x: x.time)
-    if len({each.time for each in given}) < len(given):
-        raise OptionError("--rekey names one time twice, or 0; leave one out.")
-    if clip.seconds is not None and given[-1].time >= clip.seconds:
-        raise OptionError(
-            f"--rekey {float(given[-1].time):g} is after the end of the clip, which lasts "
-            f"{clip.seconds:.1f} s."
-        )
-    ends = [each.time for each in given[1:]]
-    found = []
-    for index, (each, end) in enumerate(zip(given, [*ends, None], strict=True)):
-        try:
-            scene = _scene(options, clip, predictor, each, end, folder / str(index))
-        except ClipError:
-            say(HINTS["refused"])
-            raise
-        for sentence in scene.sentences:
-            say(sentence)
-        if scene.known < 1 and scene.sentences:
-            say(HINTS["unknown"])
-        found.append((each.time, scene))
-    return found
-
-
-def _scene(
-    options: argparse.Namespace,
-    clip: "Clip",
-    predictor: "Predictor",
-    given: Rekey,
-    end: Fraction | None,
-    folder: Path,
-) -> "ClipScene":
-    from depthmask.clips import spread_frames
-    from depthmask.inference.clip_scene import SAMPLE_SIDE, SAMPLES, lay_scene, learn_scene
-
-    frames = spread_frames(clip, SAMPLES, side=SAMPLE_SIDE, start=given.time, end=end)
-    size, align = (clip.height, clip.width), not options.no_align
-    if not frames:
-        raise ClipError(f"The clip has no frame at {float(given.time):g} s; name another --rekey.")
-    if given.background is None:
-        say(f"Learning the background from {counted(len(frames), 'frame')} of the clip…")
-        return learn_scene(frames, size, predictor, align=align)
-    background = _background(given.background, folder, allow_private=options.allow_private)
-    return lay_scene(background, frames, size, predictor, align=align)
-
-
-def _background(text: str, folder: Path, *, allow_private: bool) -> "Background":
-    """The empty scene of a photo, or what a folder or a clip of it teaches."""
-    from depthmask.clips import is_clip, read_clip, spread_frames
-    from depthmask.inference.background import FRAME_SIDE, MAX_FRAMES, learn_background
-    from depthmask.pictures import read_photo
-
-    if is_clip(Path(text)):
-        photos = spread_frames(read_clip(Path(text)), MAX_FRAMES, side=FRAME_SIDE)
-    else:
-        found = find_backgrounds([text], folder, allow_private=allow_private)
-        photos = [each.read(read_photo).picture for each in found]
-    return photos[0] if len(photos) == 1 else learn_background(photos)
 
 
 def _write_unknown(
@@ -375,7 +288,7 @@ def _tell_end(options: argparse.Namespace, clip: "Clip", outcome: "Outcome") -> 
             "Something in the background seems to have left the scene; the place shows as "
             "foreground."
         )
-        say(HINTS["left"])
+        say(REKEY_HINT)
     if not outcome.whole:
         more = " Give the same command again to go on." if options.resume else ""
         say(f"Stopped: {options.output} holds the first {counted(outcome.frames, 'frame')}.{more}")
