@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from depthmask.inference.clip import Seen
-from depthmask.inference.live_session import motion
+from depthmask.inference.smoothing import motion
 from depthmask.pictures import Map
 
 T = TypeVar("T")

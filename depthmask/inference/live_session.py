@@ -20,7 +20,6 @@ from depthmask.inference.capture import (
     agreement,
     unmasked,
 )
-from depthmask.inference.channels import largest
 from depthmask.inference.drift import Levels, follow_drift, with_drift
 from depthmask.inference.light import (
     LIGHT_SIDE,
@@ -35,6 +34,7 @@ from depthmask.inference.light import (
 from depthmask.inference.outlines import MIN_SWAP_EVIDENCE, swap_evidence
 from depthmask.inference.registration import MAX_SHIFT_SHARE, Registration, register, warp
 from depthmask.inference.registration_views import fine_structure, to_grey
+from depthmask.inference.smoothing import smoothed
 from depthmask.inference.stopwatch import Stopwatch
 from depthmask.inference.transforms import scaling
 from depthmask.pictures import Map, Picture
@@ -54,7 +54,6 @@ SWAP_CHECK_FRAMES = 15  # between checks which of background and frame has the o
 MIN_SWAP_CHECKS = 3  # in a row that find it in the background
 
 SMOOTHING = 0.65  # share of the last frame's value that is kept where nothing moves
-MOTION_LEVELS = (6.0, 24.0)  # change between frames: below the first nothing moves, above all does
 DRIFT_FRAMES = 20  # predicted, from one look at how the light has drifted to the next
 MAX_DRIFT_STOPS = 0.15  # up or down: a gain above it comes from the camera
 
@@ -207,20 +206,11 @@ def smooth(
         depth: (h, w), in (0, 1]; None leaves the session's as it is.
         keep: Share of the last frame's value that is kept where nothing moves.
     """
-    mixed = _steady(session.mask, session.small, mask, small, keep)
+    mixed = smoothed(session.mask, session.small, mask, small, keep)
     if depth is None:
         return replace(session, mask=mixed, small=small, depth_age=session.depth_age + 1)
-    deep = _steady(session.depth, session.depth_small, depth, small, keep)
+    deep = smoothed(session.depth, session.depth_small, depth, small, keep)
     return replace(session, mask=mixed, small=small, depth=deep, depth_small=small, depth_age=0)
-
-
-def _steady(
-    before: Map | None, seen_before: Picture | None, now: Map, seen: Picture, keep: float
-) -> Map:
-    """Mixes a map with that of an earlier frame, where there is one of this size."""
-    if before is None or seen_before is None or seen_before.shape != seen.shape:
-        return now
-    return _mix(before, now, 1 - keep * (1 - motion(seen_before, seen)))
 
 
 def _is_due(session: Session, size: tuple[int, int], every: int) -> bool:
@@ -393,16 +383,3 @@ def _worst(session: Session, light: Health) -> Health:
     if light != "good" and not session.suspicious:  # no gain can be expected for another view
         return light
     return "swapped" if session.swaps >= MIN_SWAP_CHECKS else session.health
-
-
-def motion(before: Picture, now: Picture) -> Map:
-    """How much each pixel has changed between two frames: (h, w), in [0, 1]."""
-    change = largest(cv2.absdiff(before, now))
-    # wider than what moves, as the borders of the network's mask are
-    wide = cv2.blur(cv2.dilate(cv2.blur(change, (3, 3)), np.ones((5, 5), np.uint8)), (3, 3))
-    low, high = MOTION_LEVELS
-    return np.clip((wide.astype(np.float32) - low) / (high - low), 0, 1)
-
-
-def _mix(before: Map, now: Map, fresh: Map) -> Map:
-    return np.asarray(before + (now - before) * fresh, dtype=np.float32)

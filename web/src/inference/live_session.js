@@ -2,16 +2,17 @@
 // depthmask/inference/live_session.py. Here, depth comes with every mask.
 
 import { TEXTS } from "../texts.js";
-import { clamp, mapped, mean, toGrey } from "../pictures/arrays.js";
-import { across, blur, dilate, down } from "../pictures/filters.js";
+import { mapped, mean, toGrey } from "../pictures/arrays.js";
+import { blur } from "../pictures/filters.js";
 import { resize, resizeByHalves } from "../pictures/resize.js";
-import { assemble, closest, largestDifference } from "./background.js";
+import { assemble, closest } from "./background.js";
 import { agreement, isOfSize, MIN_BACKGROUND_SHARE, tinyCopy, unmasked } from "./capture.js";
 import { followDrift, withDrift } from "./drift.js";
 import { applyLight, matchLight, MAX_LEVEL, MIN_LEVEL, MIN_PIXELS, MIN_STOPS } from "./light.js";
 import { MIN_SWAP_EVIDENCE, swapEvidence } from "./outlines.js";
 import { MAX_SHIFT_SHARE, register, warp } from "./registration.js";
 import { fineStructure } from "./registration_views.js";
+import { mix, motion } from "./smoothing.js";
 import { chain, inverse, scaling } from "./transforms.js";
 
 const MAX_GAIN_STOPS = 2.5; // beyond, a photo has lost its shadows or its highlights
@@ -23,7 +24,6 @@ const MAX_ATTEMPTS = 3; // in vain, and the user is told
 const SWAP_CHECK_FRAMES = 15; // between checks which of background and frame has the object
 const MIN_SWAP_CHECKS = 3; // in a row that find it in the background
 const SMOOTHING = 0.65; // share of the last frame's value that is kept where nothing moves
-const MOTION_LEVELS = [6, 24]; // change between frames: below the first nothing moves, above all does
 const DRIFT_FRAMES = 20; // predicted, from one look at how the light has drifted to the next
 const MAX_DRIFT_STOPS = 0.15; // up or down: a gain above it comes from the camera
 const CALM = 5; // pixels of a small copy that are averaged before two frames are compared
@@ -190,26 +190,8 @@ function ratiosOf(background, image, { height, width, data: counts }) {
 function smooth(session, small, { mask, depth }) {
     if (!session.small || !isOfSize(session.small, small)) return { ...session, mask, depth, small };
     const fresh = motion(session.small, small);
-    const mixed = (before, now) => {
-        const data = new Float32Array(now.data.length);
-        for (let i = 0; i < data.length; i += 1) {
-            const old = before.data[i];
-            data[i] = old + (now.data[i] - old) * (1 - SMOOTHING * (1 - fresh[i]));
-        }
-        return { ...now, data };
-    };
+    const mixed = (before, now) => mix(before, now, fresh, SMOOTHING);
     return { ...session, small, mask: mixed(session.mask, mask), depth: mixed(session.depth, depth) };
-}
-
-// How much each pixel has changed between two frames, in [0, 1]; wider than what moves, as the borders
-// of the network's mask are.
-function motion(before, now) {
-    const [low, high] = MOTION_LEVELS;
-    const change = blur(largestDifference(before, now), 3, { whole: true });
-    const wide = blur(dilate(dilate(change, across(5)), down(5)), 3, { whole: true });
-    const fresh = new Float32Array(wide.data.length);
-    for (let i = 0; i < fresh.length; i += 1) fresh[i] = clamp((wide.data[i] - low) / (high - low), 0, 1);
-    return fresh;
 }
 
 // Checks every few frames whether the background has the object.
