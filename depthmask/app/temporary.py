@@ -26,6 +26,7 @@ MIN_FREE_BYTES = 2**30  # of the disk, left to others
 # The oldest files make room for new ones, until this share of the limits is free.
 KEEP_WHEN_FULL_S = 10.0  # but none that was used since
 FREED_SHARE = 0.25
+CLOCK_S = 10.0  # the computer's clock may be set by so much unnoticed
 VISITOR_BYTES, VISITOR_UPLOADS = 10**9, 300  # of an address, in an hour
 # visitors who come by a proxy or by the public link have one of these addresses all together
 SHARED_ADDRESSES = frozenset({"", "127.0.0.1", "::1"})
@@ -63,10 +64,12 @@ class TemporaryFolder:
         if lock(self._lock.fileno()) is False:
             self._lock.close()
             raise LaunchError("Another server begins at this moment; start this one again.")
+        self._clock = _Clock()
         self._stop = threading.Event()
 
     def sweep(self, *, now: float | None = None) -> None:
         """Deletes files that nobody has used for `KEEP_S` seconds, and folders as old and empty."""
+        self._clock.follow(self.path)
         _sweep(self.path, (time.time() if now is None else now) - KEEP_S)
 
     def watch(self) -> None:
@@ -97,6 +100,7 @@ class TemporaryFolder:
 
     def _make_room(self) -> None:
         """Deletes the oldest files, but none that was used within `KEEP_WHEN_FULL_S`."""
+        self._clock.follow(self.path)
         oldest = time.time() - KEEP_WHEN_FULL_S
         found = sorted(
             (status.st_mtime, status.st_size, path)
@@ -126,6 +130,33 @@ class TemporaryFolder:
         self._stop.set()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
+
+
+class _Clock:
+    """Moves the times of files along when the computer's clock is set.
+
+    Else a clock that is set by a day keeps them a day too long, or deletes them a day too soon.
+    """
+
+    def __init__(self) -> None:
+        self._begin = time.time() - time.monotonic()
+        self._one_at_a_time = threading.Lock()
+
+    def follow(self, folder: Path) -> None:
+        """Looks by how much the clock was set, and moves the times of what was written before."""
+        with self._one_at_a_time:
+            now = time.time()
+            by = now - time.monotonic() - self._begin
+            if abs(by) < CLOCK_S:
+                return
+            self._begin += by
+            for place, folders, files in os.walk(folder, topdown=False):
+                for path in (Path(place, name) for name in (*files, *folders)):
+                    with suppress(OSError):
+                        used = path.lstat().st_mtime
+                        was_before = used > now if by < 0 else used <= now - by
+                        if was_before:
+                            os.utime(path, (now, used + by))
 
 
 class UploadQuota:
@@ -214,7 +245,7 @@ def _remove_abandoned(home: Path) -> None:
                 with (folder / _LOCK).open("wb") as file:
                     free = lock(file.fileno())
             else:  # a new one may be about to be locked
-                free = folder.lstat().st_mtime <= time.time() - 60
+                free = abs(folder.lstat().st_mtime - time.time()) >= 60
             if free:
                 shutil.rmtree(folder, ignore_errors=True)
             elif free is None:

@@ -44,6 +44,7 @@ def remember(name: str, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, content, shared=True)
         remove_drafts(path)
-        alike = path.parent.glob(f"{name.partition('-')[0]}-*{path.suffix}")
-        for old in sorted(alike, key=lambda file: file.stat().st_mtime)[:-MAX_FILES]:
+        others = {*path.parent.glob(f"{name.partition('-')[0]}-*{path.suffix}")} - {path}
+        # the new file counts as the newest, even if the computer's clock was set back
+        for old in sorted(others, key=lambda file: file.stat().st_mtime)[: 1 - MAX_FILES]:
             old.unlink(missing_ok=True)

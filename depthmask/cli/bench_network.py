@@ -113,7 +113,7 @@ def probe(key: Key, checkpoint: Path, size: int) -> Probe:
         BackendError: The process failed.
     """
     arguments = [*key, str(checkpoint.resolve()), str(size)]
-    start = time.time()
+    start = time.monotonic()  # the same for all processes
     done = subprocess.run(
         [sys.executable, "-m", "depthmask.cli.bench_network", *arguments],
         cwd=Path(__file__).resolve().parents[2],
@@ -198,9 +198,9 @@ def _make_backend(key: Key, checkpoint: Path) -> "BatchBackend":
 
 
 def _run_alone(backend: str, precision: str, device: str, checkpoint: str, size: str) -> None:
-    """Makes one backend and predicts once; prints the time of day and the peak memory as JSON."""
+    """Makes one backend and predicts once; prints the time and the peak memory as JSON."""
     make_run(Key(backend, precision, device), Path(checkpoint))(*noise(1, int(size)))
-    print(json.dumps({"ready": time.time(), "peak_mb": peak_megabytes()}))
+    print(json.dumps({"ready": time.monotonic(), "peak_mb": peak_megabytes()}))
 
 
 if __name__ == "__main__":

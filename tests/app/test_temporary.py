@@ -23,6 +23,8 @@ from depthmask.app.temporary import (
 from depthmask.errors import LaunchError
 from tests.limits import no_locks
 
+DAY_S = 24 * HOUR_S
+
 
 def write(path: Path, *, age: float = 0.0, size: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,6 +32,12 @@ def write(path: Path, *, age: float = 0.0, size: int = 1) -> Path:
     for aged in (path, path.parent):
         os.utime(aged, (time.time() - age,) * 2)
     return path
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    """Sets the computer's clock by some seconds, which moves no file's time."""
+    before = time.time
+    monkeypatch.setattr(time, "time", lambda: before() + by)
 
 
 def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -131,6 +139,54 @@ def test_room_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(temporary, "MIN_FREE_BYTES", 2**60)
     assert not folder.has_room()
     folder.close()
+
+
+@pytest.mark.parametrize("by", [-DAY_S, DAY_S])
+def test_a_clock_that_is_set_keeps_nothing_longer_and_deletes_nothing_sooner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: float
+) -> None:
+    folder = TemporaryFolder(tmp_path)
+    old = write(folder.path / "a" / "old.png", age=KEEP_S + 60)
+    used = write(folder.path / "b" / "used.png", age=KEEP_S - 60)
+    set_clock(monkeypatch, by)
+    new = write(folder.path / "c" / "new.png")
+    folder.sweep()
+    assert not old.exists() and used.exists() and new.exists()
+    folder.sweep(now=time.time() + 120)
+    assert not used.exists() and new.exists()
+    folder.sweep(now=time.time() + KEEP_S + 60)
+    assert not new.exists()
+    folder.close()
+
+
+def test_files_make_room_after_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "MAX_FILES", 3)  # with the lock
+    monkeypatch.setattr(temporary, "MIN_FREE_BYTES", 0)
+    folder = TemporaryFolder(tmp_path)
+    photos = [folder.path / str(number) / "photo.jpg" for number in range(2)]
+    for photo, age in zip(photos, (60, 120), strict=True):
+        write(photo, age=age)
+    monkeypatch.setattr(temporary, "FREED_SHARE", 1 / 3)
+    set_clock(monkeypatch, -DAY_S)
+    assert folder.has_room()
+    assert [photo.exists() for photo in photos] == [True, False]
+    folder.close()
+
+
+def test_what_a_clock_that_was_set_back_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TemporaryFolder(tmp_path)
+    home = first.path.parent
+    first.close()
+    (home / "server-left").mkdir()  # by one that was killed before it had a lock
+    TemporaryFolder(tmp_path).close()
+    assert (home / "server-left").exists(), "it may be about to be locked"
+    set_clock(monkeypatch, -DAY_S)
+    TemporaryFolder(tmp_path).close()
+    assert not (home / "server-left").exists()
 
 
 def test_an_address_may_upload_so_much_an_hour() -> None:

@@ -1,7 +1,9 @@
 """The fastest backend is measured once on a machine; what was remembered may be damaged."""
 
 import json
+import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -125,6 +127,16 @@ def test_the_oldest_files_make_room(folder: Path) -> None:
     assert recall("openvino-0.blob") is None and recall(f"openvino-{MAX_FILES}.blob") is not None
     assert len(list(folder.glob("openvino-*"))) == MAX_FILES
     assert (folder / "notes.blob").exists() and recall("other-0.json") == b""
+
+
+def test_a_new_file_stays_even_if_the_clock_was_set_back(folder: Path) -> None:
+    for number in range(MAX_FILES):
+        remember(f"openvino-{number}.blob", b"")
+        tomorrow = time.time() + 86400 + number
+        os.utime(folder / f"openvino-{number}.blob", (tomorrow, tomorrow))
+    remember("openvino-new.blob", b"new")
+    assert recall("openvino-new.blob") == b"new" and recall("openvino-0.blob") is None
+    assert len(list(folder.glob("openvino-*"))) == MAX_FILES
 
 
 def test_many_may_write_at_once() -> None:

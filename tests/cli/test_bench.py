@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,6 +139,22 @@ def test_start_up_and_memory_are_those_of_a_process_of_its_own(
     found = probe(Key("openvino", "fp32"), Path(exported_checkpoint.name), 32)
     assert found.startup_s > 0
     assert found.peak_mb is None or 30 < found.peak_mb < ballast.nbytes / 2**20
+
+
+def test_a_clock_that_is_set_back_meanwhile_changes_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([86400.0, 3.0])
+    monkeypatch.setattr("time.time", lambda: next(clock))
+    monkeypatch.setattr(network_module, "make_run", lambda *_: lambda *noise: {})
+
+    def run_alone(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        with redirect_stdout(StringIO()) as printed:
+            network_module._run_alone(*command[3:])
+        return subprocess.CompletedProcess(command, 0, printed.getvalue(), "")
+
+    monkeypatch.setattr("subprocess.run", run_alone)
+    assert 0 <= probe(Key("openvino", "fp32"), Path("weights.safetensors"), 32).startup_s < 60
 
 
 @pytest.mark.slow
