@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from depthmask.network.device import is_out_of_memory
+
 Call = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 _LOG = logging.getLogger(__name__)
@@ -47,10 +49,16 @@ class GraphCache:
             self._replays.popitem(last=False)
         try:
             self._replays[images.shape] = self._record(self._call, backgrounds, images)
+            return
         except RuntimeError as error:  # torch's for memory, too, is one
-            self._usable = False
             reason = str(error).partition("\n")[0]
-            _LOG.warning("CUDA graphs cannot be used, the network is run without them: %s", reason)
+            is_full = is_out_of_memory(error)
+        if is_full and self._replays:  # here, and not above, where the error keeps memory
+            self._replays.clear()
+            self._try_to_record(backgrounds, images)
+            return
+        self._usable = False
+        _LOG.warning("CUDA graphs cannot be used, the network is run without them: %s", reason)
 
 
 def record(call: Call, backgrounds: Tensor, images: Tensor) -> Call:

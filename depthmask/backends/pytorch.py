@@ -1,21 +1,37 @@
 """The backend that runs a checkpoint by torch, on any device of torch; on CUDA as CUDA graphs."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from depthmask.backends.base import LockedBackend
 from depthmask.backends.cuda_graphs import Call, GraphCache, record
+from depthmask.errors import BackendError
 from depthmask.network.checkpoint import check_tasks, load_checkpoint
-from depthmask.network.device import choose_device, has_fast_bfloat16
+from depthmask.network.device import (
+    choose_device,
+    free_memory,
+    has_fast_bfloat16,
+    is_out_of_memory,
+)
 from depthmask.network.folded import FusedNet
 from depthmask.pictures import Map, Picture
 
 _LOG = logging.getLogger(__name__)
+_NO_MEMORY = (
+    "There is not enough memory for the network; close other programs, or lower the quality or "
+    "resolution."
+)
+_FULL_GPU = (
+    "The GPU has too little free memory for the network; close other programs that use it, or "
+    "give --device cpu."
+)
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -31,6 +47,7 @@ class TorchBackend(LockedBackend):
     Raises:
         CheckpointError: The checkpoint cannot be read, lacks mask or depth, or takes other than
             two pictures.
+        BackendError: The GPU has too little free memory.
         ValueError: There is no such device.
     """
 
@@ -46,24 +63,29 @@ class TorchBackend(LockedBackend):
         check_tasks(checkpoint, self.info)
         self.resolution = self.info.resolution
         self.precision = precision or best_precision(self._device)
-        net = FusedNet(model).to(self._device)
-        # torch's stubs do not know memory_format here
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with _memory_explained(_FULL_GPU):
+            net = FusedNet(model).to(self._device)
+            # torch's stubs do not know memory_format here
+            self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         on_cuda = self._device.type == "cuda"
         self._call: Call = GraphCache(self._compute, record) if on_cuda else self._compute
         self._on_cpu: FusedNet | None = None  # once the memory of the GPU was used up
+        self._said: set[str] = set()
 
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        """Halves a batch for which the GPU has no memory; one pair is then run on the CPU."""
+        """Halves a batch for which there is too little memory; one pair is then run on the CPU."""
         try:
             return self._run_whole(backgrounds, images)
-        except torch.OutOfMemoryError:
-            if self._device.type == "cpu":
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
                 raise
+            if len(images) == 1 and self._device.type == "cpu":
+                raise BackendError(_NO_MEMORY) from error
         # here, and not above, where the error would keep what the failed call has allocated
-        torch.cuda.empty_cache()
+        free_memory(self._device)
         if len(images) == 1:
             return self._run_on_cpu(backgrounds, images)
+        self._warn("There is too little free memory for a whole batch; it is run in parts.")
         half = len(images) // 2
         halves = [self._run_batch(backgrounds[p], images[p]) for p in (np.s_[:half], np.s_[half:])]
         return {task: np.concatenate([part[task] for part in halves]) for task in halves[0]}
@@ -77,12 +99,19 @@ class TorchBackend(LockedBackend):
 
     @torch.inference_mode()
     def _run_on_cpu(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
-        if self._on_cpu is None:
-            _LOG.warning("The GPU has too little free memory; what does not fit runs on the CPU.")
-            self._on_cpu = deepcopy(self.net).cpu()
-        pair = (torch.from_numpy(pictures.copy()) for pictures in (backgrounds, images))
-        maps = self._on_cpu(*pair)
+        self._warn("The GPU has too little free memory; what does not fit runs on the CPU.")
+        with _memory_explained(_NO_MEMORY):
+            if self._on_cpu is None:
+                self._on_cpu = _copy_on_cpu(self.net)
+            pair = (torch.from_numpy(pictures.copy()) for pictures in (backgrounds, images))
+            maps = self._on_cpu(*pair)
         return {task: values.numpy() for task, values in zip(self.net.tasks, maps, strict=True)}
+
+    def _warn(self, sentence: str) -> None:
+        """Says a sentence once."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _LOG.warning(sentence)
 
     def _compute(self, backgrounds: Tensor, images: Tensor) -> tuple[Tensor, ...]:
         kind = _TYPES[self.precision]
@@ -95,6 +124,27 @@ class TorchBackend(LockedBackend):
     def _to_tensor(self, pictures: Picture) -> Tensor:
         # a copy, since torch takes neither read-only arrays nor reversed channels
         return torch.from_numpy(pictures.copy()).to(self._device)
+
+
+@contextmanager
+def _memory_explained(sentence: str) -> Iterator[None]:
+    """Lets the user read a sentence where there is no memory.
+
+    Raises:
+        BackendError: There is none.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise BackendError(sentence) from error
+        raise
+
+
+def _copy_on_cpu(net: FusedNet) -> FusedNet:
+    """Copies a network without asking for memory where it is."""
+    moved = {id(each): nn.Parameter(each.cpu(), requires_grad=False) for each in net.parameters()}
+    return deepcopy(net, moved)  # takes what is moved already for what it would copy
 
 
 def best_precision(device: torch.device) -> str:

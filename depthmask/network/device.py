@@ -6,6 +6,10 @@ import torch
 
 from depthmask.errors import OptionError
 
+# what errors say that have no type of their own: of CUDA and MPS, of MPS for one array, of the CPU,
+# and of CUDA's libraries
+_NO_MEMORY = ("out of memory", "Invalid buffer size", "DefaultCPUAllocator", "STATUS_ALLOC_FAILED")
+
 
 def choose_device(name: str) -> torch.device:
     """Turns "auto" or the name of a device into one that is there; else ValueError."""
@@ -26,6 +30,20 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(kind for kind, number in found.items() if number)
         raise OptionError(f"There is no device {name!r} here; use auto or one of: {there}.")
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tells whether torch found no memory, on any device: for CUDA's alone it has a type."""
+    told = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY)
+    return told or isinstance(error, torch.OutOfMemoryError)
+
+
+def free_memory(device: torch.device) -> None:
+    """Gives back what torch keeps of a GPU's memory for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -4,11 +4,14 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from depthmask.errors import TrainingError
+from depthmask.network.device import is_out_of_memory
 from depthmask.training.config import Phase
 from depthmask.training.run_log import print_status
 from depthmask.training.trainer import Trainer
@@ -72,7 +75,7 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> StepCost:
         TrainingError: The memory does not suffice, or the loss is not finite.
     """
     trainer.position.step = 0
-    try:
+    with _fitting(phase):
         step_model = trainer.ready()
         end = time.monotonic() + limit_s
         result = trainer.advance(step_model, phase)
@@ -83,17 +86,26 @@ def time_steps(trainer: Trainer, phase: Phase, *, limit_s: float) -> StepCost:
             steps += 1
         loss = result[0].item()  # read once: reading makes a GPU wait
         seconds = (time.monotonic() - started) / steps
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"{phase.batch} samples of {phase.size} px do not fit into the memory; choose a "
-            "smaller batch in --phases."
-        ) from error
     if not math.isfinite(loss):
         raise TrainingError(
             f"The loss is not finite after {steps + 1} steps of {phase.size} px; check --start, or "
             "lower the learning rate (the last number of --phases)."
         )
     return StepCost(seconds, peak_memory(trainer.device))
+
+
+@contextmanager
+def _fitting(phase: Phase) -> Iterator[None]:
+    """Says what to do where a phase needs more memory than there is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"{phase.batch} samples of {phase.size} px do not fit into the memory; choose a "
+            "smaller batch in --phases."
+        ) from error
 
 
 def _print_nothing(line: str) -> None:
@@ -106,7 +118,8 @@ def _validation_seconds(trainer: Trainer, phase: Phase) -> float:
     samples = min(config.validation, _TIMED_VALIDATION)
     started = time.monotonic()
     model = trainer.model.eval()
-    validation_metrics(model, trainer.validation_pools, phase.size, samples, config.recipe)
+    with _fitting(phase):
+        validation_metrics(model, trainer.validation_pools, phase.size, samples, config.recipe)
     return (time.monotonic() - started) * config.validation / samples
 
 

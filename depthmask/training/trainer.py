@@ -6,6 +6,8 @@ Imports torch, numpy and safetensors only, so that it runs on a bare machine fro
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,7 @@ from depthmask.composites.pools import Pools, load_pools, load_shared_pools
 from depthmask.errors import CheckpointError, OptionError, TrainingError, is_disk_full
 from depthmask.files import fingerprint
 from depthmask.network.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
-from depthmask.network.device import autocast, choose_device
+from depthmask.network.device import autocast, choose_device, is_out_of_memory
 from depthmask.network.u2net import U2Net
 from depthmask.schema import SchemaError, from_plain
 from depthmask.training.batches import Batches
@@ -50,6 +52,7 @@ class Trainer:
 
     Raises:
         PackError: The data cannot be read.
+        TrainingError: There is not enough memory for its pictures.
         CheckpointError: The checkpoint to start from, or the state to resume, cannot be used.
     """
 
@@ -93,23 +96,28 @@ class Trainer:
             return self._run_phases()
         except OSError as error:
             raise self._stopped(error) from error
-        except torch.OutOfMemoryError as error:
-            raise self._out_of_memory() from error
 
     def _run_phases(self) -> CheckpointInfo:
         info = CheckpointInfo()
         self.config.out.mkdir(parents=True, exist_ok=True)
         while self.position.phase < len(self.config.phases):
             phase = self.config.phases[self.position.phase]
-            self._run_phase(phase)
-            self.position.phase += 1
-            self.position.step = 0
-            self.optimizer = self._build_optimizer()
-            if self.processes.is_leader:
-                info = self.validate(phase.size)
-                path = self.config.out / f"phase-{phase.size}.safetensors"
-                save_checkpoint(path, self.average, info)
-                self._save_state()
+            with self._fitting(phase):
+                info = self._whole_phase(phase)
+        return info
+
+    def _whole_phase(self, phase: Phase) -> CheckpointInfo:
+        """Runs what is left of a phase, and describes its checkpoint, if this process leads."""
+        self._run_phase(phase)
+        self.position.phase += 1
+        self.position.step = 0
+        self.optimizer = self._build_optimizer()
+        if not self.processes.is_leader:
+            return CheckpointInfo()
+        info = self.validate(phase.size)
+        path = self.config.out / f"phase-{phase.size}.safetensors"
+        save_checkpoint(path, self.average, info)
+        self._save_state()
         return info
 
     def _stopped(self, error: OSError) -> TrainingError:
@@ -126,14 +134,26 @@ class Trainer:
             f"{self.position.samples:,}; {kept}."
         )
 
-    def _out_of_memory(self) -> TrainingError:
-        phase = self.config.phases[self.position.phase]
-        return TrainingError(
-            f"{phase.batch} samples of {phase.size} px do not fit into the memory that is free. "
-            f"The run stopped at sample {self.position.samples:,}. Close other programs and go on "
-            "with --resume, or choose a smaller batch in --phases and another --out; --start can "
-            "begin there from this run's last checkpoint."
-        )
+    @contextmanager
+    def _fitting(self, phase: Phase) -> Iterator[None]:
+        """Says what to do where a phase needs more memory than is free."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            what_to_do = (
+                "Close other programs and go on with --resume, or choose a smaller batch in "
+                "--phases and another --out; --start can begin there from this run's last "
+                "checkpoint."
+                if holds_run(self.config.out)
+                else "Nothing was saved yet: close other programs, or choose a smaller batch in "
+                "--phases, and start again."
+            )
+            raise TrainingError(
+                f"{phase.batch} samples of {phase.size} px do not fit into the memory that is "
+                f"free. The run stopped at sample {self.position.samples:,}. {what_to_do}"
+            ) from error
 
     @torch.no_grad()
     def validate(self, size: int) -> CheckpointInfo:
@@ -328,10 +348,18 @@ class Trainer:
 
 def _load_pools(config: TrainConfig, device: torch.device) -> tuple[Pools, Pools]:
     """What to train and to validate on."""
-    if config.shared_pictures:
-        pools = load_shared_pools(config.data, device, pictures=config.shared_pictures)
-        return pools, pools
-    return load_pools(config.data, device, held_out=config.held_out)
+    try:
+        if config.shared_pictures:
+            pools = load_shared_pools(config.data, device, pictures=config.shared_pictures)
+            return pools, pools
+        return load_pools(config.data, device, held_out=config.held_out)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"The pictures of {config.data} do not fit into the memory that is free. Close other "
+            "programs, or pack fewer pictures, or smaller ones (--side)."
+        ) from error
 
 
 def _first_model(config: TrainConfig) -> U2Net:

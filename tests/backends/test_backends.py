@@ -350,30 +350,84 @@ def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkp
     assert said == ["torch is passed over for openvino: CUDA out of memory."]
 
 
+NO_MEMORY = {
+    "cuda": torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB"),
+    "mps": RuntimeError("MPS backend out of memory (MPS allocated: 5 GB, max allowed: 9 GB)."),
+    "cpu": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+}
+
+
+def fail(error: Exception) -> Callable[..., None]:
+    def raise_it(*_: object, **__: object) -> None:
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_what_does_not_fit_into_a_gpu_runs_in_parts_or_on_the_cpu(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    device: str,
 ) -> None:
     pairs = np.random.default_rng(0).integers(0, 256, (2, 5, 32, 64, 3), np.uint8)
     backend, same = (TorchBackend(checkpoint, device="cpu", precision="fp32") for _ in range(2))
     expected = same.run_batch(*pairs)
     sizes: list[int] = []
+    freed: list[str] = []
     room = 2
 
     def run(backgrounds: Picture, images: Picture) -> dict[str, Map]:
         sizes.append(len(images))
         if len(images) > room:
-            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+            raise NO_MEMORY[device]
         return same.run_batch(backgrounds, images)
 
-    monkeypatch.setattr(backend, "_device", torch.device("cuda"))
+    monkeypatch.setattr(backend, "_device", torch.device(device))
     monkeypatch.setattr(backend, "_run_whole", run)
+    monkeypatch.setattr(getattr(torch, device), "empty_cache", lambda: freed.append(device))
+    # a copy where the network is would need memory there
+    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", fail(NO_MEMORY[device]))
     for room, tried in ((2, [5, 2, 3, 1, 2]), (0, [5, 2, 1, 1, 3, 1, 2, 1, 1])):
         sizes.clear()
-        for task, values in backend.run_batch(*pairs).items():
-            assert np.allclose(values, expected[task], atol=1e-4), task
-        assert sizes == tried
-        assert len(caplog.messages) == (room == 0)
-    assert "runs on the CPU" in caplog.text
+        for _ in range(2):  # it is said once
+            for task, values in backend.run_batch(*pairs).items():
+                assert np.allclose(values, expected[task], atol=1e-4), task
+        assert sizes == 2 * tried and freed
+        assert len(caplog.messages) == (1 if room else 2)
+    assert "run in parts" in caplog.messages[0] and "runs on the CPU" in caplog.messages[1]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_pair_for_which_no_memory_is_left_is_a_sentence(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    backend = TorchBackend(checkpoint, device="cpu", precision="fp32")
+    monkeypatch.setattr(backend, "_device", torch.device(device))
+    monkeypatch.setattr(backend, "_run_whole", fail(NO_MEMORY[device]))
+    monkeypatch.setattr(type(backend.net), "forward", fail(NO_MEMORY["cpu"]))
+    with pytest.raises(BackendError, match="not enough memory for the network; close other"):
+        backend.run(*noise(32, 64))
+
+
+def test_another_fault_of_a_gpu_is_not_taken_for_a_lack_of_memory(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = TorchBackend(checkpoint, device="cpu", precision="fp32")
+    monkeypatch.setattr(backend, "_device", torch.device("cuda"))
+    monkeypatch.setattr(backend, "_run_whole", fail(RuntimeError("CUDA error: unknown error")))
+    with pytest.raises(RuntimeError, match="unknown error"):
+        backend.run(*noise(32, 64))
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_gpu_without_room_for_the_weights_is_a_sentence(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr(torch.nn.Module, "to", fail(NO_MEMORY[device]))
+    with pytest.raises(BackendError, match=r"too little free memory .* give --device cpu"):
+        TorchBackend(checkpoint, device="cpu")
 
 
 def test_the_best_precision_of_a_gpu() -> None:

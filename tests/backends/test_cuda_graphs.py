@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -68,6 +69,34 @@ def test_what_cannot_be_recorded_is_run_and_said_once(caplog: pytest.LogCaptureF
             assert total[0, 0, 0, 0] == side + 1
     (line,) = caplog.messages
     assert line.endswith("run without them: operation not permitted")
+
+
+def test_recordings_make_room_for_one_that_does_not_fit_beside_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there: WeakSet[Call] = WeakSet()
+
+    class Small(Recorder):
+        """Has memory for two recordings, none of which is of 99 pixels."""
+
+        def __call__(self, call: Call, backgrounds: Tensor, images: Tensor) -> Call:
+            if len(there) == 2 or images.shape[1] == 99:
+                raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+            made = super().__call__(call, backgrounds, images)
+            there.add(made)
+            return made
+
+    recorder = Small()
+    recorded = GraphCache(add, recorder)
+    for side in (32, 64, 96, 96, 32):
+        recorded(*pair(side))
+    assert recorder.recorded == [32, 64, 96, 32] and recorder.replayed == [32, 64, 96, 96, 32]
+    assert not caplog.messages
+    for side in (99, 98):
+        (total,) = recorded(*pair(side))
+        assert total[0, 0, 0, 0] == side + 1
+    (line,) = caplog.messages
+    assert line.endswith("run without them: CUDA out of memory.") and not there
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")

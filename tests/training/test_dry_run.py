@@ -68,3 +68,15 @@ def test_a_start_that_cannot_be_trained_is_said(config: TrainConfig, tmp_path: P
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("needs_it", ["trainer.Trainer._step", "dry_run.validation_metrics"])
+def test_memory_that_does_not_suffice_is_said(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, needs_it: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 5 GB, max allowed: 9 GB).")
+
+    monkeypatch.setattr(f"depthmask.training.{needs_it}", fail)
+    with pytest.raises(TrainingError, match="4 samples of 32 px do not fit into the memory"):
+        dry_run(Trainer(config), timing_s=0)

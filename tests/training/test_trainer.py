@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from depthmask.training.config import PROTOCOLS, Phase, TrainConfig
 from depthmask.training.distributed import ProcessGroup
 from depthmask.training.sample_sheet import draw_sample_sheet
 from depthmask.training.trainer import Trainer, one_cycle
-from depthmask.training.validation import COMPOSITES_SEED, batch_metrics
+from depthmask.training.validation import COMPOSITES_SEED, batch_metrics, validation_metrics
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,14 +131,63 @@ def test_outputs_that_are_not_finite_stop_the_run_before_anything_is_saved(
     assert (config.out / "last.safetensors").read_bytes() == good
 
 
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 5 GB, max allowed: 9 GB)."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+]
+
+
+@pytest.fixture(params=NO_MEMORY, ids=["CUDA", "MPS", "CPU"])
+def no_memory(request: pytest.FixtureRequest) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise request.param
+
+    return fail
+
+
 def test_memory_that_does_not_suffice_is_said(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, no_memory: Callable[..., None]
+) -> None:
+    """And --resume is advised only if there is something to resume."""
+    config = replace(config, phases=(Phase(32, 8, 4, 1e-3), Phase(48, 4, 2, 1e-3)))
+    step = Trainer._step
+    monkeypatch.setattr(Trainer, "_step", no_memory)
+    with pytest.raises(TrainingError, match=r"4 samples of 32 px do not fit .* sample 0\.") as said:
+        Trainer(config).fit()
+    assert "Nothing was saved yet: close other programs, or choose" in str(said.value)
+    assert "--resume" not in str(said.value)
+    monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.setattr(
+        "depthmask.training.trainer.validation_metrics",
+        lambda model, pools, size, *rest: (no_memory if size == 48 else validation_metrics)(
+            model, pools, size, *rest
+        ),
+    )
+    with pytest.raises(TrainingError, match=r"2 samples of 48 px .* sample 12\. Close .*--resume"):
+        Trainer(config).fit()
+    monkeypatch.undo()
+    resumed = Trainer(config, resume=True)
+    assert resumed.position.samples == 8
+    resumed.fit()
+
+
+def test_pictures_for_which_there_is_no_memory_are_said(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch, no_memory: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("depthmask.training.trainer.load_pools", no_memory)
+    with pytest.raises(TrainingError, match=r"The pictures of .* do not fit into the memory"):
+        Trainer(config)
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(
     config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(Trainer, "_step", step)
-    with pytest.raises(TrainingError, match=r"4 samples of 32 px do not fit .* sample 0\. Close"):
+    with pytest.raises(RuntimeError, match="illegal memory access"):
         Trainer(config).fit()
 
 
