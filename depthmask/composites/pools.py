@@ -1,7 +1,7 @@
 """Packed pictures on the training device, split between training and validation."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from depthmask.data.near_duplicates import descriptor, group_near_duplicates, on_grey
-from depthmask.data.packfile import PackedPictures, read_pack
+from depthmask.data.packfile import PackedPictures, in_parts, read_pack
 from depthmask.data.split import is_held_out, shot_name
 from depthmask.errors import CheckpointError
 from depthmask.network.checkpoint import CheckpointInfo
@@ -213,7 +213,7 @@ def _build_pool(pictures: PackedPictures, device: torch.device) -> Pool:
         pixels = _premultiplied(pixels)
     levels = [pixels]
     while levels[-1].shape[-1] > _MIN_LEVEL_SIDE:
-        levels.append(_in_parts(_halved, levels[-1]))
+        levels.append(in_parts(_halved, levels[-1]))
     return Pool(
         levels=tuple(level.to(device) for level in levels),
         aspect=pictures.aspect.to(device),
@@ -246,7 +246,7 @@ def _premultiplied(pixels: Tensor) -> Tensor:
         colour, alpha = part[:, :3].float(), part[:, 3:]
         return torch.cat(((colour * alpha / 255).round().to(torch.uint8), alpha), dim=1)
 
-    return _in_parts(multiply, pixels)
+    return in_parts(multiply, pixels)
 
 
 def _halved(pixels: Tensor) -> Tensor:
@@ -262,9 +262,4 @@ def _contrast(pixels: Tensor, side: int) -> Tensor:
         mean, mean_square = F.avg_pool2d(grey, width), F.avg_pool2d(grey**2, width)
         return (mean_square - mean**2).clamp_min(0).sqrt().round().to(torch.uint8)
 
-    return _in_parts(deviation, pixels)
-
-
-def _in_parts(function: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
-    """Applies a function to 64 pictures at a time: all of them as floats take gigabytes."""
-    return torch.cat([function(part) for part in pixels.split(64)])
+    return in_parts(deviation, pixels)

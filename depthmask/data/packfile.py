@@ -5,7 +5,7 @@ number. So a set of thousands is a few dense tensors.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
@@ -17,7 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from depthmask.data.codec import compress, decompress, rgb_from_ycbcr, ycbcr_from_rgb
+from depthmask.data.codec import (
+    PLANES_AT_ONCE,
+    compress,
+    decompress,
+    rgb_from_ycbcr,
+    ycbcr_from_rgb,
+)
 from depthmask.errors import PackError
 from depthmask.files import write_whole
 from depthmask.schema import Among, SchemaError, Within, from_json
@@ -201,16 +207,13 @@ def _decode(name: str, about: _Part, tensors: Mapping[str, Tensor], step: float)
 
     for number, start in enumerate(range(0, len(names), _PICTURES_A_BLOB)):
         count = min(_PICTURES_A_BLOB, len(names) - start)
-        luma = planes(number, "luma", count, side)[:, None].float()
+        luma = planes(number, "luma", count, side)[:, None]
         halved = planes(number, "colour", 2 * count, side // 2)
-        colour = torch.stack(halved.split(count), dim=1).float()
-        colour = F.interpolate(colour, scale_factor=2, mode="bilinear")
-        rgb = rgb_from_ycbcr(torch.cat((luma, colour), dim=1) / 255) * 255
-        part = rgb.round().clamp(0, 255).to(torch.uint8)
+        colour = torch.stack(halved.split(count), dim=1)
+        parts = [luma, colour]
         if about.channels == 4:
-            alpha = _without_ringing(planes(number, "alpha", count, side))
-            part = torch.cat((part, alpha[:, None]), dim=1)
-        pixels.append(part)
+            parts.append(planes(number, "alpha", count, side)[:, None])
+        pixels.append(in_parts(_pixels, *parts))
         if label_side is not None:
             labels.append(planes(number, "label", count, label_side))
     return PackedPictures(
@@ -219,6 +222,35 @@ def _decode(name: str, about: _Part, tensors: Mapping[str, Tensor], step: float)
         pixels=torch.cat(pixels),
         labels=torch.cat(labels) if labels else None,
     )
+
+
+def in_parts(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
+    """Applies a function of pictures to `PLANES_AT_ONCE` of them at a time.
+
+    All of them as floats would take gigabytes.
+
+    Args:
+        function: Of tensors of (n, ...) each; returns (n, ...).
+        values: (N, ...) each, N at least 1.
+    """
+    parts = zip(*(value.split(PLANES_AT_ONCE) for value in values), strict=True)
+    whole, start = None, 0
+    for part in parts:
+        made = function(*part)
+        if whole is None:
+            whole = made.new_empty(len(values[0]), *made.shape[1:])
+        whole[start : start + len(made)] = made
+        start += len(made)
+    assert whole is not None
+    return whole
+
+
+def _pixels(luma: Tensor, colour: Tensor, alpha: Tensor | None = None) -> Tensor:
+    """Joins the planes of pictures, uint8 (N, 1, S, S), (N, 2, S/2, S/2) and (N, 1, S, S)."""
+    colour = F.interpolate(colour.float(), scale_factor=2, mode="bilinear")
+    rgb = rgb_from_ycbcr(torch.cat((luma.float(), colour), dim=1) / 255) * 255
+    pixels = rgb.round().clamp(0, 255).to(torch.uint8)
+    return pixels if alpha is None else torch.cat((pixels, _without_ringing(alpha)), dim=1)
 
 
 def _expect(values: Tensor, kind: torch.dtype) -> Tensor:

@@ -21,7 +21,13 @@ from depthmask.data.codec import (
     rgb_from_ycbcr,
     ycbcr_from_rgb,
 )
-from depthmask.data.packfile import bytes_from_ratio, ratio_from_bytes, read_pack, write_pack
+from depthmask.data.packfile import (
+    bytes_from_ratio,
+    in_parts,
+    ratio_from_bytes,
+    read_pack,
+    write_pack,
+)
 from depthmask.errors import PackError
 from tests.data import packs
 
@@ -46,6 +52,23 @@ def test_planes_survive_and_shrink() -> None:
     found = decompress(data, 20, 64, 8)
     assert (found.float() - planes.float()).abs().mean() < 2
     assert len(data) < planes.numel() / 8
+
+
+def test_many_planes_are_each_their_own() -> None:
+    levels = torch.arange(0, 252, 7, dtype=torch.uint8)  # 36, more than are decoded at once
+    planes = levels[:, None, None].expand(-1, 16, 16)
+    back = decompress(compress(planes, 8.0), len(planes), 16, 8.0)
+    assert (back.int() - planes.int()).abs().amax() <= 1
+
+
+def test_a_function_of_parts_is_that_of_the_whole() -> None:
+    pictures = torch.arange(36.0).view(36, 1, 1, 1).expand(36, 2, 4, 4)
+    others = pictures.flip(0)
+
+    def shrunk(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return one[:, :1, ::2, ::2] + 100 * other[:, 1:, ::2, ::2]
+
+    assert torch.equal(in_parts(shrunk, pictures, others), shrunk(pictures, others))
 
 
 def test_black_and_white_survive() -> None:
