@@ -1,14 +1,15 @@
 // The live tab: what its buttons do. All views are drawn here in the browser, from small maps that
 // server.py sends for each frame; in the static page of web/, its worker does.
 
+import { canvasPng, offer } from "../photos/stage_save.js";
 import { readOwn } from "./backdrops.js";
 import { createLoop, learn } from "./frames.js";
 import { createLink, SERVED } from "./link.js";
 import { MAX_S, createRecorder } from "./recorder.js";
 import { createResult, write } from "./result.js";
-import { canvasFile, saveFile, sendToPhotos } from "./saving.js";
 import { createSource, listCameras } from "./source.js";
 import { createSwatches } from "./swatches.js";
+import { sendToPhotos } from "./to_photos.js";
 
 const MESSAGE_MS = 6000; // an error message stays at least this long
 const REFUSED = {
@@ -196,7 +197,7 @@ export default function start({ element, server, ways = SERVED }) {
 
     async function snapshot() {
         if (swatches.look.view !== "depth" && !isSomebody()) return;
-        saveFile(await canvasFile(find("shown"), "depthmask.png"));
+        offer(await canvasPng(find("shown")), "depthmask.png");
     }
 
     async function record() {
@@ -216,7 +217,7 @@ export default function start({ element, server, ways = SERVED }) {
         enable();
         try {
             const { blob, end } = await recorder.stop();
-            if (blob) saveFile(new File([blob], `depthmask.${end}`, { type: blob.type }));
+            if (blob) offer(blob, `depthmask.${end}`);
             else tell("Nothing was recorded: press Record, and Stop a moment later.", true);
         } finally {
             busy = false;
@@ -227,8 +228,7 @@ export default function start({ element, server, ways = SERVED }) {
     async function use() {
         if (!isSomebody()) return;
         const { background, picture } = result.photos;
-        sendToPhotos(await canvasFile(background, "live-background.png"),
-            await canvasFile(picture, "live-image.png"));
+        await sendToPhotos(background, picture);
     }
 
     async function takePicture(file) {

@@ -27,7 +27,7 @@ export function createRecorder(canvas) {
             began = performance.now();
             return true;
         },
-        // Returns { blob, name: the file's end }; the blob is null if nothing was drawn.
+        // Returns { blob, end: of the file's name }; the blob is null if nothing was drawn.
         async stop() {
             const ended = new Promise((done) => recorder.addEventListener("stop", done));
             const lasted = performance.now() - began;
