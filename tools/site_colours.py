@@ -1,4 +1,4 @@
-"""The colours of the static page: those of the server's, from theme.py and style.css."""
+"""The colours of theme.py and style.css, for the static page and for saved results."""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +15,27 @@ _OF_THEME = (
     "border-color-primary",
     "primary-700",
 )
-_HEAD = "/* Written by `python -m tools.web_fixtures`: the colours of theme.py and style.css. */\n"
+_HEAD = "Written by `python -m tools.web_fixtures`: the colours of theme.py and style.css."
 
 
-def make_colours() -> str:
-    """A style sheet that sets the variables, for light and for dark."""
+def make_sheet() -> str:
+    """The colours as a style sheet."""
+    return f"/* {_HEAD} */\n\n{_rules()}"
+
+
+def make_script() -> str:
+    """The same as a module, for pages that a script writes."""
+    return f"// {_HEAD}\n\nexport const COLOURS = `{_rules()}`;\n"
+
+
+def _rules() -> str:
+    """Sets the variables, for light and for dark."""
     light, dark = (
         "\n".join(f"    --{name}: {value};" for name, value in _variables(is_dark))
         for is_dark in (False, True)
     )
     dark = "\n".join(f"    {line}" for line in [":root {", *dark.splitlines(), "}"])
-    return f"{_HEAD}\n:root {{\n{light}\n}}\n\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    return f":root {{\n{light}\n}}\n\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
 def _variables(is_dark: bool) -> Iterator[tuple[str, str]]:

@@ -18,17 +18,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "depthmask" / "app" / "photos"
-# The colours of theme.py and style.css that the stage uses.
+COLOURS = Path(__file__).resolve().parents[1] / "web" / "src" / "colours.css"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Stage</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-:root { --body-text-color: #292524; --quiet: #57534e; --letterbox: #f5f5f4;
-  --block-background-fill: #fff; --border-color-primary: #e7e5e4; --color-accent: #0f766e;
-  --body-background-fill: #fafaf9; }
-@media (prefers-color-scheme: dark) { :root { --body-text-color: #e7e5e4; --quiet: #a8a29e;
-  --letterbox: #0c0a09; --block-background-fill: #1c1917; --border-color-primary: #292524;
-  --color-accent: #14b8a6; --body-background-fill: #0c0a09; } }
+THE_COLOURS
 body { margin: 0; padding: 16px; font-family: system-ui, sans-serif;
   background: var(--body-background-fill); }
 </style></head><body><main id="stage"></main>
@@ -74,7 +69,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path != "/":
             super().do_GET()
             return
-        content = PAGE.encode()
+        content = PAGE.replace("THE_COLOURS", COLOURS.read_text("utf-8")).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

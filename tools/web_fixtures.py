@@ -1,10 +1,10 @@
-"""Writes what the static page in web/ takes from Python.
+"""Writes what the static page in web/ takes from Python, and the colours of saved results.
 
     python -m tools.web_fixtures
 
 - web/tests/golden.json: what Python computes of small inputs, and web/src must compute too
 - web/src/app/shared.json: markup and constants of the tabs
-- web/src/colours.css: the colours
+- web/src/colours.css, depthmask/app/photos/page_colours.js: the colours
 
 `tests/web` fails where one of them is out of date.
 """
@@ -44,11 +44,14 @@ from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize, resize_by_halves
 from depthmask.render.views import colour_depth
 from depthmask.texts import TEXTS
-from tools.site_colours import make_colours
+from tools.site_colours import make_script, make_sheet
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 GOLDEN, SHARED = WEB / "tests" / "golden.json", WEB / "src" / "app" / "shared.json"
-COLOURS = WEB / "src" / "colours.css"
+COLOURS = {  # {file: what makes it}
+    WEB / "src" / "colours.css": make_sheet,
+    WEB.parent / "depthmask" / "app" / "photos" / "page_colours.js": make_script,
+}
 HEIGHT, WIDTH = 96, 128
 STEP = 11  # of the numbers of a result, one in so many is written
 _KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring", "mixed", "hue")
@@ -294,7 +297,8 @@ def main() -> None:
     GOLDEN.write_text(json.dumps(make()) + "\n", "utf-8")
     shared = json.dumps(make_shared(), indent=1, ensure_ascii=False)
     SHARED.write_text(shared + "\n", "utf-8")
-    COLOURS.write_text(make_colours(), "utf-8")
+    for path, make_file in COLOURS.items():
+        path.write_text(make_file(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tools.build_site import WEB, has_node
-from tools.site_colours import make_colours
+from tools.site_colours import make_sheet
 from tools.web_fixtures import COLOURS, GOLDEN, SHARED, make, make_shared
 
 WRITE = "run `python -m tools.web_fixtures`"
@@ -25,7 +26,18 @@ def test_markup_and_constants_are_those_of_python() -> None:
 
 
 def test_the_colours_are_those_of_the_theme() -> None:
-    assert COLOURS.read_text("utf-8") == make_colours(), WRITE
+    for path, make_file in COLOURS.items():
+        assert path.read_text("utf-8") == make_file(), WRITE
+
+
+def test_the_browser_draws_the_same_colours_around_the_page() -> None:
+    """Files that cannot take them from the style sheet."""
+    light, dark = re.findall(r"--body-background-fill: (.+);", make_sheet())
+    manifest = json.loads((WEB / "public" / "manifest.webmanifest").read_text("utf-8"))
+    assert manifest["background_color"] == manifest["theme_color"] == light
+    page = (WEB / "index.html").read_text("utf-8")
+    themes = re.findall(r'name="theme-color" media="\(.*?: (\w+)\)" content="(.+)"', page)
+    assert themes == [("light", light), ("dark", dark)]
 
 
 def test_the_modules_compute_the_golden_numbers() -> None:

@@ -3,6 +3,7 @@
 // The file has no script, and its policy forbids browsers to load anything. What makes a picture larger
 // is the address, such as #mask.
 
+import { COLOURS } from "./page_colours.js";
 import { picture } from "./share_link.js";
 import { cutoutPng } from "./stage_save.js";
 import { canvasOf, DEPTH_VIEWS, MASK_VIEWS, toCanvas } from "./stage_views.js";
@@ -11,22 +12,21 @@ const MAX_SIDE = 1280; // of a picture, in pixels
 const QUALITY = 0.85;
 const LEGEND = 16; // colours
 const STYLE = `
-:root { color-scheme: light dark; --text: #292524; --quiet: #57534e; --page: #fafaf9; --line: #e7e5e4; }
-@media (prefers-color-scheme: dark) { :root { --text: #e7e5e4; --quiet: #a8a29e; --page: #0c0a09; --line: #292524; } }
-body { max-width: 1900px; margin: 0 auto; padding: clamp(14px, 3vw, 32px); background: var(--page); color: var(--text);
+${COLOURS}:root { color-scheme: light dark; }
+body { max-width: 1900px; margin: 0 auto; padding: clamp(14px, 3vw, 32px); background: var(--body-background-fill); color: var(--body-text-color);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 h1 { margin: 0; font-size: 22px; overflow-wrap: anywhere; } p { margin: 0; color: var(--quiet); } a { color: inherit; }
 main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 20px; margin: 18px 0; }
 figure { margin: 0; } figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 14px; margin-bottom: 6px; }
 h2 { margin: 0; font-size: 15px; font-weight: 600; } figcaption a { margin-left: auto; font-size: 13px; }
-figcaption span { color: var(--quiet); font-size: 13px; } figcaption b { color: var(--text); font-size: 15px; }
-img { display: block; width: min(100%, 66vh * var(--aspect)); height: auto; border-radius: 8px; border: 1px solid var(--line); box-sizing: border-box; }
+figcaption span { color: var(--quiet); font-size: 13px; } figcaption b { color: var(--body-text-color); font-size: 15px; }
+img { display: block; width: min(100%, 66vh * var(--aspect)); height: auto; border-radius: 8px; border: 1px solid var(--border-color-primary); box-sizing: border-box; }
 .board { background: repeating-conic-gradient(#ccc 0 25%, #999 0 50%) 0 0 / 24px 24px; }
 .bar { display: inline-block; width: 90px; height: 8px; margin: 0 4px; border-radius: 4px; }
 figure .less, figure:target .more { display: none; } figure:target .less { display: inline; }
 figure:target { grid-column: 1 / -1; order: -1; } figure:target img { width: min(100%, 90vh * var(--aspect)); }
 @media (max-width: 900px) { figcaption a { display: none !important; } img { width: 100%; } }
-footer { padding-top: 12px; border-top: 1px solid var(--line); font-size: 13px; }`;
+footer { padding-top: 12px; border-top: 1px solid var(--border-color-primary); font-size: 13px; }`;
 
 // The file of a result, as Stage.result() of stage.js returns it. `convention` says what depth means,
 // `home` is the address of the page for the file to link to, or null.
