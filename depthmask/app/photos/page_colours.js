@@ -11,6 +11,7 @@ export const COLOURS = `:root {
     --letterbox: #f5f5f4;
     --warn: #b45309;
     --warn-fill: #fffbeb;
+    --board: repeating-conic-gradient(#ccc 0 25%, #999 0 50%);
 }
 
 @media (prefers-color-scheme: dark) {

@@ -21,7 +21,7 @@ figure { margin: 0; } figcaption { display: flex; flex-wrap: wrap; align-items: 
 h2 { margin: 0; font-size: 15px; font-weight: 600; } figcaption a { margin-left: auto; font-size: 13px; }
 figcaption span { color: var(--quiet); font-size: 13px; } figcaption b { color: var(--body-text-color); font-size: 15px; }
 img { display: block; width: min(100%, 66vh * var(--aspect)); height: auto; border-radius: 8px; border: 1px solid var(--border-color-primary); box-sizing: border-box; }
-.board { background: repeating-conic-gradient(#ccc 0 25%, #999 0 50%) 0 0 / 24px 24px; }
+.board { background: var(--board) 0 0 / 24px 24px; }
 .bar { display: inline-block; width: 90px; height: 8px; margin: 0 4px; border-radius: 4px; }
 figure .less, figure:target .more { display: none; } figure:target .less { display: inline; }
 figure:target { grid-column: 1 / -1; order: -1; } figure:target img { width: min(100%, 90vh * var(--aspect)); }
