@@ -58,6 +58,7 @@ _KEPT = ("moved", "covered", "changed", "same", "mirrored", "swapped", "stirring
 SEEN = (48, 64)  # height and width that the stand-in for a network sees
 PHOTOS = 8  # of which a background is learned
 MOVED = (3.25, -2.5)  # pixels, between the photos of the moved pair
+STRIPS = ((76, 116), (66, 126))  # rows of twice the background: too few, and enough, to align
 
 
 def make_shared() -> dict[str, Any]:
@@ -84,6 +85,7 @@ def make() -> dict[str, Any]:
     large = steepen(enlarge_mask(low_mask, HEIGHT, WIDTH))
     light = match_light(background, image)
     moved = warped(background, translation(*MOVED), HEIGHT, WIDTH)
+    wide = resize(background, 2 * HEIGHT, 2 * WIDTH)
     return {
         "background": _packed(background),
         "image": _packed(image),
@@ -105,6 +107,16 @@ def make() -> dict[str, Any]:
         "registrations": [
             {"pair": ["background", "image"], **_registration(register(background, image))},
             {"pair": ["background", "moved"], **_registration(register(background, moved))},
+        ],
+        "strips": [
+            {
+                "rows": rows,
+                "accepted": found.accepted,
+                "reason": found.reason,
+                "overlap": found.overlap,
+            }
+            for rows in STRIPS
+            for found in (register(wide[slice(*rows)], wide),)
         ],
         "learned": _learned(background),
         "captured": _captured([passing(background, number) for number in range(MOVING_FRAMES)]),

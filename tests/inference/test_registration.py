@@ -11,6 +11,7 @@ from depthmask.inference.registration import (
     NO_BETTER,
     NO_MATCH,
     NOT_REGISTERED,
+    TOO_FAR,
     TOO_SMALL,
     register,
     warp,
@@ -209,6 +210,12 @@ def test_a_background_that_covers_little_of_the_image_is_refused() -> None:
     assert not found.accepted and found.reason
     most = np.asarray(cv2.resize(image[70:410, 93:547], (640, 480)), dtype=np.uint8)
     assert register(most, image).accepted
+
+
+def test_a_strip_of_the_image_is_too_little() -> None:
+    for rows, reason in ((slice(95, 145), TOO_FAR), (slice(80, 160), "")):
+        found = register(np.ascontiguousarray(scene()[rows]), scene())
+        assert (found.accepted, found.reason) == (not reason, reason)
 
 
 def test_the_same_picture_needs_no_alignment() -> None:

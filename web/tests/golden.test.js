@@ -87,6 +87,18 @@ test("a camera at rest and one that moved are told alike", () => {
     }
 });
 
+test("a background that shows too little of the image is told alike", () => {
+    const { height, width, channels } = background;
+    const wide = resize(background, 2 * height, 2 * width);
+    for (const { rows: [first, end], ...wanted } of golden.strips) {
+        const row = wide.width * channels;
+        const strip = array(end - first, wide.width, channels, wide.data.slice(first * row, end * row));
+        const found = register(strip, wide);
+        assert.deepEqual([found.accepted, found.reason], [wanted.accepted, wanted.reason]);
+        assertNear(found.overlap, wanted.overlap, 0.01);
+    }
+});
+
 // One of several photos of a wall before which leaves move and a block passes, as web_fixtures.py draws it.
 function passing(wall, number) {
     const picture = { ...wall, data: wall.data.slice() };
