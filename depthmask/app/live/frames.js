@@ -29,7 +29,7 @@ export async function learn({ source, link, count, quality, tell }) {
         const { message } = source.grab();
         answer = await link.ask({ do: "capture", first, quality, ...message });
         if (!answer.missing && !answer.dropped) break;
-        if (answer.enough > enough) tell(answer.sentence); // the scene moves, and is watched for longer
+        if (source.isOpen && answer.enough > enough) tell(answer.sentence); // the scene moves, and is watched for longer
         enough = answer.enough ?? enough;
         if (answer.missing) count.textContent = `${enough - answer.missing} of ${enough}`;
         const step = answer.pause ?? CAPTURE_STEP_MS;

@@ -18,7 +18,11 @@ const REFUSED = {
     NotFoundError: "No camera was found: connect one, then press Start camera.",
     OverconstrainedError: "This device has no such camera: choose another one.",
     NotReadableError: "Another program uses the camera: close it, then press Start camera.",
+    AbortError: "The camera did not start: see that no other program uses it, then press Start camera.",
 };
+const SYSTEM = "This computer keeps the camera from the browser: allow it in the settings of the system, "
+    + "then press Start camera.";
+const ENDED_EARLY = "The browser ended the recording; what there was of it is saved.";
 const NOBODY = "Nothing is in the scene: step in, then press the button again.";
 
 // `ways` is as SERVED.
@@ -43,6 +47,7 @@ export default function start({ element, server, ways = SERVED }) {
 
     let running = false; // frames are sent and drawn
     let busy = false; // during a countdown, a capture, or the end of a recording
+    let ending = false; // during the end of a recording
     let captured = false;
     let heldUntil = 0; // until then, no frame's sentence replaces an error message
 
@@ -92,7 +97,7 @@ export default function start({ element, server, ways = SERVED }) {
             tell("Step out of the picture, and press Capture background.");
         } catch (error) {
             source.close();
-            tell(REFUSED[error.name] || `The camera could not be opened (${error.name}).`, true);
+            tell(whyRefused(error), true);
         } finally {
             find("start").disabled = false;
             enable();
@@ -185,7 +190,7 @@ export default function start({ element, server, ways = SERVED }) {
         if (performance.now() > heldUntil) showSentence(answer.sentence, warn);
         if (!recorder.isOn || busy) return;
         write(find("record"), `Stop ${recorder.seconds.toFixed(0)} s`);
-        if (recorder.seconds > MAX_S) endRecording();
+        if (recorder.seconds > MAX_S || recorder.hasEnded) endRecording();
     }
 
     // Whether somebody is in the frame; if not, the visitor is told.
@@ -213,14 +218,17 @@ export default function start({ element, server, ways = SERVED }) {
     }
 
     async function endRecording() {
-        busy = true;
+        if (ending) return;
+        busy = ending = true;
         enable();
         try {
+            const isEarly = recorder.hasEnded;
             const { blob, end } = await recorder.stop();
             if (blob) offer(blob, `depthmask.${end}`);
             else tell("Nothing was recorded: press Record, and Stop a moment later.", true);
+            if (blob && isEarly) tell(ENDED_EARLY, true);
         } finally {
-            busy = false;
+            busy = ending = false;
             enable();
         }
     }
@@ -277,10 +285,19 @@ export default function start({ element, server, ways = SERVED }) {
         if (file.type.startsWith("video/")) openClip(file, null);
         else takePicture(file);
     });
+    window.addEventListener("beforeunload", (event) => {
+        if (recorder.isOn) event.preventDefault(); // the browser asks whether to leave
+    });
     window.addEventListener("pagehide", () => { if (captured) ways.leave(); });
     if (!window.isSecureContext) tell(ways.insecure, true);
     enable();
     find("root").inert = false;
+}
+
+// What to do about an error of getUserMedia.
+function whyRefused({ name, message }) {
+    if (name === "NotAllowedError" && message.includes("system")) return SYSTEM; // Chrome's words
+    return REFUSED[name] || `The camera could not be opened (${name}): connect it again, then press Start camera.`;
 }
 
 function describeLocked(names) {

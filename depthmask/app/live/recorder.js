@@ -8,30 +8,39 @@ const DURATION = [0x44, 0x89];
 
 export function createRecorder(canvas) {
     let recorder = null;
+    let ended = null; // settles when the recorder has, which a browser may also decide
     let began = 0;
     let chunks = [];
     return {
         get isOn() { return recorder !== null; },
+        // Whether the browser has ended it; what there is waits for `stop`.
+        get hasEnded() { return recorder !== null && recorder.state === "inactive"; },
         get seconds() { return recorder ? (performance.now() - began) / 1000 : 0; },
         // Returns whether the browser can record.
         start() {
             const kind = window.MediaRecorder && canvas.captureStream
                 && KINDS.find((each) => MediaRecorder.isTypeSupported(each));
             if (!kind) return false;
-            recorder = new MediaRecorder(canvas.captureStream(), {
-                mimeType: kind, videoBitsPerSecond: BITS_A_SECOND,
-            });
-            chunks = [];
-            recorder.addEventListener("dataavailable", ({ data }) => chunks.push(data));
-            recorder.start(1000);
+            try {
+                const made = new MediaRecorder(canvas.captureStream(), {
+                    mimeType: kind, videoBitsPerSecond: BITS_A_SECOND,
+                });
+                chunks = [];
+                made.addEventListener("dataavailable", ({ data }) => chunks.push(data));
+                ended = new Promise((done) => made.addEventListener("stop", done));
+                made.start(1000);
+                recorder = made;
+            } catch (error) {
+                console.debug("depthmask: no recording", error);
+                return false;
+            }
             began = performance.now();
             return true;
         },
         // Returns { blob, end: of the file's name }; the blob is null if nothing was drawn.
         async stop() {
-            const ended = new Promise((done) => recorder.addEventListener("stop", done));
             const lasted = performance.now() - began;
-            recorder.stop();
+            if (recorder.state !== "inactive") recorder.stop();
             await ended;
             const kind = recorder.mimeType.split(";")[0];
             recorder = null;

@@ -15,7 +15,7 @@ import cv2
 import gradio as gr
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from depthmask.app.live.server import HasNetwork, LiveServer
 from depthmask.app.live.tab import build_live_tab
@@ -83,6 +83,50 @@ FAULTS = """async () => {
 # As a browser does whose user says no; a headless shell asks nobody.
 REFUSE_CAMERA = """navigator.mediaDevices.getUserMedia =
     () => Promise.reject(new DOMException("Permission denied", "NotAllowedError"));"""
+
+# The next camera that is asked for is not there, for a reason.
+MISS_CAMERA = """([name, message]) => {
+    const media = navigator.mediaDevices;
+    const own = media.getUserMedia;
+    media.getUserMedia = () => {
+        media.getUserMedia = own;
+        return Promise.reject(new DOMException(message, name));
+    };
+}"""
+
+# As a browser does when the plug is pulled.
+UNPLUG = """() => {
+    const [track] = document.querySelector("#live video").srcObject.getTracks();
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+}"""
+
+# The same once this stands over the camera's picture.
+UNPLUG_AT = f"""(text) => {{
+    const count = document.querySelector('#live [data-live="count"]');
+    const watch = new MutationObserver(() => {{
+        if (count.textContent !== text) return;
+        watch.disconnect();
+        ({UNPLUG})();
+    }});
+    watch.observe(count, {{ childList: true }});
+}}"""
+
+# Lets a test have what records, and lets the first attempt fail.
+HOLD_RECORDER = """() => {
+    let number = 0;
+    window.MediaRecorder = class extends MediaRecorder {
+        constructor(...given) {
+            super(...given);
+            window.recorder = this;
+        }
+        start(step) {
+            number += 1;
+            if (number === 1) throw new DOMException("no encoder", "NotSupportedError");
+            super.start(step);
+        }
+    };
+}"""
 
 IOU_IS_NEITHER_0_NOR_1 = """() => {
     const iou = parseFloat(document.querySelector('#live [data-live="iou"]').textContent);
@@ -421,6 +465,73 @@ def test_a_recording_is_saved_when_the_camera_is_turned_off(
     assert saved.value.suggested_filename == "depthmask.webm"
 
 
+def test_a_recording_that_the_browser_ends_is_saved_and_another_begins(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    page.evaluate(HOLD_RECORDER)
+    capture(page)
+    part(page, "record").click()
+    expect(part(page, "sentence")).to_contain_text("This browser cannot record")
+    expect(part(page, "record")).to_have_text("Record")
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_download() as saved:
+        page.evaluate("window.recorder.stop()")
+    assert saved.value.suggested_filename == "depthmask.webm"
+    expect(part(page, "sentence")).to_contain_text("The browser ended the recording")
+    expect(part(page, "record")).to_have_text("Record")
+    record_again(page)
+
+
+def record_again(page: Page) -> None:
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_download() as saved:
+        part(page, "record").click()
+    assert cv2.VideoCapture(str(saved.value.path())).read()[0]
+    expect(part(page, "record")).to_have_text("Record")
+
+
+def test_a_recording_can_be_saved_when_the_server_is_gone(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    part(page, "record").click()
+    frames(page, 3)
+    page.route("**/component_server/**", lambda route: route.abort())
+    expect(part(page, "sentence")).to_contain_text("The server did not answer")
+    with page.expect_download() as saved:
+        part(page, "record").click()
+    assert cv2.VideoCapture(str(saved.value.path())).read()[0]
+    page.unroute_all(behavior="wait")
+    part(page, "pause").click()
+    record_again(page)
+
+
+def test_who_leaves_during_a_recording_is_asked(start: Start, served: Served, room: Clip) -> None:
+    page = open_tab(start(*room.options), served.url)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    capture(page)
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
+    assert asked == ["beforeunload"]
+    with page.expect_download():
+        part(page, "record").click()
+    with page.expect_event("close"):
+        page.close(run_before_unload=True)
+    assert len(asked) == 1, "nobody is asked without a recording"
+
+
 def test_nobody_is_not_saved(start: Start, served: Served, room: Clip) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
@@ -674,6 +785,66 @@ def test_a_refused_camera_is_told(start: Start, served: Served) -> None:
     expect(part(page, "sentence")).to_contain_text("The camera was refused")
     expect(part(page, "capture")).to_be_disabled()
     expect(part(page, "start")).to_be_enabled()
+
+
+def test_a_camera_that_cannot_be_had_is_told_and_can_be_asked_for_again(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    check_refusals(page)
+
+
+def check_refusals(page: Page) -> None:
+    """Asks for a camera that is not there, for all reasons, and then for one that is."""
+    for name, message, words in (
+        ("NotAllowedError", "Permission denied", "The camera was refused: allow it next to"),
+        ("NotAllowedError", "Permission denied by system", "in the settings of the system"),
+        ("NotFoundError", "", "No camera was found: connect one"),
+        ("NotReadableError", "Could not start video source", "Another program uses the camera"),
+        ("AbortError", "Starting videoinput failed", "see that no other program uses it"),
+        ("UnknownError", "", "The camera could not be opened (UnknownError): connect it again"),
+    ):
+        page.evaluate(MISS_CAMERA, [name, message])
+        part(page, "start").click()
+        expect(part(page, "sentence")).to_contain_text(words)
+        expect(part(page, "sentence")).to_contain_text("then press Start camera.")
+        expect(part(page, "capture")).to_be_disabled()
+        expect(part(page, "start")).to_be_enabled()
+    part(page, "start").click()
+    expect(part(page, "sentence")).to_contain_text("press Capture background")
+    expect(part(page, "capture")).to_be_enabled()
+
+
+def test_a_camera_that_is_unplugged_can_be_started_again(
+    start: Start, served: Served, room: Clip
+) -> None:
+    page = open_tab(start(*room.options), served.url)
+    capture(page)
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_download():
+        page.evaluate(UNPLUG)
+    check_gone(page)
+    capture(page)
+    record_again(page)
+    part(page, "count").evaluate("count => { count.dataset.seconds = 2; }")
+    for moment in ("2", "3 of 15"):  # during the countdown, and while frames are taken
+        page.evaluate(UNPLUG_AT, moment)
+        part(page, "capture").click()
+        check_gone(page)
+        part(page, "start").click()
+        expect(part(page, "capture")).to_be_enabled()
+
+
+def check_gone(page: Page) -> None:
+    expect(part(page, "sentence")).to_have_text(
+        "The camera is gone: connect it, then press Start camera."
+    )
+    expect(part(page, "count")).to_be_empty()
+    expect(part(page, "start")).to_be_visible()
+    for name in ("capture", "pause", "record", "snapshot", "use"):
+        expect(part(page, name)).to_be_disabled()
+    expect(part(page, "sentence")).to_contain_text("The camera is gone")  # still
 
 
 def test_a_computer_without_camera_is_told(start: Start, served: Served) -> None:

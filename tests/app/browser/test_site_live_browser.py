@@ -15,7 +15,16 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.browser.cameras import Clip, example
 from tests.app.browser.conftest import WAIT_LIMIT_MS
-from tests.app.browser.test_live_browser import look, overlap, part, share, shown
+from tests.app.browser.test_live_browser import (
+    UNPLUG,
+    check_gone,
+    check_refusals,
+    look,
+    overlap,
+    part,
+    share,
+    shown,
+)
 from tests.app.browser.test_site_browser import Host
 from tools.browser import FLAGS, find_browser
 from tools.build_site import MISSING, is_built
@@ -131,3 +140,17 @@ def test_a_scene_that_moves_is_watched_for_longer(page: Page, room: Clip) -> Non
     look(page, "mask")
     frames(page, 6)
     assert share(page) < 0.02
+
+
+def test_a_camera_that_is_gone_or_refused_can_be_started_again(page: Page) -> None:
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_download():
+        page.evaluate(UNPLUG)
+    check_gone(page)
+    check_refusals(page)
+    capture(page)
+    part(page, "record").click()
+    frames(page, 3)
+    with page.expect_download():
+        part(page, "record").click()
