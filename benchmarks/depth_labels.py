@@ -28,9 +28,10 @@ from depthmask.data.teachers import Ensemble, TeacherSpec
 from depthmask.depth import depth_from_ratio, inverse_from_depth
 from depthmask.evaluation.array_metrics import Values, depth_rmse
 from depthmask.evaluation.frames import pictures_of
+from depthmask.evaluation.truth import known_depth
 from depthmask.files import EXAMPLES
 from depthmask.network.checkpoint import WEIGHTS, read_info
-from depthmask.pictures import Map, Mask, Picture, read_grey, read_picture, read_true_depth
+from depthmask.pictures import Map, Mask, Picture, read_picture, read_true_depth
 
 SIDE = 112  # of the depth maps that are compared, in pixels
 EXAMPLE_SHORT_SIDE = 448  # of an example as the teacher sees it, in pixels
@@ -110,13 +111,14 @@ def read_known_examples() -> Iterator[KnownDepth]:
 
 
 def read_known_frames(folder: Path) -> Iterator[KnownDepth]:
-    """Yields every fourth frame of the sequences with depth: in millimetres, 0 = unknown."""
+    """Yields every fourth frame of the sequences with depth."""
     for path in sorted(folder.glob("*/depth/*.png"))[::4]:
         sequence = path.parent.parent
-        depth = read_grey(path).astype(np.float32)
+        depth = read_true_depth(path).values
         images = pictures_of(sequence / "image")
         image = read_picture(images.get(path.stem, sequence / "image" / path.name))
-        yield sequence.name, image, 1 / np.maximum(depth, 1), depth > 0
+        valid = known_depth(depth)
+        yield sequence.name, image, 1 / np.where(valid, depth, 1), valid
 
 
 def unexplained_variance(known: Sequence[KnownDepth], ensemble: Ensemble) -> dict[str, float]:

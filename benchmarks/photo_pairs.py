@@ -28,7 +28,7 @@ from depthmask.evaluation.truth import split_labels
 from depthmask.files import EXAMPLES
 from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
-from depthmask.pictures import Mask, Picture, read_grey, read_labels, read_picture
+from depthmask.pictures import Mask, Picture, read_labels, read_mask, read_picture
 from depthmask.training.config import TrainConfig
 
 STEPS: dict[
@@ -139,7 +139,7 @@ def read_sequences(folder: Path, frames: int) -> Iterator[Sample]:
 def read_examples() -> Iterator[Sample]:
     """The rendered pairs of this repository."""
     for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
-        true = read_grey(folder / "mask.png") > 127
+        true = read_mask(folder / "mask.png")
         background, image = (read_picture(folder / f"{x}.jpg") for x in ("background", "image"))
         yield Sample(background, image, true, np.ones_like(true))
 
