@@ -71,7 +71,7 @@ def test_the_examples_and_frames_have_their_depth(tmp_path: Path) -> None:
             Image.fromarray(picture).save(sequence / part / f"{number}.png")
     frames = list(labels.read_known_frames(tmp_path))
     assert [scene for scene, *_ in frames] == ["room", "room"], "every fourth"
-    assert np.allclose(frames[0][2], 1 / 2000)
+    assert np.allclose(frames[0][2], 1 / 2), "of two metres"
 
 
 def test_truth_explains_itself_and_nothing_across() -> None:
