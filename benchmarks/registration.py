@@ -37,7 +37,6 @@ Matrix = npt.NDArray[np.float64]  # (3, 3)
 Change = Callable[[Picture], Picture]
 Rows = dict[str, dict[str, list[float]]]  # {row: {column: one number a pair}}
 
-ROOT = Path(__file__).parents[1]
 MARGIN = 8  # a part of each side is cut off, so that a moved camera has something to show
 CLOSE_PIXELS = 2.0
 DIRECTIONS = 3  # in which each pair is moved

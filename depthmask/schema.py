@@ -15,7 +15,6 @@ from typing import (
     Annotated,
     Any,
     NoReturn,
-    Protocol,
     TypeVar,
     Union,
     get_args,
@@ -33,12 +32,6 @@ _MAX_SHOWN = 40  # characters of a wrong value in a message
 
 class SchemaError(ValueError):
     """A text is not JSON of the wanted form; the message is a clause without a full stop."""
-
-
-class Rule(Protocol):
-    """What a value must be beside its type."""
-
-    def holds(self, value: Any) -> bool: ...
 
 
 @dataclass(frozen=True)

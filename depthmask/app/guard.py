@@ -145,7 +145,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await self._app(scope, receive, send)
         else:
-            await self._pass_on(scope, receive, send, headers)
+            await self._pass_on(scope, receive, send)
 
     def _refuse(self, scope: Scope, headers: dict[bytes, str]) -> tuple[int, str] | None:
         """The status and the sentence with which to refuse a request at once."""
@@ -184,9 +184,7 @@ class Guard:
             and headers.get(b"sec-fetch-dest") in ("document", "iframe")
         )
 
-    async def _pass_on(
-        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, str]
-    ) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def send_with_headers(message: Message) -> None:

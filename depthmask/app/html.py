@@ -3,8 +3,6 @@
 from html import escape
 from pathlib import Path
 
-NEEDS_TRUTH = "needs ground truth"  # in the place of a figure
-
 HEADER = "<h1>depthmask</h1><p>What is new in a photo, and how far away everything is.</p>"
 FILES_DELETED = "Dropped files are deleted within an hour after you leave."
 

@@ -127,9 +127,7 @@ def draw_sheet(samples: Iterable[SamplePictures], found: Distributions) -> "Figu
     return figure
 
 
-def draw_histogram(
-    plot: "Axes", values: NDArray[np.float64], label: str, bins: int = _BINS
-) -> None:
+def draw_histogram(plot: "Axes", values: NDArray[np.float64], label: str) -> None:
     """Draws a histogram from 0 to the largest value, with a line at the median; NaN is left out."""
     values = values[~np.isnan(values)]
     plot.set_xlabel(label)

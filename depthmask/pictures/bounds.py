@@ -20,7 +20,6 @@ MAX_COMMENTS = 1024  # of a PPM that is written as text
 MAX_DIRECTORIES = 64  # of a TIFF, with those inside others
 
 _INSIDE = (330, 34665, 34853, 40965)  # tags whose values are places of directories
-_PIXELS = (273, 279, 324, 325)  # tags that list strips or tiles: as many as the picture has
 _PNG, _EXIF = b"\x89PNG\r\n\x1a\n", b"Exif\0\0"
 
 

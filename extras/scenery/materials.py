@@ -224,9 +224,7 @@ def stripes(colours: Sequence[Colour], *, period: float, axis: int = 0) -> bpy.t
     return nodes.material
 
 
-def picture(
-    path: Path, *, roughness: float = 0.6, cut_out: bool = False, own_light: float = 0.5
-) -> bpy.types.Material:
+def picture(path: Path, *, roughness: float = 0.6, cut_out: bool = False) -> bpy.types.Material:
     """An image on a sheet; with `cut_out` its alpha is the outline."""
     nodes = Nodes("picture")
     texture = nodes.add("ShaderNodeTexImage")

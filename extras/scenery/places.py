@@ -41,7 +41,7 @@ def study(person: Path) -> shapes.Things:
     furniture.sofa(at=(-1.35, 1.1, 0), turn=90, first=(0.30, 0.24, 0.15), second=(0.22, 0.17, 0.1))
     furniture.floor_lamp(at=(-1.45, 2.35, 0), lit=22)
     furniture.plant(at=(0.75, 1.9, 0.0), seed=6, scale=1.35)
-    card = materials.picture(person, cut_out=True, own_light=0.52)
+    card = materials.picture(person, cut_out=True)
     bulge = cut_out.relief(person, depth=0.09)
 
     def wave(u: float, v: float) -> float:

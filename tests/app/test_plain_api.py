@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from tests.app.pages import HEIGHT, WIDTH, Fake, in_own_loop
 from tests.app.pages import files as files
 
 USER = ("ann", "secret")
-Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,6 @@ from depthmask.inference.outlines import (
 from depthmask.pictures import Map, Picture
 from tests.inference.test_registration import scene, with_block
 
-SIZE = (192, 256)
-
 
 def smooth_scene() -> Picture:
     rows, columns = np.mgrid[0:240, 0:320]
