@@ -14,7 +14,7 @@ import { tryBoth } from "./trial.js";
 const GRAPHS = { fast, main };
 const MAX_THREADS = 4; // more make so small a network hardly quicker
 
-export const THREADS = globalThis.crossOriginIsolated
+const THREADS = globalThis.crossOriginIsolated
     ? Math.min(MAX_THREADS, globalThis.navigator.hardwareConcurrency || 1) : 1;
 const NAMES = { webgpu: "WebGPU", wasm: `WASM, ${THREADS === 1 ? "1 thread" : `${THREADS} threads`}` };
 

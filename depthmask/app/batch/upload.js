@@ -4,7 +4,7 @@ const AT_ONCE = 3; // files under way
 
 // Sends a file; returns its path on the server. `tell` gets the number of bytes that have gone.
 // An Error says in a sentence what failed.
-export function sendFile(file, maxBytes, { tell, signal }) {
+function sendFile(file, maxBytes, { tell, signal }) {
     if (file.size > maxBytes) {
         const [size, most] = [file.size, maxBytes].map((bytes) => Math.ceil(bytes / 1e6));
         return Promise.reject(new Error(`It has ${size} MB; at most ${most} MB are taken.`));

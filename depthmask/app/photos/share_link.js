@@ -7,7 +7,7 @@
 import { DEPTH_STEPS, readPicture, readPlanes } from "./stage_scene.js";
 import { canvasOf, toCanvas } from "./stage_views.js";
 
-export const MAX_LETTERS = 60_000; // of a link's text: mail and messengers take about as many
+const MAX_LETTERS = 60_000; // of a link's text: mail and messengers take about as many
 const MAX_READ = 400_000; // what is unpacked may be a thousand times as large
 const VERSION = 1;
 const KEY = "result";

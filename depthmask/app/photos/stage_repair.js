@@ -257,7 +257,7 @@ export function union(first, second) {
 }
 
 // How far inside the foreground each pixel is, in pixels; below 0 outside.
-export function signedDistances(alpha, width, height) {
+function signedDistances(alpha, width, height) {
     const inside = squaredDistances(alpha, width, height, (level) => level > 127);
     const outside = squaredDistances(alpha, width, height, (level) => level <= 127);
     // both are measured between the centres of pixels, and the border is half way

@@ -5,8 +5,8 @@
 
 import { DEPTH_STEPS, UNKNOWN } from "./stage_scene.js";
 
-export const MISSED = [0, 114, 178];
-export const FALSE = [230, 159, 0];
+const MISSED = [0, 114, 178];
+const FALSE = [230, 159, 0];
 const NEARER = [33, 102, 172];
 const FARTHER = [217, 95, 2];
 const NO_ERROR = 245; // grey of a depth without error
@@ -59,7 +59,7 @@ function drawLevels(level) {
 }
 
 // The foreground, and its shadow if that is kept, on another picture.
-export function layOver({ scene, alpha, shadow }, below, out, area) {
+function layOver({ scene, alpha, shadow }, below, out, area) {
     const { foreground } = scene;
     eachRow(area, scene.width, (first, end) => {
         for (let i = first; i < end; i += 1) {

@@ -3,7 +3,7 @@
 
 import { array } from "../pictures/arrays.js";
 
-export function multiply(a, b) {
+function multiply(a, b) {
     return Array.from({ length: 9 }, (_, k) => {
         const [row, column] = [3 * Math.floor(k / 3), k % 3];
         return a[row] * b[column] + a[row + 1] * b[column + 3] + a[row + 2] * b[column + 6];
