@@ -5,9 +5,9 @@
 // browsers slow down in a tab that is not seen.
 
 import { watchDrops } from "../photos/drops.js";
-import { SILENT, addressOf, newToken, pause } from "../photos/server.js";
+import { SILENT, addressOf, leave, newToken, pause } from "../photos/server.js";
 import { createGallery } from "./gallery.js";
-import { sendAll, sendLast } from "./upload.js";
+import { sendAll } from "./upload.js";
 import { FileZone, isClip } from "./zones.js";
 
 const TRIES = 5; // to ask a server that does not answer
@@ -69,7 +69,7 @@ class Batch {
             if (this.working) event.preventDefault(); // the browser asks
         });
         window.addEventListener("pagehide", () => {
-            if (this.working && this.token) sendLast("batch", "batch", { do: "leave", token: this.token });
+            if (this.working && this.token) leave("batch", this.token);
         });
         setInterval(() => { // the server keeps the files of a page that is open
             if (this.token && !this.working) this.ask({ do: "look" });

@@ -52,17 +52,3 @@ export async function sendAll(files, maxBytes, { tell, signal, sent, failed }) {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
-
-// Calls a server function of a gr.HTML with this elem_id, even while the page closes.
-export function sendLast(elementId, name, data) {
-    const { root = "", api_prefix: prefix = "/gradio_api", components } = window.gradio_config;
-    const { id } = components.find((each) => each.props.elem_id === elementId);
-    fetch(`${root}${prefix}/component_server/`, {
-        method: "POST",
-        keepalive: true,
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({
-            data, component_id: id, fn_name: name, session_hash: data.token,
-        }),
-    });
-}

@@ -1,7 +1,7 @@
 // Messages to server.py. `server.live(message)` comes from gr.HTML; the static page of web/ answers them
 // by itself.
 
-import { newToken, pause } from "../photos/server.js";
+import { leave, newToken, pause } from "../photos/server.js";
 
 const FRAME_LIMIT_MS = 60000; // for the answer to a frame from a busy server
 const ANSWER_LIMIT_MS = 600000; // for other answers: a network is loaded
@@ -47,22 +47,8 @@ export function createLink(server, onFailure) {
 // what to do where the browser has no camera for it.
 export const SERVED = {
     encode: (canvas, exact) => (exact ? canvas.toDataURL("image/png") : canvas.toDataURL("image/jpeg", 0.85)),
-    leave,
+    leave: () => leave("live", token),
     insecure: "Browsers allow the camera only on pages of the same computer and by https: open "
         + `http://localhost${location.port && ":"}${location.port} on the computer that serves the page, `
         + "or start depthmask demo with --ssl-certfile and --ssl-keyfile.",
 };
-
-// As `server.live`, but it is sent even while the page closes.
-function leave() {
-    const { root = "", api_prefix: prefix = "/gradio_api", components } = window.gradio_config;
-    const { id } = components.find((each) => each.props.elem_id === "live");
-    fetch(`${root}${prefix}/component_server/`, {
-        method: "POST",
-        keepalive: true,
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({
-            data: { token, do: "leave" }, component_id: id, fn_name: "live", session_hash: token,
-        }),
-    });
-}

@@ -254,12 +254,16 @@ class Photos {
     }
 
     swap() {
+        this.exchange();
+        this.closeExample({ keep: true });
+        this.ask();
+    }
+
+    exchange() {
         const { background, image } = this.zones;
         const [first, second] = [background.file, image.file];
         background.show(second);
         image.show(first);
-        this.closeExample({ keep: true });
-        this.ask();
     }
 
     // Lets the server mirror the background, for a camera that mirrored it.
@@ -414,12 +418,7 @@ class Photos {
     finish(answer) {
         clearTimeout(this.silence);
         this.stage.busy(false);
-        if (answer.exchanged) {
-            const { background, image } = this.zones;
-            const [first, second] = [background.file, image.file];
-            background.show(second);
-            image.show(first);
-        }
+        if (answer.exchanged) this.exchange();
         if (answer.example) this.showExample(answer);
         else for (const [key, change] of Object.entries(answer.zones || {})) this.change(key, change);
         const { text, tone } = answer.message;

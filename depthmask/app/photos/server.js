@@ -38,6 +38,20 @@ export async function uploadFile(file, maxBytes) {
     return path;
 }
 
+// Tells the server that a page is left: calls the function of a gr.HTML, which both have one name, even
+// while the page closes.
+export function leave(name, token) {
+    const { id } = window.gradio_config.components.find((each) => each.props.elem_id === name);
+    fetch(api("/component_server/"), {
+        method: "POST",
+        keepalive: true,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({
+            data: { do: "leave", token }, component_id: id, fn_name: name, session_hash: token,
+        }),
+    });
+}
+
 // The address of a static page that was named to the server, or null.
 export const home = () => addresses().hosted || null;
 
