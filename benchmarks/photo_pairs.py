@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,9 @@ from depthmask.inference.light import LightMatch, apply_light
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import Mask, Picture, read_labels, read_mask, read_picture
 from depthmask.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from depthmask.composites.compose import Batch
 
 STEPS: dict[
     str, dict[str, Any]
@@ -152,7 +155,11 @@ def make_composites(data: Path, number: int) -> Iterator[Sample]:
 
     _, pools = load_pools(data, torch.device("cpu"), held_out=TrainConfig.held_out)
     recipe = Recipe(moves=0.0, parallax=0.0, lens=None)
-    batch = compose(pools, torch.arange(number), size=(240, 320), recipe=recipe)
+    return samples_of(compose(pools, torch.arange(number), size=(240, 320), recipe=recipe))
+
+
+def samples_of(batch: "Batch") -> Iterator[Sample]:
+    """The pairs of a batch of composites."""
     pictures = [
         (x * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         for x in (batch.background, batch.image)

@@ -19,6 +19,7 @@ from benchmarks.photo_pairs import (
     move,
     read_examples,
     read_sequences,
+    samples_of,
 )
 from depthmask.pictures import Map, Picture
 from depthmask.pictures.resize import crop_to_aspect, resize
@@ -103,13 +104,9 @@ def _compose(data: Path, number: int, seed: int) -> Iterator[Sample]:
         reflection=0.0,
     )  # fmt: skip
     for numbers in torch.arange(number).split(16):
-        batch = compose(pools, numbers, size=COMPOSITE_SIZE, seed=seed, recipe=recipe)
-        pictures = [
-            (x * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-            for x in (batch.background, batch.image)
-        ]
-        for background, image, mask in zip(*pictures, batch.true_mask[:, 0].numpy(), strict=True):
-            yield Sample(background, image, mask > 0.5, np.ones(mask.shape, bool))
+        yield from samples_of(
+            compose(pools, numbers, size=COMPOSITE_SIZE, seed=seed, recipe=recipe)
+        )
 
 
 def _mix(samples: list[Sample], number: int, seed: int) -> Iterator[Sample]:
