@@ -80,7 +80,8 @@ function convolvedAcross({ height, width, channels, data }, weights) {
         for (let j = 0; j < weights.length; j += 1) {
             const weight = weights[j];
             if (!weight) continue;
-            const [left, right] = [Math.max(0, reach - j), Math.min(width, width + reach - j)];
+            const left = Math.min(width, Math.max(0, reach - j));
+            const right = Math.max(left, Math.min(width, width + reach - j)); // `left` in narrow pictures
             const shift = (j - reach) * channels;
             for (let at = row + left * channels; at < row + right * channels; at += 1) result[at] += weight * data[at + shift];
             for (let x = 0; x < width; x += 1) {
