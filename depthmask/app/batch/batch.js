@@ -32,7 +32,7 @@ class Batch {
         this.limits = Object.fromEntries(Object.entries(this.root.dataset)
             .map(([name, value]) => [name, Number(value)]));
         this.gallery = createGallery(this.part("gallery"), addressOf);
-        const zone = (key, most) => new FileZone(this.root.querySelector(`[data-zone="${key}"]`), {
+        const zone = (key) => new FileZone(this.root.querySelector(`[data-zone="${key}"]`), {
             take: (files) => this.take(files, key),
             remove: () => this.put(key, []),
             measured: (seconds) => this.measure(seconds),
