@@ -7,7 +7,7 @@ import openPhotos from "../../depthmask/app/photos/photos.js";
 import { isLocal } from "../../depthmask/app/photos/share.js";
 import { readLink } from "../../depthmask/app/photos/share_link.js";
 import { make } from "../../depthmask/app/photos/stage_dom.js";
-import { connect, LocalServer } from "./app/local_server.js";
+import { connect, LocalServer, NOT_FETCHED } from "./app/local_server.js";
 import { scenes } from "./app/scene.js";
 import shared from "./app/shared.json" with { type: "json" };
 import { isolate } from "./offline.js";
@@ -131,7 +131,8 @@ async function start() {
         files: {
             link, scenes, home,
             addressOf: (path) => server.addressOf(path),
-            uploadFile: async (file) => server.keep(file, file.name),
+            uploadFile: async (file) => server.take(file),
+            noAddresses: NOT_FETCHED,
         },
     });
     for (const key of ["background", "image"]) addCamera(tab.zones[key]);

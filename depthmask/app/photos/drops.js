@@ -1,11 +1,15 @@
 // Files and addresses that are dropped anywhere on the page, or pasted into it.
 
 // Listens on the whole page, before any other listener. `take(sources, target)` gets files or
-// addresses and the element below them; `dragged(isOver, target)` tells where something is dragged.
+// addresses, none if what was dropped is neither, and the element below them; `dragged(isOver, target)`
+// tells where something is dragged.
 export function watchDrops({ take, dragged, leaves }) {
     const isOurs = (event) => !leaves(event.target) && carries(event.dataTransfer);
     const over = (event) => {
-        if (!carries(event.dataTransfer)) return;
+        if (!carries(event.dataTransfer)) {
+            if (isText(event)) event.preventDefault(); // otherwise some browsers open it as an address
+            return;
+        }
         event.preventDefault(); // otherwise the browser opens the file
         if (!isOurs(event)) return;
         event.stopPropagation();
@@ -22,19 +26,17 @@ export function watchDrops({ take, dragged, leaves }) {
     window.addEventListener("dragend", done, options);
     window.addEventListener("pointermove", done, options); // none comes while something is dragged
     window.addEventListener("drop", (event) => {
-        if (!carries(event.dataTransfer)) return;
+        if (!carries(event.dataTransfer) && !isText(event)) return;
         event.preventDefault();
         done();
-        if (!isOurs(event)) return;
+        if (leaves(event.target)) return;
         event.stopPropagation();
-        const sources = sourcesOf(event.dataTransfer); // now: they are gone after this event
-        if (sources.length) take(sources, event.target);
+        take(sourcesOf(event.dataTransfer), event.target); // now: they are gone after this event
     }, options);
     window.addEventListener("paste", (event) => {
         if (leaves(event.target)) return;
         const sources = sourcesOf(event.clipboardData);
-        const typing = event.target.closest?.("input, textarea, [contenteditable]");
-        if (!sources.length || (typing && typeof sources[0] === "string")) return;
+        if (!sources.length || (isField(event.target) && typeof sources[0] === "string")) return;
         event.preventDefault();
         take(sources, null);
     }, options);
@@ -43,6 +45,10 @@ export function watchDrops({ take, dragged, leaves }) {
 function carries(transfer) {
     return ["Files", "text/uri-list"].some((kind) => transfer?.types.includes(kind));
 }
+
+const isField = (target) => Boolean(target.closest?.("input, textarea, [contenteditable]"));
+
+const isText = ({ target, dataTransfer }) => dataTransfer?.types.includes("text/plain") && !isField(target);
 
 // The files, or else the address of a picture on another page.
 function sourcesOf(transfer) {

@@ -5,6 +5,7 @@
 // page itself does.
 
 import { watchDrops } from "./drops.js";
+import { troubleOf } from "./picture_head.js";
 import { SILENT, addressOf, exampleLink, fetchAddress, home, uploadFile } from "./server.js";
 import { Share } from "./share.js";
 import { readLink, unpack } from "./share_link.js";
@@ -19,14 +20,16 @@ const SILENT_MS = 60000; // a server that works or lets us wait says so more oft
 const TOO_MANY = "Drop one photo, or two at once: the empty scene, and the scene with something in it.";
 const SEVERAL = " Drop several photos of the empty scene on the background.";
 const BATCH = " The Batch tab takes many images.";
+const NOTHING = "That is no picture: drop a photo.";
 const ONE_TRUTH = "Drop one file here.";
 const OTHER_PHOTO = "The true mask and depth belong to the other photo: swap again to measure.";
 
 const SHARED = "Predict your own: drop two photos.";
 
 // Files on a server; `link` is how the address of the page names an example, `scenes` what reads the
-// scenes for the stage, `home` the address of a page for everybody, or null.
-const FILES = { addressOf, uploadFile, home, link: exampleLink, scenes: undefined };
+// scenes for the stage, `home` the address of a page for everybody, or null, `noAddresses` why no
+// pictures are fetched from the web, if that is so.
+const FILES = { addressOf, uploadFile, home, link: exampleLink, scenes: undefined, noAddresses: "" };
 
 export default function photos({ element, props, trigger, watch, server, files = FILES }) {
     const tab = new Photos(element, props, trigger, server, files);
@@ -164,26 +167,41 @@ class Photos {
         if (this.solved[first]) this.finish({ serial: 0, ...this.solved[first] });
     }
 
-    // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any.
-    take(sources, target) {
+    // Puts files or addresses where they belong; `target` is the zone they were dropped on, if any. What is
+    // no use changes nothing.
+    async take(sources, target) {
         if (!this.element.offsetParent) window.location.hash = "photos"; // another tab is open
-        const isMany = sources.length > 1;
-        if (isMany && target === "background" && this.maxBackgrounds > 1) this.takeBackgrounds(sources);
-        else if (isMany && TRUTHS.includes(target)) this.tell(ONE_TRUTH, "failed");
-        else if (sources.length > 2) {
-            const batch = document.querySelector("[data-tab-id=batch]") ? BATCH : "";
-            this.tell(TOO_MANY + (this.maxBackgrounds > 1 ? SEVERAL : "") + batch, "failed");
-        } else if (isMany) {
-            this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
-        } else this.fill([[target || this.freeZone(), sources[0]]], {});
+        const trouble = this.refuse(sources, target) || await this.troubleIn(sources);
+        if (trouble) this.tell(trouble, "failed");
+        else if (sources.length === 1) this.fill([[target || this.freeZone(), sources[0]]], {});
+        else if (this.isScene(target)) this.fill([["background", sources]], {});
+        else this.fill(PHOTOS.map((key, place) => [key, sources[place]]), { unordered: true });
     }
 
     // Several photos of the empty scene are one background.
-    takeBackgrounds(files) {
+    isScene(target) {
+        return target === "background" && this.maxBackgrounds > 1;
+    }
+
+    // Why so many cannot be taken; "" if they can.
+    refuse({ length }, target) {
         const most = this.maxBackgrounds;
-        if (files.length > most) {
-            this.tell(`A background is learned from at most ${most} photos; drop fewer.`, "failed");
-        } else this.fill([["background", files]], {});
+        if (!length) return NOTHING;
+        if (length === 1) return "";
+        if (this.isScene(target)) {
+            return length > most ? `A background is learned from at most ${most} photos; drop fewer.` : "";
+        }
+        if (TRUTHS.includes(target)) return ONE_TRUTH;
+        if (length === 2) return "";
+        const batch = document.querySelector("[data-tab-id=batch]") ? BATCH : "";
+        return TOO_MANY + (most > 1 ? SEVERAL : "") + batch;
+    }
+
+    // What is wrong with the first that is no use; "" if all may be photos.
+    async troubleIn(sources) {
+        const found = await Promise.all(sources.map((source) => (
+            typeof source === "string" ? this.files.noAddresses : troubleOf(source))));
+        return found.find(Boolean) || "";
     }
 
     // Where a photo goes that was not dropped on a zone.

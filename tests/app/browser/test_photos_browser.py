@@ -22,7 +22,8 @@ from depthmask.inference.registration import NOT_REGISTERED
 from depthmask.pictures import Picture
 from depthmask.pictures.web import WebFile
 from tests.app.browser.conftest import WAIT_LIMIT_MS, Visit, serving
-from tests.app.browser.dragging import drag
+from tests.app.browser.dragging import drag, drag_text
+from tests.app.browser.test_site_browser import write_useless
 from tests.app.pages import Fake, InParts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -225,6 +226,26 @@ def test_bad_files_are_told_in_words(
     drag(page, photos["empty"])
     solved(page)
     expect(message(page)).not_to_have_class(re.compile("failed"))
+
+
+def test_what_is_no_use_is_told_and_changes_nothing(
+    empty_page: Page, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    page = empty_page
+    drag(page, photos["empty"], photos["full"])
+    solved(page)
+    (tmp_path / "useless").mkdir()
+    for path, words in write_useless(tmp_path / "useless").items():
+        drag(page, path, onto="#image")
+        expect(message(page)).to_contain_text(words)
+        expect(message(page)).to_have_class(re.compile("failed"))
+    drag_text(page, "a word", onto="#background")
+    expect(message(page)).to_have_text("That is no picture: drop a photo.")
+    named(page, "#background", "empty.png")
+    named(page, "#image", "full.png")
+    drag(page, photos["later"], onto="#image")
+    named(page, "#image", "later.png")
+    expect(message(page)).to_contain_text("What is new")
 
 
 def test_a_picture_browsers_cannot_show_has_a_stand_in(

@@ -1,6 +1,7 @@
 """The static page of web/ in a browser: it predicts as Python does, and works offline."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from depthmask.app.prediction_cache import PredictionCache
 from depthmask.inference.predictor import Predictor
 from depthmask.pictures import read_picture
 from tests.app.browser.conftest import WAIT_LIMIT_MS
-from tests.app.browser.dragging import drag
+from tests.app.browser.dragging import drag, drag_text
 from tests.app.browser.test_accessibility import RUN
 from tools.axe import MISSING as NO_AXE
 from tools.axe import find_axe
@@ -182,6 +183,68 @@ def test_a_file_that_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
     drag(page, letter, onto="#image")
     page.wait_for_selector("#message.failed")
     assert "letter.jpg is no picture that this browser can read" in page.inner_text("#message")
+
+
+def write_useless(folder: Path) -> dict[Path, str]:
+    """Files that are told to be no use before they are decoded, and by which words."""
+    empty, bomb, pictures = folder / "empty.png", folder / "bomb.png", folder / "pictures"
+    empty.touch()
+    pictures.mkdir()
+    Image.new("1", (20_000, 20_000)).save(bomb)
+    return {
+        empty: "empty.png is empty; copy or download it again.",
+        bomb: "bomb.png has 20000 × 20000 pixels, and at most 50 megapixels are read",
+        pictures: "pictures cannot be read: it is a folder, or was moved",
+    }
+
+
+def test_what_is_no_use_is_told_and_changes_nothing(page: Page, tmp_path: Path) -> None:
+    message = page.locator("#message")
+    page.click("#examples [data-name=teddy]")
+    expect(message).to_contain_text("What is new covers")
+    page.wait_for_selector(f"{DEPTH}[data-drawn]")
+    for path, words in write_useless(tmp_path).items():
+        drag(page, path, onto="#image")
+        expect(message).to_contain_text(words)
+        expect(message).to_have_class(re.compile("failed"))
+    address = "https://example.org/photo.jpg"
+    drag_text(page, address, kind="text/uri-list", onto="#image")
+    expect(message).to_contain_text("This page fetches nothing from other sites")
+    for text, kind in (("a word", "text/plain"), ("file:///photo.jpg", "text/uri-list")):
+        drag_text(page, address, kind="text/uri-list")
+        expect(message).to_contain_text("This page fetches nothing from other sites")
+        drag_text(page, text, kind=kind)
+        expect(message).to_have_text("That is no picture: drop a photo.")
+    assert page.get_attribute("#image img", "alt") == "Image: teddy-image"
+    assert page.url.endswith("#example=teddy")
+    expect(page.locator(".photos.solved")).to_have_count(1)
+
+
+def test_photos_that_are_odd_are_predicted_or_told(page: Page, tmp_path: Path) -> None:
+    """A photo that is cut short, one of a pixel, and one with a very long name."""
+    message, whole = page.locator("#message"), EXAMPLES[0]
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.image.read_bytes()[:20_000])
+    drag(page, whole.background, cut)
+    expect(message).to_contain_text("cut.jpg is damaged or cut short; save or download it again.")
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(dot)
+    drag(page, whole.background, onto="#background")
+    drag(page, dot, onto="#image")
+    expect(message).to_contain_text("The image is almost black")
+    named = tmp_path / f"{'é漢' * 49}.jpg"
+    named.write_bytes(whole.image.read_bytes())
+    size = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 900})
+    drag(page, named, onto="#image")
+    expect(page.locator("#image img")).to_have_attribute("alt", f"Image: {named.name}")
+    expect(message).to_have_text(re.compile("^(?!.*almost black).*What is new covers"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_selector("[data-download=mask]:enabled")
+    with page.expect_download() as download:
+        page.click("[data-download=mask]")
+    assert download.value.suggested_filename == f"{named.stem}-mask.png"
+    page.set_viewport_size(size or {"width": 1440, "height": 900})
 
 
 def test_the_page_works_offline_and_with_threads(page: Page, host: Host) -> None:

@@ -5,8 +5,9 @@
 import { TEXTS } from "../texts.js";
 import shared from "./shared.json" with { type: "json" };
 
+const MAX_BYTES = 400e6; // of a file: as many pixels as are read have no more, whatever they are saved as
 const TELL_MS = 5000; // between two signs of life while a pair is predicted
-const NOT_FETCHED = "This page fetches nothing from other sites: save the picture, and drop the file.";
+export const NOT_FETCHED = "This page fetches nothing from other sites: save the picture, and drop the file.";
 
 // Calls functions of a worker by their names.
 export function connect(worker) {
@@ -50,7 +51,6 @@ export class LocalServer {
             trigger: (_, { request }) => this.answer(JSON.parse(request)),
             server: {
                 keep_files: () => {},
-                fetch_address: async () => ({ failed: NOT_FETCHED }),
                 mirror: (path) => this.mirror(path),
                 rest: (pair) => this.call("rest", pair).catch((error) => ({ failed: error.message })),
                 save: (wanted) => this.save(wanted),
@@ -60,6 +60,15 @@ export class LocalServer {
 
     addressOf(path) {
         return this.addresses.get(path) || path;
+    }
+
+    // Takes a file that was dropped; an Error says in a sentence why not.
+    take(file) {
+        if (file.size > MAX_BYTES) {
+            const [size, most] = [file.size, MAX_BYTES].map((bytes) => Math.ceil(bytes / 1e6));
+            throw new Error(`${file.name} has ${size} MB; a picture may have at most ${most} MB.`);
+        }
+        return this.keep(file, file.name);
     }
 
     keep(file, name) {

@@ -1,5 +1,6 @@
 // Reads grey PNG files exactly: a browser would make 8 bits of 16.
 
+import { MAX_PIXELS } from "../../../depthmask/app/photos/picture_head.js";
 import { array } from "./arrays.js";
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
@@ -20,11 +21,30 @@ export async function readGreyPng(blob) {
         if (type === "IDAT") parts.push(bytes.subarray(at + 8, at + 8 + length));
         at += 12 + length;
     }
-    const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate"));
-    const raw = new Uint8Array(await new Response(stream).arrayBuffer());
     const size = bits / 8;
-    if (raw.length !== height * (1 + width * size)) return null;
-    return array(height, width, 1, values(unfiltered(raw, height, width * size, size), size));
+    if (width * height > MAX_PIXELS) return null;
+    const raw = await inflated(parts, height * (1 + width * size));
+    return raw && array(height, width, 1, values(unfiltered(raw, height, width * size, size), size));
+}
+
+// What was deflated, which must have so many bytes; null if it has not: a small file can hold gigabytes.
+async function inflated(parts, length) {
+    const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    try {
+        for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+            if (at + value.length > length) {
+                reader.cancel().catch(() => {});
+                return null;
+            }
+            bytes.set(value, at);
+            at += value.length;
+        }
+    } catch {
+        return null; // it is damaged
+    }
+    return at === length ? bytes : null;
 }
 
 function values(bytes, size) {

@@ -1,9 +1,10 @@
 // Reads files: photos, true masks and true depth maps. An Error says in a sentence what is wrong.
 
+import { MAX_PIXELS, readHead } from "../../../depthmask/app/photos/picture_head.js";
 import { array } from "./arrays.js";
 import { readGreyPng } from "./png.js";
 
-const MAX_PIXELS = 50e6; // more may be too much for the memory of a browser's tab
+const KNOWN = ["PNG", "JPEG", "GIF", "BMP", "WebP"]; // every browser reads these
 const MAX_MILLIMETRES = 20000; // above it, 16 bits are relative depth
 const FEW = 0.02; // share of pixels that may be above, for cameras write noise
 const COLOUR_SPREAD = 24; // levels between the channels of a pixel
@@ -67,13 +68,16 @@ async function readPixels(blob) {
     try {
         bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none" });
     } catch {
-        throw new Error(`${blob.name || "This file"} is no picture that this browser can read; save it as JPEG or PNG.`);
+        const { kind } = await readHead(blob).catch(() => null) || {};
+        throw new Error(`${blob.name || "This file"} ${KNOWN.includes(kind)
+            ? "is damaged or cut short; save or download it again."
+            : "is no picture that this browser can read; save it as JPEG or PNG."}`);
     }
     const { width, height } = bitmap;
     if (width * height > MAX_PIXELS) {
         bitmap.close();
         throw new Error(`${blob.name || "This picture"} has ${Math.round(width * height / 1e6)} megapixels; `
-            + `here it may have ${MAX_PIXELS / 1e6}: save a smaller copy.`);
+            + `here it may have ${Math.floor(MAX_PIXELS / 1e6)}: save a smaller copy.`);
     }
     const pencil = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     pencil.drawImage(bitmap, 0, 0);
