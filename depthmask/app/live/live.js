@@ -1,6 +1,7 @@
 // The live tab: what its buttons do. All views are drawn here in the browser, from small maps that
 // server.py sends for each frame; in the static page of web/, its worker does.
 
+import { troubleOf } from "../photos/picture_head.js";
 import { canvasPng, offer } from "../photos/stage_save.js";
 import { readOwn } from "./backdrops.js";
 import { createLoop, learn } from "./frames.js";
@@ -240,6 +241,11 @@ export default function start({ element, server, ways = SERVED }) {
     }
 
     async function takePicture(file) {
+        const trouble = await troubleOf(file);
+        if (trouble) {
+            tell(trouble, true);
+            return;
+        }
         try {
             swatches.offerPicture(await readOwn(file));
         } catch (error) {

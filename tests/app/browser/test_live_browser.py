@@ -22,6 +22,8 @@ from depthmask.app.live.tab import build_live_tab
 from depthmask.pictures import Map, Mask, Picture
 from tests.app.browser.cameras import Clip, example
 from tests.app.browser.conftest import serving
+from tests.app.browser.dragging import drag
+from tests.app.browser.test_site_browser import write_useless
 from tests.app.test_live_server import FakePredictor
 from tools.axe import MISSING as MISSING_AXE
 from tools.axe import find_axe
@@ -741,6 +743,15 @@ def test_a_complaint_stands_until_it_can_be_read(
     assert complaint.startswith("notes.png is no picture")
     assert sentence == "Nothing is in the scene: step in."
     assert after - before > 1, "it did not go with the next frame"
+
+
+def test_a_backdrop_that_is_no_use_is_told(start: Start, served: Served, tmp_path: Path) -> None:
+    page = open_tab(start(), served.url)
+    for path, words in write_useless(tmp_path).items():
+        drag(page, path, onto="#live .result")
+        expect(part(page, "sentence")).to_contain_text(words)
+        expect(part(page, "sentence")).to_have_class(re.compile("failed"))
+    expect(part(page, "caption")).to_have_text("Mask")
 
 
 def test_the_last_frame_can_be_looked_at_while_paused(
