@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depthmask.backends.base import LockedBackend
+from depthmask.backends.base import STRIDE, LockedBackend
 from depthmask.backends.cuda_graphs import Call, GraphCache, record
 from depthmask.errors import BackendError
 from depthmask.network.checkpoint import check_tasks, load_checkpoint
@@ -71,6 +71,16 @@ class TorchBackend(LockedBackend):
         self._call: Call = GraphCache(self._compute, record) if on_cuda else self._compute
         self._on_cpu: FusedNet | None = None  # once the memory of the GPU was used up
         self._said: set[str] = set()
+
+    def try_device(self) -> None:
+        """Runs a small pair where the network is, and nowhere else.
+
+        Raises:
+            RuntimeError: As torch does, where that fails.
+        """
+        nothing = np.zeros((1, STRIDE, STRIDE, 3), np.uint8)
+        with self._lock:
+            self._run_whole(nothing, nothing)
 
     def _run_batch(self, backgrounds: Picture, images: Picture) -> dict[str, Map]:
         """Halves a batch for which there is too little memory; one pair is then run on the CPU."""

@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
-from depthmask.backends.base import STRIDE, Backend
+from depthmask.backends.base import Backend
 from depthmask.backends.fastest import make_fastest
 from depthmask.backends.graphs import (
     OnnxRuntimeBackend,
@@ -117,8 +115,10 @@ def graph_of(checkpoint: Path, precision: str = "fp32") -> Path:
 
 def _try(backend: Backend) -> None:
     """Runs a small pair: a GPU that is full, or too old for this torch, only says so then."""
-    nothing = np.zeros((STRIDE, STRIDE, 3), dtype=np.uint8)
-    backend.run(nothing, nothing)
+    from depthmask.backends.pytorch import TorchBackend  # no other runs on a GPU
+
+    if isinstance(backend, TorchBackend):
+        backend.try_device()
 
 
 def _make_torch(checkpoint: Path, device: str) -> Backend:

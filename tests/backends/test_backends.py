@@ -332,24 +332,6 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     assert select.preferred_backends() == ["torch", "openvino", "onnxruntime"]
 
 
-class FullGpu(FakeBackend):
-    """A GPU whose memory another program holds."""
-
-    name, device = "torch", "cuda"
-
-    def run(self, background: Picture, image: Picture) -> dict[str, Map]:
-        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB")
-
-
-def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
-    on_a_machine(monkeypatch, gpu=True)
-    monkeypatch.setattr(select, "unusable_gpu", lambda: None)
-    monkeypatch.setitem(select.BACKENDS, "torch", lambda checkpoint, device: FullGpu())
-    said: list[str] = []
-    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
-    assert said == ["torch is passed over for openvino: CUDA out of memory."]
-
-
 NO_MEMORY = {
     "cuda": torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 MiB"),
     "mps": RuntimeError("MPS backend out of memory (MPS allocated: 5 GB, max allowed: 9 GB)."),
@@ -362,6 +344,24 @@ def fail(error: Exception) -> Callable[..., None]:
         raise error
 
     return raise_it
+
+
+def test_a_gpu_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+    """It has room for the weights, but another program holds the rest of its memory."""
+    on_a_machine(monkeypatch, gpu=True)
+    monkeypatch.setattr(select, "unusable_gpu", lambda: None)
+
+    def make(checkpoint: Path, device: str) -> TorchBackend:
+        backend = TorchBackend(checkpoint, device="cpu")
+        monkeypatch.setattr(backend, "device", "cuda")
+        monkeypatch.setattr(backend, "_device", torch.device("cuda"))
+        monkeypatch.setattr(backend, "_run_whole", fail(NO_MEMORY["cuda"]))
+        return backend
+
+    monkeypatch.setitem(select.BACKENDS, "torch", make)
+    said: list[str] = []
+    assert backends.make_backend(checkpoint=checkpoint, say=said.append).name == "openvino"
+    assert said == ["torch is passed over for openvino: CUDA out of memory."]
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
