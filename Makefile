@@ -7,13 +7,14 @@ WORKERS := $$($(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))'
 # Tests start hundreds of processes: each would compile the project anew where this forbids to keep it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo site space test soak check train weights clean
+.PHONY: help demo site space test coverage soak check train weights clean
 
 help:
 	@echo "make demo    serve the page            (ARGS='--port 8000' passes options on)"
 	@echo "make site    build the static page into web/dist, by Node"
 	@echo "make space   the same and a front page into web/space, for a static Space of Hugging Face"
 	@echo "make test    run all tests             (ARGS='tests/network/test_model.py' picks some)"
+	@echo "make coverage  which lines no test runs, of those without a browser"
 	@echo "make soak    load the page for ten minutes, and watch the memory of predictions"
 	@echo "make check   lint, format, types"
 	@echo "make train   train for a minute on the examples"
@@ -36,6 +37,13 @@ test:
 	@tools/setup.sh dev
 	@$(PYTHON) -m tools.build_site --optional
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage:
+	@tools/setup.sh dev
+	@rm -f .coverage .coverage.*
+	@$(PYTHON) -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser" $(ARGS)
+	@$(PYTHON) -m coverage combine -q
+	@$(PYTHON) -m coverage report
 
 soak:
 	@tools/setup.sh dev
