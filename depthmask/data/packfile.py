@@ -131,7 +131,20 @@ def encode_pack(pictures: dict[str, PackedPictures], *, step: float) -> bytes:
         for key, blob in _encode(part, step):
             tensors[f"{name}.{key}"] = torch.frombuffer(bytearray(blob), dtype=torch.uint8)
     metadata = {"format_version": str(PACK_VERSION), "depthmask_pack": json.dumps(header)}
-    return save(tensors, metadata=metadata)
+    return _sorted(save(tensors, metadata=metadata))
+
+
+def _sorted(content: bytes) -> bytes:
+    """A safetensors file with its metadata in order: its library leaves that to chance.
+
+    So the same pictures make the same pack, and a run that is resumed finds its data unchanged.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_pack(path: Path) -> dict[str, PackedPictures]:

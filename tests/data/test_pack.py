@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from depthmask.data import pack as packing
@@ -142,12 +141,7 @@ def test_a_killed_pack_is_made_again(
     assert not out.exists() and [*out.parent.rglob(".*.tmp")]
     run(folders, out)
     run(folders, whole)
-    made, wanted = (read_pack(path) for path in (out, whole))
-    for kind, pictures in made.items():
-        assert pictures.names == wanted[kind].names
-        assert torch.equal(pictures.pixels, wanted[kind].pixels)
-    labels = [found["backgrounds"].labels for found in (made, wanted)]
-    assert labels[0] is not None and labels[1] is not None and torch.equal(labels[0], labels[1])
+    assert out.read_bytes() == whole.read_bytes()
     assert not [*out.parent.rglob(".*")]
 
 

@@ -110,6 +110,12 @@ def test_a_pack_keeps_names_shapes_and_pictures(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_the_same_pictures_make_the_same_file(tmp_path: Path) -> None:
+    first = packs.write(tmp_path / "0.safetensors").read_bytes()
+    others = [packs.write(tmp_path / f"{n}.safetensors").read_bytes() for n in range(1, 12)]
+    assert all(other == first for other in others)  # by chance, one time in 2,048
+
+
 def test_alpha_is_clean_where_it_was_clean(tmp_path: Path) -> None:
     alpha = read_pack(packs.write(tmp_path / "p"))["foregrounds"].pixels[:, 3]
     assert (alpha[:, 0] == 0).all(), "no veil outside"
