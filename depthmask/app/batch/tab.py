@@ -80,7 +80,7 @@ def markup(*, clips: bool) -> str:
         drop_zone(
             "batch-background",
             "Background",
-            "Drop the empty scene: one photo, or several",
+            "Drop photos of the empty scene, or choose them",
             several=True,
         )
     }
