@@ -206,16 +206,19 @@ def page_colour(page: Page) -> list[int]:
 
 
 def test_a_page_at_rest_draws_no_frames(example_page: Page) -> None:
-    asked = example_page.evaluate(
-        """async () => {
-            const ask = window.requestAnimationFrame;
-            let asked = 0;
-            window.requestAnimationFrame = (work) => { asked += 1; return ask(work); };
-            await new Promise((done) => setTimeout(done, 3000));
-            window.requestAnimationFrame = ask;
-            return asked;
-        }"""
-    )
+    count = """async () => {
+        const ask = window.requestAnimationFrame;
+        let asked = 0;
+        window.requestAnimationFrame = (work) => { asked += 1; return ask(work); };
+        await new Promise((done) => setTimeout(done, 3000));
+        window.requestAnimationFrame = ask;
+        return asked;
+    }"""
+    asked = 0
+    for _ in range(5):  # Gradio fades its signs out first
+        asked = example_page.evaluate(count)
+        if asked <= 5:
+            break
     assert asked <= 5, "at most one a second"
 
 
