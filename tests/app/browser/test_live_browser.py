@@ -837,9 +837,13 @@ def test_a_camera_that_is_unplugged_can_be_started_again(
 ) -> None:
     page = open_tab(start(*room.options), served.url)
     capture(page)
-    page.evaluate(UNPLUG)
+    part(page, "record").click()
+    recorded(page)
+    with page.expect_download():
+        page.evaluate(UNPLUG)
     check_gone(page)
     capture(page)
+    record_again(page)
     part(page, "count").evaluate("count => { count.dataset.seconds = 2; }")
     for moment in ("2", "3 of 15"):  # during the countdown, and while frames are taken
         page.evaluate(UNPLUG_AT, moment)

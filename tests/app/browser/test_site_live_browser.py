@@ -22,6 +22,7 @@ from tests.app.browser.test_live_browser import (
     look,
     overlap,
     part,
+    recorded,
     share,
     shown,
 )
@@ -143,7 +144,14 @@ def test_a_scene_that_moves_is_watched_for_longer(page: Page, room: Clip) -> Non
 
 
 def test_a_camera_that_is_gone_or_refused_can_be_started_again(page: Page) -> None:
-    page.evaluate(UNPLUG)
+    part(page, "record").click()
+    recorded(page)
+    with page.expect_download():
+        page.evaluate(UNPLUG)
     check_gone(page)
     check_refusals(page)
     capture(page)
+    part(page, "record").click()
+    recorded(page)
+    with page.expect_download():
+        part(page, "record").click()
